@@ -1,0 +1,25 @@
+# cdr_service: call detail records from RabbitMQ events, in PostgreSQL.
+
+EXTENSION = cdr_service
+EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" cdr_service.control)
+DATA = $(wildcard cdr_service--*.sql)
+
+MODULE_big = cdr_service
+OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
+PG_CPPFLAGS = -DCDR_VERSION='"$(EXTVERSION)"' $(shell pkg-config --cflags librabbitmq)
+PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -Wno-sign-compare
+SHLIB_LINK = $(shell pkg-config --libs librabbitmq) -lcrypto
+
+REGRESS = schema
+ISOLATION =
+ISOLATION_OPTS = --inputdir=test
+TAP_TESTS = 1
+PROVE_TESTS = test/t/*.pl
+PROVE_FLAGS += -I $(CURDIR)/test/perl
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+# every room may be rebuilt when an interface changes
+$(OBJS): $(wildcard src/*.h) cdr_service.control

@@ -1,0 +1,826 @@
+/*-------------------------------------------------------------------------
+ *
+ * broker.c
+ *	  One session with RabbitMQ: one connection, one channel, consume only.
+ *
+ * Of librabbitmq, only what encodes, decodes and sends frames is used.  Its
+ * functions that log in, call and consume all wait inside, some without any
+ * limit, deaf to signals; so the few calls that a session takes are made here
+ * of frames: send a method, then take frames until the answer is there, with
+ * all waiting done in socket.c.
+ *
+ * After any trouble the connection is of no more use: the caller disconnects
+ * and connects again.  Delivery tags begin anew with each session, so each has
+ * a number, its generation, and an acknowledgement for another generation is
+ * refused.
+ *
+ * No error of the server is ever thrown across a frame of the library: it has
+ * no callbacks, and interrupts are only served in socket.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <poll.h>
+
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "broker.h"
+#include "compat.h"
+#include "delivery.h"
+#include "guc.h"
+#include "password.h"
+#include "socket.h"
+
+#define CHANNEL 1
+
+/* RabbitMQ's own default; what was published whole can then be delivered. */
+#define FRAME_MAX 131072
+
+/* Milliseconds until a peer that does not answer is given up. */
+#define CONNECT_TIMEOUT 5000
+#define ANSWER_TIMEOUT	10000
+#define SEND_TIMEOUT	5000
+
+#define NOT_FOUND 404
+
+struct CdrBroker
+{
+	MemoryContext			context; /* of this struct and what it points to */
+	CdrSocket				socket;
+	amqp_connection_state_t connection; /* NULL: none */
+	bool					open;		/* logged in, and no trouble yet */
+	CdrAssembly				assembly;
+	uint32					generation;
+	int						next_server; /* in the list of URIs */
+	char				   *settings;	 /* that the session was made with */
+	int						close_code;	 /* of the last channel.close */
+	char					host[256];
+	char					error[512];
+	char					sqlstate[6];
+};
+
+/* ------------------------------------------------------------------------
+ * Errors
+ * ------------------------------------------------------------------------
+ */
+
+/* Notes what went wrong.  Always false, for the caller to return. */
+static bool fail(CdrBroker *broker, const char *sqlstate, const char *format,
+				 ...) pg_attribute_printf(3, 4);
+
+static bool
+fail(CdrBroker *broker, const char *sqlstate, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(broker->error, sizeof(broker->error), format, args);
+	va_end(args);
+	strlcpy(broker->sqlstate, sqlstate, sizeof(broker->sqlstate));
+	broker->open = false;
+	return false;
+}
+
+/* The SQLSTATE that says the same as an AMQP reply code. */
+static const char *
+sqlstate_of(int reply_code)
+{
+	switch (reply_code)
+	{
+		case 403: /* access refused */
+			return "28000";
+		case NOT_FOUND:
+			return "42704";
+		case 530: /* not allowed: no such virtual host */
+			return "08004";
+		case 320: /* connection forced: the broker goes down */
+		case 541: /* internal error */
+			return "08006";
+		default:
+			return "08P01";
+	}
+}
+
+/* Notes why the broker closed channel or connection, in its own words. */
+static bool
+fail_closed(CdrBroker *broker, int code, amqp_bytes_t text)
+{
+	char *words = pnstrdup(text.bytes, text.len);
+
+	for (char *p = words; *p != '\0'; p++)
+	{
+		if ((unsigned char) *p < ' ' || (unsigned char) *p > '~')
+			*p = '?';
+	}
+	fail(broker, sqlstate_of(code), "broker closed the session: %d %s", code,
+		 words);
+	pfree(words);
+	return false;
+}
+
+/* ------------------------------------------------------------------------
+ * Frames
+ * ------------------------------------------------------------------------
+ */
+
+/* Waits until something can be sent without blocking. */
+static bool
+wait_writable(CdrBroker *broker)
+{
+	struct pollfd now = {.fd = broker->socket.fd, .events = POLLOUT};
+	TimestampTz	  deadline =
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SEND_TIMEOUT);
+
+	if (poll(&now, 1, 0) == 1)
+		return true;
+	for (;;)
+	{
+		long left =
+			TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+
+		if (left <= 0)
+			return fail(broker, "08006", "broker does not read what is sent");
+		if (cdr_socket_wait(&broker->socket, WL_SOCKET_WRITEABLE, left) != 0)
+			return true;
+	}
+}
+
+static bool
+send_method(CdrBroker *broker, amqp_channel_t channel,
+			amqp_method_number_t method, void *arguments)
+{
+	int status;
+
+	if (!wait_writable(broker))
+		return false;
+	status = amqp_send_method(broker->connection, channel, method, arguments);
+	if (status < 0)
+		return fail(broker, "08006", "could not send to broker: %s",
+					amqp_error_string2(status));
+	return true;
+}
+
+typedef enum FrameResult
+{
+	FRAME_READ,
+	FRAME_NONE,
+	FRAME_LOST
+} FrameResult;
+
+/* Takes a frame if there is one.  Sends a heartbeat if one is due. */
+static FrameResult
+read_frame(CdrBroker *broker, amqp_frame_t *frame)
+{
+	struct timeval at_once = {0, 0};
+	int			   status =
+		amqp_simple_wait_frame_noblock(broker->connection, frame, &at_once);
+
+	if (status == AMQP_STATUS_OK)
+		return FRAME_READ;
+	if (status == AMQP_STATUS_TIMEOUT)
+		return FRAME_NONE;
+	fail(broker, "08006", "connection to broker lost: %s",
+		 amqp_error_string2(status));
+	return FRAME_LOST;
+}
+
+/*
+ * Handles a method that is no part of a delivery and no awaited answer.
+ * False if the session is over with it.
+ */
+static bool
+handle_method(CdrBroker *broker, const amqp_method_t *method)
+{
+	switch (method->id)
+	{
+		case AMQP_CHANNEL_CLOSE_METHOD:
+		{
+			amqp_channel_close_t   *close = method->decoded;
+			amqp_channel_close_ok_t ok = {0};
+
+			fail_closed(broker, close->reply_code, close->reply_text);
+			broker->close_code = close->reply_code;
+			(void) amqp_send_method(broker->connection, CHANNEL,
+									AMQP_CHANNEL_CLOSE_OK_METHOD, &ok);
+			return false;
+		}
+		case AMQP_CONNECTION_CLOSE_METHOD:
+		{
+			amqp_connection_close_t	  *close = method->decoded;
+			amqp_connection_close_ok_t ok = {0};
+
+			fail_closed(broker, close->reply_code, close->reply_text);
+			(void) amqp_send_method(broker->connection, 0,
+									AMQP_CONNECTION_CLOSE_OK_METHOD, &ok);
+			return false;
+		}
+		case AMQP_BASIC_CANCEL_METHOD:
+			return fail(broker, "42704",
+						"broker cancelled the consumer: queue \"%s\" was "
+						"deleted or moved",
+						cdr_queue);
+		case AMQP_CONNECTION_BLOCKED_METHOD:
+		case AMQP_CONNECTION_UNBLOCKED_METHOD:
+			/* concerns those who publish */
+			return true;
+		default:
+			return fail(broker, "08P01",
+						"broker sent unexpected method 0x%08X", method->id);
+	}
+}
+
+/*
+ * Takes frames until an awaited method is there.  Its arguments stay valid
+ * until the next call.
+ */
+static bool
+await_method(CdrBroker *broker, amqp_method_number_t awaited, void **arguments)
+{
+	TimestampTz deadline =
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ANSWER_TIMEOUT);
+
+	broker->close_code = 0;
+	amqp_maybe_release_buffers(broker->connection);
+	for (;;)
+	{
+		amqp_frame_t frame;
+		long		 left;
+
+		switch (read_frame(broker, &frame))
+		{
+			case FRAME_LOST:
+				return false;
+			case FRAME_READ:
+				if (frame.frame_type != AMQP_FRAME_METHOD)
+					return fail(broker, "08P01",
+								"server does not speak AMQP 0-9-1");
+				if (frame.payload.method.id == awaited)
+				{
+					if (arguments != NULL)
+						*arguments = frame.payload.method.decoded;
+					return true;
+				}
+				if (!handle_method(broker, &frame.payload.method))
+					return false;
+				continue;
+			case FRAME_NONE:
+				break;
+		}
+		left =
+			TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+		if (left <= 0)
+			return fail(broker, "08006", "broker does not answer");
+		(void) cdr_socket_wait(&broker->socket, WL_SOCKET_READABLE, left);
+	}
+}
+
+/* Sends a method of the channel and awaits the answer. */
+static bool
+call(CdrBroker *broker, amqp_method_number_t method, void *arguments,
+	 amqp_method_number_t answer)
+{
+	return send_method(broker, CHANNEL, method, arguments) &&
+		   await_method(broker, answer, NULL);
+}
+
+/* ------------------------------------------------------------------------
+ * Login
+ * ------------------------------------------------------------------------
+ */
+
+/* Where and as whom to log in; strings in the current context. */
+typedef struct Server
+{
+	char *host;
+	int	  port;
+	char *vhost;
+	char *user;
+	char *password;
+} Server;
+
+static amqp_table_entry_t
+entry(const char *key, const char *value)
+{
+	amqp_table_entry_t result = {0};
+
+	result.key = amqp_cstring_bytes(key);
+	result.value.kind = AMQP_FIELD_KIND_UTF8;
+	result.value.value.bytes = amqp_cstring_bytes(value);
+	return result;
+}
+
+static amqp_table_entry_t
+capability(const char *key)
+{
+	amqp_table_entry_t result = {0};
+
+	result.key = amqp_cstring_bytes(key);
+	result.value.kind = AMQP_FIELD_KIND_BOOLEAN;
+	result.value.value.boolean = 1;
+	return result;
+}
+
+static bool
+send_start_ok(CdrBroker *broker, const Server *server, const char *name)
+{
+	amqp_table_entry_t capabilities[] = {
+		/* to hear of a deleted queue, and why a login is refused */
+		capability("consumer_cancel_notify"), capability("connection.blocked"),
+		capability("authentication_failure_close")};
+	amqp_table_entry_t properties[] = {
+		entry("product", "cdr_service"), entry("version", CDR_VERSION),
+		entry("platform", "PostgreSQL " PG_VERSION),
+		entry("connection_name", name), entry("capabilities", "")};
+	amqp_connection_start_ok_t start_ok = {0};
+	StringInfoData			   response;
+	bool					   sent;
+
+	properties[4].value.kind = AMQP_FIELD_KIND_TABLE;
+	properties[4].value.value.table.num_entries = lengthof(capabilities);
+	properties[4].value.value.table.entries = capabilities;
+
+	initStringInfo(&response);
+	appendStringInfoChar(&response, '\0');
+	appendStringInfoString(&response, server->user);
+	appendStringInfoChar(&response, '\0');
+	appendStringInfoString(&response, server->password);
+
+	start_ok.client_properties.num_entries = lengthof(properties);
+	start_ok.client_properties.entries = properties;
+	start_ok.mechanism = amqp_cstring_bytes("PLAIN");
+	start_ok.response.bytes = response.data;
+	start_ok.response.len = response.len;
+	start_ok.locale = amqp_cstring_bytes("en_US");
+	sent = send_method(broker, 0, AMQP_CONNECTION_START_OK_METHOD, &start_ok);
+	explicit_bzero(response.data, response.len);
+	pfree(response.data);
+	return sent;
+}
+
+/* Is PLAIN among the mechanisms, which are separated by blanks? */
+static bool
+offers_plain(amqp_bytes_t mechanisms)
+{
+	char *list = pnstrdup(mechanisms.bytes, mechanisms.len);
+	char *rest;
+	bool  found = false;
+
+	for (char *word = strtok_r(list, " ", &rest); word != NULL && !found;
+		 word = strtok_r(NULL, " ", &rest))
+		found = strcmp(word, "PLAIN") == 0;
+	pfree(list);
+	return found;
+}
+
+/* Agrees on sizes and heartbeats. */
+static bool
+tune(CdrBroker *broker, const amqp_connection_tune_t *offered)
+{
+	amqp_connection_tune_ok_t tune_ok = {0};
+	int						  status;
+
+	tune_ok.channel_max = CHANNEL;
+	tune_ok.frame_max = FRAME_MAX;
+	if (offered->frame_max != 0 && offered->frame_max < FRAME_MAX)
+		tune_ok.frame_max = offered->frame_max;
+	tune_ok.heartbeat = (uint16_t) cdr_heartbeat;
+	if (offered->heartbeat != 0 && offered->heartbeat < cdr_heartbeat)
+		tune_ok.heartbeat = offered->heartbeat;
+
+	status = amqp_tune_connection(broker->connection, tune_ok.channel_max,
+								  (int) tune_ok.frame_max, tune_ok.heartbeat);
+	if (status < 0)
+		return fail(broker, "08P01", "could not tune connection: %s",
+					amqp_error_string2(status));
+	return send_method(broker, 0, AMQP_CONNECTION_TUNE_OK_METHOD, &tune_ok);
+}
+
+static bool
+open_channel(CdrBroker *broker)
+{
+	amqp_channel_open_t open = {0};
+
+	return call(broker, AMQP_CHANNEL_OPEN_METHOD, &open,
+				AMQP_CHANNEL_OPEN_OK_METHOD);
+}
+
+static bool
+login(CdrBroker *broker, const Server *server, const char *name)
+{
+	amqp_connection_start_t *start;
+	amqp_connection_tune_t	*offered;
+	amqp_connection_open_t	 open = {0};
+
+	if (!wait_writable(broker))
+		return false;
+	if (amqp_send_header(broker->connection) < 0)
+		return fail(broker, "08006", "could not send to broker");
+	if (!await_method(broker, AMQP_CONNECTION_START_METHOD, (void **) &start))
+		return false;
+	if (!offers_plain(start->mechanisms))
+		return fail(broker, "28000",
+					"broker does not offer the PLAIN mechanism");
+	if (!send_start_ok(broker, server, name) ||
+		!await_method(broker, AMQP_CONNECTION_TUNE_METHOD,
+					  (void **) &offered) ||
+		!tune(broker, offered))
+		return false;
+
+	open.virtual_host = amqp_cstring_bytes(server->vhost);
+	return send_method(broker, 0, AMQP_CONNECTION_OPEN_METHOD, &open) &&
+		   await_method(broker, AMQP_CONNECTION_OPEN_OK_METHOD, NULL) &&
+		   open_channel(broker);
+}
+
+/* ------------------------------------------------------------------------
+ * Topology
+ * ------------------------------------------------------------------------
+ */
+
+/*
+ * Was the last call refused because something is missing that may be
+ * declared?  The channel, which the refusal closed, is open again then.
+ */
+static bool
+may_declare(CdrBroker *broker)
+{
+	return broker->close_code == NOT_FOUND &&
+		   cdr_declare == CDR_DECLARE_MISSING && open_channel(broker);
+}
+
+static bool
+ensure_exchange(CdrBroker *broker)
+{
+	amqp_exchange_declare_t declare = {0};
+
+	declare.exchange = amqp_cstring_bytes(cdr_exchange);
+	declare.type = amqp_cstring_bytes("topic");
+	declare.passive = 1;
+	if (call(broker, AMQP_EXCHANGE_DECLARE_METHOD, &declare,
+			 AMQP_EXCHANGE_DECLARE_OK_METHOD))
+		return true;
+	if (!may_declare(broker))
+		return false;
+	declare.passive = 0;
+	declare.durable = 1;
+	return call(broker, AMQP_EXCHANGE_DECLARE_METHOD, &declare,
+				AMQP_EXCHANGE_DECLARE_OK_METHOD);
+}
+
+static bool
+ensure_queue(CdrBroker *broker)
+{
+	amqp_queue_declare_t declare = {0};
+	amqp_table_entry_t	 arguments[2];
+	int					 count = 0;
+
+	declare.queue = amqp_cstring_bytes(cdr_queue);
+	declare.passive = 1;
+	if (call(broker, AMQP_QUEUE_DECLARE_METHOD, &declare,
+			 AMQP_QUEUE_DECLARE_OK_METHOD))
+		return true;
+	if (!may_declare(broker))
+		return false;
+
+	if (cdr_queue_type == CDR_QUEUE_QUORUM)
+		arguments[count++] = entry("x-queue-type", "quorum");
+	if (cdr_dead_letter_exchange[0] != '\0')
+		arguments[count++] =
+			entry("x-dead-letter-exchange", cdr_dead_letter_exchange);
+	declare.passive = 0;
+	declare.durable = 1;
+	declare.arguments.num_entries = count;
+	declare.arguments.entries = arguments;
+	return call(broker, AMQP_QUEUE_DECLARE_METHOD, &declare,
+				AMQP_QUEUE_DECLARE_OK_METHOD);
+}
+
+/* Bindings cannot be looked up, but to bind again changes nothing. */
+static bool
+ensure_bindings(CdrBroker *broker)
+{
+	char *keys = pstrdup(cdr_binding_keys);
+	char *rest;
+	bool  bound = true;
+
+	for (char *key = strtok_r(keys, ", ", &rest); key != NULL && bound;
+		 key = strtok_r(NULL, ", ", &rest))
+	{
+		amqp_queue_bind_t bind = {0};
+
+		bind.queue = amqp_cstring_bytes(cdr_queue);
+		bind.exchange = amqp_cstring_bytes(cdr_exchange);
+		bind.routing_key = amqp_cstring_bytes(key);
+		bound = call(broker, AMQP_QUEUE_BIND_METHOD, &bind,
+					 AMQP_QUEUE_BIND_OK_METHOD);
+	}
+	pfree(keys);
+	return bound;
+}
+
+static bool
+ensure_topology(CdrBroker *broker)
+{
+	if (cdr_declare == CDR_DECLARE_NEVER || cdr_exchange[0] == '\0')
+		return ensure_queue(broker);
+	return ensure_exchange(broker) && ensure_queue(broker) &&
+		   ensure_bindings(broker);
+}
+
+static bool
+consume(CdrBroker *broker)
+{
+	amqp_basic_qos_t	 qos = {0};
+	amqp_basic_consume_t start = {0};
+
+	qos.prefetch_count = (uint16_t) cdr_prefetch;
+	start.queue = amqp_cstring_bytes(cdr_queue);
+	return call(broker, AMQP_BASIC_QOS_METHOD, &qos,
+				AMQP_BASIC_QOS_OK_METHOD) &&
+		   call(broker, AMQP_BASIC_CONSUME_METHOD, &start,
+				AMQP_BASIC_CONSUME_OK_METHOD);
+}
+
+/* ------------------------------------------------------------------------
+ * Connecting
+ * ------------------------------------------------------------------------
+ */
+
+/* Reads one URI; the message of a failure never holds any part of it. */
+static bool
+parse_uri(CdrBroker *broker, const char *uri, Server *server)
+{
+	struct amqp_connection_info info;
+	char					   *copy = pstrdup(uri);
+
+	if (amqp_parse_url(copy, &info) != AMQP_STATUS_OK)
+		return fail(broker, "22023",
+					"cdr_service.amqp_uri holds something that is no "
+					"amqp://user@host:port/vhost");
+	if (info.ssl)
+		return fail(broker, "0A000",
+					"cdr_service.amqp_uri asks for TLS (amqps), which this "
+					"version does not speak");
+	if (info.host == NULL || info.host[0] == '\0')
+		return fail(broker, "22023",
+					"cdr_service.amqp_uri holds a URI without a host");
+	server->host = info.host;
+	server->port = info.port;
+	server->user = info.user;
+	server->password = info.password;
+	server->vhost = info.vhost;
+	/* what everybody means by a slash at the end */
+	if (server->vhost == NULL || server->vhost[0] == '\0')
+		server->vhost = "/";
+	return true;
+}
+
+/* Connects to one server, up to and including the consumer. */
+static bool
+connect_to(CdrBroker *broker, const char *uri, const char *name)
+{
+	char		   password[CDR_PASSWORD_MAX + 1];
+	char		  *error;
+	Server		   server = {0};
+	amqp_socket_t *tcp;
+	bool		   done;
+
+	if (!parse_uri(broker, uri, &server))
+		return false;
+	if (cdr_amqp_password_file[0] != '\0')
+	{
+		if (!cdr_password_read(cdr_amqp_password_file, password, &error))
+			return fail(broker, "F0000", "%s", error);
+		server.password = password;
+	}
+
+	snprintf(broker->host, sizeof(broker->host), "%s:%d", server.host,
+			 server.port);
+	if (!cdr_socket_open(&broker->socket, server.host, server.port,
+						 CONNECT_TIMEOUT, cdr_heartbeat * 2000L, &error))
+		return fail(broker, "08001", "%s", error);
+
+	broker->connection = amqp_new_connection();
+	tcp = broker->connection ? amqp_tcp_socket_new(broker->connection) : NULL;
+	if (tcp == NULL)
+	{
+		cdr_socket_close(&broker->socket, true);
+		return fail(broker, "53200", "out of memory");
+	}
+	amqp_tcp_socket_set_sockfd(tcp, broker->socket.fd);
+
+	done = login(broker, &server, name) && ensure_topology(broker) &&
+		   consume(broker);
+	explicit_bzero(password, sizeof(password));
+	amqp_maybe_release_buffers(broker->connection);
+	return done;
+}
+
+/* All settings that a session is made with, to see whether they changed. */
+static char *
+current_settings(void)
+{
+	return psprintf("%s\n%s\n%s\n%s\n%s\n%d\n%s\n%d\n%d\n%d", cdr_amqp_uri,
+					cdr_amqp_password_file, cdr_exchange, cdr_queue,
+					cdr_binding_keys, cdr_queue_type, cdr_dead_letter_exchange,
+					cdr_declare, cdr_prefetch, cdr_heartbeat);
+}
+
+/* The URIs of cdr_service.amqp_uri; returns how many. */
+static int
+split_uris(char ***uris)
+{
+	char *list = pstrdup(cdr_amqp_uri);
+	char *rest;
+	int	  count = 0;
+
+	*uris = palloc((strlen(list) / 2 + 1) * sizeof(char *));
+	for (char *uri = strtok_r(list, ", ", &rest); uri != NULL;
+		 uri = strtok_r(NULL, ", ", &rest))
+		(*uris)[count++] = uri;
+	return count;
+}
+
+CdrBroker *
+cdr_broker_create(void)
+{
+	CdrBroker *broker = palloc0(sizeof(CdrBroker));
+
+	broker->context = CurrentMemoryContext;
+	cdr_socket_init(&broker->socket);
+	cdr_assembly_init(&broker->assembly);
+	return broker;
+}
+
+bool
+cdr_broker_connect(CdrBroker *broker, const char *name)
+{
+	MemoryContext context = AllocSetContextCreate(
+		broker->context, "cdr_service connect", ALLOCSET_SMALL_SIZES);
+	MemoryContext outer = MemoryContextSwitchTo(context);
+	char		**uris;
+	int			  count = split_uris(&uris);
+	bool		  connected = false;
+
+	Assert(broker->connection == NULL);
+	if (broker->settings != NULL)
+		pfree(broker->settings);
+	broker->settings =
+		MemoryContextStrdup(broker->context, current_settings());
+	fail(broker, "22023", "cdr_service.amqp_uri holds no URI");
+
+	for (int i = 0; i < count && !connected; i++)
+	{
+		connected =
+			connect_to(broker, uris[broker->next_server % count], name);
+		if (!connected)
+		{
+			cdr_broker_disconnect(broker);
+			broker->next_server = (broker->next_server + 1) % count;
+		}
+	}
+	if (connected)
+	{
+		broker->generation++;
+		broker->open = true;
+		cdr_assembly_reset(&broker->assembly);
+	}
+	MemoryContextSwitchTo(outer);
+	MemoryContextDelete(context);
+	return connected;
+}
+
+void
+cdr_broker_disconnect(CdrBroker *broker)
+{
+	struct pollfd now = {.fd = broker->socket.fd, .events = POLLOUT};
+
+	if (broker->connection == NULL)
+		return;
+	if (broker->open && poll(&now, 1, 0) == 1)
+	{
+		amqp_connection_close_t close = {0};
+
+		close.reply_code = AMQP_REPLY_SUCCESS;
+		close.reply_text = amqp_cstring_bytes("bye");
+		(void) amqp_send_method(broker->connection, 0,
+								AMQP_CONNECTION_CLOSE_METHOD, &close);
+	}
+	broker->open = false;
+
+	/* the library closes the descriptor, if it has not done so already */
+	amqp_destroy_connection(broker->connection);
+	broker->connection = NULL;
+	cdr_socket_close(&broker->socket, false);
+	cdr_assembly_reset(&broker->assembly);
+}
+
+/* ------------------------------------------------------------------------
+ * Consuming
+ * ------------------------------------------------------------------------
+ */
+
+CdrReceive
+cdr_broker_receive(CdrBroker *broker, MemoryContext context,
+				   CdrDelivery *delivery)
+{
+	amqp_frame_t frame;
+
+	while (broker->open)
+	{
+		switch (read_frame(broker, &frame))
+		{
+			case FRAME_LOST:
+				return CDR_BROKER_LOST;
+			case FRAME_NONE:
+				return CDR_NOTHING_YET;
+			case FRAME_READ:
+				break;
+		}
+
+		if (frame.frame_type == AMQP_FRAME_METHOD &&
+			frame.payload.method.id != AMQP_BASIC_DELIVER_METHOD)
+		{
+			if (!handle_method(broker, &frame.payload.method))
+				return CDR_BROKER_LOST;
+			continue;
+		}
+		if (frame.channel != CHANNEL)
+		{
+			fail(broker, "08P01", "broker sent a frame on channel %d",
+				 frame.channel);
+			return CDR_BROKER_LOST;
+		}
+		switch (cdr_assembly_add(&broker->assembly, &frame, context,
+								 &delivery->tag, &delivery->message))
+		{
+			case CDR_COMPLETE:
+				delivery->generation = broker->generation;
+				amqp_maybe_release_buffers(broker->connection);
+				return CDR_RECEIVED;
+			case CDR_INCOMPLETE:
+				break;
+			case CDR_MALFORMED:
+				fail(broker, "08P01",
+					 "broker sent frames that do not follow each other");
+				return CDR_BROKER_LOST;
+		}
+	}
+	return CDR_BROKER_LOST;
+}
+
+bool
+cdr_broker_ack(CdrBroker *broker, uint32 generation, uint64 tag)
+{
+	amqp_basic_ack_t ack = {0};
+
+	/* tag 0 would acknowledge everything, also what is not stored */
+	if (!broker->open || generation != broker->generation || tag == 0)
+		return false;
+	ack.delivery_tag = tag;
+	ack.multiple = 1;
+	return send_method(broker, CHANNEL, AMQP_BASIC_ACK_METHOD, &ack);
+}
+
+void
+cdr_broker_wait(CdrBroker *broker, long timeout)
+{
+	(void) cdr_socket_wait(&broker->socket, WL_SOCKET_READABLE, timeout);
+}
+
+bool
+cdr_broker_is_connected(const CdrBroker *broker)
+{
+	return broker->connection != NULL;
+}
+
+bool
+cdr_broker_settings_changed(const CdrBroker *broker)
+{
+	char *now = current_settings();
+	bool  changed =
+		broker->settings != NULL && strcmp(now, broker->settings) != 0;
+
+	pfree(now);
+	return changed;
+}
+
+const char *
+cdr_broker_host(const CdrBroker *broker)
+{
+	return broker->host;
+}
+
+const char *
+cdr_broker_error(const CdrBroker *broker)
+{
+	return broker->error;
+}
+
+const char *
+cdr_broker_sqlstate(const CdrBroker *broker)
+{
+	return broker->sqlstate;
+}

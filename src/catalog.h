@@ -1,0 +1,53 @@
+/*-------------------------------------------------------------------------
+ *
+ * catalog.h
+ *	  Where the extension's tables are, and as whom they are written.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CDR_CATALOG_H
+#define CDR_CATALOG_H
+
+#define CDR_EXTENSION_NAME "cdr_service"
+
+/* The extension's tables in the database of this process. */
+typedef struct CdrTables
+{
+	Oid	 schema;
+	Oid	 call_events;
+	Oid	 call_events_default;
+	Oid	 calls;
+	Oid	 dead_letters;
+	Oid	 owner;						  /* of calls */
+	char version[32];				  /* of the extension's SQL */
+	char quoted[NAMEDATALEN * 2 + 3]; /* the schema, ready for SQL text */
+} CdrTables;
+
+/*
+ * Looks the tables up; needs a transaction.  False where the extension does
+ * not exist (or is being dropped).
+ */
+extern bool cdr_catalog_find(CdrTables *tables);
+
+/* Does this library know the SQL of that version? */
+extern bool cdr_catalog_is_supported(const CdrTables *tables);
+
+/* Before one works on the tables as the extension's role, and to go back. */
+typedef struct CdrRights
+{
+	Oid user;
+	int security_context;
+	int guc_level;
+} CdrRights;
+
+/*
+ * Becomes cdr_service.role, or else the owner of calls, in a
+ * security-restricted context and under a safe search_path.  A (sub)
+ * transaction that is aborted goes back by itself.  ERROR for an unknown
+ * role.
+ */
+extern void
+cdr_catalog_assume_rights(const CdrTables *tables, CdrRights *before);
+extern void cdr_catalog_restore_rights(const CdrRights *before);
+
+#endif /* CDR_CATALOG_H */

@@ -1,0 +1,37 @@
+/*-------------------------------------------------------------------------
+ *
+ * cdr_service.c
+ *	  Where the server finds the extension.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+
+#include "guard.h"
+#include "guc.h"
+#include "stats.h"
+#include "worker.h"
+
+PG_MODULE_MAGIC;
+
+void _PG_init(void);
+
+/*
+ * Preloaded, everything; loaded later, by a session that calls one of the
+ * functions, only what works there.  pg_upgrade starts the server too, and
+ * then nothing may be written.
+ */
+void
+_PG_init(void)
+{
+	cdr_guc_define();
+	cdr_guard_init();
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+	cdr_stats_init();
+	if (!IsBinaryUpgrade)
+		cdr_worker_register();
+}

@@ -1,0 +1,98 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *	  Every difference between the supported versions of PostgreSQL (15 to
+ *	  18) and of librabbitmq (0.11 and later), and nothing else: no other
+ *	  file tests a version.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CDR_COMPAT_H
+#define CDR_COMPAT_H
+
+#if PG_VERSION_NUM < 150000 || PG_VERSION_NUM >= 190000
+#error "cdr_service supports PostgreSQL 15 to 18"
+#endif
+
+#include "common/jsonapi.h"
+#include "mb/pg_wchar.h"
+
+/*
+ * JSON: since 16 the parser's callbacks return a result, since 17 its lexer
+ * can live in the caller's memory and must be freed.
+ */
+#if PG_VERSION_NUM >= 160000
+typedef JsonParseErrorType CdrJsonResult;
+#define CDR_JSON_CONTINUE return JSON_SUCCESS
+#else
+typedef void CdrJsonResult;
+#define CDR_JSON_CONTINUE return
+#endif
+
+/* A lexer over UTF-8 text that resolves escapes (and so finds \u0000). */
+static inline JsonLexContext *
+cdr_json_lexer(const char *text, size_t length)
+{
+#if PG_VERSION_NUM >= 170000
+	return makeJsonLexContextCstringLen(NULL, text, length, PG_UTF8, true);
+#else
+	return makeJsonLexContextCstringLen(unconstify(char *, text), (int) length,
+										PG_UTF8, true);
+#endif
+}
+
+static inline void
+cdr_json_lexer_free(JsonLexContext *lex)
+{
+#if PG_VERSION_NUM >= 170000
+	freeJsonLexContext(lex);
+#else
+	pfree(lex->strval->data);
+	pfree(lex->strval);
+	pfree(lex);
+#endif
+}
+
+#ifndef FRONTEND
+
+/* librabbitmq moved its headers in 0.12. */
+#if __has_include(<rabbitmq-c/amqp.h>)
+#include <rabbitmq-c/amqp.h>
+#include <rabbitmq-c/framing.h>
+#include <rabbitmq-c/tcp_socket.h>
+#else
+#include <amqp.h>
+#include <amqp_framing.h>
+#include <amqp_tcp_socket.h>
+#endif
+
+#include "storage/latch.h"
+#include "utils/memutils.h"
+#include "utils/wait_event.h"
+
+/* A wait event set that lives until it is freed, not until a query ends. */
+static inline WaitEventSet *
+cdr_create_wait_event_set(int nevents)
+{
+#if PG_VERSION_NUM >= 170000
+	return CreateWaitEventSet(NULL, nevents);
+#else
+	return CreateWaitEventSet(TopMemoryContext, nevents);
+#endif
+}
+
+/* Wait events with names of our own exist since 17. */
+static inline uint32
+cdr_wait_event(const char *name)
+{
+#if PG_VERSION_NUM >= 170000
+	return WaitEventExtensionNew(name);
+#else
+	(void) name;
+	return PG_WAIT_EXTENSION;
+#endif
+}
+
+#endif /* !FRONTEND */
+
+#endif /* CDR_COMPAT_H */

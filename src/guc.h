@@ -1,0 +1,61 @@
+/*-------------------------------------------------------------------------
+ *
+ * guc.h
+ *	  The settings, all of them "cdr_service.".
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CDR_GUC_H
+#define CDR_GUC_H
+
+/* More workers than this have nothing to gain from one queue. */
+#define CDR_WORKERS_MAX 32
+
+typedef enum CdrQueueType
+{
+	CDR_QUEUE_CLASSIC,
+	CDR_QUEUE_QUORUM
+} CdrQueueType;
+
+typedef enum CdrDeclare
+{
+	CDR_DECLARE_MISSING,
+	CDR_DECLARE_NEVER
+} CdrDeclare;
+
+typedef enum CdrPartitionInterval
+{
+	CDR_PARTITION_DAY,
+	CDR_PARTITION_WEEK,
+	CDR_PARTITION_MONTH
+} CdrPartitionInterval;
+
+/* the broker */
+extern char *cdr_amqp_uri;
+extern char *cdr_amqp_password_file;
+extern char *cdr_exchange;
+extern char *cdr_queue;
+extern char *cdr_binding_keys;
+extern int	 cdr_queue_type;
+extern char *cdr_dead_letter_exchange;
+extern int	 cdr_declare;
+extern int	 cdr_prefetch;
+extern int	 cdr_heartbeat; /* seconds */
+
+/* the worker */
+extern char *cdr_database;
+extern int	 cdr_workers;
+extern char *cdr_role;
+extern bool	 cdr_paused;
+extern int	 cdr_batch_size;
+extern int	 cdr_batch_linger; /* milliseconds */
+
+/* events and tables */
+extern int	cdr_max_event_size; /* bytes */
+extern int	cdr_extension_digits;
+extern int	cdr_partition_interval;
+extern bool cdr_allow_drop;
+
+extern void cdr_guc_define(void);
+
+#endif /* CDR_GUC_H */

@@ -1,0 +1,39 @@
+/*-------------------------------------------------------------------------
+ *
+ * message.h
+ *	  What travels between the rooms: one message as it arrived, not yet
+ *	  understood.  The broker and the SQL functions make it, event.c reads
+ *	  it, store.c keeps it when it cannot become an event.
+ *
+ * All pointers belong to whoever made the message (for the worker: the memory
+ * context of the batch) and are valid as long as the batch is.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CDR_MESSAGE_H
+#define CDR_MESSAGE_H
+
+#include "datatype/timestamp.h"
+#include "utils/uuid.h"
+
+/* "no such time": never the time of an event (it is the value of -infinity) */
+#define CDR_NO_TIME DT_NOBEGIN
+
+typedef struct CdrMessage
+{
+	const char *body;		 /* as on the wire; not NUL-terminated */
+	size_t		body_length; /* bytes held at body */
+	uint64		body_size;	 /* bytes on the wire; above body_length when only
+							  * the start of a giant was kept */
+	const pg_uuid_t *id;	 /* identity, where it is known already (a giant, a
+							  * recorded event); NULL: to be computed */
+
+	const char *routing_key; /* printable NUL-terminated UTF-8, or NULL */
+	const char *message_id;	 /* AMQP message-id, raw bytes, or NULL */
+	size_t		message_id_length;
+	const char *headers;	   /* AMQP headers as ASCII JSON, or NULL */
+	TimestampTz property_time; /* AMQP timestamp, or CDR_NO_TIME */
+	TimestampTz received_at;   /* when we got it */
+} CdrMessage;
+
+#endif /* CDR_MESSAGE_H */

@@ -1,0 +1,28 @@
+/*-------------------------------------------------------------------------
+ *
+ * number.h
+ *	  Telephone numbers: out of SIP and tel URIs, and what their lengths say.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CDR_NUMBER_H
+#define CDR_NUMBER_H
+
+/*
+ * The number (or the account name) that a SIP header value, a sip, sips or
+ * tel URI, a user@host or a bare number names: the user part, percent
+ * escapes resolved, without display name, password, parameters and tag; in
+ * numbers also without visual separators.  "anonymous" for a withheld
+ * caller; NULL where there is none.  Allocated in the current context.
+ */
+extern char *cdr_number_from_uri(const char *uri);
+
+/*
+ * "inbound", "outbound" or "internal" by the lengths of two numbers: what has
+ * at most extension_digits digits is an extension of ours.  NULL where that
+ * cannot be told.
+ */
+extern const char *cdr_number_direction(const char *caller, const char *callee,
+										int extension_digits);
+
+#endif /* CDR_NUMBER_H */

@@ -1,0 +1,24 @@
+/*-------------------------------------------------------------------------
+ *
+ * password.h
+ *	  The RabbitMQ user's password, out of a file that is safe.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CDR_PASSWORD_H
+#define CDR_PASSWORD_H
+
+/* Longer ones are refused. */
+#define CDR_PASSWORD_MAX 255
+
+/*
+ * Reads the first line of a file into password.  The file must be regular and
+ * either ours with no access for others, or root's with at most read access
+ * for the group, as the server demands of its own TLS keys.  False, with the
+ * reason at error (in the current context); it never holds the password.
+ */
+extern bool
+cdr_password_read(const char *path, char password[CDR_PASSWORD_MAX + 1],
+				  char **error);
+
+#endif /* CDR_PASSWORD_H */

@@ -1,0 +1,1035 @@
+/*-------------------------------------------------------------------------
+ *
+ * store.c
+ *	  A batch of events to the tables: call_events, calls, dead_letters.
+ *
+ * One way in, for the broker and for SQL.  Each step is one prepared
+ * statement over a whole batch, whose parameters are arrays:
+ *
+ *	1. insert into call_events what is new, and hear what that was;
+ *	2. merge exactly that into calls;
+ *	3. keep as dead letters what could not become events.
+ *
+ * Locking.  Events are inserted in the order of their keys and calls are
+ * merged in the order of their ids, each order the same in every process, so
+ * that batches cannot deadlock: they can only wait.  Events without a time of
+ * their own have no key that a unique index could compare (their time is that
+ * of receipt), so one lock out of a fixed set stands in for it.
+ *
+ * Errors.  A batch is first tried as a whole.  If its data fails, it is tried
+ * again in halves, each in a subtransaction, down to the single events that
+ * fail: they become dead letters, with the error as reason, and all others
+ * are stored.  If its moment fails (a deadlock, a full disk, a lock, a table
+ * that somebody altered), nothing is written and the caller keeps the batch.
+ *
+ * Memory.  Events belong to the caller.  What a statement needs is built in a
+ * context of its own and freed with it; error texts of events that become
+ * dead letters go to the context that was current at the call.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/json.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#include "catalog.h"
+#include "locks.h"
+#include "merge.h"
+#include "store.h"
+
+volatile sig_atomic_t cdr_store_cancel_seen = false;
+
+/* ------------------------------------------------------------------------
+ * Statements
+ * ------------------------------------------------------------------------
+ */
+
+#define COLUMNS_MAX 23
+
+/* A statement whose parameters are arrays, one for each column. */
+typedef struct Statement
+{
+	const char *sql; /* each %1$s is the schema */
+	int			ncolumns;
+	Oid			types[COLUMNS_MAX]; /* of the elements */
+	SPIPlanPtr	plan;				/* NULL: not prepared */
+} Statement;
+
+static Statement insert_events = {
+	"INSERT INTO %1$s.call_events"
+	" (event_time, received_at, event_id, call_id, event_type, trace_id,"
+	" tenant_id, routing_key, payload)"
+	" SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+	" ON CONFLICT DO NOTHING RETURNING event_id",
+	9,
+	{TIMESTAMPTZOID, TIMESTAMPTZOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID,
+	 TEXTOID, TEXTOID, JSONOID},
+	NULL};
+
+static Statement find_events = {
+	"SELECT n.event_id FROM unnest($1, $2) AS n(call_id, event_id)"
+	" WHERE EXISTS (SELECT FROM %1$s.call_events AS e"
+	" WHERE e.call_id = n.call_id AND e.event_id = n.event_id)",
+	2,
+	{TEXTOID, UUIDOID},
+	NULL};
+
+/*
+ * The join of merge.c, between a stored row (c) and what a batch adds
+ * (EXCLUDED): the registers, each with the event that wins it.
+ */
+#define STARTED_WINS                                                \
+	"(EXCLUDED.start_time IS NOT NULL AND (c.start_time IS NULL OR" \
+	" (EXCLUDED.start_time, EXCLUDED.started_event_id) <"           \
+	" (c.start_time, c.started_event_id)))"
+#define ENDED_WINS                                              \
+	"(EXCLUDED.end_time IS NOT NULL AND (c.end_time IS NULL OR" \
+	" (EXCLUDED.end_time, EXCLUDED.ended_event_id) <"           \
+	" (c.end_time, c.ended_event_id)))"
+#define IDENTIFIED_WINS                                                       \
+	"(EXCLUDED.identified_time IS NOT NULL AND (c.identified_time IS NULL OR" \
+	" (EXCLUDED.identified_time, EXCLUDED.identified_event_id) >"             \
+	" (c.identified_time, c.identified_event_id)))"
+#define RECORDING_WINS                                                      \
+	"(EXCLUDED.recording_time IS NOT NULL AND (c.recording_time IS NULL OR" \
+	" (EXCLUDED.recording_time, EXCLUDED.recording_event_id) >"             \
+	" (c.recording_time, c.recording_event_id)))"
+#define USER_WINS                                                   \
+	"(" IDENTIFIED_WINS " OR (EXCLUDED.identified_time IS NULL AND" \
+	" c.identified_time IS NULL AND " STARTED_WINS "))"
+#define TAKE(column, condition)                               \
+	column " = CASE WHEN " condition " THEN EXCLUDED." column \
+		   " ELSE c." column " END"
+
+#define CALL_COLUMNS                                                        \
+	"call_id, start_time, started_event_id, caller_number, callee_number,"  \
+	" direction, started_tenant_id, answer_time, end_time, ended_event_id," \
+	" hangup_cause, hangup_source, identified_time, identified_event_id,"   \
+	" identified_tenant_id, user_id, contact_id, recording_time,"           \
+	" recording_event_id, recording_url, event_count, first_event_time,"    \
+	" last_event_time"
+
+static Statement
+	merge_calls =
+		{
+			"INSERT INTO %1$s.calls AS c (" CALL_COLUMNS ")"
+			" SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,"
+			" $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)"
+			" ON CONFLICT (call_id) DO UPDATE SET " TAKE("start_time", STARTED_WINS) ", " TAKE("started_event_id",
+																							   STARTED_WINS) ", " TAKE("caller_number", STARTED_WINS) ", " TAKE("callee_number", STARTED_WINS) ", " TAKE("direction", STARTED_WINS) ", " TAKE("started_tenant_id", STARTED_WINS) ", "
+																																																																				 "answer_time = LEAST(c.answer_time, EXCLUDED.answer_time), " TAKE("end_time",
+																																																																																				   ENDED_WINS) ", " TAKE("ended_event_id",
+																																																																																										 ENDED_WINS) ", " TAKE("hangup_cause",
+																																																																																															   ENDED_WINS) ", " TAKE("hangup_source",
+																																																																																																					 ENDED_WINS) ", " TAKE("identified_time", IDENTIFIED_WINS) ", " TAKE("identified_event_id",
+																																																																																																																						 IDENTIFIED_WINS) ", " TAKE("identified_tenant_id",
+																																																																																																																													IDENTIFIED_WINS) ", " TAKE("user_id",
+																																																																																																																																			   USER_WINS) ", " TAKE("contact_id",
+																																																																																																																																									USER_WINS) ", " TAKE("recording_time",
+																																																																																																																																														 RECORDING_WINS) ", " TAKE("recording_event_id",
+																																																																																																																																																				   RECORDING_WINS) ", " TAKE("recording_url",
+																																																																																																																																																											 RECORDING_WINS) ", "
+																																																																																																																																																															 "event_count = c.event_count + EXCLUDED.event_count, "
+																																																																																																																																																															 "first_event_time = LEAST(c.first_event_time, EXCLUDED.first_event_time), "
+																																																																																																																																																															 "last_event_time = GREATEST(c.last_event_time, EXCLUDED.last_event_time)",
+			23,
+			{TEXTOID, TIMESTAMPTZOID, UUIDOID,		  TEXTOID,		  TEXTOID,
+			 TEXTOID, TEXTOID,		  TIMESTAMPTZOID, TIMESTAMPTZOID, UUIDOID,
+			 TEXTOID, TEXTOID,		  TIMESTAMPTZOID, UUIDOID,		  TEXTOID,
+			 TEXTOID, INT8OID,		  TIMESTAMPTZOID, UUIDOID,		  TEXTOID,
+			 INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID},
+			NULL};
+
+static Statement keep_dead_letters = {
+	"INSERT INTO %1$s.dead_letters AS d"
+	" (event_id, received_at, last_attempt_at, sqlstate, message,"
+	" routing_key, headers, property_time, body_size, body)"
+	" SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+	" ON CONFLICT (event_id) DO UPDATE SET"
+	" attempts = d.attempts + 1,"
+	" last_attempt_at = EXCLUDED.last_attempt_at,"
+	" sqlstate = EXCLUDED.sqlstate,"
+	" message = EXCLUDED.message"
+	" RETURNING attempts = 1",
+	10,
+	{UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID,
+	 JSONOID, TIMESTAMPTZOID, INT8OID, BYTEAOID},
+	NULL};
+
+/* $1: the last one read before; $2: those wanted, NULL for all */
+static Statement read_dead_letters = {
+	"SELECT event_id, received_at, routing_key, property_time, body_size,"
+	" body FROM %1$s.dead_letters"
+	" WHERE event_id > $1[1] AND ($2 IS NULL OR event_id = ANY ($2))"
+	" ORDER BY event_id LIMIT 500 FOR UPDATE",
+	2,
+	{UUIDOID, UUIDOID},
+	NULL};
+
+static Statement delete_dead_letters = {
+	"DELETE FROM %1$s.dead_letters WHERE event_id = ANY ($1)",
+	1,
+	{UUIDOID},
+	NULL};
+
+static Statement *const statements[] = {
+	&insert_events,		&find_events,		&merge_calls,
+	&keep_dead_letters, &read_dead_letters, &delete_dead_letters};
+
+/* The schema that the plans are prepared for. */
+static char prepared_schema[NAMEDATALEN * 2 + 3];
+
+static void
+forget_plans(void)
+{
+	for (int i = 0; i < (int) lengthof(statements); i++)
+	{
+		if (statements[i]->plan != NULL)
+			SPI_freeplan(statements[i]->plan);
+		statements[i]->plan = NULL;
+	}
+}
+
+static void
+prepare(Statement *statement)
+{
+	Oid	  types[COLUMNS_MAX];
+	char *sql = psprintf(statement->sql, prepared_schema);
+
+	for (int i = 0; i < statement->ncolumns; i++)
+		types[i] = get_array_type(statement->types[i]);
+
+	/* what the arrays hold does not matter to the plan: plan once */
+	statement->plan = SPI_prepare_cursor(sql, statement->ncolumns, types,
+										 CURSOR_OPT_GENERIC_PLAN);
+	if (statement->plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s",
+			 SPI_result_code_string(SPI_result));
+	if (SPI_keepplan(statement->plan) != 0)
+		elog(ERROR, "SPI_keepplan failed");
+}
+
+/* The parameters of a statement while they are collected. */
+typedef struct Columns
+{
+	Statement *statement;
+	int		   nrows;
+	Datum	  *values[COLUMNS_MAX];
+	bool	  *nulls[COLUMNS_MAX];
+} Columns;
+
+static Columns *
+columns_create(Statement *statement, int capacity)
+{
+	Columns *columns = palloc0(sizeof(Columns));
+
+	columns->statement = statement;
+	for (int i = 0; i < statement->ncolumns; i++)
+	{
+		columns->values[i] = palloc(Max(capacity, 1) * sizeof(Datum));
+		columns->nulls[i] = palloc(Max(capacity, 1) * sizeof(bool));
+	}
+	return columns;
+}
+
+/* One field of the row that is being collected. */
+static void
+put(Columns *columns, int column, Datum value, bool isnull)
+{
+	columns->values[column][columns->nrows] = value;
+	columns->nulls[column][columns->nrows] = isnull;
+}
+
+static void
+put_text(Columns *columns, int column, const char *text)
+{
+	put(columns, column, text ? PointerGetDatum(cstring_to_text(text)) : 0,
+		text == NULL);
+}
+
+static void
+put_time(Columns *columns, int column, TimestampTz time)
+{
+	put(columns, column, TimestampTzGetDatum(time), time == CDR_NO_TIME);
+}
+
+/* The id of the event that won a register; none if time is none. */
+static void
+put_id(Columns *columns, int column, const pg_uuid_t *id, TimestampTz time)
+{
+	put(columns, column, UUIDPGetDatum(id), time == CDR_NO_TIME);
+}
+
+static Datum
+column_array(Columns *columns, int column)
+{
+	Oid	  type = columns->statement->types[column];
+	int	  dims[1] = {columns->nrows};
+	int	  lower[1] = {1};
+	int16 length;
+	bool  by_value;
+	char  align;
+
+	get_typlenbyvalalign(type, &length, &by_value, &align);
+	return PointerGetDatum(
+		construct_md_array(columns->values[column], columns->nulls[column], 1,
+						   dims, lower, type, length, by_value, align));
+}
+
+/*
+ * Runs a statement; the result is in SPI_tuptable and SPI_processed.  nulls
+ * is SPI's: an 'n' for each parameter that is NULL, or NULL for none.
+ */
+static void
+execute(Statement *statement, Datum *parameters, const char *nulls,
+		int expected)
+{
+	int result;
+
+	if (statement->plan == NULL)
+		prepare(statement);
+	result = SPI_execute_plan(statement->plan, parameters, nulls, false, 0);
+	if (result != expected)
+		elog(ERROR, "SPI_execute_plan failed: %s",
+			 SPI_result_code_string(result));
+}
+
+static void
+execute_columns(Columns *columns, int expected)
+{
+	Datum parameters[COLUMNS_MAX];
+
+	for (int i = 0; i < columns->statement->ncolumns; i++)
+		parameters[i] = column_array(columns, i);
+	execute(columns->statement, parameters, NULL, expected);
+}
+
+static Datum
+result_value(int row, int column, bool *isnull)
+{
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc,
+						 column, isnull);
+}
+
+/* ------------------------------------------------------------------------
+ * The three steps
+ * ------------------------------------------------------------------------
+ */
+
+/* By call, then by identity: the order of the unique index. */
+static int
+compare_events(const void *a, const void *b)
+{
+	const CdrEvent *x = *(CdrEvent *const *) a;
+	const CdrEvent *y = *(CdrEvent *const *) b;
+	int				result = strcmp(x->call_id, y->call_id);
+
+	if (result == 0)
+		result = memcmp(x->id.data, y->id.data, UUID_LEN);
+	if (result == 0)
+		result = (x->time > y->time) - (x->time < y->time);
+	return result;
+}
+
+/* Sorts events and drops those that repeat another; returns how many stay. */
+static int
+sort_unique(CdrEvent **events, int count)
+{
+	int kept = 0;
+
+	qsort(events, count, sizeof(CdrEvent *), compare_events);
+	for (int i = 0; i < count; i++)
+	{
+		if (kept > 0 && memcmp(events[kept - 1]->id.data, events[i]->id.data,
+							   UUID_LEN) == 0)
+			continue;
+		events[kept++] = events[i];
+	}
+	return kept;
+}
+
+static bool
+is_result_id(int row, const pg_uuid_t *id)
+{
+	bool	   isnull;
+	pg_uuid_t *found = DatumGetUUIDP(result_value(row, 1, &isnull));
+
+	return memcmp(found->data, id->data, UUID_LEN) == 0;
+}
+
+/*
+ * Moves events that have no time of their own and are recorded already out of
+ * the array; returns how many events stay.  Locks what stands for their keys
+ * first, so that whoever records the same event at this moment is waited for,
+ * and looks with a snapshot taken after that.
+ */
+static int
+drop_known_timeless(CdrEvent **events, int count)
+{
+	Columns *columns = columns_create(&find_events, count);
+	Datum	 parameters[2];
+	int		 kept = 0;
+	uint64	 found = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		if (events[i]->time_is_own)
+			continue;
+		put_text(columns, 0, events[i]->call_id);
+		put(columns, 1, UUIDPGetDatum(&events[i]->id), false);
+		columns->nrows++;
+	}
+	if (columns->nrows == 0)
+		return count;
+
+	cdr_lock_identities(columns->values[1], columns->nrows);
+	if (find_events.plan == NULL)
+		prepare(&find_events);
+	for (int i = 0; i < find_events.ncolumns; i++)
+		parameters[i] = column_array(columns, i);
+	if (SPI_execute_snapshot(find_events.plan, parameters, NULL,
+							 GetLatestSnapshot(), InvalidSnapshot, true, false,
+							 0) != SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute_snapshot failed");
+
+	for (int i = 0; i < count; i++)
+	{
+		bool known = false;
+
+		/* the few results are in no particular order */
+		for (uint64 row = 0; !events[i]->time_is_own && row < SPI_processed;
+			 row++)
+			known = known || is_result_id((int) row, &events[i]->id);
+		if (known)
+			found++;
+		else
+			events[kept++] = events[i];
+	}
+	Assert(found == SPI_processed);
+	SPI_freetuptable(SPI_tuptable);
+	return kept;
+}
+
+/*
+ * Step 1: inserts sorted events into the log, and leaves in the array those
+ * that were new; returns how many.
+ */
+static int
+log_events(CdrEvent **events, int count)
+{
+	Columns *columns = columns_create(&insert_events, count);
+	int		 fresh = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		const CdrEvent	 *event = events[i];
+		const CdrMessage *message = event->message;
+
+		put_time(columns, 0, event->time);
+		put_time(columns, 1, message->received_at);
+		put(columns, 2, UUIDPGetDatum(&event->id), false);
+		put_text(columns, 3, event->call_id);
+		put_text(columns, 4, event->type);
+		put_text(columns, 5, event->trace_id);
+		put_text(columns, 6, event->tenant_id);
+		put_text(columns, 7, message->routing_key);
+		put(columns, 8,
+			PointerGetDatum(cstring_to_text_with_len(
+				message->body, (int) message->body_length)),
+			false);
+		columns->nrows++;
+	}
+	execute_columns(columns, SPI_OK_INSERT_RETURNING);
+
+	/* what was inserted comes back in the order in which it went in */
+	for (int i = 0; i < count && fresh < (int) SPI_processed; i++)
+	{
+		if (is_result_id(fresh, &events[i]->id))
+			events[fresh++] = events[i];
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return fresh;
+}
+
+static void
+put_call(Columns *columns, const CdrCall *call)
+{
+	int i = 0;
+
+	put_text(columns, i++, call->call_id);
+	put_time(columns, i++, call->start_time);
+	put_id(columns, i++, &call->started_event_id, call->start_time);
+	put_text(columns, i++, call->caller_number);
+	put_text(columns, i++, call->callee_number);
+	put_text(columns, i++, call->direction);
+	put_text(columns, i++, call->started_tenant_id);
+	put_time(columns, i++, call->answer_time);
+	put_time(columns, i++, call->end_time);
+	put_id(columns, i++, &call->ended_event_id, call->end_time);
+	put_text(columns, i++, call->hangup_cause);
+	put_text(columns, i++, call->hangup_source);
+	put_time(columns, i++, call->identified_time);
+	put_id(columns, i++, &call->identified_event_id, call->identified_time);
+	put_text(columns, i++, call->identified_tenant_id);
+	put_text(columns, i++, call->user_id);
+	put(columns, i++, Int64GetDatum(call->contact_id), !call->has_contact_id);
+	put_time(columns, i++, call->recording_time);
+	put_id(columns, i++, &call->recording_event_id, call->recording_time);
+	put_text(columns, i++, call->recording_url);
+	put(columns, i++, Int64GetDatum(call->event_count), false);
+	put_time(columns, i++, call->first_event_time);
+	put_time(columns, i++, call->last_event_time);
+	columns->nrows++;
+}
+
+/* Step 2: merges new events, sorted by call, into their calls. */
+static void
+merge_events(CdrEvent **events, int count)
+{
+	Columns *columns = columns_create(&merge_calls, count);
+	CdrCall *calls = palloc(Max(count, 1) * sizeof(CdrCall));
+	int		 ncalls = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		if (events[i]->call_id[0] == '\0')
+			continue;
+		if (ncalls == 0 ||
+			strcmp(calls[ncalls - 1].call_id, events[i]->call_id) != 0)
+			cdr_call_init(&calls[ncalls++], events[i]->call_id);
+		cdr_call_add(&calls[ncalls - 1], events[i]);
+	}
+	for (int i = 0; i < ncalls; i++)
+		put_call(columns, &calls[i]);
+	execute_columns(columns, SPI_OK_INSERT);
+}
+
+/* Steps 1 and 2 for understood, sorted events; returns how many were new. */
+static int64
+store_events(CdrEvent **events, int count)
+{
+	MemoryContext context = AllocSetContextCreate(
+		CurrentMemoryContext, "cdr_service statement", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext outer = MemoryContextSwitchTo(context);
+	CdrEvent	**work = palloc(Max(count, 1) * sizeof(CdrEvent *));
+	int			  fresh;
+
+	memcpy(work, events, count * sizeof(CdrEvent *));
+	fresh = drop_known_timeless(work, count);
+	fresh = log_events(work, fresh);
+	merge_events(work, fresh);
+
+	MemoryContextSwitchTo(outer);
+	MemoryContextDelete(context);
+	return fresh;
+}
+
+/* Step 3: keeps dead letters; returns how many were not kept before. */
+static int64
+keep(CdrEvent **letters, int count)
+{
+	Columns	   *columns;
+	TimestampTz now = GetCurrentTimestamp();
+	int64		fresh = 0;
+
+	count = sort_unique(letters, count);
+	columns = columns_create(&keep_dead_letters, count);
+	for (int i = 0; i < count; i++)
+	{
+		const CdrEvent	 *event = letters[i];
+		const CdrMessage *message = event->message;
+
+		put(columns, 0, UUIDPGetDatum(&event->id), false);
+		put_time(columns, 1, message->received_at);
+		put_time(columns, 2, now);
+		put_text(columns, 3, event->sqlstate);
+		put_text(columns, 4, event->error);
+		put_text(columns, 5, message->routing_key);
+		put_text(columns, 6, message->headers);
+		put_time(columns, 7, message->property_time);
+		put(columns, 8, Int64GetDatum((int64) message->body_size), false);
+		put(columns, 9,
+			PointerGetDatum(cstring_to_text_with_len(
+				message->body, (int) message->body_length)),
+			false);
+		columns->nrows++;
+	}
+	execute_columns(columns, SPI_OK_INSERT_RETURNING);
+	for (uint64 row = 0; row < SPI_processed; row++)
+	{
+		bool isnull;
+
+		if (DatumGetBool(result_value((int) row, 1, &isnull)))
+			fresh++;
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return fresh;
+}
+
+/* ------------------------------------------------------------------------
+ * Bisection
+ * ------------------------------------------------------------------------
+ */
+
+/*
+ * Is an error the fault of the moment, so that trying again later can help?
+ * Everything else is the fault of the data, or of the tables: that is told
+ * apart by can_store_nothing().
+ */
+static bool
+is_passing(int sqlerrcode)
+{
+	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
+	{
+		case ERRCODE_CONNECTION_EXCEPTION:
+		case ERRCODE_INVALID_TRANSACTION_STATE:
+		case ERRCODE_TRANSACTION_ROLLBACK:
+		case ERRCODE_INSUFFICIENT_RESOURCES:
+		case ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE:
+		case ERRCODE_OPERATOR_INTERVENTION:
+		case ERRCODE_SYSTEM_ERROR:
+		case ERRCODE_CONFIG_FILE_ERROR:
+		case ERRCODE_INTERNAL_ERROR:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* A batch on its way in, and what became of it so far. */
+typedef struct Job
+{
+	MemoryContext context; /* for what must outlive the transaction */
+	CdrEvent	**events;  /* understood */
+	int			  nevents;
+	CdrEvent	**letters; /* dead; has room for all */
+	int			  nletters;
+	int64		  recorded;
+} Job;
+
+/*
+ * Runs store_events() in a subtransaction.  Returns NULL, or the error, for
+ * which nothing was written.
+ */
+static ErrorData *
+try_events(Job *job, CdrEvent **events, int count)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	ErrorData *volatile error = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY()
+		;
+		{
+			int64 recorded = store_events(events, count);
+
+			ReleaseCurrentSubTransaction();
+			MemoryContextSwitchTo(context);
+			CurrentResourceOwner = owner;
+			job->recorded += recorded;
+		}
+		PG_CATCH();
+		{
+			MemoryContextSwitchTo(job->context);
+			error = CopyErrorData();
+			FlushErrorState();
+			RollbackAndReleaseCurrentSubTransaction();
+			MemoryContextSwitchTo(context);
+			CurrentResourceOwner = owner;
+		}
+	PG_END_TRY();
+	return error;
+}
+
+/* Would the tables take anything at all?  Tells bad tables from bad data. */
+static bool
+can_store_nothing(Job *job)
+{
+	ErrorData *error = try_events(job, NULL, 0);
+
+	if (error == NULL)
+		return true;
+	FreeErrorData(error);
+	return false;
+}
+
+/* Stores what can be stored of some events; the others become dead letters. */
+static void
+bisect(Job *job, CdrEvent **events, int count)
+{
+	ErrorData *error;
+
+	CHECK_FOR_INTERRUPTS();
+	check_stack_depth();
+	error = try_events(job, events, count);
+	if (error == NULL)
+		return;
+	if (is_passing(error->sqlerrcode))
+		ReThrowError(error);
+	if (count > 1)
+	{
+		FreeErrorData(error);
+		bisect(job, events, count / 2);
+		bisect(job, events + count / 2, count - count / 2);
+		return;
+	}
+	if (!can_store_nothing(job))
+		ReThrowError(error);
+
+	events[0]->sqlstate =
+		MemoryContextStrdup(job->context, unpack_sql_state(error->sqlerrcode));
+	events[0]->error = error->message;
+	job->letters[job->nletters++] = events[0];
+}
+
+/* ------------------------------------------------------------------------
+ * Sessions
+ * ------------------------------------------------------------------------
+ */
+
+/* Connects to SPI with the rights that the tables need. */
+static void
+open_session(const CdrTables *tables, CdrRights *rights)
+{
+	if (strcmp(prepared_schema, tables->quoted) != 0)
+	{
+		forget_plans();
+		strlcpy(prepared_schema, tables->quoted, sizeof(prepared_schema));
+	}
+	cdr_catalog_assume_rights(tables, rights);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+}
+
+static void
+close_session(const CdrRights *rights)
+{
+	if (SPI_finish() != SPI_OK_FINISH)
+		elog(ERROR, "SPI_finish failed");
+	cdr_catalog_restore_rights(rights);
+}
+
+/* The tables of a database that must have them; for SQL functions. */
+static void
+find_tables(CdrTables *tables)
+{
+	if (!cdr_catalog_find(tables))
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("the tables of extension \"%s\" are missing",
+							   CDR_EXTENSION_NAME)));
+}
+
+/*
+ * Locks the tables as the statements will, so that DROP EXTENSION either
+ * waits for this batch or is seen by it.
+ */
+static bool
+lock_tables(CdrTables *tables)
+{
+	Oid relations[3];
+
+	if (!cdr_catalog_find(tables) || !cdr_catalog_is_supported(tables))
+		return false;
+	relations[0] = tables->call_events;
+	relations[1] = tables->calls;
+	relations[2] = tables->dead_letters;
+	for (int i = 0; i < (int) lengthof(relations); i++)
+	{
+		LockRelationOid(relations[i], RowExclusiveLock);
+		if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relations[i])))
+			return false;
+	}
+	return true;
+}
+
+/* ------------------------------------------------------------------------
+ * For the worker
+ * ------------------------------------------------------------------------
+ */
+
+/* One try at the whole job, in its own transaction; throws. */
+static CdrStoreOutcome
+run_transaction(Job *job, bool in_halves, CdrStoreResult *result)
+{
+	CdrTables tables;
+	CdrRights rights;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	pgstat_report_activity(STATE_RUNNING, "storing a batch of events");
+	if (!lock_tables(&tables))
+	{
+		AbortCurrentTransaction();
+		return CDR_STORE_NO_TABLES;
+	}
+
+	open_session(&tables, &rights);
+	if (in_halves)
+		bisect(job, job->events, job->nevents);
+	else if (job->nevents > 0)
+		job->recorded += store_events(job->events, job->nevents);
+	if (job->nletters > 0)
+		result->dead_letters = keep(job->letters, job->nletters);
+	close_session(&rights);
+	PopActiveSnapshot();
+
+	/*
+	 * A cancel or terminate that comes from here on may end the wait for a
+	 * synchronous standby early, which only warns: so it must not have come.
+	 */
+	cdr_store_cancel_seen = false;
+	CHECK_FOR_INTERRUPTS();
+	CommitTransactionCommand();
+	result->committed_at = GetCurrentTimestamp();
+	return cdr_store_cancel_seen || ProcDiePending ? CDR_STORE_NOT_DURABLE
+												   : CDR_STORE_DONE;
+}
+
+/* The same, but an error is returned, NULL for none; nothing was written. */
+static ErrorData *
+try_transaction(Job *job, bool in_halves, CdrStoreOutcome *outcome,
+				CdrStoreResult *result)
+{
+	ErrorData *volatile error = NULL;
+	int nletters = job->nletters;
+
+	job->recorded = 0;
+	PG_TRY()
+		;
+		{
+			*outcome = run_transaction(job, in_halves, result);
+		}
+		PG_CATCH();
+		{
+			HOLD_INTERRUPTS();
+			MemoryContextSwitchTo(job->context);
+			error = CopyErrorData();
+			FlushErrorState();
+			AbortCurrentTransaction();
+			forget_plans();
+			job->nletters = nletters;
+			RESUME_INTERRUPTS();
+		}
+	PG_END_TRY();
+	MemoryContextSwitchTo(job->context);
+	pgstat_report_activity(STATE_IDLE, NULL);
+	return error;
+}
+
+/* Sorts a batch into understood events and dead letters. */
+static void
+prepare_job(Job *job, CdrEvent *events, int count)
+{
+	memset(job, 0, sizeof(Job));
+	job->context = CurrentMemoryContext;
+	job->events = palloc(Max(count, 1) * sizeof(CdrEvent *));
+	job->letters = palloc(Max(count, 1) * sizeof(CdrEvent *));
+	for (int i = 0; i < count; i++)
+	{
+		if (events[i].sqlstate == NULL)
+			job->events[job->nevents++] = &events[i];
+		else
+			job->letters[job->nletters++] = &events[i];
+	}
+	job->nevents = sort_unique(job->events, job->nevents);
+	job->nletters = sort_unique(job->letters, job->nletters);
+}
+
+static void
+note_error(CdrStoreResult *result, const ErrorData *error)
+{
+	strlcpy(result->sqlstate, unpack_sql_state(error->sqlerrcode),
+			sizeof(result->sqlstate));
+	strlcpy(result->error, error->message ? error->message : "",
+			sizeof(result->error));
+}
+
+static TimestampTz
+latest_time(const Job *job)
+{
+	TimestampTz latest = 0;
+
+	for (int i = 0; i < job->nevents; i++)
+	{
+		if (latest == 0 || job->events[i]->time > latest)
+			latest = job->events[i]->time;
+	}
+	return latest;
+}
+
+CdrStoreOutcome
+cdr_store_batch(CdrEvent *events, int count, CdrStoreResult *result)
+{
+	Job				job;
+	CdrStoreOutcome outcome = CDR_STORE_RETRY;
+	ErrorData	   *error;
+
+	memset(result, 0, sizeof(CdrStoreResult));
+	prepare_job(&job, events, count);
+	error = try_transaction(&job, false, &outcome, result);
+	if (error != NULL && !is_passing(error->sqlerrcode))
+		error = try_transaction(&job, true, &outcome, result);
+	if (error != NULL)
+	{
+		note_error(result, error);
+		return CDR_STORE_RETRY;
+	}
+
+	result->recorded = job.recorded;
+	result->duplicates = count - job.recorded - result->dead_letters;
+	result->last_event_time = latest_time(&job);
+	return outcome;
+}
+
+/* ------------------------------------------------------------------------
+ * For SQL functions
+ * ------------------------------------------------------------------------
+ */
+
+void
+cdr_store_events(CdrEvent *events, int count, CdrStoreResult *result)
+{
+	CdrTables tables;
+	CdrRights rights;
+	Job		  job;
+
+	memset(result, 0, sizeof(CdrStoreResult));
+	prepare_job(&job, events, count);
+	Assert(job.nletters == 0);
+
+	find_tables(&tables);
+	open_session(&tables, &rights);
+	result->recorded = store_events(job.events, job.nevents);
+	result->duplicates = count - result->recorded;
+	close_session(&rights);
+}
+
+/* The message that a row of dead_letters (SPI result) came from. */
+static CdrMessage *
+message_from_letter(int row)
+{
+	CdrMessage *message = palloc0(sizeof(CdrMessage));
+	bytea	   *body;
+	Datum		value;
+	bool		isnull;
+	pg_uuid_t  *id = palloc(sizeof(pg_uuid_t));
+
+	*id = *DatumGetUUIDP(result_value(row, 1, &isnull));
+	message->id = id;
+	message->received_at = DatumGetTimestampTz(result_value(row, 2, &isnull));
+	value = result_value(row, 3, &isnull);
+	if (!isnull)
+		message->routing_key = TextDatumGetCString(value);
+	value = result_value(row, 4, &isnull);
+	message->property_time = isnull ? CDR_NO_TIME : DatumGetTimestampTz(value);
+	message->body_size = (uint64) DatumGetInt64(result_value(row, 5, &isnull));
+	body = DatumGetByteaPCopy(result_value(row, 6, &isnull));
+	message->body = VARDATA_ANY(body);
+	message->body_length = VARSIZE_ANY_EXHDR(body);
+	return message;
+}
+
+/* Deletes the dead letters of events that are stored now. */
+static void
+delete_letters(CdrEvent **events, int count)
+{
+	Columns *columns = columns_create(&delete_dead_letters, count);
+
+	for (int i = 0; i < count; i++)
+	{
+		put(columns, 0, UUIDPGetDatum(&events[i]->id), false);
+		columns->nrows++;
+	}
+	execute_columns(columns, SPI_OK_DELETE);
+}
+
+/*
+ * Tries the dead letters that the last statement read.  Returns how many
+ * became events.
+ */
+static int64
+retry_letters(const CdrEventOptions *options)
+{
+	int		   count = (int) SPI_processed;
+	CdrEvent  *events = palloc0(count * sizeof(CdrEvent));
+	CdrEvent **stored = palloc(count * sizeof(CdrEvent *));
+	int		   nstored = 0;
+	Job		   job;
+
+	for (int i = 0; i < count; i++)
+		(void) cdr_event_parse(message_from_letter(i), options, &events[i]);
+	SPI_freetuptable(SPI_tuptable);
+
+	prepare_job(&job, events, count);
+	if (job.nevents > 0)
+		bisect(&job, job.events, job.nevents);
+	for (int i = 0; i < job.nevents; i++)
+	{
+		if (job.events[i]->sqlstate == NULL)
+			stored[nstored++] = job.events[i];
+	}
+	delete_letters(stored, nstored);
+	if (job.nletters > 0)
+		(void) keep(job.letters, job.nletters);
+	return nstored;
+}
+
+int64
+cdr_store_retry_dead_letters(ArrayType *ids, const CdrEventOptions *options)
+{
+	CdrTables	  tables;
+	CdrRights	  rights;
+	MemoryContext context;
+	pg_uuid_t	  last;
+	int64		  stored = 0;
+	bool		  more = true;
+
+	find_tables(&tables);
+	open_session(&tables, &rights);
+	context =
+		AllocSetContextCreate(CurrentMemoryContext, "cdr_service dead letters",
+							  ALLOCSET_DEFAULT_SIZES);
+	memset(&last, 0, sizeof(last));
+	while (more)
+	{
+		MemoryContext outer = MemoryContextSwitchTo(context);
+		Datum		  after = UUIDPGetDatum(&last);
+		Datum		  parameters[2];
+
+		parameters[0] = PointerGetDatum(construct_array(
+			&after, 1, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
+		parameters[1] = PointerGetDatum(ids);
+		execute(&read_dead_letters, parameters, ids == NULL ? " n" : NULL,
+				SPI_OK_SELECT);
+		more = SPI_processed > 0;
+		if (more)
+		{
+			bool isnull;
+
+			last = *DatumGetUUIDP(
+				result_value((int) SPI_processed - 1, 1, &isnull));
+			stored += retry_letters(options);
+		}
+		MemoryContextSwitchTo(outer);
+		MemoryContextReset(context);
+	}
+	close_session(&rights);
+	return stored;
+}
