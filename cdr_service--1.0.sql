@@ -441,8 +441,7 @@ REVOKE ALL ON FUNCTION
 	@extschema@.cdr_create_partitions(timestamptz, timestamptz),
 	@extschema@.cdr_calls_from_log(),
 	@extschema@.cdr_verify_calls(),
-	@extschema@.cdr_rebuild_calls(),
-	@extschema@.cdr_call_history(text)
+	@extschema@.cdr_rebuild_calls()
 FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION @extschema@.cdr_status() TO pg_monitor;

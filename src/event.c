@@ -32,6 +32,9 @@
 #include "number.h"
 #include "timestamp.h"
 
+/* Bytes of the parser's words that are kept: they quote the body. */
+#define ERROR_DETAIL_MAX 300
+
 /* 0001-01-01T00:00:00Z, which Go prints for a time that was never set. */
 #define GO_ZERO_TIME                                                     \
 	((INT64CONST(-719162) - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)) * \
@@ -274,6 +277,23 @@ fail(CdrEvent *event, const char *sqlstate, char *error)
 	return false;
 }
 
+/* Why the parser refused the body, without more of it than helps. */
+static char *
+describe_json_error(JsonParseErrorType result, JsonLexContext *lex)
+{
+	char  *detail = json_errdetail(result, lex);
+	size_t length = strlen(detail);
+
+	if (length > ERROR_DETAIL_MAX)
+	{
+		/* whole characters only */
+		for (length = ERROR_DETAIL_MAX; (detail[length] & 0xC0) == 0x80;)
+			length--;
+		detail[length] = '\0';
+	}
+	return psprintf("event is not JSON: %s", detail);
+}
+
 /* How deep the brackets of a JSON text nest; for text that is not JSON, any. */
 static int
 nesting_depth(const char *text, size_t length)
@@ -349,8 +369,7 @@ read_fields(const CdrMessage *message, Reader *reader, CdrEvent *event)
 	{
 		const char *sqlstate =
 			result == JSON_UNICODE_CODE_POINT_ZERO ? "22P05" : "22P02";
-		char *error =
-			psprintf("event is not JSON: %s", json_errdetail(result, lex));
+		char *error = describe_json_error(result, lex);
 
 		cdr_json_lexer_free(lex);
 		return fail(event, sqlstate, error);

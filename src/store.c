@@ -371,8 +371,46 @@ is_result_id(int row, const pg_uuid_t *id)
 	return memcmp(found->data, id->data, UUID_LEN) == 0;
 }
 
+static int
+compare_ids(const void *a, const void *b)
+{
+	return memcmp(a, b, UUID_LEN);
+}
+
 /*
- * Moves events that have no time of their own and are recorded already out of
+ * Which of some events, given by the parameters of find_events, are recorded?
+ * Returns their sorted ids, *count of them.
+ */
+static pg_uuid_t *
+find_recorded(Columns *columns, int *count)
+{
+	Datum	   parameters[2];
+	pg_uuid_t *ids;
+
+	if (find_events.plan == NULL)
+		prepare(&find_events);
+	for (int i = 0; i < find_events.ncolumns; i++)
+		parameters[i] = column_array(columns, i);
+	if (SPI_execute_snapshot(find_events.plan, parameters, NULL,
+							 GetLatestSnapshot(), InvalidSnapshot, true, false,
+							 0) != SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute_snapshot failed");
+
+	*count = (int) SPI_processed;
+	ids = palloc(Max(*count, 1) * sizeof(pg_uuid_t));
+	for (int i = 0; i < *count; i++)
+	{
+		bool isnull;
+
+		ids[i] = *DatumGetUUIDP(result_value(i, 1, &isnull));
+	}
+	SPI_freetuptable(SPI_tuptable);
+	qsort(ids, *count, sizeof(pg_uuid_t), compare_ids);
+	return ids;
+}
+
+/*
+ * Drops events that have no time of their own and are recorded already from
  * the array; returns how many events stay.  Locks what stands for their keys
  * first, so that whoever records the same event at this moment is waited for,
  * and looks with a snapshot taken after that.
@@ -380,10 +418,10 @@ is_result_id(int row, const pg_uuid_t *id)
 static int
 drop_known_timeless(CdrEvent **events, int count)
 {
-	Columns *columns = columns_create(&find_events, count);
-	Datum	 parameters[2];
-	int		 kept = 0;
-	uint64	 found = 0;
+	Columns	  *columns = columns_create(&find_events, count);
+	pg_uuid_t *known;
+	int		   nknown;
+	int		   kept = 0;
 
 	for (int i = 0; i < count; i++)
 	{
@@ -397,30 +435,14 @@ drop_known_timeless(CdrEvent **events, int count)
 		return count;
 
 	cdr_lock_identities(columns->values[1], columns->nrows);
-	if (find_events.plan == NULL)
-		prepare(&find_events);
-	for (int i = 0; i < find_events.ncolumns; i++)
-		parameters[i] = column_array(columns, i);
-	if (SPI_execute_snapshot(find_events.plan, parameters, NULL,
-							 GetLatestSnapshot(), InvalidSnapshot, true, false,
-							 0) != SPI_OK_SELECT)
-		elog(ERROR, "SPI_execute_snapshot failed");
-
+	known = find_recorded(columns, &nknown);
 	for (int i = 0; i < count; i++)
 	{
-		bool known = false;
-
-		/* the few results are in no particular order */
-		for (uint64 row = 0; !events[i]->time_is_own && row < SPI_processed;
-			 row++)
-			known = known || is_result_id((int) row, &events[i]->id);
-		if (known)
-			found++;
-		else
+		if (events[i]->time_is_own ||
+			bsearch(&events[i]->id, known, nknown, sizeof(pg_uuid_t),
+					compare_ids) == NULL)
 			events[kept++] = events[i];
 	}
-	Assert(found == SPI_processed);
-	SPI_freetuptable(SPI_tuptable);
 	return kept;
 }
 
