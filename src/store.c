@@ -883,6 +883,14 @@ note_error(CdrStoreResult *result, const ErrorData *error)
 			sizeof(result->error));
 }
 
+static void
+note_letter(CdrStoreResult *result, const CdrEvent *letter)
+{
+	strlcpy(result->sqlstate, letter->sqlstate, sizeof(result->sqlstate));
+	snprintf(result->error, sizeof(result->error), "dead letter: %s",
+			 letter->error);
+}
+
 static TimestampTz
 latest_time(const Job *job)
 {
@@ -914,6 +922,8 @@ cdr_store_batch(CdrEvent *events, int count, CdrStoreResult *result)
 		return CDR_STORE_RETRY;
 	}
 
+	if (result->dead_letters > 0)
+		note_letter(result, job.letters[job.nletters - 1]);
 	result->recorded = job.recorded;
 	result->duplicates = count - job.recorded - result->dead_letters;
 	result->last_event_time = latest_time(&job);

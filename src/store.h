@@ -23,7 +23,8 @@ typedef struct CdrStoreResult
 	TimestampTz last_event_time; /* of the latest event; 0: none */
 	TimestampTz committed_at;
 
-	/* why not, where the outcome is not CDR_STORE_DONE */
+	/* why not, where the outcome is not CDR_STORE_DONE, or why the last of
+	 * the dead letters is one */
 	char sqlstate[6];
 	char error[512];
 } CdrStoreResult;

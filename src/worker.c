@@ -237,8 +237,13 @@ find_extension(void)
 static void
 enter_connecting(Worker *worker)
 {
-	enter(worker,
-		  cdr_amqp_uri[0] == '\0' ? CDR_NOT_CONFIGURED : CDR_CONNECTING);
+	if (cdr_amqp_uri[0] == '\0')
+	{
+		cdr_stats_set_error("55000", "cdr_service.amqp_uri names no server");
+		enter(worker, CDR_NOT_CONFIGURED);
+	}
+	else
+		enter(worker, CDR_CONNECTING);
 }
 
 static void
@@ -387,6 +392,8 @@ acknowledge(Worker *worker, int count, const CdrStoreResult *result)
 	cdr_stats_add_batch(result->recorded, result->duplicates,
 						result->dead_letters, result->last_event_time,
 						result->committed_at);
+	if (result->dead_letters > 0)
+		cdr_stats_set_error(result->sqlstate, result->error);
 	if (!cdr_broker_ack(worker->broker, worker->generation, tag))
 	{
 		back_off(worker);
