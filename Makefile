@@ -10,7 +10,7 @@ PG_CPPFLAGS = -DCDR_VERSION='"$(EXTVERSION)"' $(shell pkg-config --cflags librab
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -Wno-sign-compare
 SHLIB_LINK = $(shell pkg-config --libs librabbitmq) -lcrypto
 
-REGRESS = schema
+REGRESS =
 ISOLATION =
 ISOLATION_OPTS = --inputdir=test
 TAP_TESTS = 1

@@ -304,7 +304,7 @@ $$;
 COMMENT ON FUNCTION @extschema@.cdr_verify_calls() IS
 'calls that differ from what their events say: none, ever';
 
-CREATE FUNCTION @extschema@.cdr_rebuild_calls()
+CREATE FUNCTION @extschema@.cdr_rebuild_calls(prune boolean DEFAULT false)
 RETURNS bigint
 LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -312,8 +312,14 @@ AS $$
 	-- A batch that has logged events but not merged them waits here, and
 	-- merges into what this leaves.
 	LOCK TABLE @extschema@.calls IN SHARE ROW EXCLUSIVE MODE;
+	-- A call that has counted more events than the log holds lost them to
+	-- retention: what it says is all that is left of them.
 	WITH wrong AS MATERIALIZED (
-		SELECT v.call_id, v.expected FROM @extschema@.cdr_verify_calls() AS v),
+		SELECT v.call_id, v.expected FROM @extschema@.cdr_verify_calls() AS v
+		WHERE prune
+		OR v.stored IS NULL
+		OR (v.expected ->> 'event_count')::bigint OPERATOR(pg_catalog.>=)
+		   (v.stored ->> 'event_count')::bigint),
 	removed AS (
 		DELETE FROM @extschema@.calls AS c USING wrong AS w
 		WHERE c.call_id OPERATOR(pg_catalog.=) w.call_id
@@ -363,8 +369,8 @@ AS $$
 	SELECT count(*) FROM wrong
 $$;
 
-COMMENT ON FUNCTION @extschema@.cdr_rebuild_calls() IS
-'writes anew the calls that differ from what their events say; returns how many';
+COMMENT ON FUNCTION @extschema@.cdr_rebuild_calls(boolean) IS
+'writes anew the calls that differ from what their events say; returns how many. With prune, also those of which events are no longer in the log';
 
 CREATE FUNCTION @extschema@.cdr_call_history(
 	call_id text,
@@ -441,7 +447,7 @@ REVOKE ALL ON FUNCTION
 	@extschema@.cdr_create_partitions(timestamptz, timestamptz),
 	@extschema@.cdr_calls_from_log(),
 	@extschema@.cdr_verify_calls(),
-	@extschema@.cdr_rebuild_calls()
+	@extschema@.cdr_rebuild_calls(boolean)
 FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION @extschema@.cdr_status() TO pg_monitor;

@@ -316,7 +316,10 @@ nesting_depth(const char *text, size_t length)
 		else if (c == '"')
 			in_string = true;
 		else if (c == '{' || c == '[')
-			deepest = Max(deepest, ++depth);
+		{
+			depth++;
+			deepest = Max(deepest, depth);
+		}
 		else if (c == '}' || c == ']')
 			depth--;
 	}
