@@ -7,7 +7,7 @@ DATA = $(wildcard cdr_service--*.sql)
 MODULE_big = cdr_service
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
 PG_CPPFLAGS = -DCDR_VERSION='"$(EXTVERSION)"' $(shell pkg-config --cflags librabbitmq)
-PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -Wno-sign-compare
+PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter
 SHLIB_LINK = $(shell pkg-config --libs librabbitmq) -lcrypto
 
 REGRESS =
