@@ -79,33 +79,39 @@ skip_prefix(Span *s, const char *prefix)
 	return true;
 }
 
+/* Behind the quoted display name that s begins with; its start if none. */
+static const char *
+skip_display_name(Span s)
+{
+	if (s.start == s.end || *s.start != '"')
+		return s.start;
+	for (const char *p = s.start + 1; p < s.end; p++)
+	{
+		if (*p == '"')
+			return p + 1;
+		if (*p == '\\')
+			p++;
+	}
+	/* the quote does not end: it is no name */
+	return s.start;
+}
+
 /*
  * Narrows a header value to the URI in it: what stands between the angle
- * brackets.  A quoted display name may hold brackets of its own.
+ * brackets, if there are any.  A quoted display name may hold brackets of its
+ * own.
  */
 static void
 narrow_to_uri(Span *s)
 {
-	const char *p = s->start;
+	const char *open;
 
-	if (p < s->end && *p == '"')
+	s->start = skip_display_name(*s);
+	open = find(*s, '<');
+	if (open != NULL)
 	{
-		for (p++; p < s->end && *p != '"'; p++)
-		{
-			if (*p == '\\' && p + 1 < s->end)
-				p++;
-		}
-	}
-	if (p < s->end)
-	{
-		Span rest = {p, s->end};
-
-		p = find(rest, '<');
-		if (p != NULL)
-		{
-			s->start = p + 1;
-			cut_at(s, '>');
-		}
+		s->start = open + 1;
+		cut_at(s, '>');
 	}
 	trim(s);
 }
@@ -162,6 +168,22 @@ is_number(const char *s)
 	return *s != '\0' && strspn(s, "0123456789*#") == strlen(s);
 }
 
+/* Four groups of digits with dots between them: an address, not a number. */
+static bool
+is_ipv4_address(const char *s)
+{
+	int dots = 0;
+
+	for (; *s != '\0'; s++)
+	{
+		if (*s == '.')
+			dots++;
+		else if (*s < '0' || *s > '9')
+			return false;
+	}
+	return dots == 3;
+}
+
 /* Takes the visual separators (RFC 3966) out of what is a number then. */
 static void
 strip_separators(char *user)
@@ -195,46 +217,60 @@ is_withheld(Span user, Span host)
 	return equals(host, "anonymous.invalid");
 }
 
+/*
+ * Splits what stands before and after the "@" of a URI, without password,
+ * port and parameters.  Without an "@", everything is the user.
+ */
+static bool
+split_at_host(Span *user, Span *host)
+{
+	const char *at = find(*user, '@');
+
+	host->start = host->end = user->end;
+	if (at != NULL)
+	{
+		host->start = at + 1;
+		cut_at(host, ';');
+		cut_at(host, '>');
+		cut_at(host, ':');
+		user->end = at;
+		cut_at(user, ':');
+	}
+	cut_at(user, ';');
+	cut_at(user, '?');
+	trim(user);
+	return at != NULL;
+}
+
 char *
 cdr_number_from_uri(const char *uri)
 {
-	Span		s = {uri, uri + strlen(uri)};
-	Span		host = {s.end, s.end};
-	const char *at;
-	bool		is_sip;
-	char	   *user;
+	Span  user = {uri, uri + strlen(uri)};
+	Span  host;
+	bool  is_sip;
+	bool  has_host;
+	char *number;
 
-	trim(&s);
-	narrow_to_uri(&s);
-	is_sip = skip_prefix(&s, "sip:") || skip_prefix(&s, "sips:");
+	trim(&user);
+	narrow_to_uri(&user);
+	is_sip = skip_prefix(&user, "sip:") || skip_prefix(&user, "sips:");
 	if (!is_sip)
-		(void) skip_prefix(&s, "tel:");
-
-	at = find(s, '@');
-	if (at != NULL)
-	{
-		host.start = at + 1;
-		cut_at(&host, ';');
-		cut_at(&host, '>');
-		cut_at(&host, ':');
-		s.end = at;
-		cut_at(&s, ':');
-	}
-	cut_at(&s, ';');
-	cut_at(&s, '?');
-	trim(&s);
-	if (is_withheld(s, host))
+		(void) skip_prefix(&user, "tel:");
+	has_host = split_at_host(&user, &host);
+	if (is_withheld(user, has_host ? host : user))
 		return pstrdup(ANONYMOUS);
-	if (length(s) == 0)
-		return NULL;
 
-	user = unescape(s);
+	number = unescape(user);
+	if (strspn(number, " \t") == strlen(number))
+		return NULL;
+	if (!has_host && is_ipv4_address(number))
+		return NULL;
+	strip_separators(number);
 
 	/* a SIP URI without "@" names a host, unless that is plainly a number */
-	if (is_sip && at == NULL && !is_number(user))
+	if (is_sip && !has_host && !is_number(number))
 		return NULL;
-	strip_separators(user);
-	return user;
+	return number;
 }
 
 /* How a number stands to us. */

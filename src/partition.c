@@ -25,6 +25,7 @@
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -218,7 +219,9 @@ cdr_partition_create(const CdrTables *tables, TimestampTz from, TimestampTz to)
 	CdrRights rights;
 	int		  made = 0;
 
+	/* whoever held this lock may have made what we are about to make */
 	cdr_lock_partitions();
+	AcceptInvalidationMessages();
 	cdr_catalog_assume_rights(tables, &rights);
 	(void) set_config_option("client_min_messages", "warning", PGC_USERSET,
 							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
@@ -281,29 +284,28 @@ cdr_partition_maintain(char sqlstate[6], char *error, size_t error_size)
 	MemoryContext context = CurrentMemoryContext;
 	volatile bool done = true;
 
-	PG_TRY()
-		;
-		{
-			maintain();
-		}
-		PG_CATCH();
-		{
-			ErrorData *data;
+	PG_TRY();
+	{
+		maintain();
+	}
+	PG_CATCH();
+	{
+		ErrorData *data;
 
-			HOLD_INTERRUPTS();
-			MemoryContextSwitchTo(context);
-			data = CopyErrorData();
-			strlcpy(sqlstate, unpack_sql_state(data->sqlerrcode), 6);
-			snprintf(error, error_size, "could not make partitions: %s",
-					 data->message ? data->message : "");
-			EmitErrorReport();
-			FlushErrorState();
-			AbortCurrentTransaction();
-			pgstat_report_activity(STATE_IDLE, NULL);
-			FreeErrorData(data);
-			RESUME_INTERRUPTS();
-			done = false;
-		}
+		HOLD_INTERRUPTS();
+		MemoryContextSwitchTo(context);
+		data = CopyErrorData();
+		strlcpy(sqlstate, unpack_sql_state(data->sqlerrcode), 6);
+		snprintf(error, error_size, "could not make partitions: %s",
+				 data->message ? data->message : "");
+		EmitErrorReport();
+		FlushErrorState();
+		AbortCurrentTransaction();
+		pgstat_report_activity(STATE_IDLE, NULL);
+		FreeErrorData(data);
+		RESUME_INTERRUPTS();
+		done = false;
+	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
 	return done;

@@ -207,17 +207,16 @@ cdr_socket_open(CdrSocket *s, const char *host, int port, long timeout,
 
 	if (addresses == NULL)
 		return false;
-	PG_TRY()
-		;
-		{
-			for (struct addrinfo *a = addresses; a != NULL && result != 0;
-				 a = a->ai_next)
-				result = connect_to(s, a, timeout, user_timeout);
-		}
-		PG_FINALLY();
-		{
-			freeaddrinfo(addresses);
-		}
+	PG_TRY();
+	{
+		for (struct addrinfo *a = addresses; a != NULL && result != 0;
+			 a = a->ai_next)
+			result = connect_to(s, a, timeout, user_timeout);
+	}
+	PG_FINALLY();
+	{
+		freeaddrinfo(addresses);
+	}
 	PG_END_TRY();
 
 	if (result != 0)

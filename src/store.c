@@ -656,25 +656,24 @@ try_events(Job *job, CdrEvent **events, int count)
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
-	PG_TRY()
-		;
-		{
-			int64 recorded = store_events(events, count);
+	PG_TRY();
+	{
+		int64 recorded = store_events(events, count);
 
-			ReleaseCurrentSubTransaction();
-			MemoryContextSwitchTo(context);
-			CurrentResourceOwner = owner;
-			job->recorded += recorded;
-		}
-		PG_CATCH();
-		{
-			MemoryContextSwitchTo(job->context);
-			error = CopyErrorData();
-			FlushErrorState();
-			RollbackAndReleaseCurrentSubTransaction();
-			MemoryContextSwitchTo(context);
-			CurrentResourceOwner = owner;
-		}
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		job->recorded += recorded;
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(job->context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+	}
 	PG_END_TRY();
 	return error;
 }
@@ -833,22 +832,21 @@ try_transaction(Job *job, bool in_halves, CdrStoreOutcome *outcome,
 	int nletters = job->nletters;
 
 	job->recorded = 0;
-	PG_TRY()
-		;
-		{
-			*outcome = run_transaction(job, in_halves, result);
-		}
-		PG_CATCH();
-		{
-			HOLD_INTERRUPTS();
-			MemoryContextSwitchTo(job->context);
-			error = CopyErrorData();
-			FlushErrorState();
-			AbortCurrentTransaction();
-			forget_plans();
-			job->nletters = nletters;
-			RESUME_INTERRUPTS();
-		}
+	PG_TRY();
+	{
+		*outcome = run_transaction(job, in_halves, result);
+	}
+	PG_CATCH();
+	{
+		HOLD_INTERRUPTS();
+		MemoryContextSwitchTo(job->context);
+		error = CopyErrorData();
+		FlushErrorState();
+		AbortCurrentTransaction();
+		forget_plans();
+		job->nletters = nletters;
+		RESUME_INTERRUPTS();
+	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(job->context);
 	pgstat_report_activity(STATE_IDLE, NULL);

@@ -727,28 +727,27 @@ run(Worker *worker)
 {
 	MemoryContext loop_context = CurrentMemoryContext;
 
-	PG_TRY()
-		;
+	PG_TRY();
+	{
+		enter(worker, CDR_WAITING_FOR_EXTENSION);
+		for (;;)
 		{
-			enter(worker, CDR_WAITING_FOR_EXTENSION);
-			for (;;)
-			{
-				Assert(CurrentMemoryContext == loop_context);
-				CHECK_FOR_INTERRUPTS();
-				reload(worker);
-				step(worker);
-			}
+			Assert(CurrentMemoryContext == loop_context);
+			CHECK_FOR_INTERRUPTS();
+			reload(worker);
+			step(worker);
 		}
-		PG_CATCH();
-		{
-			ErrorData *error;
+	}
+	PG_CATCH();
+	{
+		ErrorData *error;
 
-			MemoryContextSwitchTo(loop_context);
-			error = CopyErrorData();
-			cdr_stats_set_error(unpack_sql_state(error->sqlerrcode),
-								error->message ? error->message : "");
-			PG_RE_THROW();
-		}
+		MemoryContextSwitchTo(loop_context);
+		error = CopyErrorData();
+		cdr_stats_set_error(unpack_sql_state(error->sqlerrcode),
+							error->message ? error->message : "");
+		PG_RE_THROW();
+	}
 	PG_END_TRY();
 }
 
