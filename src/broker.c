@@ -587,8 +587,11 @@ connect_to(CdrBroker *broker, const char *uri, const char *name)
 	amqp_socket_t *tcp;
 	bool		   done;
 
+	strlcpy(broker->host, "server", sizeof(broker->host));
 	if (!parse_uri(broker, uri, &server))
 		return false;
+	snprintf(broker->host, sizeof(broker->host), "%s:%d", server.host,
+			 server.port);
 	if (cdr_amqp_password_file[0] != '\0')
 	{
 		if (!cdr_password_read(cdr_amqp_password_file, password, &error))
@@ -596,8 +599,6 @@ connect_to(CdrBroker *broker, const char *uri, const char *name)
 		server.password = password;
 	}
 
-	snprintf(broker->host, sizeof(broker->host), "%s:%d", server.host,
-			 server.port);
 	if (!cdr_socket_open(&broker->socket, server.host, server.port,
 						 CONNECT_TIMEOUT, cdr_heartbeat * 2000L, &error))
 		return fail(broker, "08001", "%s", error);
@@ -654,6 +655,31 @@ cdr_broker_create(void)
 	return broker;
 }
 
+/*
+ * Tries each server once, the one that was connected last first.  If all
+ * fail, the error says of each of several why.
+ */
+static bool
+connect_to_any(CdrBroker *broker, char **uris, int count, const char *name)
+{
+	StringInfoData errors;
+
+	initStringInfo(&errors);
+	for (int i = 0; i < count; i++)
+	{
+		if (connect_to(broker, uris[broker->next_server % count], name))
+			return true;
+		cdr_broker_disconnect(broker);
+		broker->next_server = (broker->next_server + 1) % count;
+		if (count > 1)
+			appendStringInfo(&errors, "%s%s: %s", i > 0 ? "; " : "",
+							 broker->host, broker->error);
+	}
+	if (errors.len > 0)
+		strlcpy(broker->error, errors.data, sizeof(broker->error));
+	return false;
+}
+
 bool
 cdr_broker_connect(CdrBroker *broker, const char *name)
 {
@@ -662,7 +688,7 @@ cdr_broker_connect(CdrBroker *broker, const char *name)
 	MemoryContext outer = MemoryContextSwitchTo(context);
 	char		**uris;
 	int			  count = split_uris(&uris);
-	bool		  connected = false;
+	bool		  connected;
 
 	Assert(broker->connection == NULL);
 	if (broker->settings != NULL)
@@ -671,16 +697,7 @@ cdr_broker_connect(CdrBroker *broker, const char *name)
 		MemoryContextStrdup(broker->context, current_settings());
 	fail(broker, "22023", "cdr_service.amqp_uri holds no URI");
 
-	for (int i = 0; i < count && !connected; i++)
-	{
-		connected =
-			connect_to(broker, uris[broker->next_server % count], name);
-		if (!connected)
-		{
-			cdr_broker_disconnect(broker);
-			broker->next_server = (broker->next_server + 1) % count;
-		}
-	}
+	connected = connect_to_any(broker, uris, count, name);
 	if (connected)
 	{
 		broker->generation++;
