@@ -10,10 +10,14 @@ PG_CPPFLAGS = -DCDR_VERSION='"$(EXTVERSION)"' $(shell pkg-config --cflags librab
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter
 SHLIB_LINK = $(shell pkg-config --libs librabbitmq) -lcrypto
 
-REGRESS =
-ISOLATION =
-ISOLATION_OPTS = --inputdir=test
-TAP_TESTS = 1
+REGRESS = schema ingest merge numbers timestamps bad_input dead_letters \
+	partitions verify privileges guard permutations random_calls
+REGRESS_OPTS = --encoding=UTF8
+ISOLATION = same_call same_event opposite_order rebuild partitions
+ISOLATION_OPTS = --inputdir=test --encoding=UTF8
+
+# "make installcheck" needs a running server only; with TAP_TESTS=1, it also
+# starts servers of its own, PostgreSQL's and RabbitMQ's.
 PROVE_TESTS = test/t/*.pl
 PROVE_FLAGS += -I $(CURDIR)/test/perl
 

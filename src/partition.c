@@ -81,8 +81,8 @@ interval_around(TimestampTz time)
 }
 
 /*
- * Is a time without a partition of its own?  Then *gap is the stretch around
- * it in which there is none.
+ * Is a time without a partition of its own?  *gap is the stretch around it,
+ * from one bound of a partition to the next.
  */
 static bool
 find_gap(Oid parent, TimestampTz time, Range *gap)
@@ -231,12 +231,13 @@ cdr_partition_create(const CdrTables *tables, TimestampTz from, TimestampTz to)
 	{
 		Range range = interval_around(time);
 		Range gap;
+		bool  is_free = find_gap(tables->call_events, time, &gap);
 
 		CHECK_FOR_INTERRUPTS();
-		if (find_gap(tables->call_events, time, &gap))
+		range.from = Max(range.from, gap.from);
+		range.to = Min(range.to, gap.to);
+		if (is_free)
 		{
-			range.from = Max(range.from, gap.from);
-			range.to = Min(range.to, gap.to);
 			create_partition(tables, range);
 			CommandCounterIncrement();
 			made++;

@@ -746,37 +746,48 @@ close_session(const CdrRights *rights)
 	cdr_catalog_restore_rights(rights);
 }
 
-/* The tables of a database that must have them; for SQL functions. */
-static void
-find_tables(CdrTables *tables)
-{
-	if (!cdr_catalog_find(tables))
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						errmsg("the tables of extension \"%s\" are missing",
-							   CDR_EXTENSION_NAME)));
-}
-
 /*
- * Locks the tables as the statements will, so that DROP EXTENSION either
- * waits for this batch or is seen by it.
+ * Finds the tables and locks them as the statements will: so that DROP
+ * EXTENSION either waits for us or is seen, and so that whoever is making a
+ * partition, which locks the default one, is waited for before the statements
+ * look which partitions there are.
  */
 static bool
 lock_tables(CdrTables *tables)
 {
-	Oid relations[3];
+	Oid relations[4];
 
 	if (!cdr_catalog_find(tables) || !cdr_catalog_is_supported(tables))
 		return false;
 	relations[0] = tables->call_events;
 	relations[1] = tables->calls;
 	relations[2] = tables->dead_letters;
+	relations[3] = tables->call_events_default;
 	for (int i = 0; i < (int) lengthof(relations); i++)
 	{
+		/* a DBA may do without a default partition */
+		if (!OidIsValid(relations[i]))
+			continue;
 		LockRelationOid(relations[i], RowExclusiveLock);
 		if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relations[i])))
 			return false;
 	}
 	return true;
+}
+
+/* The same where the tables must be there; for SQL functions. */
+static void
+require_tables(CdrTables *tables)
+{
+	if (!lock_tables(tables))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the tables of extension \"%s\" are missing, or of "
+						"another version than its library",
+						CDR_EXTENSION_NAME),
+				 errhint("After an update of the library, restart the server "
+						 "and run ALTER EXTENSION %s UPDATE.",
+						 CDR_EXTENSION_NAME)));
 }
 
 /* ------------------------------------------------------------------------
@@ -944,7 +955,7 @@ cdr_store_events(CdrEvent *events, int count, CdrStoreResult *result)
 	prepare_job(&job, events, count);
 	Assert(job.nletters == 0);
 
-	find_tables(&tables);
+	require_tables(&tables);
 	open_session(&tables, &rights);
 	result->recorded = store_events(job.events, job.nevents);
 	result->duplicates = count - result->recorded;
@@ -1031,7 +1042,7 @@ cdr_store_retry_dead_letters(ArrayType *ids, const CdrEventOptions *options)
 	int64		  stored = 0;
 	bool		  more = true;
 
-	find_tables(&tables);
+	require_tables(&tables);
 	open_session(&tables, &rights);
 	context =
 		AllocSetContextCreate(CurrentMemoryContext, "cdr_service dead letters",
