@@ -1,0 +1,195 @@
+# A real RabbitMQ node, and what a test does at its end of the queue.
+package CdrService::Broker;
+
+use strict;
+use warnings FATAL => 'all';
+
+use File::Basename;
+use MIME::Base64;
+use PostgreSQL::Test::Utils ();
+
+use CdrService::Util qw(repository run poll);
+
+use constant EXCHANGE => 'sentiric_events';
+use constant QUEUE    => 'sentiric.cdr_service.events';
+
+my @private;
+
+# The node that all tests share, made by "scripts/broker start DIR" and
+# "scripts/broker vhosts DIR 40", if CDR_TEST_BROKER names DIR; else a node of
+# this test's own.  Each test file has a virtual host for itself: t<number of
+# the file>, or another that is $offset further on.
+sub shared
+{
+	my ($class, $offset) = @_;
+	my $number = (basename($0) =~ /^(\d+)/)[0] + ($offset || 0);
+
+	return $class->private unless $ENV{CDR_TEST_BROKER};
+	return bless {
+		directory => $ENV{CDR_TEST_BROKER},
+		vhost     => "t$number",
+		env       => _read_env($ENV{CDR_TEST_BROKER}),
+	}, $class;
+}
+
+# A node for a test whose fault is the broker's.  It ends with the test.
+sub private
+{
+	my ($class)   = @_;
+	my $directory = PostgreSQL::Test::Utils::tempdir('rabbitmq');
+	my $self = bless { directory => $directory, vhost => 't1', private => 1 },
+	  $class;
+
+	push @private, $self;
+	$self->_script('start');
+	$self->{env} = _read_env($directory);
+	$self->_script('vhosts', 1);
+	return $self;
+}
+
+sub END
+{
+	my $status = $?;
+
+	$_->stop foreach @private;
+	$? = $status;
+}
+
+sub _read_env
+{
+	my ($directory) = @_;
+	my $text = PostgreSQL::Test::Utils::slurp_file("$directory/env");
+
+	return { $text =~ /^export (\w+)=(.*)$/mg };
+}
+
+# Runs scripts/broker.  Its output goes to a file, not to a pipe, which the
+# node that it starts would keep open.
+sub _script
+{
+	my ($self, $command, @arguments) = @_;
+
+	PostgreSQL::Test::Utils::system_or_bail(repository() . '/scripts/broker',
+		$command, $self->{directory}, @arguments);
+	return;
+}
+
+sub stop    { return shift->_script('stop'); }
+sub kill    { return shift->_script('kill'); }
+sub restart { return shift->_script('restart'); }
+
+sub ctl
+{
+	my ($self, @arguments) = @_;
+
+	return run(
+		[
+			repository() . '/scripts/broker', 'ctl',
+			$self->{directory},               @arguments
+		]);
+}
+
+sub port  { return shift->{env}{AMQP_PORT}; }
+sub vhost { return shift->{vhost}; }
+
+# The address of the virtual host, for the user and password given.
+sub uri
+{
+	my ($self, %with) = @_;
+	my $user     = $with{user}     || 'guest';
+	my $password = $with{password} || 'guest';
+
+	return
+	  "amqp://$user:$password\@127.0.0.1:$self->{env}{AMQP_PORT}/$self->{vhost}";
+}
+
+# Runs a command of the AMQP tool.
+sub amqp
+{
+	my ($self, $command, $input) = @_;
+
+	return run(
+		[
+			repository() . '/test/tools/cdr_amqp',
+			'--uri',
+			$self->uri,
+			ref $command ? @$command : $command
+		],
+		$input);
+}
+
+# Makes the virtual host as good as new.
+sub clean
+{
+	my ($self) = @_;
+
+	$self->amqp([ 'delete-queue',    QUEUE ]);
+	$self->amqp([ 'delete-exchange', EXCHANGE ]);
+	return;
+}
+
+# Exchange and queue as the platform has them, before the service is there.
+sub declare
+{
+	my ($self, @queue_arguments) = @_;
+
+	$self->amqp([ 'declare-exchange', EXCHANGE, 'topic' ]);
+	$self->amqp([ 'declare-queue',    QUEUE,    @queue_arguments ]);
+	$self->amqp([ 'bind',             QUEUE,    EXCHANGE, '#' ]);
+	return;
+}
+
+# One line of the tool's input.  A message is the body alone, whose event type
+# is the routing key then, or { key => , properties => , body => }.
+sub _line
+{
+	my ($message) = @_;
+	my %m = ref $message ? %$message : (body => $message);
+
+	$m{key} = $m{body} =~ /"eventType":\s*"([^"]*)"/ ? $1 : 'none'
+	  unless defined $m{key};
+	$m{body} = 'base64:' . encode_base64($m{body}, '')
+	  if $m{body} =~ /[^\x20-\x7e]/ || $m{body} =~ /^base64:/;
+	return join("\t", $m{key}, $m{properties} || '', $m{body}) . "\n";
+}
+
+# Publishes messages; returns when the broker has taken them all.
+sub publish
+{
+	my ($self, @messages) = @_;
+
+	return $self->amqp('publish', join('', map { _line($_) } @messages));
+}
+
+# How many messages are ready in the queue, how many consumers it has.
+sub count
+{
+	my ($self) = @_;
+
+	return split ' ', $self->amqp([ 'count', QUEUE ]);
+}
+
+sub wait_until_empty
+{
+	my ($self) = @_;
+
+	return poll(sub { ($self->count)[0] == 0 }, 'an empty queue');
+}
+
+# Waits until nobody consumes, and returns how many messages are left: those
+# that were delivered and never acknowledged are back in the queue then.
+sub left_over
+{
+	my ($self) = @_;
+	my ($messages, $consumers);
+
+	poll(
+		sub {
+			($messages, $consumers) = $self->count;
+			return $consumers == 0;
+		},
+		'the last consumer to go');
+	return $messages;
+}
+
+1;

@@ -1,0 +1,269 @@
+# A PostgreSQL cluster with cdr_service in it, and the broker that it consumes
+# from.  The vocabulary of the tests.
+package CdrService::Fixture;
+
+use strict;
+use warnings FATAL => 'all';
+
+use Carp;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time);
+
+use CdrService::Broker;
+use CdrService::Session;
+use CdrService::Util qw(repository poll);
+
+# Options: broker (default: the shared one), config (more lines for
+# postgresql.conf), streaming (for a standby), start and extension (0: the
+# test does it itself).
+sub new
+{
+	my ($class, $name, %option) = @_;
+	my $broker = $option{broker} || CdrService::Broker->shared;
+	my $node   = PostgreSQL::Test::Cluster->new($name);
+	my $self   = bless { node => $node, broker => $broker }, $class;
+
+	$broker->clean;
+	$node->init(allows_streaming => $option{streaming} || 0);
+	$node->append_conf('postgresql.conf',
+		$self->config . ($option{config} || ''));
+	return $self if defined $option{start} && !$option{start};
+	$node->start;
+	return $self if defined $option{extension} && !$option{extension};
+	$self->sql('CREATE EXTENSION cdr_service');
+	$self->wait_for_state('consuming');
+	return $self;
+}
+
+sub config
+{
+	my ($self) = @_;
+	my $uri = $self->broker->uri;
+
+	return <<EOC;
+shared_preload_libraries = 'cdr_service'
+cdr_service.database = 'postgres'
+cdr_service.amqp_uri = '$uri'
+restart_after_crash = on
+log_statement = none
+log_checkpoints = off
+autovacuum = off
+EOC
+}
+
+# No statement of a test waits for ever.
+$ENV{PGOPTIONS} =
+  "-c statement_timeout=${PostgreSQL::Test::Utils::timeout_default}s";
+
+sub node   { return shift->{node}; }
+sub broker { return shift->{broker}; }
+
+# ---------------------------------------------------------------------------
+# The server
+# ---------------------------------------------------------------------------
+
+sub sql
+{
+	my ($self, $statement, $database) = @_;
+
+	return $self->node->safe_psql($database || 'postgres', $statement);
+}
+
+# The message of the error that a statement ends with, and its hint.
+sub error_of
+{
+	my ($self, $statement, $database) = @_;
+	my ($status, $stdout, $stderr) =
+	  $self->node->psql($database || 'postgres', $statement);
+
+	return $status == 0 ? 'no error' : $stderr;
+}
+
+sub session
+{
+	my ($self, $database) = @_;
+
+	return CdrService::Session->new($self->node, $database);
+}
+
+# Changes settings and reloads.
+sub set
+{
+	my ($self, %settings) = @_;
+
+	foreach my $name (sort keys %settings)
+	{
+		(my $value = $settings{$name}) =~ s/'/''/g;
+		$self->node->append_conf('postgresql.conf', "$name = '$value'");
+	}
+	$self->node->reload;
+	return;
+}
+
+sub log_size
+{
+	my ($self) = @_;
+
+	return -s $self->node->logfile;
+}
+
+# What the server has logged since.
+sub log_since
+{
+	my ($self, $offset) = @_;
+
+	return slurp_file($self->node->logfile, $offset);
+}
+
+# How often the log says something, since.
+sub log_matches
+{
+	my ($self, $pattern, $offset) = @_;
+	my @matches = $self->log_since($offset) =~ /$pattern/g;
+
+	return scalar @matches;
+}
+
+# ---------------------------------------------------------------------------
+# The workers
+# ---------------------------------------------------------------------------
+
+# One column of cdr_status(), of the first worker or the one named.
+sub status
+{
+	my ($self, $column, $worker) = @_;
+	my $order = defined $worker ? "OFFSET $worker" : '';
+
+	return $self->sql(
+		"SELECT $column FROM cdr_status() ORDER BY worker $order LIMIT 1");
+}
+
+sub status_is
+{
+	my ($self, $column, $expected, $name) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return is($self->status($column), $expected, $name);
+}
+
+# Waits until a condition holds; dies if it does not.  A server that cannot be
+# asked just now is asked again.
+sub wait_for
+{
+	my ($self, $condition) = @_;
+
+	$self->node->poll_query_until('postgres', "SELECT $condition")
+	  or croak "timed out waiting for $condition";
+	return 1;
+}
+
+# Waits until all workers are in this state.
+sub wait_for_state
+{
+	my ($self, $state) = @_;
+
+	return $self->wait_for(
+		"count(*) > 0 AND bool_and(state = '$state') FROM cdr_status()");
+}
+
+# Waits until all workers are paused: those that were there have ended, and
+# their successors wait, connected to nothing.
+sub wait_until_paused
+{
+	my ($self, @before) = @_;
+	my $before = join ',', @before;
+
+	return $self->wait_for(
+		"bool_and(state = 'paused' AND pid <> ALL ('{$before}')) FROM cdr_status()"
+	);
+}
+
+# The numbers of the workers' processes.
+sub worker_pids
+{
+	my ($self) = @_;
+
+	return split /\n/,
+	  $self->sql(
+		'SELECT pid FROM cdr_status() WHERE pid IS NOT NULL ORDER BY worker');
+}
+
+# Asks a worker (default: the first) to end, by SIGTERM.  Returns how many
+# seconds that took.
+sub terminate_worker
+{
+	my ($self, $pid) = @_;
+	my $started = time;
+
+	($pid) = $self->worker_pids unless defined $pid;
+	kill 'TERM', $pid or croak "there is no process $pid";
+	poll(sub { !kill 0, $pid }, 'the worker to end');
+	return time - $started;
+}
+
+# ---------------------------------------------------------------------------
+# Events
+# ---------------------------------------------------------------------------
+
+sub publish
+{
+	my ($self, @messages) = @_;
+
+	return $self->broker->publish(@messages);
+}
+
+sub events { return shift->sql('SELECT count(*) FROM call_events'); }
+
+# Waits until the queue is empty and the log holds so many events.
+sub wait_drained
+{
+	my ($self, $events) = @_;
+
+	$self->wait_for("count(*) >= $events FROM call_events");
+	return $self->broker->wait_until_empty;
+}
+
+# Are exactly so many events logged, each once, and do the calls follow?
+sub stored_is
+{
+	my ($self, $events, $name) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is( $self->sql(
+			q{SELECT count(*), count(DISTINCT (call_id, event_id)) FROM call_events}
+		),
+		"$events|$events",
+		"$name: every event is stored once");
+	return $self->calls_are_right($name);
+}
+
+# Are the calls what their events say, by the reference in plain SQL and by
+# the extension's own word?
+sub calls_are_right
+{
+	my ($self, $name) = @_;
+	my $reference = slurp_file(repository() . '/test/reference.sql');
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is( $self->sql(
+			"$reference SELECT * FROM differing_calls ORDER BY 1, 2 LIMIT 4"),
+		'',
+		"$name: calls are as the reference computes them");
+	return is($self->sql('SELECT call_id FROM cdr_verify_calls() LIMIT 10'),
+		'', "$name: cdr_verify_calls() finds nothing");
+}
+
+# Stops the server and checks that it has acknowledged all it was given.
+sub nothing_left
+{
+	my ($self, $name) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	$self->node->stop;
+	return is($self->broker->left_over, 0,
+		"$name: nothing is left on the queue");
+}
+
+1;

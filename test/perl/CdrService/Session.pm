@@ -1,0 +1,81 @@
+# A psql that stays connected: for locks, open transactions and statements
+# that are meant to wait.
+package CdrService::Session;
+
+use strict;
+use warnings FATAL => 'all';
+
+use Carp;
+use IPC::Run;
+use PostgreSQL::Test::Utils ();
+
+sub new
+{
+	my ($class, $node, $database) = @_;
+	my $self = bless { in => '', out => '', err => '', asked => 0 }, $class;
+
+	$self->{timer} =
+	  IPC::Run::timer($PostgreSQL::Test::Utils::timeout_default);
+	$self->{psql} = IPC::Run::start(
+		[
+			$node->installed_command('psql'),
+			'-XAtq', '-f', '-', '-d', $node->connstr($database || 'postgres')
+		],
+		'<',
+		\$self->{in},
+		'>',
+		\$self->{out},
+		'2>',
+		\$self->{err},
+		$self->{timer});
+	return $self;
+}
+
+# Sends a (short) statement without waiting for its end.
+sub send
+{
+	my ($self, $statement) = @_;
+
+	$self->{in} .= "$statement;\n";
+	$self->{psql}->pump_nb;
+	return;
+}
+
+# Waits for the end of all that was sent; returns what it printed since.
+sub receive
+{
+	my ($self) = @_;
+	my $mark = 'answer ' . ++$self->{asked};
+
+	$self->{timer}->start;
+	$self->{in} .= "\\echo $mark\n";
+	until ($self->{out} =~ /^\Q$mark\E\n/m)
+	{
+		croak "session: $self->{err}" unless $self->{psql}->pumpable;
+		$self->{psql}->pump;
+	}
+	my ($output, $rest) = split /^\Q$mark\E\n/m, $self->{out}, 2;
+	$self->{out} = $rest;
+	croak "session: $self->{err}" if $self->{err} =~ /ERROR|FATAL/;
+	chomp $output;
+	return $output;
+}
+
+sub query
+{
+	my ($self, $statement) = @_;
+
+	$self->send($statement);
+	return $self->receive;
+}
+
+sub quit
+{
+	my ($self) = @_;
+
+	$self->{in} .= "\\q\n";
+	$self->{psql}->finish;
+	return;
+}
+
+1;

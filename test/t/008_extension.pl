@@ -1,0 +1,101 @@
+# The worker waits quietly for its extension, and lets it go; without
+# preloading, the extension installs and records, and says what is missing.
+
+use strict;
+use warnings FATAL => 'all';
+
+use PostgreSQL::Test::Cluster;
+use Test::More;
+use Time::HiRes qw(time);
+
+use CdrService::Events qw(simple_events);
+use CdrService::Fixture;
+
+my $cdr = CdrService::Fixture->new(
+	'extension',
+	extension => 0,
+	config    => "cdr_service.database = 'cdr'\n");
+my $node = $cdr->node;
+
+# The extension in "postgres" is only there to ask; the worker's own is to be
+# in "cdr".
+$cdr->sql('CREATE EXTENSION cdr_service');
+$cdr->sql('CREATE DATABASE cdr');
+
+# --- missing
+
+$cdr->wait_for_state('waiting for extension');
+my $log = $cdr->log_size;
+$cdr->broker->declare;
+$cdr->publish(simple_events(30));
+is(($cdr->broker->count)[1], 0, 'without an extension nothing is consumed');
+is($cdr->sql('CREATE DATABASE bystander'),
+	'', 'the waiting worker lets others create databases');
+is($cdr->sql('DROP DATABASE bystander'), '', 'and drop them');
+
+my $started = time;
+$cdr->sql('CREATE EXTENSION cdr_service', 'cdr');
+$node->poll_query_until('cdr', 'SELECT count(*) = 30 FROM call_events')
+  or die 'events are missing';
+cmp_ok(time - $started,
+	'<', 5, 'events are stored within seconds of CREATE EXTENSION');
+is($cdr->log_matches(qr/cdr_service worker/, $log),
+	1, 'the log has one line about it all: that events are consumed');
+
+# --- drop and alter, under load
+
+like(
+	$cdr->error_of('DROP EXTENSION cdr_service', 'cdr'),
+	qr/cannot drop table .* because it holds rows.*HINT:.*cdr_service\.allow_drop/s,
+	'DROP EXTENSION is refused while there are rows');
+$cdr->publish(simple_events(300, 'more'));
+is($cdr->error_of('ALTER TABLE calls ADD COLUMN note text', 'cdr'),
+	'no error', 'what an update script may do is let happen');
+is($cdr->error_of("ALTER EXTENSION cdr_service UPDATE TO '1.0'", 'cdr'),
+	'no error', 'ALTER EXTENSION UPDATE is let happen');
+$node->poll_query_until('cdr', 'SELECT count(*) = 330 FROM call_events')
+  or die 'events are missing';
+
+$log = $cdr->log_size;
+is( $cdr->error_of(
+		'SET cdr_service.allow_drop = on; DROP EXTENSION cdr_service', 'cdr'),
+	'no error',
+	'DROP EXTENSION is let happen with cdr_service.allow_drop');
+$cdr->publish(simple_events(30, 'late'));
+$cdr->wait_for_state('waiting for extension');
+is($cdr->broker->left_over, 30, 'events wait on the queue');
+is($cdr->log_matches(qr/ERROR|FATAL/, $log),
+	0, 'a dropped extension is no error');
+
+$cdr->sql('CREATE EXTENSION cdr_service', 'cdr');
+$node->poll_query_until('cdr', 'SELECT count(*) = 30 FROM call_events')
+  or die 'events are missing';
+pass('a new extension is found');
+
+# --- not preloaded
+
+$node->adjust_conf('postgresql.conf', 'shared_preload_libraries', "''");
+$node->restart;
+$cdr->sql('CREATE DATABASE plain');
+$cdr->sql('CREATE EXTENSION cdr_service', 'plain');
+is( $cdr->sql(
+		q{SELECT cdr_ingest_event('{"eventType":"call.started","callId":"by hand","timestamp":"2026-01-01T00:00:00Z"}')},
+		'plain'),
+	't',
+	'not preloaded: cdr_ingest_event() works');
+is($cdr->sql('SELECT status FROM calls', 'plain'),
+	'STARTED', 'and makes a call');
+foreach
+  my $function ('cdr_status', 'cdr_pause', 'cdr_resume', 'cdr_stats_reset')
+{
+	like(
+		$cdr->error_of("SELECT $function()", 'plain'),
+		qr/ERROR:.*HINT:.*shared_preload_libraries/s,
+		"not preloaded: $function() says what is missing");
+}
+like(
+	$cdr->error_of('DROP EXTENSION cdr_service', 'plain'),
+	qr/cannot drop table .* because it holds rows/,
+	'not preloaded: rows are guarded in a new session, too');
+
+done_testing();

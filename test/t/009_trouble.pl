@@ -1,0 +1,144 @@
+# What the broker refuses is seen in cdr_status(), with SQLSTATE and time, and
+# cured without a restart; several servers are tried in turn; and no password
+# shows anywhere.
+
+use strict;
+use warnings FATAL => 'all';
+
+use IO::Socket::INET;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use CdrService::Events qw(simple_events);
+use CdrService::Fixture;
+
+my $cdr    = CdrService::Fixture->new('trouble');
+my $broker = $cdr->broker;
+my $port   = $broker->port;
+my $vhost  = $broker->vhost;
+my $dead   = PostgreSQL::Test::Cluster::get_free_port();
+
+# Sets amqp_uri and waits for what comes of it.
+sub trouble_is
+{
+	my ($uri, $sqlstate, $error, $name) = @_;
+	my $before = $cdr->sql('SELECT clock_timestamp()');
+
+	$cdr->set('cdr_service.amqp_uri' => $uri);
+	$cdr->wait_for(
+		"state = 'backing off' AND last_error_time > '$before' FROM cdr_status()"
+	);
+	$cdr->status_is('last_error_sqlstate', $sqlstate, "$name: SQLSTATE");
+	like($cdr->status('last_error'), $error, "$name: message");
+	$cdr->status_is(
+		"since BETWEEN '$before' AND now() AND host IS NULL",
+		't',
+		"$name: since when, and that there is no host");
+	return;
+}
+
+sub cured
+{
+	my ($uri, $name) = @_;
+
+	$cdr->set('cdr_service.amqp_uri' => $uri);
+	$cdr->wait_for_state('consuming');
+	return pass("$name: cured by a reload");
+}
+
+# --- refused
+
+trouble_is($broker->uri(password => 'wrong-secret'),
+	'28000', qr/ACCESS_REFUSED/, 'wrong password');
+cured($broker->uri, 'wrong password');
+trouble_is("amqp://guest:guest\@127.0.0.1:$port/no-such-vhost",
+	'08004', qr/vhost|NOT_ALLOWED/, 'no such virtual host');
+trouble_is(
+	"amqp://guest:guest\@127.0.0.1:$dead/$vhost", '08001',
+	qr/refused/i,                                 'nobody listens');
+trouble_is(
+	"amqp://guest:guest\@no-such-host.invalid/$vhost", '08001',
+	qr/no-such-host\.invalid/,                         'no such host');
+trouble_is('http://127.0.0.1/', '22023', qr/amqp:\/\//, 'not a URI');
+cured($broker->uri, 'all of these');
+
+# a missing queue, where nothing may be declared
+$cdr->set('cdr_service.declare' => 'never', 'cdr_service.queue' => 'missing');
+$cdr->wait_for_state('backing off');
+like($cdr->status('last_error'),
+	qr/NOT_FOUND.*'missing'/, 'declare = never: the missing queue is named');
+$cdr->status_is('last_error_sqlstate', '42704', 'declare = never: SQLSTATE');
+ok(!eval { $broker->amqp([ 'count', 'missing' ]); 1 },
+	'declare = never: nothing was declared');
+$cdr->set(
+	'cdr_service.declare' => 'missing',
+	'cdr_service.queue'   => CdrService::Broker::QUEUE);
+$cdr->wait_for_state('consuming');
+
+# not configured at all
+$cdr->set('cdr_service.amqp_uri' => '');
+$cdr->wait_for_state('not configured');
+pass('without amqp_uri the worker waits for one');
+
+# --- several servers
+
+my $down = "amqp://guest:guest\@127.0.0.1:$dead/$vhost";
+cured("$down, " . $broker->uri, 'the first of two servers is down');
+$cdr->status_is('host', "127.0.0.1:$port", 'the second one is used');
+$cdr->publish(simple_events(30));
+$cdr->wait_drained(30);
+$cdr->stored_is(30, 'several servers');
+
+# --- the password, at the wordiest log level
+
+my $file   = $cdr->node->data_dir . '/broker-password';
+my $secret = 'guest';
+my $canary = 'never-to-be-seen-4711';
+
+append_to_file($file, "$canary\n");
+chmod 0644, $file;
+$cdr->set(
+	'log_min_messages'     => 'debug5',
+	'cdr_service.amqp_uri' => "amqp://guest\@127.0.0.1:$port/$vhost",
+	'cdr_service.amqp_password_file' => $file);
+$cdr->wait_for_state('backing off');
+like(
+	$cdr->status('last_error'),
+	qr/password file .*(0600|user alone)/,
+	'a password file that others can read is refused');
+
+chmod 0600, $file;
+$cdr->wait_for(q{last_error LIKE '%ACCESS_REFUSED%' FROM cdr_status()});
+pass('the password of the file is the one that counts');
+
+open my $handle, '>', $file or die;
+print $handle "$secret\n";
+close $handle;
+$cdr->wait_for_state('consuming');
+pass('a corrected password file is read anew');
+$cdr->publish(simple_events(30, 'secret'));
+$cdr->wait_drained(60);
+
+is($cdr->log_matches(qr/\Q$canary\E/, 0), 0,
+	'the password is not in the log');
+is( $cdr->sql(
+		"SELECT count(*) FROM cdr_status() AS s WHERE s::text LIKE '%$canary%'"
+	),
+	0,
+	'nor in cdr_status()');
+# (the server itself logs changed settings, amqp_uri with its password, too)
+is($cdr->log_matches(qr/cdr_service worker.*wrong-secret/, 0),
+	0, 'nor do we log one that stands in amqp_uri');
+is( $cdr->sql(
+		q{CREATE ROLE watcher IN ROLE pg_monitor; SET ROLE watcher;
+		  SELECT state FROM cdr_status()}),
+	'consuming',
+	'a monitoring role may see the status');
+like(
+	$cdr->error_of(
+		q{CREATE ROLE visitor; SET ROLE visitor; SHOW cdr_service.amqp_uri}),
+	qr/permission denied|must be superuser/,
+	'others may not see amqp_uri');
+
+done_testing();
