@@ -1,0 +1,91 @@
+-- Numbers out of SIP header values and URIs, and what their lengths say.
+-- (cdr_service.extension_digits is 6 unless somebody set it.)
+CREATE EXTENSION cdr_service;
+CREATE TABLE uris (n int GENERATED ALWAYS AS IDENTITY, uri text);
+INSERT INTO uris (uri) VALUES
+	('"Alice" <sip:+905551234567@10.0.0.1:5060;transport=udp>;tag=x'),
+	('Alice <sip:1001@sentiric>;tag=1'),
+	('<sip:1001@sentiric>'),
+	('sip:1001@sentiric'),
+	('SIP:1001@SENTIRIC'),
+	('sips:1001@sentiric;user=phone'),
+	('  sip:1001@sentiric  '),
+	('sip:+4930901820@sentiric;user=phone'),
+	('sip:1001:secret@sentiric'),
+	('sip:+1-212-555-0100;phone-context=example.com@gw;user=phone'),
+	('sip:1001@sentiric?subject=x@y'),
+	('sip:%2B905551234567@gw'),
+	('sip:alice@example.com'),
+	('sip:alice.b-c@example.com'),
+	('sip:%C3%A7a%C4%9Fr%C4%B1@gw'),
+	('sip:%00@gw'),
+	('sip:%ff@gw'),
+	('tel:+902121234567'),
+	('tel:+1-201-555-0123;phone-context=x'),
+	('tel:+1(212)555.0100;ext=7'),
+	('tel:*97#'),
+	('+902121234567'),
+	('+90 (212) 123-45-67'),
+	('00902121234567'),
+	('1001'),
+	('123456'),
+	('1234567'),
+	('+1001'),
+	('alice'),
+	('alice@example.com'),
+	('anonymous'),
+	('"Anonymous" <sip:anonymous@anonymous.invalid>;tag=1'),
+	('sip:anonymous@10.0.0.1'),
+	('sip:8812@anonymous.invalid'),
+	('Restricted'),
+	('"<sip:9@no>" <sip:1001@sentiric>'),
+	('"a\"<b" <sip:1001@sentiric>'),
+	('<sip:1001@sentiric'),
+	('<sip:1001@a>, <sip:1002@b>'),
+	('"unterminated <sip:1001@sentiric>'),
+	('"Alice" sip:1001@sentiric'),
+	('"only a name"'),
+	('sip:1001'),
+	('sip:+1-212-555-0100'),
+	('10.20.0.14'),
+	('sip:sentiric'),
+	('sip:10.20.0.14:5060'),
+	('sip:@gw'),
+	('sip:'),
+	('<>'),
+	('@'),
+	('   '),
+	('');
+SELECT cdr_ingest_events(array_agg(json_build_object('eventType', 'call.started', 'callId', kind || n, 'timestamp', '2026-01-19T22:00:00Z',
+	CASE kind WHEN 'from' THEN 'from' WHEN 'fromUri' THEN 'fromUri' WHEN 'to' THEN 'to' ELSE 'toUri' END, uri,
+	CASE WHEN kind LIKE 'from%' THEN 'to' ELSE 'from' END, other)))
+FROM uris, (VALUES ('from', '+902121112233'), ('fromUri', '2002'), ('to', '2002'), ('toUri', '+902121112233')) AS k(kind, other);
+
+-- as caller of an outside number and of an extension, as callee of an extension and of an outside number
+SELECT uri, f.caller_number AS number, f.direction AS "calls outside", fu.direction AS "calls 2002",
+	   t.direction AS "2002 calls it", tu.direction AS "outside calls it"
+FROM uris JOIN calls AS f ON f.call_id = 'from' || n JOIN calls AS fu ON fu.call_id = 'fromUri' || n
+JOIN calls AS t ON t.call_id = 'to' || n JOIN calls AS tu ON tu.call_id = 'toUri' || n ORDER BY n;
+
+-- whichever key and side it stands on, it is the same number
+SELECT count(*) AS differ
+FROM uris JOIN calls AS f ON f.call_id = 'from' || n JOIN calls AS fu ON fu.call_id = 'fromUri' || n
+JOIN calls AS t ON t.call_id = 'to' || n JOIN calls AS tu ON tu.call_id = 'toUri' || n
+WHERE f.caller_number IS DISTINCT FROM fu.caller_number OR f.caller_number IS DISTINCT FROM t.callee_number
+OR f.caller_number IS DISTINCT FROM tu.callee_number;
+
+-- both dialects in one event: the newer first, an empty one says nothing; a number is its digits
+SELECT cdr_ingest_events(ARRAY[
+	'{"eventType":"call.started","callId":"both","timestamp":"2026-01-19T22:00:00Z","from":"1001","fromUri":"1002","to":"2001","toUri":""}',
+	'{"eventType":"call.started","callId":"digits","timestamp":"2026-01-19T22:00:00Z","from":1001,"to":905551112233}',
+	'{"eventType":"call.started","callId":"none","timestamp":"2026-01-19T22:00:00Z"}',
+	'{"eventType":"call.answered","callId":"not started","timestamp":"2026-01-19T22:00:00Z","from":"1001","to":"1002","direction":"inbound"}']::json[]);
+-- the direction that the event tells, whatever the numbers are
+SELECT cdr_ingest_event('{"eventType":"call.started","callId":"told","timestamp":"2026-01-19T22:00:00Z","from":"1001","to":"1002","direction":"outbound"}');
+SELECT call_id, caller_number, callee_number, direction FROM calls
+WHERE call_id IN ('both', 'digits', 'none', 'not started', 'told') ORDER BY call_id;
+
+SELECT count(*) FROM cdr_verify_calls();
+DROP TABLE uris;
+SET cdr_service.allow_drop = on;
+DROP EXTENSION cdr_service;

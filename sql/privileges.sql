@@ -1,0 +1,172 @@
+-- Who may, and who may not.
+SET client_min_messages = warning;
+DROP ROLE IF EXISTS regress_cdr_nobody, regress_cdr_ingester, regress_cdr_reader, regress_cdr_monitor, regress_cdr_thief;
+RESET client_min_messages;
+\set VERBOSITY terse
+CREATE ROLE regress_cdr_nobody;
+CREATE ROLE regress_cdr_ingester;
+CREATE ROLE regress_cdr_reader;
+CREATE ROLE regress_cdr_monitor IN ROLE pg_monitor;
+CREATE ROLE regress_cdr_thief;
+
+-- only a superuser may install: the library is in C
+SET ROLE regress_cdr_nobody;
+CREATE EXTENSION cdr_service;
+RESET ROLE;
+
+CREATE SCHEMA cdr;
+CREATE EXTENSION cdr_service SCHEMA cdr;
+GRANT USAGE ON SCHEMA cdr TO PUBLIC;
+SET search_path = cdr;
+
+-- what PUBLIC may execute: what generated columns need, what reads with the
+-- caller's own rights, and what cannot be called
+SELECT p.oid::regprocedure FROM pg_proc AS p
+WHERE pronamespace = 'cdr'::regnamespace AND has_function_privilege('regress_cdr_nobody', p.oid, 'EXECUTE')
+ORDER BY p.oid::regprocedure::text COLLATE "C";
+-- and pg_monitor besides
+SELECT p.oid::regprocedure FROM pg_proc AS p
+WHERE pronamespace = 'cdr'::regnamespace AND has_function_privilege('regress_cdr_monitor', p.oid, 'EXECUTE')
+AND NOT has_function_privilege('regress_cdr_nobody', p.oid, 'EXECUTE');
+-- tables: nobody's but the owner's
+SELECT c.relname, r.rolname, p.privilege FROM pg_class AS c, pg_roles AS r,
+	 unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) AS p(privilege)
+WHERE relnamespace = 'cdr'::regnamespace AND relkind IN ('r', 'p') AND rolname LIKE 'regress\_cdr\_%'
+AND has_table_privilege(r.oid, c.oid, p.privilege);
+
+-- nobody may do anything
+SET ROLE regress_cdr_nobody;
+SELECT cdr_ingest_event('{"callId":"x"}');
+SELECT cdr_ingest_events(ARRAY['{"callId":"x"}']::json[]);
+SELECT cdr_retry_dead_letters();
+SELECT cdr_discard_dead_letters('{}');
+SELECT * FROM cdr_status();
+SELECT cdr_stats_reset();
+SELECT cdr_pause();
+SELECT cdr_resume();
+SELECT cdr_create_partitions(now(), now());
+SELECT * FROM cdr_calls_from_log();
+SELECT * FROM cdr_verify_calls();
+SELECT cdr_rebuild_calls();
+SELECT * FROM cdr_call_history('x');
+SELECT * FROM calls;
+SELECT * FROM call_events;
+SELECT * FROM call_events_default;
+SELECT * FROM dead_letters;
+SELECT count(*) FROM pg_settings WHERE name = 'cdr_service.amqp_uri';
+RESET ROLE;
+
+-- EXECUTE is all that an ingester needs, and all that it gets
+GRANT EXECUTE ON FUNCTION cdr_ingest_event(json), cdr_ingest_events(json[]) TO regress_cdr_ingester;
+SET ROLE regress_cdr_ingester;
+SELECT cdr_ingest_event('{"eventType":"call.started","callId":"x","timestamp":"2026-01-19T22:00:00Z","from":"1001","to":"1002"}');
+SELECT cdr_ingest_events(ARRAY['{"eventType":"call.ended","callId":"x","timestamp":"2026-01-19T22:00:09Z"}']::json[]);
+-- and afterwards it is itself again, also after an error
+SELECT current_user;
+SELECT cdr_ingest_event('[]');
+SELECT current_user;
+SELECT * FROM calls;
+DELETE FROM call_events;
+SELECT cdr_verify_calls();
+RESET ROLE;
+SELECT call_id, status, direction FROM calls;
+
+-- a reader reads the tables and the story, and writes nothing
+GRANT SELECT ON calls, call_events TO regress_cdr_reader;
+SET ROLE regress_cdr_reader;
+SELECT call_id, status FROM calls;
+SELECT event_type, description FROM cdr_call_history('x');
+UPDATE calls SET hangup_cause = 'busy';
+SELECT * FROM dead_letters;
+RESET ROLE;
+
+-- each of the others can be granted by itself
+GRANT EXECUTE ON FUNCTION cdr_verify_calls(), cdr_rebuild_calls(boolean), cdr_create_partitions(timestamptz, timestamptz),
+	cdr_retry_dead_letters(uuid[]), cdr_discard_dead_letters(uuid[]) TO regress_cdr_reader;
+INSERT INTO dead_letters (event_id, received_at, last_attempt_at, sqlstate, message, body_size, body) VALUES
+	('00000000-0000-0000-0000-00000000000a', now(), now(), 'P0001', 'x', 14, '{"callId":"y"}'),
+	('00000000-0000-0000-0000-00000000000b', now(), now(), 'P0001', 'x', 1, 'x');
+UPDATE calls SET hangup_cause = 'busy';
+SET ROLE regress_cdr_reader;
+SELECT count(*) FROM cdr_verify_calls();
+SELECT cdr_rebuild_calls();
+SELECT cdr_create_partitions('2026-01-01', '2026-02-01');
+SELECT cdr_retry_dead_letters();
+SELECT cdr_discard_dead_letters(ARRAY['00000000-0000-0000-0000-00000000000b']::uuid[]);
+SELECT current_user;
+RESET ROLE;
+-- what was made belongs to the owner of the tables
+SELECT count(*) FROM pg_class WHERE relnamespace = 'cdr'::regnamespace AND relkind IN ('r', 'p') AND relowner <> current_user::regrole;
+REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA cdr FROM regress_cdr_reader;
+
+-- nobody bends what runs with the owner's rights: functions, operators, tables
+-- and types of the attacker's stand first in its search_path
+CREATE SCHEMA trap AUTHORIZATION regress_cdr_thief;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA cdr TO regress_cdr_thief;
+SET ROLE regress_cdr_thief;
+CREATE FUNCTION trap.caught() RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE 'trapped as %', current_user; END $$;
+CREATE FUNCTION trap.count(anyelement) RETURNS bigint LANGUAGE sql AS $$ SELECT trap.caught(); SELECT 0::bigint $$;
+CREATE FUNCTION trap.unnest(anyarray) RETURNS SETOF anyelement LANGUAGE sql AS $$ SELECT trap.caught(); SELECT $1[1] $$;
+CREATE FUNCTION trap.to_jsonb(anyelement) RETURNS jsonb LANGUAGE sql AS $$ SELECT trap.caught(); SELECT '{}'::jsonb $$;
+CREATE FUNCTION trap.format(text, VARIADIC text[]) RETURNS text LANGUAGE sql AS $$ SELECT trap.caught(); SELECT '' $$;
+CREATE FUNCTION trap.same(text, text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE 'trapped as %', current_user; END $$;
+CREATE FUNCTION trap.same_id(uuid, uuid) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE 'trapped as %', current_user; END $$;
+CREATE FUNCTION trap.same_id(uuid, uuid[]) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE 'trapped as %', current_user; END $$;
+CREATE FUNCTION trap.later(timestamptz, timestamptz) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE 'trapped as %', current_user; END $$;
+CREATE OPERATOR trap.= (LEFTARG = text, RIGHTARG = text, FUNCTION = trap.same);
+CREATE OPERATOR trap.<> (LEFTARG = text, RIGHTARG = text, FUNCTION = trap.same);
+CREATE OPERATOR trap.= (LEFTARG = uuid, RIGHTARG = uuid, FUNCTION = trap.same_id);
+CREATE OPERATOR trap.> (LEFTARG = uuid, RIGHTARG = uuid, FUNCTION = trap.same_id);
+CREATE OPERATOR trap.< (LEFTARG = timestamptz, RIGHTARG = timestamptz, FUNCTION = trap.later);
+CREATE OPERATOR trap.>= (LEFTARG = timestamptz, RIGHTARG = timestamptz, FUNCTION = trap.later);
+CREATE TABLE trap.calls (call_id text);
+CREATE TABLE trap.call_events (call_id text);
+CREATE TABLE trap.dead_letters (event_id uuid);
+CREATE DOMAIN trap.timestamptz AS pg_catalog.timestamptz CHECK (trap.caught() IS NULL);
+SET search_path = trap, pg_catalog, cdr;
+SELECT cdr_ingest_event('{"eventType":"call.started","callId":"z","timestamp":"2026-01-19T22:00:00Z"}');
+SELECT cdr_ingest_events(ARRAY['{"eventType":"user.identified.for_call","callId":"z","timestamp":"2026-01-19T22:00:00Z"}', '{"eventType":"call.ended","callId":"z"}']::json[]);
+SELECT cdr_create_partitions('2026-03-01', '2026-03-01');
+SELECT cdr_retry_dead_letters();
+SELECT cdr_discard_dead_letters('{}');
+SELECT call_id FROM cdr_verify_calls();
+SELECT cdr_rebuild_calls();
+SELECT call_id FROM cdr_calls_from_log();
+SELECT event_type FROM cdr_call_history('z');
+RESET ROLE;
+SET search_path = cdr;
+SELECT call_id, status FROM calls ORDER BY call_id;
+
+-- a trigger of whoever may make one does not run as the owner unwatched: what it
+-- may do is restricted
+GRANT TRIGGER ON calls TO regress_cdr_thief;
+SET ROLE regress_cdr_thief;
+CREATE FUNCTION trap.escalate() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	CREATE TEMP TABLE left_behind AS SELECT current_user;
+	RETURN NEW;
+END $$;
+CREATE TRIGGER escalate BEFORE INSERT ON cdr.calls FOR EACH ROW EXECUTE FUNCTION trap.escalate();
+SELECT cdr.cdr_ingest_event('{"eventType":"call.started","callId":"escalate","timestamp":"2026-01-19T22:00:00Z"}');
+RESET ROLE;
+DROP TRIGGER escalate ON calls;
+
+-- temporary objects are no way in either
+GRANT TEMPORARY ON DATABASE :DBNAME TO regress_cdr_thief;
+SET ROLE regress_cdr_thief;
+SET search_path = cdr;
+CREATE TEMP TABLE calls (call_id text);
+CREATE TEMP TABLE call_events (call_id text);
+SELECT cdr_ingest_event('{"eventType":"call.started","callId":"temp","timestamp":"2026-01-19T22:00:00Z"}');
+SELECT count(*) FROM pg_temp.calls;
+RESET ROLE;
+DROP TABLE pg_temp.calls, pg_temp.call_events;
+REVOKE TEMPORARY ON DATABASE :DBNAME FROM regress_cdr_thief;
+SELECT call_id, status FROM calls WHERE call_id = 'temp';
+
+SELECT count(*) FROM cdr_verify_calls();
+SET client_min_messages = warning;
+DROP SCHEMA trap CASCADE;
+SET cdr_service.allow_drop = on;
+DROP SCHEMA cdr CASCADE;
+DROP ROLE regress_cdr_nobody, regress_cdr_ingester, regress_cdr_reader, regress_cdr_monitor, regress_cdr_thief;
