@@ -1,0 +1,456 @@
+/*-------------------------------------------------------------------------
+ *
+ * harness.c
+ *	  Runs the parsers over one input and holds them to what they promise.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres_fe.h"
+
+#include <math.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+#include <openssl/sha.h>
+
+#include "common/jsonapi.h"
+#include "mb/pg_wchar.h"
+
+#include "harness.h"
+#include "number.h"
+#include "timestamp.h"
+
+#define MEGABYTE (1024 * 1024)
+
+/* A reason of more text than this would fill logs and dead letters. */
+#define ERROR_LENGTH_MAX 4096
+
+/* Years 0001 to 9999, which an offset can leave by less than a day. */
+#define YEAR_1	   (INT64CONST(-63082281600) * USECS_PER_SEC)
+#define YEAR_10000 (INT64CONST(252455616000) * USECS_PER_SEC)
+#define DAY		   USECS_PER_DAY
+
+#define PROMISE(condition)                \
+	do                                    \
+	{                                     \
+		if (!(condition))                 \
+			broken(#condition, __LINE__); \
+	} while (0)
+
+/*
+ * Until PostgreSQL 16 libpgcommon has the words for a JSON error only in the
+ * server.  These here are weak: where the library has its own, they rule.
+ */
+__attribute__((weak)) char *
+json_errdetail(JsonParseErrorType error, JsonLexContext *lex)
+{
+	if (lex->token_start == NULL)
+		return psprintf("error %d at the end", (int) error);
+	return psprintf("error %d at token \"%.*s\"", (int) error,
+					(int) (lex->token_terminator - lex->token_start),
+					lex->token_start);
+}
+
+static void
+broken(const char *condition, int line)
+{
+	fprintf(stderr, "harness.c:%d: broken promise: %s\n", line, condition);
+	abort();
+}
+
+/*
+ * The body, with its last byte at the end of a page and nothing behind it: so
+ * that code which was not built with the sanitizer, as the server's JSON
+ * parser, cannot read beyond it unseen either.
+ */
+static const char *
+behind_nothing(const char *body, size_t length)
+{
+	static char	 *pages;
+	static size_t size;
+	size_t		  page = (size_t) sysconf(_SC_PAGESIZE);
+
+	if (pages == NULL || length > size)
+	{
+		if (pages != NULL)
+			munmap(pages, size + page);
+		size = (length / page + 1) * page;
+		pages = mmap(NULL, size + page, PROT_READ | PROT_WRITE,
+					 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (pages == MAP_FAILED ||
+			mprotect(pages + size, page, PROT_NONE) != 0)
+			abort();
+	}
+	if (length > 0)
+		memcpy(pages + size - length, body, length);
+	return pages + size - length;
+}
+
+static bool
+is_utf8(const char *text)
+{
+	int length = (int) strlen(text);
+
+	return pg_encoding_verifymbstr(PG_UTF8, text, length) == length;
+}
+
+/* A string of an event: not said, or text that says something. */
+static bool
+is_text_or_null(const char *text)
+{
+	return text == NULL || (text[0] != '\0' && is_utf8(text));
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static bool
+is_one_of(const char *text, const char *const *words)
+{
+	for (; *words != NULL; words++)
+	{
+		if (strcmp(text, *words) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Does a JSON text hold the escape \u0000? */
+static bool
+has_nul_escape(const char *body, size_t length)
+{
+	for (size_t i = 0; i + 1 < length; i++)
+	{
+		if (body[i] != '\\')
+			continue;
+		if (i + 6 <= length && memcmp(body + i, "\\u0000", 6) == 0)
+			return true;
+		i++;
+	}
+	return false;
+}
+
+/* Its first byte that is neither white space nor part of one. */
+static char
+first_char(const char *body, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+	{
+		if (strchr(" \t\r\n", body[i]) == NULL || body[i] == '\0')
+			return body[i];
+	}
+	return '\0';
+}
+
+static void
+check_identity(const CdrMessage *message, const CdrEvent *event)
+{
+	unsigned char digest[SHA256_DIGEST_LENGTH];
+	size_t		  length = message->message_id_length + message->body_length;
+	char		 *bytes = malloc(length + 1);
+
+	if (bytes == NULL)
+		abort();
+	if (message->message_id_length > 0)
+		memcpy(bytes, message->message_id, message->message_id_length);
+	if (message->body_length > 0)
+		memcpy(bytes + message->message_id_length, message->body,
+			   message->body_length);
+	SHA256((unsigned char *) bytes, length, digest);
+	PROMISE(memcmp(event->id.data, digest, UUID_LEN) == 0);
+	free(bytes);
+}
+
+static void
+check_failure(const CdrEvent *event)
+{
+	PROMISE(event->sqlstate != NULL && strlen(event->sqlstate) == 5);
+	PROMISE(strspn(event->sqlstate, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") ==
+			5);
+	PROMISE(event->error != NULL && event->error[0] != '\0');
+	PROMISE(is_utf8(event->error));
+	PROMISE(strlen(event->error) <= ERROR_LENGTH_MAX);
+}
+
+static void
+check_kind(const CdrEvent *event)
+{
+	static const char *const shaping[] = {"call.started",
+										  "call.answered",
+										  "call.ended",
+										  "user.identified.for_call",
+										  "user.created.for_call",
+										  "call.recording.available",
+										  NULL};
+	bool					 started = event->kind == CDR_CALL_STARTED;
+	bool					 identified = event->kind == CDR_USER_IDENTIFIED;
+	bool					 ended = event->kind == CDR_CALL_ENDED;
+
+	PROMISE((event->kind != CDR_OTHER) ==
+			(event->type != NULL && is_one_of(event->type, shaping)));
+	PROMISE(started ||
+			(event->caller_number == NULL && event->callee_number == NULL &&
+			 event->direction == NULL));
+	PROMISE(started || identified ||
+			(event->user_id == NULL && !event->has_contact_id));
+	PROMISE(ended ||
+			(event->hangup_cause == NULL && event->hangup_source == NULL));
+	PROMISE(event->kind == CDR_RECORDING_AVAILABLE ||
+			event->recording_url == NULL);
+	PROMISE(event->has_contact_id == (event->contact_id != 0));
+}
+
+static void
+check_success(const CdrMessage *message, const CdrEvent *event)
+{
+	const char *const texts[] = {event->type,		   event->trace_id,
+								 event->tenant_id,	   event->caller_number,
+								 event->callee_number, event->direction,
+								 event->user_id,	   event->hangup_cause,
+								 event->hangup_source, event->recording_url};
+
+	PROMISE(event->sqlstate == NULL && event->error == NULL);
+	PROMISE(first_char(message->body, message->body_length) == '{');
+	PROMISE(pg_encoding_verifymbstr(PG_UTF8, message->body,
+									(int) message->body_length) ==
+			(int) message->body_length);
+	PROMISE(!has_nul_escape(message->body, message->body_length));
+
+	PROMISE(event->call_id != NULL && is_utf8(event->call_id));
+	PROMISE(strlen(event->call_id) <= CDR_CALL_ID_MAX);
+	for (int i = 0; i < (int) lengthof(texts); i++)
+		PROMISE(is_text_or_null(texts[i]));
+
+	if (event->time_is_own)
+		PROMISE(event->time >= YEAR_1 - DAY && event->time < YEAR_10000 + DAY);
+	else
+		PROMISE(event->time == (message->property_time != CDR_NO_TIME
+									? message->property_time
+									: message->received_at));
+	check_kind(event);
+}
+
+static void
+check_same(const CdrEvent *a, const CdrEvent *b)
+{
+	PROMISE(same_text(a->sqlstate, b->sqlstate));
+	PROMISE(same_text(a->error, b->error));
+	PROMISE(memcmp(a->id.data, b->id.data, UUID_LEN) == 0);
+	PROMISE(a->kind == b->kind);
+	PROMISE(a->time == b->time && a->time_is_own == b->time_is_own);
+	PROMISE(same_text(a->call_id, b->call_id));
+	PROMISE(same_text(a->type, b->type));
+	PROMISE(same_text(a->trace_id, b->trace_id));
+	PROMISE(same_text(a->tenant_id, b->tenant_id));
+	PROMISE(same_text(a->caller_number, b->caller_number));
+	PROMISE(same_text(a->callee_number, b->callee_number));
+	PROMISE(same_text(a->direction, b->direction));
+	PROMISE(same_text(a->user_id, b->user_id));
+	PROMISE(a->has_contact_id == b->has_contact_id);
+	PROMISE(a->contact_id == b->contact_id);
+	PROMISE(same_text(a->hangup_cause, b->hangup_cause));
+	PROMISE(same_text(a->hangup_source, b->hangup_source));
+	PROMISE(same_text(a->recording_url, b->recording_url));
+}
+
+/* Parses, checks, parses again; the second result is *event. */
+static bool
+parse(const CdrMessage *message, const CdrEventOptions *options,
+	  CdrEvent *event)
+{
+	CdrEvent first;
+	bool	 ok;
+
+	/* leave nothing to chance in what the parser does not set */
+	memset(&first, 0x55, sizeof(first));
+	memset(event, 0xaa, sizeof(*event));
+	ok = cdr_event_parse(message, options, &first);
+	PROMISE(cdr_event_parse(message, options, event) == ok);
+	check_same(&first, event);
+	PROMISE(event->message == message);
+	check_identity(message, event);
+	if (ok)
+		check_success(message, event);
+	else
+		check_failure(event);
+	return ok;
+}
+
+/* The same body as the broker could bring it otherwise. */
+static void
+check_other_messages(const CdrMessage *message, bool ok,
+					 const CdrEvent *reference)
+{
+	static const CdrEventOptions options = {MEGABYTE, 6};
+	static const CdrEventOptions no_extensions = {MEGABYTE, 0};
+	static const CdrEventOptions tiny = {64, 15};
+	CdrMessage					 other = *message;
+	CdrEvent					 event;
+
+	/* properties: an identity of its own, type and time where none is told */
+	other.routing_key = "call.ended";
+	other.message_id = "m\0-1";
+	other.message_id_length = 4;
+	other.property_time = HARNESS_PROPERTY_TIME;
+	PROMISE(parse(&other, &options, &event) == ok);
+	PROMISE(memcmp(event.id.data, reference->id.data, UUID_LEN) != 0);
+	if (ok)
+	{
+		PROMISE(same_text(event.type, reference->type != NULL ? reference->type
+															  : "call.ended"));
+		PROMISE(event.time_is_own == reference->time_is_own);
+		PROMISE(strcmp(event.call_id, reference->call_id) == 0);
+	}
+
+	/* settings */
+	PROMISE(parse(message, &no_extensions, &event) == ok);
+	ok = parse(message, &tiny, &event);
+	PROMISE(!ok || message->body_length <= 64);
+	PROMISE(message->body_length <= 64 ||
+			strcmp(event.sqlstate, "54000") == 0);
+
+	/* a giant of which only the start was kept */
+	other = *message;
+	other.body_size = (uint64) MEGABYTE * 16;
+	PROMISE(!parse(&other, &options, &event));
+	PROMISE(strcmp(event.sqlstate, "54000") == 0);
+}
+
+bool
+harness_event(const char *body, size_t length, CdrEvent *event)
+{
+	static const CdrEventOptions options = {MEGABYTE, 6};
+	static CdrMessage			 message;
+	bool						 ok;
+
+	memset(&message, 0, sizeof(message));
+	message.body = behind_nothing(body, length);
+	message.body_length = length;
+	message.body_size = length;
+	message.property_time = CDR_NO_TIME;
+	message.received_at = HARNESS_RECEIVED_AT;
+
+	ok = parse(&message, &options, event);
+	check_other_messages(&message, ok, event);
+	return ok;
+}
+
+const char *
+harness_number(const char *uri)
+{
+	static const char *const directions[] = {"inbound", "outbound", "internal",
+											 NULL};
+	char					*number = cdr_number_from_uri(uri);
+	const char				*direction;
+
+	direction = cdr_number_direction(number, "+902121234567", 6);
+	PROMISE(direction == NULL || is_one_of(direction, directions));
+	direction = cdr_number_direction("1001", number, 6);
+	PROMISE(direction == NULL || is_one_of(direction, directions));
+	PROMISE(cdr_number_direction(NULL, number, 6) == NULL);
+
+	if (number == NULL)
+		return NULL;
+	PROMISE(number[0] != '\0');
+	PROMISE(!is_utf8(uri) || is_utf8(number));
+	PROMISE(strlen(number) <= Max(strlen(uri), strlen("anonymous")));
+
+	/* what is a number names itself */
+	if (strspn(number, "+0123456789") == strlen(number) &&
+		strrchr(number, '+') <= number && strcmp(number, "+") != 0)
+		PROMISE(strcmp(cdr_number_from_uri(number), number) == 0);
+	return number;
+}
+
+const char *
+harness_print_time(TimestampTz time)
+{
+	static char text[64];
+	int64		seconds = time / USECS_PER_SEC;
+	int64		microseconds = time % USECS_PER_SEC;
+	time_t		clock;
+	struct tm	tm;
+
+	if (microseconds < 0)
+	{
+		microseconds += USECS_PER_SEC;
+		seconds--;
+	}
+	clock = (time_t) (seconds + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) *
+									INT64CONST(86400));
+	if (gmtime_r(&clock, &tm) == NULL)
+		abort();
+	snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ",
+			 tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
+			 tm.tm_min, tm.tm_sec, (int) microseconds);
+	return text;
+}
+
+/* The fraction of a second, rounded as the server rounds it. */
+static int64
+server_fraction(const char *text)
+{
+	char		fraction[64] = ".";
+	const char *point = strchr(text, '.');
+	size_t		length;
+
+	if (point == NULL)
+		return 0;
+	length = Min(strspn(point + 1, "0123456789"), sizeof(fraction) - 2);
+	memcpy(fraction + 1, point + 1, length);
+	fraction[length + 1] = '\0';
+	return (int64) rint(strtod(fraction, NULL) * 1000000) % USECS_PER_SEC;
+}
+
+bool
+harness_timestamp(const char *text, TimestampTz *time)
+{
+	TimestampTz again;
+	const char *printed;
+
+	*time = CDR_NO_TIME;
+	if (!cdr_timestamp_parse(text, time))
+	{
+		PROMISE(*time == CDR_NO_TIME);
+		return false;
+	}
+	PROMISE(*time >= YEAR_1 - DAY && *time < YEAR_10000 + DAY);
+	PROMISE(((*time % USECS_PER_SEC) + USECS_PER_SEC) % USECS_PER_SEC ==
+			server_fraction(text));
+
+	/* what the C library says it is, read again, is the same */
+	printed = harness_print_time(*time);
+	if (strlen(printed) == 27 && strncmp(printed, "0000", 4) != 0)
+		PROMISE(cdr_timestamp_parse(printed, &again) && again == *time);
+	return true;
+}
+
+int
+harness_calendar(void)
+{
+	TimestampTz first;
+	TimestampTz last = 0;
+	char		text[64];
+	int			count = 0;
+
+	for (int month = 0; month < 9999 * 12; month++)
+	{
+		snprintf(text, sizeof(text), "%04d-%02d-01T00:00:00.000000Z",
+				 month / 12 + 1, month % 12 + 1);
+		PROMISE(harness_timestamp(text, &first));
+		PROMISE(strcmp(harness_print_time(first), text) == 0);
+		count++;
+		if (month > 0)
+		{
+			snprintf(text, sizeof(text), "%s",
+					 harness_print_time(first - DAY));
+			PROMISE(harness_timestamp(text, &last));
+			PROMISE(last == first - DAY);
+			count++;
+		}
+	}
+	return count;
+}

@@ -1,0 +1,42 @@
+/*-------------------------------------------------------------------------
+ *
+ * harness.h
+ *	  Runs the parsers over one input and holds them to what they promise.
+ *
+ * A broken promise ends the program with abort(), after a line on stderr:
+ * the fuzzer then keeps the input, and `make check` fails.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HARNESS_H
+#define HARNESS_H
+
+#include "event.h"
+
+/* The times that the harness gives to a message without a time of its own. */
+#define HARNESS_RECEIVED_AT	  INT64CONST(789000000000000)
+#define HARNESS_PROPERTY_TIME INT64CONST(788000000000000)
+
+/*
+ * Reads a body as an event under the default settings, into *event, and checks
+ * the outcome; also checks it under other settings.  What *event points to is
+ * valid until arena_reset().
+ */
+extern bool harness_event(const char *body, size_t length, CdrEvent *event);
+
+/* Reads a number out of a URI, checks it; NULL where there is none. */
+extern const char *harness_number(const char *uri);
+
+/* Reads a timestamp, checks it; false where it is none. */
+extern bool harness_timestamp(const char *text, TimestampTz *time);
+
+/*
+ * Reads the first day of every month of the years 0001 to 9999, and the last
+ * of the month before it; returns how many days that were.
+ */
+extern int harness_calendar(void);
+
+/* A time as RFC 3339 text in UTC, by the C library: independent of ours. */
+extern const char *harness_print_time(TimestampTz time);
+
+#endif /* HARNESS_H */
