@@ -11,7 +11,8 @@ PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter
 SHLIB_LINK = $(shell pkg-config --libs librabbitmq) -lcrypto
 
 REGRESS = schema ingest merge numbers timestamps bad_input dead_letters \
-	partitions verify privileges guard permutations random_calls
+	partitions verify status privileges guard permutations random_calls \
+	random_json
 REGRESS_OPTS = --encoding=UTF8
 ISOLATION = same_call same_event opposite_order rebuild partitions
 ISOLATION_OPTS = --inputdir=test --encoding=UTF8

@@ -55,12 +55,12 @@ SELECT count(*) AS tried,
 FROM compared;
 -- and the documents are worth it
 SELECT count(*) FILTER (WHERE call_id !~ '^c[0-9]') > 1000 AS call_ids, count(event_type) > 1000 AS event_types, count(tenant_id) > 500 AS tenants,
-	   count(*) FILTER (WHERE said(payload, 'tenantId') IS NULL AND tenant_id IS NOT NULL) > 300 AS nested_tenants,
+	   count(*) FILTER (WHERE said(payload, 'tenantId') IS NULL AND tenant_id IS NOT NULL) > 100 AS nested_tenants,
 	   count(*) FILTER (WHERE payload::text ~ '"dialplan":.*"dialplan":') > 500 AS repeated,
 	   count(*) FILTER (WHERE (payload::jsonb)::text <> payload::text) > 1000 AS unlike_jsonb
 FROM compared;
 -- matched users and contacts, of the calls whose one start says all
-SELECT count(*) > 300 AS tried, count(*) FILTER (WHERE c.user_id IS DISTINCT FROM COALESCE(
+SELECT count(*) > 100 AS tried, count(*) FILTER (WHERE c.user_id IS DISTINCT FROM COALESCE(
 		said(payload, 'dialplanResolution', 'matchedUser', 'id'), said(payload, 'dialplan', 'matched_user', 'id'))) AS user_id,
 	   count(*) FILTER (WHERE c.contact_id IS DISTINCT FROM NULLIF(CASE WHEN COALESCE(
 		said(payload, 'dialplanResolution', 'matchedContact', 'id'), said(payload, 'dialplan', 'matched_contact', 'id')) ~ '^-?[0-9]{1,18}$' THEN COALESCE(

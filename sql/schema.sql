@@ -112,7 +112,7 @@ DROP SCHEMA "odd Schema %s" CASCADE;
 
 -- only where text is UTF-8
 SELECT current_database() AS home \gset
-CREATE DATABASE cdr_service_latin1 ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0;
+CREATE DATABASE cdr_service_latin1 ENCODING 'LATIN1' LOCALE_PROVIDER libc LOCALE 'C' TEMPLATE template0;
 \c cdr_service_latin1
 \set VERBOSITY terse
 CREATE EXTENSION cdr_service;
