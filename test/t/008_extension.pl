@@ -72,6 +72,15 @@ $node->poll_query_until('cdr', 'SELECT count(*) = 30 FROM call_events')
   or die 'events are missing';
 pass('a new extension is found');
 
+# --- no room for a worker
+
+$node->append_conf('postgresql.conf', 'max_worker_processes = 0');
+$node->restart;
+$cdr->status_is('state', 'not started', 'a worker that cannot start is seen');
+like($cdr->status('last_error'),
+	qr/max_worker_processes/, 'with the setting that is in its way');
+$node->append_conf('postgresql.conf', 'max_worker_processes = 8');
+
 # --- not preloaded
 
 $node->adjust_conf('postgresql.conf', 'shared_preload_libraries', "''");

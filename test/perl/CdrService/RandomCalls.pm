@@ -1,8 +1,5 @@
 # Random calls, the same for the same seed: with skewed clocks, missing
 # events, ties, contradictory and exact duplicates, in both dialects, shuffled.
-#
-# Without a test around it, this prints SQL that ingests them:
-#   perl -I test/perl -MCdrService::RandomCalls=print_sql -e 'print_sql(7, 100)'
 package CdrService::RandomCalls;
 
 use strict;
@@ -12,7 +9,7 @@ use Exporter 'import';
 use JSON::PP;
 use POSIX ();
 
-our @EXPORT_OK = qw(random_events count_distinct print_sql);
+our @EXPORT_OK = qw(random_events count_distinct);
 
 # canonical: the same bytes in every process
 my $json = JSON::PP->new->canonical->utf8;
@@ -269,18 +266,6 @@ sub count_distinct
 		$events{ ($id || '') . $message->{body} } = 1;
 	}
 	return scalar keys %events;
-}
-
-# The same as SQL, for events that say their type themselves.
-sub print_sql
-{
-	foreach my $message (random_events(@_))
-	{
-		next unless $message->{body}  =~ /"eventType"/;
-		(my $body = $message->{body}) =~ s/'/''/g;
-		print "SELECT cdr_ingest_event('$body');\n";
-	}
-	return;
 }
 
 1;

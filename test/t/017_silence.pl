@@ -1,0 +1,68 @@
+# Silence is noticed on both sides: a broker that says nothing any more is
+# given up after its heartbeats fail to come, and a worker that was stopped for
+# so long that the broker gave it up connects again, and stores nothing twice.
+
+use strict;
+use warnings FATAL => 'all';
+
+use Test::More;
+
+use CdrService::Events qw(simple_events);
+use CdrService::FakeBroker;
+use CdrService::Fixture;
+use CdrService::Util qw(poll);
+
+my $cdr = CdrService::Fixture->new('silence',
+	config => "cdr_service.heartbeat = '2s'\ncdr_service.batch_size = 5\n");
+my $uri = $cdr->broker->uri;
+my $pid = $cdr->status('pid');
+
+# --- idle, for longer than the broker would wait: heartbeats keep it alive
+
+my $since = $cdr->sql('SELECT now()');
+$cdr->wait_for("now() > '$since'::timestamptz + interval '7 s'");
+$cdr->status_is('state || reconnects',
+	'consuming0', 'an idle worker stays connected');
+
+# --- the worker falls silent, with a batch in its hands
+
+my $session = $cdr->session;
+$session->query('BEGIN; LOCK TABLE calls');
+$cdr->publish(simple_events(300, 'stopped'));
+$cdr->wait_for_state('retrying');
+kill 'STOP', $pid;
+poll(sub { ($cdr->broker->count)[1] == 0 }, 'the broker to give up');
+is(($cdr->broker->count)[0], 300, 'the broker has taken all events back');
+$session->query('ROLLBACK');
+kill 'CONT', $pid;
+$cdr->wait_drained(300);
+$cdr->stored_is(300, 'stopped');
+$cdr->wait_for(q{state = 'consuming' FROM cdr_status()});
+$cdr->status_is('pid',        $pid, 'stopped: the same process goes on');
+$cdr->status_is('reconnects', 1,    'stopped: with another connection');
+
+# --- the broker falls silent, in the middle of a message
+
+my $fake = CdrService::FakeBroker->half_message;
+$cdr->set('cdr_service.amqp_uri' => 'amqp://guest:guest@127.0.0.1:'
+	  . $fake->port
+	  . '/');
+$fake->wait_until_sent;
+$cdr->wait_for_state('consuming');
+my $before = $cdr->sql('SELECT clock_timestamp()');
+$cdr->wait_for("last_error_time > '$before' FROM cdr_status()");
+cmp_ok($cdr->sql("SELECT extract(epoch FROM clock_timestamp() - '$before')"),
+	'<', 10, 'a silent broker is given up after a few heartbeats');
+$cdr->status_is('left(last_error_sqlstate, 2)',
+	'08', 'as a connection exception');
+
+$cdr->set('cdr_service.amqp_uri' => $uri);
+$cdr->wait_for(
+	"host = '127.0.0.1:" . $cdr->broker->port . "' FROM cdr_status()");
+$fake->stop;
+$cdr->publish(simple_events(30, 'after'));
+$cdr->wait_drained(330);
+$cdr->stored_is(330, 'half a message');
+$cdr->nothing_left('silence');
+
+done_testing();
