@@ -97,14 +97,15 @@ cdr_catalog_is_supported(const CdrTables *tables)
 	return strcmp(tables->version, "1.0") == 0;
 }
 
-void
-cdr_catalog_assume_rights(const CdrTables *tables, CdrRights *before)
+Oid
+cdr_catalog_writer(const CdrTables *tables)
 {
-	Oid role = tables->owner;
+	return cdr_role[0] == '\0' ? tables->owner : get_role_oid(cdr_role, false);
+}
 
-	if (cdr_role[0] != '\0')
-		role = get_role_oid(cdr_role, false);
-
+void
+cdr_catalog_assume_rights(Oid role, CdrRights *before)
+{
 	GetUserIdAndSecContext(&before->user, &before->security_context);
 	SetUserIdAndSecContext(role, before->security_context |
 									 SECURITY_LOCAL_USERID_CHANGE |

@@ -40,14 +40,15 @@ typedef struct CdrRights
 	int guc_level;
 } CdrRights;
 
+/* Who writes rows: cdr_service.role, or else the owner of calls.  ERROR for an
+ * unknown role. */
+extern Oid cdr_catalog_writer(const CdrTables *tables);
+
 /*
- * Becomes cdr_service.role, or else the owner of calls, in a
- * security-restricted context and under a safe search_path.  A (sub)
- * transaction that is aborted goes back by itself.  ERROR for an unknown
- * role.
+ * Becomes a role, in a security-restricted context and under a safe
+ * search_path.  A (sub)transaction that is aborted goes back by itself.
  */
-extern void
-cdr_catalog_assume_rights(const CdrTables *tables, CdrRights *before);
+extern void cdr_catalog_assume_rights(Oid role, CdrRights *before);
 extern void cdr_catalog_restore_rights(const CdrRights *before);
 
 #endif /* CDR_CATALOG_H */

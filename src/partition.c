@@ -222,7 +222,8 @@ cdr_partition_create(const CdrTables *tables, TimestampTz from, TimestampTz to)
 	/* whoever held this lock may have made what we are about to make */
 	cdr_lock_partitions();
 	AcceptInvalidationMessages();
-	cdr_catalog_assume_rights(tables, &rights);
+	/* the tables are the owner's, whoever writes their rows */
+	cdr_catalog_assume_rights(tables->owner, &rights);
 	(void) set_config_option("client_min_messages", "warning", PGC_USERSET,
 							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	if (SPI_connect() != SPI_OK_CONNECT)

@@ -733,7 +733,7 @@ open_session(const CdrTables *tables, CdrRights *rights)
 		forget_plans();
 		strlcpy(prepared_schema, tables->quoted, sizeof(prepared_schema));
 	}
-	cdr_catalog_assume_rights(tables, rights);
+	cdr_catalog_assume_rights(cdr_catalog_writer(tables), rights);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 }
