@@ -20,11 +20,13 @@ ISOLATION_OPTS = --inputdir=test --encoding=UTF8
 # "make installcheck" needs a running server only; with TAP_TESTS=1, it also
 # starts servers of its own, PostgreSQL's and RabbitMQ's.
 PROVE_TESTS = test/t/*.pl
-PROVE_FLAGS += -I $(CURDIR)/test/perl
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
+
+# after PGXS, which sets it to nothing
+PROVE_FLAGS += -I test/perl
 
 # every room may be rebuilt when an interface changes
 $(OBJS): $(wildcard src/*.h) cdr_service.control

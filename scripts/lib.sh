@@ -5,7 +5,8 @@
 # Servers do not run as root: called by root, they run as CDR_USER (default:
 # who called sudo, else postgres); called by anybody else, as that user.
 
-export LC_ALL=C.UTF-8
+# PostgreSQL's test framework takes LC_ALL out of the environment again.
+export LC_ALL=C.UTF-8 LANG=C.UTF-8
 
 # No setting of the caller's may lead to another server.
 for name in "${!PG@}"; do

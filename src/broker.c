@@ -409,8 +409,8 @@ open_channel(CdrBroker *broker)
 static bool
 login(CdrBroker *broker, const Server *server, const char *name)
 {
-	amqp_connection_start_t *start;
-	amqp_connection_tune_t	*offered;
+	amqp_connection_start_t *start = NULL;
+	amqp_connection_tune_t	*offered = NULL;
 	amqp_connection_open_t	 open = {0};
 
 	if (!wait_writable(broker))

@@ -62,7 +62,7 @@ $cdr->status_is(
 	'a lost broker is a connection exception');
 $broker->restart;
 all_stored('restart of RabbitMQ');
-$cdr->status_is('state', 'consuming', 'the worker has come back by itself');
+$cdr->wait_for_state('consuming');
 
 half_way('crash of RabbitMQ');
 my $pid = $cdr->status('pid');

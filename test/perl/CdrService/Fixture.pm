@@ -26,7 +26,9 @@ sub new
 	my $self   = bless { node => $node, broker => $broker }, $class;
 
 	$broker->clean;
-	$node->init(allows_streaming => $option{streaming} || 0);
+	$node->init(
+		allows_streaming => $option{streaming} || 0,
+		extra            => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
 	$node->append_conf('postgresql.conf',
 		$self->config . ($option{config} || ''));
 	return $self if defined $option{start} && !$option{start};
