@@ -122,15 +122,16 @@ static const struct
 	const char					   *description;
 	int							   *variable;
 	const struct config_enum_entry *options;
+	GucContext						context;
 } enums[] = {
 	{"cdr_service.queue_type", "Type of a queue that the service declares.",
-	 &cdr_queue_type, queue_types},
+	 &cdr_queue_type, queue_types, PGC_SIGHUP},
 	{"cdr_service.declare",
 	 "Whether a missing exchange, queue or binding is declared.", &cdr_declare,
-	 declare_modes},
+	 declare_modes, PGC_SIGHUP},
 	{"cdr_service.partition_interval",
 	 "Time that one partition of call_events covers.", &cdr_partition_interval,
-	 partition_intervals},
+	 partition_intervals, PGC_USERSET},
 };
 
 static const struct
@@ -178,8 +179,8 @@ cdr_guc_define(void)
 	for (int i = 0; i < (int) lengthof(enums); i++)
 		DefineCustomEnumVariable(enums[i].name, enums[i].description, NULL,
 								 enums[i].variable, *enums[i].variable,
-								 enums[i].options, PGC_SIGHUP, 0, NULL, NULL,
-								 NULL);
+								 enums[i].options, enums[i].context, 0, NULL,
+								 NULL, NULL);
 	for (int i = 0; i < (int) lengthof(booleans); i++)
 		DefineCustomBoolVariable(booleans[i].name, booleans[i].description,
 								 NULL, booleans[i].variable,

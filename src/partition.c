@@ -251,7 +251,7 @@ cdr_partition_create(const CdrTables *tables, TimestampTz from, TimestampTz to)
 	return made;
 }
 
-/* Is there a partition for now and for one interval ahead?  Locks nothing. */
+/* Do both times have partitions?  Locks nothing. */
 static bool
 is_covered(const CdrTables *tables, TimestampTz now, TimestampTz ahead)
 {

@@ -21,7 +21,7 @@ extern int cdr_partition_create(const CdrTables *tables, TimestampTz from,
 								TimestampTz to);
 
 /*
- * Makes the partitions for now and for one interval ahead, in a transaction
+ * Makes the partitions for this interval and the next one, in a transaction
  * of its own; for the worker.  Trouble is logged and returned as false with
  * the error's SQLSTATE and message: events go to the default partition until
  * it is over.
