@@ -32,6 +32,7 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "commands/trigger.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -795,6 +796,20 @@ require_tables(CdrTables *tables)
  * ------------------------------------------------------------------------
  */
 
+/*
+ * Has deferrable constraints checked by the statement that breaks them: so
+ * the event is known that does, and what they run has the statement's rights,
+ * not those of whoever commits.
+ */
+static void
+check_constraints_at_once(void)
+{
+	ConstraintsSetStmt *statement = makeNode(ConstraintsSetStmt);
+
+	statement->deferred = false;
+	AfterTriggerSetState(statement);
+}
+
 /* One try at the whole job, in its own transaction; throws. */
 static CdrStoreOutcome
 run_transaction(Job *job, bool in_halves, CdrStoreResult *result)
@@ -806,6 +821,7 @@ run_transaction(Job *job, bool in_halves, CdrStoreResult *result)
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pgstat_report_activity(STATE_RUNNING, "storing a batch of events");
+	check_constraints_at_once();
 	if (!lock_tables(&tables))
 	{
 		AbortCurrentTransaction();

@@ -138,6 +138,28 @@ is( $cdr->sql(
 	'3|empty',
 	'and headers are kept with a dead letter');
 
+# --- a constraint that waits for the commit refuses one event, not the batch
+
+$cdr->sql(
+	q{CREATE TABLE tenants (id text PRIMARY KEY);
+	  INSERT INTO tenants VALUES ('ours');
+	  ALTER TABLE calls ADD CONSTRAINT known_tenant FOREIGN KEY (tenant_id)
+	  REFERENCES tenants DEFERRABLE INITIALLY DEFERRED});
+$cdr->publish(
+	(map { qq({"eventType":"call.started","callId":"tenant $_","tenantId":"ours"}) }
+		  1 .. 20),
+	'{"eventType":"call.started","callId":"nobody","tenantId":"nobody"}');
+$stored += 20;
+$dead++;
+$cdr->wait_for("count(*) = $dead FROM dead_letters");
+$cdr->wait_drained($stored);
+is( $cdr->sql(q{SELECT count(*) FROM dead_letters WHERE sqlstate = '23503'}),
+	1, 'a deferred constraint costs the event that breaks it');
+is( $cdr->sql(q{SELECT count(*) FROM calls WHERE call_id LIKE 'tenant %'}),
+	20, 'and not its neighbours');
+$cdr->sql('ALTER TABLE calls DROP CONSTRAINT known_tenant; DELETE FROM dead_letters WHERE sqlstate = $$23503$$');
+$dead--;
+
 # --- retry
 
 is($cdr->sql('SELECT cdr_retry_dead_letters()'),
