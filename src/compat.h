@@ -66,6 +66,7 @@ cdr_json_lexer_free(JsonLexContext *lex)
 #include <amqp_tcp_socket.h>
 #endif
 
+#include "replication/message.h"
 #include "storage/latch.h"
 #include "utils/memutils.h"
 #include "utils/wait_event.h"
@@ -78,6 +79,17 @@ cdr_create_wait_event_set(int nevents)
 	return CreateWaitEventSet(NULL, nevents);
 #else
 	return CreateWaitEventSet(TopMemoryContext, nevents);
+#endif
+}
+
+/* Writes a WAL record of the transaction that says nothing. */
+static inline void
+cdr_log_empty_message(const char *prefix)
+{
+#if PG_VERSION_NUM >= 170000
+	(void) LogLogicalMessage(prefix, "", 0, true, false);
+#else
+	(void) LogLogicalMessage(prefix, "", 0, true);
 #endif
 }
 

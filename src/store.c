@@ -48,6 +48,7 @@
 #include "utils/timestamp.h"
 
 #include "catalog.h"
+#include "compat.h"
 #include "locks.h"
 #include "merge.h"
 #include "store.h"
@@ -810,6 +811,18 @@ check_constraints_at_once(void)
 	AfterTriggerSetState(statement);
 }
 
+/*
+ * Makes a commit wait although the batch wrote nothing, because all of it was
+ * recorded before.  Whoever recorded it may not have waited: a worker that was
+ * ended while it waited for a standby, a session with synchronous_commit off.
+ * To wait for a record of ours is to wait for all before it.
+ */
+static void
+make_commit_wait(void)
+{
+	cdr_log_empty_message(CDR_EXTENSION_NAME);
+}
+
 /* One try at the whole job, in its own transaction; throws. */
 static CdrStoreOutcome
 run_transaction(Job *job, bool in_halves, CdrStoreResult *result)
@@ -837,6 +850,8 @@ run_transaction(Job *job, bool in_halves, CdrStoreResult *result)
 		result->dead_letters = keep(job->letters, job->nletters);
 	close_session(&rights);
 	PopActiveSnapshot();
+	if (job->recorded == 0 && job->nletters == 0)
+		make_commit_wait();
 
 	/*
 	 * A cancel or terminate that comes from here on may end the wait for a

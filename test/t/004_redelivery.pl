@@ -43,6 +43,25 @@ $session->query('ROLLBACK');
 $cdr->wait_drained(950);
 $cdr->stored_is(950, 'uncommitted');
 
+# --- what comes again is not acknowledged before the commit that recorded it
+# is where it should be: the first worker dies waiting for a standby that does
+# not exist, the next one must wait for it, too
+
+my $waiting =
+  q{FROM pg_stat_activity WHERE backend_type = 'cdr_service worker' AND wait_event = 'SyncRep'};
+
+$cdr->wait_for_state('consuming');
+$cdr->set('synchronous_standby_names' => 'nobody');
+$cdr->publish(simple_events(1, 'recorded, not replicated'));
+$cdr->wait_for("count(*) = 1 $waiting");
+my $first = $cdr->sql("SELECT pid $waiting");
+$cdr->terminate_worker;
+$cdr->wait_for("count(*) = 1 $waiting AND pid <> $first");
+is($cdr->events, 951, 'recorded, not replicated: the event is there');
+$cdr->set('synchronous_standby_names' => '');
+$cdr->wait_drained(951);
+$cdr->stored_is(951, 'recorded, not replicated');
+
 # --- the worker dies after the commit, before the acknowledgement: here, as
 # it waits for a synchronous standby that does not exist
 
@@ -57,11 +76,11 @@ my $log = $cdr->log_size;
 $cdr->terminate_worker;
 $cdr->node->wait_for_log(qr/canceling the wait for synchronous replication/,
 	$log);
-cmp_ok($cdr->events, '>', 950, 'unacknowledged: events are committed');
+cmp_ok($cdr->events, '>', 951, 'unacknowledged: events are committed');
 $cdr->set('synchronous_standby_names' => '');
-$cdr->wait_drained(1250);
+$cdr->wait_drained(1251);
 $cdr->wait_for('duplicates > 0 FROM cdr_status()');
-$cdr->stored_is(1250, 'unacknowledged');
+$cdr->stored_is(1251, 'unacknowledged');
 $cdr->wait_for('recorded + duplicates >= 300 FROM cdr_status()');
 $cdr->nothing_left('redelivery');
 
