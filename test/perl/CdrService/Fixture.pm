@@ -218,6 +218,40 @@ sub publish
 
 sub events { return shift->sql('SELECT count(*) FROM call_events'); }
 
+# Makes events of the calls from $first to $last impossible to store, until
+# let_through(): a backlog that is sure to be there when the test breaks
+# something.  The worker meets an error of the moment, keeps the batch and
+# tries again.  Lasts through restarts and crashes.
+sub hold_back
+{
+	my ($self, $first, $last) = @_;
+
+	$self->sql(<<'EOC') unless $self->{gate}++;
+CREATE TABLE gate (first text COLLATE "C", last text COLLATE "C");
+CREATE FUNCTION wait_at_gate() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF EXISTS (SELECT FROM public.gate
+			   WHERE NEW.call_id BETWEEN first AND last) THEN
+		RAISE 'the gate is shut' USING ERRCODE = 'lock_not_available';
+	END IF;
+	RETURN NEW;
+END
+$$;
+CREATE TRIGGER gate BEFORE INSERT ON call_events
+	FOR EACH ROW EXECUTE FUNCTION wait_at_gate();
+EOC
+	$self->sql("INSERT INTO gate VALUES ('$first', '$last')");
+	return;
+}
+
+sub let_through
+{
+	my ($self) = @_;
+
+	$self->sql('DELETE FROM gate');
+	return;
+}
+
 # Waits until the queue is empty and the log holds so many events.
 sub wait_drained
 {
