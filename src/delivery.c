@@ -237,6 +237,7 @@ complete(CdrAssembly *assembly, MemoryContext context, uint64 *tag,
 	memset(message, 0, sizeof(CdrMessage));
 	message->received_at = GetCurrentTimestamp();
 	message->property_time = assembly->property_time;
+	message->redelivered = assembly->redelivered;
 	message->body_size = assembly->body_size;
 	message->body = copy_buffer(&assembly->body, context);
 	message->body_length = assembly->body.len;
@@ -266,6 +267,7 @@ add_deliver(CdrAssembly *assembly, const amqp_basic_deliver_t *deliver)
 {
 	cdr_assembly_reset(assembly);
 	assembly->tag = deliver->delivery_tag;
+	assembly->redelivered = deliver->redelivered;
 	append_printable(&assembly->routing_key, deliver->routing_key, false);
 	assembly->state = CDR_EXPECT_HEADER;
 	return CDR_INCOMPLETE;

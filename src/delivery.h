@@ -28,6 +28,7 @@ typedef struct CdrAssembly
 		CDR_EXPECT_BODY
 	} state;
 	uint64		   tag;
+	bool		   redelivered;
 	uint64		   body_size; /* announced */
 	uint64		   body_seen; /* so far */
 	StringInfoData routing_key;

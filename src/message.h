@@ -34,6 +34,7 @@ typedef struct CdrMessage
 	const char *headers;	   /* AMQP headers as ASCII JSON, or NULL */
 	TimestampTz property_time; /* AMQP timestamp, or CDR_NO_TIME */
 	TimestampTz received_at;   /* when we got it */
+	bool		redelivered;   /* the broker has delivered it before */
 } CdrMessage;
 
 #endif /* CDR_MESSAGE_H */
