@@ -104,7 +104,9 @@ CREATE TABLE @extschema@.calls (
 	identified_tenant_id text,
 	recording_time timestamptz,
 	recording_event_id uuid
-);
+-- room on each page for the updates that a call sees while it lasts: where a
+-- new version finds room beside the old one, no index is touched
+) WITH (fillfactor = 80);
 
 COMMENT ON TABLE @extschema@.calls IS
 'call detail records: one row for each call, merged from its events';

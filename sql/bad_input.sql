@@ -53,6 +53,22 @@ ALTER TABLE calls DROP CONSTRAINT short;
 SELECT refused('{"eventType":"call.ended","callId":"long","timestamp":"2026-01-01T02:00:00Z"}');
 SELECT status, event_count, duration_seconds FROM calls WHERE call_id = 'long';
 
+-- so does a unique index: an event that is not recorded is not passed over
+CREATE UNIQUE INDEX one_call_a_trace ON call_events_default (trace_id);
+SELECT refused('{"callId":"first","traceId":"same","timestamp":"2026-01-01T00:00:00Z"}');
+SELECT refused('{"callId":"second","traceId":"same","timestamp":"2026-01-01T00:00:00Z"}');
+SELECT refused('{"callId":"first","traceId":"same","timestamp":"2026-01-01T00:00:00Z"}');
+DROP INDEX one_call_a_trace;
+SELECT refused('{"callId":"second","traceId":"same","timestamp":"2026-01-01T00:00:00Z"}');
+
+-- but what a trigger drops is dropped
+CREATE FUNCTION drop_row() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE TRIGGER drop_row BEFORE INSERT ON call_events_default FOR EACH ROW EXECUTE FUNCTION drop_row();
+SELECT refused('{"callId":"dropped","timestamp":"2026-01-01T00:00:00Z"}');
+SELECT count(*) FROM calls WHERE call_id = 'dropped';
+DROP TRIGGER drop_row ON call_events_default;
+DROP FUNCTION drop_row;
+
 SELECT count(*) FROM cdr_verify_calls();
 DROP FUNCTION refused;
 SET cdr_service.allow_drop = on;

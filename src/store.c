@@ -35,9 +35,7 @@
  */
 #include "postgres.h"
 
-#include "access/table.h"
 #include "access/xact.h"
-#include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
@@ -336,49 +334,6 @@ drop_known_timeless(CdrEvent **events, int count)
 	return kept;
 }
 
-/* Has the log a trigger of somebody's that may have rows dropped? */
-static bool
-may_drop_rows(Oid call_events)
-{
-	bool	  found = false;
-	List	 *relations = find_all_inheritors(call_events, NoLock, NULL);
-	ListCell *cell;
-
-	foreach (cell, relations)
-	{
-		Relation rel = table_open(lfirst_oid(cell), AccessShareLock);
-
-		found = found || (rel->trigdesc != NULL &&
-						  rel->trigdesc->trig_insert_before_row);
-		table_close(rel, NoLock);
-	}
-	return found;
-}
-
-/*
- * ON CONFLICT passes over any conflict: also one with a unique index that
- * somebody added, and then the log does not hold the event.  That is an
- * error, so that it becomes a dead letter.
- */
-static void
-check_passed_over(const CdrTables *tables, CdrEvent **events, int count)
-{
-	int		   nknown;
-	pg_uuid_t *known = find_recorded(events, count, &nknown);
-
-	for (int i = 0; i < count; i++)
-	{
-		if (is_among(events[i], known, nknown))
-			continue;
-		if (may_drop_rows(tables->call_events))
-			return;
-		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION),
-						errmsg("event is not recorded, yet a unique index of "
-							   "table \"%s\" refuses it",
-							   "call_events")));
-	}
-}
-
 static CdrRows *
 event_rows(CdrStatement *statement, CdrEvent **events, int count)
 {
@@ -406,6 +361,34 @@ event_rows(CdrStatement *statement, CdrEvent **events, int count)
 	return rows;
 }
 
+/*
+ * ON CONFLICT passes over any conflict: also one with a unique index that
+ * somebody added, and then the log does not hold the event.  To insert such
+ * events without it gives the error that they deserve, which makes dead
+ * letters of them; only what a trigger drops stays without.
+ */
+static void
+check_passed_over(CdrEvent **events, int count)
+{
+	int		   nknown;
+	pg_uuid_t *known = find_recorded(events, count, &nknown);
+	int		   nmissing = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		if (!is_among(events[i], known, nknown))
+			events[nmissing++] = events[i];
+	}
+	if (nmissing == 0)
+		return;
+	cdr_rows_execute(event_rows(&insert_new_events, events, nmissing),
+					 SPI_OK_INSERT);
+	if (SPI_processed > 0)
+		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+						errmsg("what was in the way of an event has been "
+							   "removed just now")));
+}
+
 /* Step 1 for sorted events of which none is thought to be recorded. */
 static void
 log_new_events(CdrEvent **events, int count)
@@ -422,7 +405,7 @@ log_new_events(CdrEvent **events, int count)
  * those that were not; returns how many.
  */
 static int
-log_events(const CdrTables *tables, CdrEvent **events, int count)
+log_events(CdrEvent **events, int count)
 {
 	CdrEvent **passed_over = palloc(Max(count, 1) * sizeof(CdrEvent *));
 	int		   npassed_over = 0;
@@ -444,7 +427,7 @@ log_events(const CdrTables *tables, CdrEvent **events, int count)
 	}
 	SPI_freetuptable(SPI_tuptable);
 	if (npassed_over > 0)
-		check_passed_over(tables, passed_over, npassed_over);
+		check_passed_over(passed_over, npassed_over);
 	return fresh;
 }
 
@@ -515,8 +498,7 @@ merge_events(CdrEvent **events, int count)
  * is an ERROR (unique_violation).
  */
 static int64
-store_events(const CdrTables *tables, CdrEvent **events, int count,
-			 bool all_new)
+store_events(CdrEvent **events, int count, bool all_new)
 {
 	MemoryContext context = AllocSetContextCreate(
 		CurrentMemoryContext, "cdr_service statement", ALLOCSET_DEFAULT_SIZES);
@@ -529,7 +511,7 @@ store_events(const CdrTables *tables, CdrEvent **events, int count,
 	if (all_new)
 		log_new_events(work, fresh);
 	else
-		fresh = log_events(tables, work, fresh);
+		fresh = log_events(work, fresh);
 	merge_events(work, fresh);
 
 	MemoryContextSwitchTo(outer);
@@ -612,8 +594,7 @@ is_passing(int sqlerrcode)
 typedef struct Job
 {
 	MemoryContext context; /* for what must outlive the transaction */
-	CdrTables	  tables;
-	CdrEvent	**events; /* understood */
+	CdrEvent	**events;  /* understood */
 	int			  nevents;
 	CdrEvent	**letters; /* dead; has room for all */
 	int			  nletters;
@@ -635,7 +616,7 @@ try_events(Job *job, CdrEvent **events, int count)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		int64 recorded = store_events(&job->tables, events, count, false);
+		int64 recorded = store_events(events, count, false);
 
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
@@ -825,6 +806,7 @@ first_manner(const Job *job)
 static CdrStoreOutcome
 run_transaction(Job *job, Manner manner, CdrStoreResult *result)
 {
+	CdrTables tables;
 	CdrRights rights;
 
 	SetCurrentStatementStartTimestamp();
@@ -832,18 +814,18 @@ run_transaction(Job *job, Manner manner, CdrStoreResult *result)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pgstat_report_activity(STATE_RUNNING, "storing a batch of events");
 	check_constraints_at_once();
-	if (!lock_tables(&job->tables))
+	if (!lock_tables(&tables))
 	{
 		AbortCurrentTransaction();
 		return CDR_STORE_NO_TABLES;
 	}
 
-	open_session(&job->tables, &rights);
+	open_session(&tables, &rights);
 	if (manner == IN_HALVES)
 		bisect(job, job->events, job->nevents);
 	else if (job->nevents > 0)
-		job->recorded += store_events(&job->tables, job->events, job->nevents,
-									  manner == ALL_NEW);
+		job->recorded +=
+			store_events(job->events, job->nevents, manner == ALL_NEW);
 	if (job->nletters > 0)
 		result->dead_letters = keep(job->letters, job->nletters);
 	close_session(&rights);
@@ -987,6 +969,7 @@ cdr_store_batch(CdrEvent *events, int count, CdrStoreResult *result)
 void
 cdr_store_events(CdrEvent *events, int count, CdrStoreResult *result)
 {
+	CdrTables tables;
 	CdrRights rights;
 	Job		  job;
 
@@ -994,10 +977,9 @@ cdr_store_events(CdrEvent *events, int count, CdrStoreResult *result)
 	prepare_job(&job, events, count);
 	Assert(job.nletters == 0);
 
-	require_tables(&job.tables);
-	open_session(&job.tables, &rights);
-	result->recorded =
-		store_events(&job.tables, job.events, job.nevents, false);
+	require_tables(&tables);
+	open_session(&tables, &rights);
+	result->recorded = store_events(job.events, job.nevents, false);
 	result->duplicates = count - result->recorded;
 	close_session(&rights);
 }
@@ -1046,7 +1028,7 @@ delete_letters(CdrEvent **events, int count)
  * became events.
  */
 static int64
-retry_letters(const CdrTables *tables, const CdrEventOptions *options)
+retry_letters(const CdrEventOptions *options)
 {
 	int		   count = (int) SPI_processed;
 	CdrEvent  *events = palloc0(count * sizeof(CdrEvent));
@@ -1059,7 +1041,6 @@ retry_letters(const CdrTables *tables, const CdrEventOptions *options)
 	SPI_freetuptable(SPI_tuptable);
 
 	prepare_job(&job, events, count);
-	job.tables = *tables;
 	if (job.nevents > 0)
 		bisect(&job, job.events, job.nevents);
 	for (int i = 0; i < job.nevents; i++)
@@ -1102,7 +1083,7 @@ cdr_store_retry_dead_letters(ArrayType *ids, const CdrEventOptions *options)
 			bool isnull;
 
 			last = *DatumGetUUIDP(cdr_result(SPI_processed - 1, 1, &isnull));
-			stored += retry_letters(&tables, options);
+			stored += retry_letters(options);
 		}
 		MemoryContextSwitchTo(outer);
 		MemoryContextReset(context);

@@ -32,6 +32,9 @@
 #include "postgres.h"
 
 #include <limits.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "access/xact.h"
 #include "commands/dbcommands.h"
@@ -72,6 +75,9 @@
  * cannot be stored is given back to the broker. */
 #define BATCH_BYTES_MAX (16 * 1024 * 1024)
 #define HELD_BYTES_MAX	(64 * 1024 * 1024)
+
+/* Bytes of memory that a worker keeps for its next batch. */
+#define MEMORY_KEPT (32 * 1024 * 1024)
 
 /* A lock that is held longer than this is waited for with the batch kept. */
 #define LOCK_TIMEOUT "1s"
@@ -706,6 +712,19 @@ override_settings(void)
 		SetConfigOption("synchronous_commit", "on", PGC_SUSET, PGC_S_OVERRIDE);
 }
 
+/*
+ * Has freed memory kept for the next batch, which needs as much again: to give
+ * it back and have the kernel clear new pages took a tenth of the time.
+ */
+static void
+keep_freed_memory(void)
+{
+#ifdef __GLIBC__
+	(void) mallopt(M_MMAP_THRESHOLD, MEMORY_KEPT);
+	(void) mallopt(M_TRIM_THRESHOLD, MEMORY_KEPT);
+#endif
+}
+
 static void
 init_worker(Worker *worker, int number)
 {
@@ -767,6 +786,7 @@ cdr_worker_main(Datum argument)
 	BackgroundWorkerInitializeConnection(cdr_database, NULL, 0);
 	override_settings();
 	cdr_stats_end_start();
+	keep_freed_memory();
 
 	MemoryContextSwitchTo(TopMemoryContext);
 	init_worker(&worker, DatumGetInt32(argument));

@@ -28,6 +28,12 @@ END $$;
 CREATE TRIGGER refuse BEFORE INSERT ON call_events FOR EACH ROW EXECUTE FUNCTION refuse();
 EOS
 
+$cdr->sql(<<'EOS');
+CREATE UNIQUE INDEX ON call_events_default (trace_id) WHERE trace_id = 'taken';
+SELECT cdr_ingest_event('{"callId":"unique","traceId":"taken","timestamp":"2026-03-01T00:00:00Z"}');
+EOS
+$stored++;
+
 my %kinds = (
 	'not JSON'  => [ '22P02', qr/not JSON/, sub { "{\"callId\": $_[0]" } ],
 	'no object' => [ '22023', qr/object/,   sub { "[\"$_[0]\"]" } ],
@@ -47,6 +53,13 @@ my %kinds = (
 		'CD001',
 		qr/no such customer/,
 		sub { qq({"eventType":"call.started","callId":"refused $_[0]"}) }
+	],
+	'refused by a unique index' => [
+		'23505',
+		qr/unique constraint/,
+		sub {
+			qq({"eventType":"call.started","callId":"unique $_[0]","traceId":"taken","timestamp":"2026-03-01T00:00:00Z"});
+		}
 	],);
 
 # --- every kind, at the first, a middle and the last place
