@@ -807,6 +807,12 @@ cdr_broker_wait(CdrBroker *broker, long timeout)
 	(void) cdr_socket_wait(&broker->socket, WL_SOCKET_READABLE, timeout);
 }
 
+void
+cdr_broker_linger(CdrBroker *broker, long timeout)
+{
+	(void) cdr_socket_wait(&broker->socket, 0, timeout);
+}
+
 bool
 cdr_broker_is_connected(const CdrBroker *broker)
 {

@@ -63,6 +63,9 @@ extern bool cdr_broker_ack(CdrBroker *broker, uint32 generation, uint64 tag);
 /* Waits for input, the latch or the timeout (milliseconds). */
 extern void cdr_broker_wait(CdrBroker *broker, long timeout);
 
+/* Waits for the latch or the timeout, whatever comes in meanwhile. */
+extern void cdr_broker_linger(CdrBroker *broker, long timeout);
+
 /* "host:port" of the session. */
 extern const char *cdr_broker_host(const CdrBroker *broker);
 

@@ -22,15 +22,15 @@ char *cdr_binding_keys;
 int	  cdr_queue_type = CDR_QUEUE_CLASSIC;
 char *cdr_dead_letter_exchange;
 int	  cdr_declare = CDR_DECLARE_MISSING;
-int	  cdr_prefetch = 2000;
+int	  cdr_prefetch = 4000;
 int	  cdr_heartbeat = 30;
 
 char *cdr_database;
 int	  cdr_workers = 1;
 char *cdr_role;
 bool  cdr_paused = false;
-int	  cdr_batch_size = 1000;
-int	  cdr_batch_linger = 0;
+int	  cdr_batch_size = 2000;
+int	  cdr_batch_linger = 5;
 
 int	 cdr_max_event_size = 1024 * 1024;
 int	 cdr_extension_digits = 6;

@@ -75,7 +75,7 @@ cdr_socket_wait(CdrSocket *s, uint32 events, long timeout)
 	int		  count;
 	uint32	  result = 0;
 
-	if (s->fd == PGINVALID_SOCKET)
+	if (s->fd == PGINVALID_SOCKET || events == 0)
 	{
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,

@@ -33,7 +33,8 @@ extern bool cdr_socket_open(CdrSocket *s, const char *host, int port,
 
 /*
  * Waits until one of the socket events (WL_SOCKET_*) happens or the latch is
- * set, at most timeout milliseconds; without an open socket, for the latch.
+ * set, at most timeout milliseconds; without an open socket, or for no event,
+ * for the latch.
  * Serves interrupts.  Returns the socket events that happened, 0 for none.
  */
 extern uint32 cdr_socket_wait(CdrSocket *s, uint32 events, long timeout);

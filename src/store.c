@@ -66,28 +66,30 @@ volatile sig_atomic_t cdr_store_cancel_seen = false;
  * ------------------------------------------------------------------------
  */
 
+#define INSERT_EVENTS                                           \
+	"INSERT INTO %1$s.call_events"                              \
+	" (event_time, received_at, event_id, call_id, event_type," \
+	" trace_id, tenant_id, routing_key, payload)"
+#define EVENT_TYPES                                                         \
+	{                                                                       \
+		TIMESTAMPTZOID, TIMESTAMPTZOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, \
+			TEXTOID, TEXTOID, JSONOID                                       \
+	}
+
 static CdrStatement insert_events = {
-	.sql = "INSERT INTO %1$s.call_events"
-		   " (event_time, received_at, event_id, call_id, event_type,"
-		   " trace_id, tenant_id, routing_key, payload)"
-		   " SELECT * FROM new_events"
-		   " ON CONFLICT DO NOTHING RETURNING event_id",
+	.sql = INSERT_EVENTS " SELECT * FROM new_events"
+						 " ON CONFLICT DO NOTHING RETURNING event_id",
 	.rows = "new_events",
 	.ncolumns = 9,
-	.types = {TIMESTAMPTZOID, TIMESTAMPTZOID, UUIDOID, TEXTOID, TEXTOID,
-			  TEXTOID, TEXTOID, TEXTOID, JSONOID},
+	.types = EVENT_TYPES,
 };
 
 /* For events that are all new, as almost all are: looks nothing up. */
 static CdrStatement insert_new_events = {
-	.sql = "INSERT INTO %1$s.call_events"
-		   " (event_time, received_at, event_id, call_id, event_type,"
-		   " trace_id, tenant_id, routing_key, payload)"
-		   " SELECT * FROM all_new_events",
+	.sql = INSERT_EVENTS " SELECT * FROM all_new_events",
 	.rows = "all_new_events",
 	.ncolumns = 9,
-	.types = {TIMESTAMPTZOID, TIMESTAMPTZOID, UUIDOID, TEXTOID, TEXTOID,
-			  TEXTOID, TEXTOID, TEXTOID, JSONOID},
+	.types = EVENT_TYPES,
 };
 
 static CdrStatement find_events = {

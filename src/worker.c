@@ -68,6 +68,7 @@
 #define LONGEST_BACKOFF		 60000
 #define FIRST_RETRY_DELAY	 100
 #define LONGEST_RETRY_DELAY	 10000
+#define LINGER_STEP			 5
 #define MAINTENANCE_INTERVAL 600000
 #define MAINTENANCE_RETRY	 30000
 
@@ -499,19 +500,24 @@ report_stats(Worker *worker)
 	worker->stats_pending = false;
 }
 
-/* Waits for more of a batch, or for its first message. */
+/*
+ * Waits for the first message of a batch; or for more of it, but without
+ * waking for each, which costs more than to take them together.
+ */
 static void
 wait_for_messages(Worker *worker)
 {
-	long timeout = cdr_heartbeat * 500L;
-
-	if (worker->nmessages > 0)
-		timeout = Min(timeout, until(TimestampTzPlusMilliseconds(
-								   worker->first_at, cdr_batch_linger)));
+	if (worker->nmessages == 0)
+	{
+		report_stats(worker);
+		cdr_broker_wait(worker->broker,
+						Min(cdr_heartbeat * 500L, until(worker->maintain_at)));
+	}
 	else
-		timeout = Min(timeout, until(worker->maintain_at));
-	report_stats(worker);
-	cdr_broker_wait(worker->broker, timeout);
+		cdr_broker_linger(
+			worker->broker,
+			Min(LINGER_STEP, until(TimestampTzPlusMilliseconds(
+								 worker->first_at, cdr_batch_linger))));
 }
 
 static void
