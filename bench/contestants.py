@@ -1,0 +1,383 @@
+"""Who is compared, and how each is run and timed.
+
+The same rules for all:  the queue is filled, and both servers are at rest,
+before anybody starts.  The clock runs from the first commit to the last, and
+counts the events committed between them, so that nobody's start is timed.
+Afterwards the tables are compared with what the service has stored for the
+same events: whoever merges wrongly is not measured.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from calls import Event, write_messages
+from copy_limit import SQL, Load, Loader, prepare_load
+from servers import (BATCH, DATABASE, QUEUE, ROOT, BenchError, Cpu, Servers,
+                     wait_until)
+
+RIVALS_DATABASE = "rivals"  # of all that are not the service
+CONSUMERS = ROOT / "tmp/bench/consumers"  # where bench/prepare puts them
+SYSTEM_PYTHON = "/usr/bin/python3"  # the one that has Debian's packages
+LONGEST_RUN_SECONDS = 600
+
+DIGEST_OF_CALLS = ("SELECT md5(string_agg(c::text, chr(10) ORDER BY call_id))"
+                   " FROM calls AS c")
+# received_at apart, which no two runs share
+DIGEST_OF_LOG = (
+    "SELECT md5(string_agg(md5((event_time, event_id, call_id, event_type,"
+    " trace_id, tenant_id, routing_key, payload::text)::text), ''"
+    " ORDER BY call_id, event_id)) FROM call_events")
+
+
+class Messages:
+    """Events, and the file that publishes them."""
+
+    def __init__(self, events: list[Event], path: Path):
+        self.events = events
+        self.path = path
+        self.body_bytes = sum(len(event.body) for event in events)
+        self.digests: tuple[str, str] | None = None  # set by the service
+        self._loads: dict[tuple[int, str], Load] = {}
+        write_messages(path, events)
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    def load(self, size: int, merging: str) -> Load:
+        """The events as COPY sends them; made once."""
+        if (size, merging) not in self._loads:
+            self._loads[size, merging] = prepare_load(self.events, size,
+                                                      merging)
+        return self._loads[size, merging]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one run took: times in microseconds of CPU, for all its events."""
+
+    events: int
+    seconds: float
+    consumer_cpu: int
+    backend_cpu: int
+    postgres_cpu: int
+    broker_cpu: int
+    wal_bytes: int
+    disk_bytes_per_event: float
+    batch: float  # events in a transaction, on average
+
+    @property
+    def rate(self) -> float:
+        """Events per second."""
+        return self.events / self.seconds
+
+    def per_event(self, amount: float) -> float:
+        """An amount, divided by the number of events."""
+        return amount / self.events
+
+    @property
+    def all_cpu(self) -> int:
+        """The CPU time of all processes."""
+        return (self.consumer_cpu + self.backend_cpu + self.postgres_cpu
+                + self.broker_cpu)
+
+
+def add_partitions(servers: Servers, database: str,
+                   events: list[Event]) -> None:
+    """Makes the partitions that the events need."""
+    times = [event.time for event in events]
+    servers.sql(f"SELECT cdr_create_partitions('{min(times)}',"
+                f" '{max(times)}')", database)
+
+
+def check_tables(servers: Servers, database: str, messages: Messages) -> None:
+    """Compares the tables with what the service stored for these messages."""
+    stored = servers.value("SELECT count(*) FROM call_events", database)
+    if stored != len(messages):
+        raise BenchError(f"{stored} events are stored, of {len(messages)}")
+    digests = (servers.value(DIGEST_OF_CALLS, database),
+               servers.value(DIGEST_OF_LOG, database))
+    if messages.digests is None:
+        messages.digests = digests
+    if digests[0] != messages.digests[0]:
+        raise BenchError("calls differs from what the service stored")
+    if digests[1] != messages.digests[1]:
+        raise BenchError("call_events differs from what the service stored")
+
+
+class Contestant(ABC):
+    """One line of the table."""
+
+    def __init__(self, key: str, title: str, queue: str, batch: int,
+                 messages: Messages):
+        self.key = key
+        self.title = title
+        self.queue = queue  # its type; "" without a queue
+        self.batch = batch
+        self.messages = messages
+
+    @property
+    def label(self) -> str:
+        """The title, and what else tells it from others."""
+        on_queue = f", {self.queue} queue" if self.queue else ""
+        return f"{self.title}{on_queue}, batches of {self.batch}"
+
+    @abstractmethod
+    def run(self, servers: Servers) -> Measured:
+        """Runs once."""
+
+    def disk_per_event(self, servers: Servers, database: str) -> float:
+        """Disk space of the tables, after a run."""
+        return servers.disk_bytes(database) / len(self.messages)
+
+
+class Service(Contestant):
+    """The extension."""
+
+    def __init__(self, queue: str, messages: Messages, *, workers: int = 1,
+                 batch: int = BATCH):
+        plural = "s" if workers > 1 else ""
+        super().__init__(f"service/{queue}/{workers}/{batch}",
+                         f"service, {workers} worker{plural}", queue, batch,
+                         messages)
+        self.workers = workers
+
+    def run(self, servers: Servers) -> Measured:
+        """Fills the queue while the service is paused, and lets it go."""
+        servers.start_service(self.workers, self.batch, self.queue,
+                              paused=True)
+        servers.sql("TRUNCATE call_events, calls")
+        servers.publish(self.messages.path)
+        servers.settle()
+        servers.sql("SELECT cdr_resume()")
+
+        first = wait_until(lambda: self.progress(servers, 1), "a first commit")
+        cpu, wal = servers.cpu(), servers.wal_lsn()
+        last = wait_until(lambda: self.progress(servers, len(self.messages)),
+                          "the last commit", LONGEST_RUN_SECONDS, poll=0.05)
+        cpu, wal = servers.cpu() - cpu, servers.wal_lsn() - wal
+
+        self.check(servers)
+        return Measured(last.recorded - first.recorded,
+                        (last.committed - first.committed).total_seconds(),
+                        cpu.worker, 0, cpu.postgres_other, cpu.broker, wal,
+                        self.disk_per_event(servers, DATABASE),
+                        last.recorded / last.batches)
+
+    @staticmethod
+    def progress(servers: Servers, least: int) -> Any:
+        """How far the workers are; None before so many are recorded."""
+        row = Progress(*servers.sql(
+            "SELECT sum(recorded)::int, sum(batches)::int,"
+            " max(last_commit_time)"
+            " FROM cdr_status()")[0])
+        return row if row.recorded >= least else None
+
+    def check(self, servers: Servers) -> None:
+        """Raises unless everything was recorded once, and merged rightly."""
+        recorded, others = servers.sql(
+            "SELECT sum(recorded)::int, sum(duplicates + dead_letters)::int"
+            " FROM cdr_status()")[0]
+        if (recorded, others) != (len(self.messages), 0):
+            raise BenchError(f"recorded {recorded} events of"
+                             f" {len(self.messages)}, and {others} others")
+        wrong = servers.value("SELECT count(*) FROM cdr_verify_calls()")
+        if wrong:
+            raise BenchError(f"cdr_verify_calls() found {wrong} calls")
+        check_tables(servers, DATABASE, self.messages)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the service is, and when it came there."""
+
+    recorded: int
+    batches: int
+    committed: Any
+
+
+class Copy(Contestant):
+    """COPY of rows that are encoded already: the limit."""
+
+    TITLES = {"events": "COPY and merge", "calls": "COPY, merged beforehand",
+              "nothing": "COPY alone, no merge"}
+
+    def __init__(self, merging: str, messages: Messages, *,
+                 batch: int = BATCH):
+        super().__init__(f"copy/{merging}/{batch}", self.TITLES[merging], "",
+                         batch, messages)
+        self.merging = merging
+
+    def run(self, servers: Servers) -> Measured:
+        """Sends it all over one connection."""
+        load = self.messages.load(self.batch, self.merging)
+        servers.pause()
+        servers.sql("TRUNCATE call_events, calls", RIVALS_DATABASE)
+        loader = Loader(servers.dsn(RIVALS_DATABASE))
+        servers.settle()
+        before = []
+
+        def cost() -> tuple[Cpu, int]:
+            return servers.cpu([loader.backend_pid]), servers.wal_lsn()
+
+        spent = loader.send(load, lambda: before.append(cost()))
+        (cpu_before, wal_before), (cpu_after, wal_after) = before[0], cost()
+        cpu, wal = cpu_after - cpu_before, wal_after - wal_before
+        loader.close()
+
+        if self.merging != "nothing":
+            check_tables(servers, RIVALS_DATABASE, self.messages)
+        return Measured(spent.events, spent.seconds, spent.client_cpu,
+                        cpu.worker, cpu.postgres_other, cpu.broker, wal,
+                        self.disk_per_event(servers, RIVALS_DATABASE),
+                        self.batch)
+
+
+class Consumer(Contestant):
+    """A program that consumes from the queue and writes to the database."""
+
+    def __init__(self, key: str, title: str, command: list[str], queue: str,
+                 messages: Messages, *, batch: int = BATCH):
+        super().__init__(key, title, queue, batch, messages)
+        self.command = command
+
+    def run(self, servers: Servers) -> Measured:
+        """Runs the program until it has committed everything."""
+        servers.pause()
+        servers.make_queue(self.queue)
+        servers.sql("TRUNCATE call_events, calls", RIVALS_DATABASE)
+        servers.publish(self.messages.path)
+        servers.settle()
+
+        with self.started(servers) as process:
+            first = read_report(process)
+            cpu, wal = servers.cpu([]), servers.wal_lsn()
+            last = read_report(process)
+            cpu, wal = servers.cpu([]) - cpu, servers.wal_lsn() - wal
+
+        check_tables(servers, RIVALS_DATABASE, self.messages)
+        return Measured(last["events"] - first["events"],
+                        last["seconds"] - first["seconds"],
+                        last["cpu"] - first["cpu"], 0, cpu.postgres_other,
+                        cpu.broker, wal,
+                        self.disk_per_event(servers, RIVALS_DATABASE),
+                        self.batch)
+
+    @contextmanager
+    def started(self, servers: Servers) -> Iterator[subprocess.Popen]:
+        """The running program; at the end of the block it ends by itself."""
+        environment = {**os.environ, **servers.environment(RIVALS_DATABASE),
+                       "QUEUE": QUEUE, "BENCH_SQL": str(SQL)}
+        with subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True,
+                              env=environment, cwd=CONSUMERS) as process:
+            watchdog = threading.Timer(LONGEST_RUN_SECONDS, process.kill)
+            watchdog.start()
+            try:
+                yield process
+                process.wait()
+            finally:
+                watchdog.cancel()
+                process.kill()
+        if process.returncode != 0:
+            raise BenchError(f"{self.title} ended with {process.returncode}")
+
+
+def read_report(process: subprocess.Popen) -> dict[str, Any]:
+    """The next line that a consumer prints about itself."""
+    line = process.stdout.readline() if process.stdout else ""
+    if not line:
+        raise BenchError("a consumer ended early")
+    return json.loads(line)
+
+
+class Noop(Contestant):
+    """Takes messages and acknowledges them: the limit of the broker."""
+
+    def __init__(self, queue: str, messages: Messages, *, batch: int = BATCH):
+        super().__init__(f"noop/{queue}", "consumer that does nothing", queue,
+                         batch, messages)
+
+    def run(self, servers: Servers) -> Measured:
+        """Times `cdr_amqp drain`, which does it all from its start."""
+        servers.pause()
+        servers.make_queue(self.queue)
+        servers.publish(self.messages.path)
+        servers.settle()
+        count = len(self.messages)
+        before = servers.cpu([])
+        own = children_cpu()
+        printed = servers.amqp("drain", QUEUE, str(count), "--prefetch",
+                               str(2 * self.batch), "--ack-every",
+                               str(self.batch))
+        own = children_cpu() - own
+        cpu = servers.cpu([]) - before
+        return Measured(count, float(printed.split()[0]), own, 0,
+                        cpu.postgres_other, cpu.broker, 0, 0.0, self.batch)
+
+
+def children_cpu() -> int:
+    """Microseconds of CPU time of the programs that were run to their end."""
+    times = os.times()
+    return int((times.children_user + times.children_system) * 1_000_000)
+
+
+def node(script: str, *arguments: str) -> list[str]:
+    """The command for a consumer of Node."""
+    return ["node", f"{script}.mjs", *arguments]
+
+
+def all_contestants(every: Messages, in_order: Messages,
+                    few: Messages) -> list[Contestant]:
+    """All of them, in the order of a round.
+
+    Those whose ratio is told stand next to each other, and what needs a
+    restart stands at the beginning.  Whoever is slow gets few events.
+    """
+    def per_event(mode: str) -> Consumer:
+        return Consumer(f"per_event/{mode}", f"Node, an event each, {mode}",
+                        node("per_event", str(len(few)), mode), "quorum", few,
+                        batch=1)
+
+    def batched(queue: str, messages: Messages) -> Consumer:
+        order = ", calls in order" if messages is in_order else ""
+        suffix = "/in_order" if messages is in_order else ""
+        return Consumer(f"node_batched/{queue}{suffix}",
+                        f"Node, batched{order}",
+                        node("batched", str(len(messages)), str(BATCH)), queue,
+                        messages)
+
+    return [
+        Service("classic", every, workers=4),
+        Service("quorum", every, workers=4),
+        Service("classic", every, workers=2),
+        Service("quorum", every, workers=2),
+        Service("quorum", every),
+        Copy("events", every),
+        Copy("calls", every),
+        Copy("nothing", every),
+        batched("quorum", every),
+        Consumer("python_copy/quorum", "Python, batched, with COPY",
+                 [SYSTEM_PYTHON, "batched_copy.py", str(len(every)),
+                  str(BATCH)],
+                 "quorum", every),
+        per_event("prepared"),
+        per_event("plain"),
+        Service("quorum", few, batch=1),
+        Service("quorum", every, batch=50),
+        Service("quorum", every, batch=500),
+        Service("quorum", every, batch=5000),
+        Noop("quorum", every),
+        Service("classic", every),
+        Noop("classic", every),
+        batched("classic", every),
+        batched("quorum", in_order),
+    ]

@@ -1,0 +1,214 @@
+"""What was measured, as a table for people and as figures for programs."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from contestants import Contestant, Measured
+from servers import BATCH, Servers, run
+
+SERVICE = f"service/quorum/1/{BATCH}"
+TWO_WORKERS = f"service/quorum/2/{BATCH}"
+COPY = f"copy/events/{BATCH}"
+COPY_MERGED = f"copy/calls/{BATCH}"
+COPY_ALONE = f"copy/nothing/{BATCH}"
+PER_EVENT = "per_event/prepared"
+NOOP = "noop/quorum"
+BATCHED = ("node_batched/quorum", "python_copy/quorum")
+
+Round = dict[str, Measured]  # by the contestants' keys
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A ratio within a round, and what it is of."""
+
+    name: str
+    meaning: str
+    value: Callable[[Round], float]
+
+
+def rate(first: str, second: str) -> Callable[[Round], float]:
+    """The ratio of two rates."""
+    return lambda found: found[first].rate / found[second].rate
+
+
+def cpu(measured: Measured, *parts: str) -> float:
+    """CPU time for each event."""
+    return measured.per_event(sum(getattr(measured, part) for part in parts))
+
+
+def machine(servers: Servers) -> dict[str, str]:
+    """What it was measured on."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "cores": str(os.cpu_count()),
+        "memory": f"{memory / 2**30:.0f} GB",
+        "kernel": platform.release(),
+        "postgresql": servers.value("SHOW server_version"),
+        "rabbitmq": run("scripts/broker", "ctl", servers.broker_directory,
+                        "version"),
+        "node": run("node", "--version").lstrip("v"),
+        "python": platform.python_version(),
+    }
+
+
+class Results:
+    """All runs of all contestants."""
+
+    def __init__(self, contestants: list[Contestant], body_bytes: float):
+        self.contestants = contestants
+        self.body_bytes = body_bytes  # of an event, on average
+        self.runs: dict[str, list[Measured]] = {
+            contestant.key: [] for contestant in contestants}
+
+    def add(self, contestant: Contestant, measured: Measured) -> None:
+        """Adds one run."""
+        self.runs[contestant.key].append(measured)
+
+    def median(self, key: str, value: Callable[[Measured], float]) -> float:
+        """The median of something over a contestant's runs."""
+        return statistics.median(map(value, self.runs[key]))
+
+    def rounds(self) -> list[Round]:
+        """The runs, round by round."""
+        return [dict(zip(self.runs, measured))
+                for measured in zip(*self.runs.values())]
+
+    def best_batched(self) -> str:
+        """The fastest batched consumer that was written by hand."""
+        return max(BATCHED, key=lambda key: self.median(
+            key, lambda measured: measured.rate))
+
+    def ratios(self) -> list[Ratio]:
+        """The ratios that matter."""
+        best = self.best_batched()
+        titles = {contestant.key: contestant.title
+                  for contestant in self.contestants}
+        return [
+            Ratio("service_vs_copy",
+                  "events/s, service / COPY and merge", rate(SERVICE, COPY)),
+            Ratio("service_cpu_vs_copy",
+                  "CPU of worker / of COPY's backend, merge included",
+                  lambda found: cpu(found[SERVICE], "consumer_cpu")
+                  / cpu(found[COPY], "backend_cpu")),
+            Ratio("service_vs_copy_premerged",
+                  "events/s, service / COPY, merged beforehand",
+                  rate(SERVICE, COPY_MERGED)),
+            Ratio("service_vs_copy_only",
+                  "events/s, service / COPY alone, no merge",
+                  rate(SERVICE, COPY_ALONE)),
+            Ratio("service_vs_noop",
+                  "events/s, service / consumer that does nothing",
+                  rate(SERVICE, NOOP)),
+            Ratio("service_vs_batched",
+                  f"events/s, service / {titles[best]}", rate(SERVICE, best)),
+            Ratio("cpu_vs_batched",
+                  f"CPU of all processes, service / {titles[best]}",
+                  lambda found: cpu(found[SERVICE], "all_cpu")
+                  / cpu(found[best], "all_cpu")),
+            Ratio("service_vs_per_event",
+                  f"events/s, service / {titles[PER_EVENT]}",
+                  rate(SERVICE, PER_EVENT)),
+            Ratio("two_workers_vs_one", "events/s, 2 workers / 1 worker",
+                  rate(TWO_WORKERS, SERVICE)),
+            Ratio("disk_vs_body", "disk space / bytes of the bodies",
+                  lambda found: found[SERVICE].disk_bytes_per_event
+                  / self.body_bytes),
+        ]
+
+    def figures(self) -> dict[str, Any]:
+        """Everything, for JSON."""
+        rounds = self.rounds()
+        ratios = self.ratios()
+        return {
+            "body_bytes_per_event": self.body_bytes,
+            "ratios": {ratio.name: statistics.median(map(ratio.value, rounds))
+                       for ratio in ratios},
+            "ratio_details": {
+                ratio.name: {
+                    "meaning": ratio.meaning,
+                    "rounds": [ratio.value(found) for found in rounds]}
+                for ratio in ratios},
+            "contestants": [
+                {"key": contestant.key, "title": contestant.title,
+                 "queue": contestant.queue or None, "batch": contestant.batch,
+                 "events": len(contestant.messages),
+                 "events_per_second": self.median(
+                     contestant.key, lambda measured: measured.rate),
+                 "runs": [{"events_per_second": measured.rate,
+                           **asdict(measured)}
+                          for measured in self.runs[contestant.key]]}
+                for contestant in self.contestants],
+        }
+
+    # --- As text -----------------------------------------------------------
+
+    HEADINGS = ("", "queue", "batch", "(mean)", "events/s", "(min", "max)",
+                "consumer", "backend", "other", "broker", "all", "WAL", "disk")
+
+    LEGEND = (
+        "Rates: from the first commit to the last; of the consumer that does"
+        " nothing, from its start.",
+        "consumer to all: microseconds of CPU for each event.  consumer: the"
+        " service's workers, or the program",
+        "that consumes or copies.  backend: COPY's.  other: PostgreSQL's other"
+        " processes, among them the backends",
+        "of programs that consume.  broker: RabbitMQ.  WAL, disk: bytes for"
+        " each event.  (mean): events in a transaction.",
+    )
+
+    def text(self, about: dict[str, str]) -> str:
+        """The table, the ratios, and how to read them."""
+        rows = [self.HEADINGS, *map(self.row, self.contestants)]
+        widths = [max(map(len, column)) for column in zip(*rows)]
+        lines = ["  ".join([row[0].ljust(widths[0]),
+                            *(cell.rjust(width) for cell, width
+                              in zip(row[1:], widths[1:]))])
+                 for row in rows]
+        count = len(self.rounds())
+        return "\n".join([
+            ", ".join(f"{name} {value}" for name, value in about.items()),
+            f"{count} round{'s' if count > 1 else ''}; bodies of"
+            f" {self.body_bytes:.0f} bytes on average; medians",
+            "",
+            *lines,
+            "",
+            *self.LEGEND,
+            "",
+            *self.ratio_lines(),
+        ])
+
+    def row(self, contestant: Contestant) -> tuple[str, ...]:
+        """One line of the table."""
+        def middle(value: Callable[[Measured], float], digits: int = 0) -> str:
+            return f"{self.median(contestant.key, value):.{digits}f}"
+
+        def middle_cpu(part: str) -> str:
+            return middle(lambda measured: cpu(measured, part), 1)
+
+        rates = [measured.rate for measured in self.runs[contestant.key]]
+        return (
+            contestant.title, contestant.queue or "-", str(contestant.batch),
+            f"({middle(lambda measured: measured.batch)})",
+            middle(lambda measured: measured.rate),
+            f"({min(rates):.0f}", f"{max(rates):.0f})",
+            *map(middle_cpu, ("consumer_cpu", "backend_cpu", "postgres_cpu",
+                              "broker_cpu", "all_cpu")),
+            middle(lambda measured: measured.per_event(measured.wal_bytes)),
+            middle(lambda measured: measured.disk_bytes_per_event))
+
+    def ratio_lines(self) -> list[str]:
+        """The ratios: median, and each round's."""
+        lines = []
+        for ratio in self.ratios():
+            values = [ratio.value(found) for found in self.rounds()]
+            each = " ".join(f"{value:.2f}" for value in values)
+            lines.append(f"{ratio.name:<26} {statistics.median(values):6.2f}"
+                         f"   {ratio.meaning}   [{each}]")
+        return lines
