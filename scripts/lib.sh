@@ -58,7 +58,7 @@ make_server_dir()
 {
 	local dir
 
-	dir=$(mktemp -d "/var/tmp/$1.XXXXXX")
+	dir=$(mktemp -d -p /var/tmp --suffix="-$1")
 	[ "$(id -u)" -ne 0 ] || chown "$CDR_USER:" "$dir"
 	printf '%s\n' "$dir"
 }

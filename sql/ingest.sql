@@ -94,6 +94,22 @@ SELECT call_id, status, end_time, event_count FROM calls WHERE call_id LIKE 'fee
 DROP TABLE feed;
 DROP FUNCTION feed();
 
+-- within each other: a trigger on the log records events while others are being recorded
+CREATE FUNCTION echo() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF NEW.call_id LIKE 'outer-%' THEN
+		PERFORM public.cdr_ingest_event(json_build_object('eventType', 'call.answered',
+			'callId', replace(NEW.call_id, 'outer', 'inner'), 'timestamp', NEW.event_time));
+	END IF;
+	RETURN NEW;
+END $$;
+CREATE TRIGGER echo BEFORE INSERT ON call_events FOR EACH ROW EXECUTE FUNCTION echo();
+SELECT cdr_ingest_events(array_agg(json_build_object('eventType', 'call.answered', 'callId', 'outer-' || n,
+	'timestamp', '2026-01-02T00:00:00Z'))) FROM generate_series(1, 50) AS n;
+SELECT left(call_id, 5) AS which, count(*), sum(event_count) FROM calls WHERE call_id ~ '^(outer|inner)-' GROUP BY 1 ORDER BY 1;
+DROP TRIGGER echo ON call_events;
+DROP FUNCTION echo();
+
 -- call ids are opaque: case counts, blanks count, 255 bytes fit
 SELECT cdr_ingest_events(array_agg(json_build_object('eventType', 'x', 'callId', id, 'timestamp', '2026-01-01T00:00:00Z')))
 FROM unnest(ARRAY['Case', 'case', ' case', 'a@b:5060/+=_-.~%', 'çağrı-😀', repeat('c', 255)]) AS id;

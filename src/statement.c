@@ -5,8 +5,8 @@
  *
  * A statement reads its rows from an ephemeral named relation, as a trigger
  * reads its transition tables: one tuple store, that the executor scans where
- * it lies.  (Arrays as parameters, which unnest() takes apart, copy each
- * field four times.)
+ * it lies.  (As parameters, all fields of a column would be copied into an
+ * array, and out of it again by unnest().)
  *
  * Memory.  Plans and row descriptions live as long as the process.  The
  * description of a relation is static, so that what SPI knows of it is valid
@@ -163,7 +163,6 @@ cdr_row_end(CdrRows *rows)
 {
 	tuplestore_putvalues(rows->store, rows->statement->relation.md.tupdesc,
 						 rows->values, rows->nulls);
-	rows->count++;
 }
 
 /* Has the statement read these rows, and no others after them. */

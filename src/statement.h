@@ -13,8 +13,7 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
-#define CDR_COLUMNS_MAX	   23
-#define CDR_PARAMETERS_MAX 2
+#define CDR_COLUMNS_MAX 23
 
 /*
  * One statement, of static storage.  It reads a batch of rows from a relation
@@ -38,7 +37,6 @@ typedef struct CdrRows
 {
 	CdrStatement	*statement;
 	Tuplestorestate *store;
-	int				 count;
 	Datum			 values[CDR_COLUMNS_MAX]; /* of the row in hand */
 	bool			 nulls[CDR_COLUMNS_MAX];
 } CdrRows;

@@ -11,8 +11,8 @@
  *	3. keep as dead letters what could not become events.
  *
  * Almost always all of a batch is new.  So the worker first inserts it as if
- * it were, which costs a third less than to look each event up before; the
- * unique index finds out if it is not, and then the batch is stored with ON
+ * it were, which searches the unique index once for each event and not twice;
+ * the index finds out if it is not, and then the batch is stored with ON
  * CONFLICT.
  *
  * Locking.  Events are inserted in the order of their keys and calls are
@@ -128,50 +128,50 @@ static CdrStatement find_events = {
 	column " = CASE WHEN " condition " THEN EXCLUDED." column \
 		   " ELSE c." column " END, "
 
-/* clang-format off: one column a line */
+/* one column a line, which is not how clang-format would have it */
+/* clang-format off */
 static CdrStatement merge_calls = {
-	.sql =
-		"INSERT INTO %1$s.calls AS c"
-		" (call_id, start_time, started_event_id, caller_number,"
-		" callee_number, direction, started_tenant_id, answer_time,"
-		" end_time, ended_event_id, hangup_cause, hangup_source,"
-		" identified_time, identified_event_id, identified_tenant_id,"
-		" user_id, contact_id, recording_time, recording_event_id,"
-		" recording_url, event_count, first_event_time, last_event_time)"
-		" SELECT * FROM changed_calls"
-		" ON CONFLICT (call_id) DO UPDATE SET " TAKE("start_time", STARTED_WINS) TAKE(
-			"started_event_id",
-			STARTED_WINS) TAKE("caller_number",
-							   STARTED_WINS) TAKE("callee_number",
-												  STARTED_WINS) TAKE("direction",
-																	 STARTED_WINS)
-			TAKE("started_tenant_id", STARTED_WINS) "answer_time = LEAST(c.answer_time, EXCLUDED.answer_time), " TAKE(
-				"end_time", ENDED_WINS) TAKE("ended_event_id",
-											 ENDED_WINS) TAKE("hangup_cause",
-															  ENDED_WINS)
-				TAKE("hangup_source", ENDED_WINS) TAKE(
-					"identified_time",
-					IDENTIFIED_WINS) TAKE("identified_event_id",
-										  IDENTIFIED_WINS)
-					TAKE("identified_tenant_id", IDENTIFIED_WINS) TAKE(
-						"user_id",
-						USER_WINS) TAKE("contact_id",
-										USER_WINS) TAKE("recording_time",
-														RECORDING_WINS)
-						TAKE("recording_event_id", RECORDING_WINS) TAKE(
-							"recording_url",
-							RECORDING_WINS) "event_count = c.event_count + EXCLUDED.event_count,"
-											" first_event_time ="
-											" LEAST(c.first_event_time, EXCLUDED.first_event_time),"
-											" last_event_time ="
-											" GREATEST(c.last_event_time, EXCLUDED.last_event_time)",
+	.sql = "INSERT INTO %1$s.calls AS c"
+		   " (call_id, start_time, started_event_id, caller_number,"
+		   " callee_number, direction, started_tenant_id, answer_time,"
+		   " end_time, ended_event_id, hangup_cause, hangup_source,"
+		   " identified_time, identified_event_id, identified_tenant_id,"
+		   " user_id, contact_id, recording_time, recording_event_id,"
+		   " recording_url, event_count, first_event_time, last_event_time)"
+		   " SELECT * FROM changed_calls"
+		   " ON CONFLICT (call_id) DO UPDATE SET "
+		   TAKE("start_time", STARTED_WINS)
+		   TAKE("started_event_id", STARTED_WINS)
+		   TAKE("caller_number", STARTED_WINS)
+		   TAKE("callee_number", STARTED_WINS)
+		   TAKE("direction", STARTED_WINS)
+		   TAKE("started_tenant_id", STARTED_WINS)
+		   "answer_time = LEAST(c.answer_time, EXCLUDED.answer_time), "
+		   TAKE("end_time", ENDED_WINS)
+		   TAKE("ended_event_id", ENDED_WINS)
+		   TAKE("hangup_cause", ENDED_WINS)
+		   TAKE("hangup_source", ENDED_WINS)
+		   TAKE("identified_time", IDENTIFIED_WINS)
+		   TAKE("identified_event_id", IDENTIFIED_WINS)
+		   TAKE("identified_tenant_id", IDENTIFIED_WINS)
+		   TAKE("user_id", USER_WINS)
+		   TAKE("contact_id", USER_WINS)
+		   TAKE("recording_time", RECORDING_WINS)
+		   TAKE("recording_event_id", RECORDING_WINS)
+		   TAKE("recording_url", RECORDING_WINS)
+		   "event_count = c.event_count + EXCLUDED.event_count,"
+		   " first_event_time ="
+		   " LEAST(c.first_event_time, EXCLUDED.first_event_time),"
+		   " last_event_time ="
+		   " GREATEST(c.last_event_time, EXCLUDED.last_event_time)",
 	.rows = "changed_calls",
 	.ncolumns = 23,
-	.types = {TEXTOID, TIMESTAMPTZOID, UUIDOID,		   TEXTOID,		   TEXTOID,
-			  TEXTOID, TEXTOID,		   TIMESTAMPTZOID, TIMESTAMPTZOID, UUIDOID,
-			  TEXTOID, TEXTOID,		   TIMESTAMPTZOID, UUIDOID,		   TEXTOID,
-			  TEXTOID, INT8OID,		   TIMESTAMPTZOID, UUIDOID,		   TEXTOID,
-			  INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID},
+	.types = {TEXTOID, TIMESTAMPTZOID, UUIDOID, TEXTOID,
+			  TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID,
+			  TIMESTAMPTZOID, UUIDOID, TEXTOID, TEXTOID,
+			  TIMESTAMPTZOID, UUIDOID, TEXTOID,
+			  TEXTOID, INT8OID, TIMESTAMPTZOID, UUIDOID,
+			  TEXTOID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID},
 };
 /* clang-format on */
 

@@ -719,8 +719,8 @@ override_settings(void)
 }
 
 /*
- * Has freed memory kept for the next batch, which needs as much again: to give
- * it back and have the kernel clear new pages took a tenth of the time.
+ * Has freed memory kept for the next batch, which needs as much again: else it
+ * goes back to the kernel, which clears new pages, one fault after the other.
  */
 static void
 keep_freed_memory(void)
