@@ -14,7 +14,9 @@
  * it begins with "base64:".
  *
  * "published N" is printed, and 0 returned, only when the broker has
- * confirmed every message and has routed each to a queue.
+ * confirmed every message and has routed each to a queue.  With --confirmed,
+ * a file says at any time how many lines from the first one on the broker has
+ * confirmed, for a caller that means to go on where a broken connection ended.
  *
  *-------------------------------------------------------------------------
  */
@@ -52,7 +54,9 @@ typedef struct Options
 {
 	const char *uri;
 	const char *exchange;
+	const char *confirmed; /* file for their number, or NULL */
 	long		confirm_window;
+	long		rate; /* messages per second, 0: as fast as it goes */
 	long		prefetch;
 	long		ack_every; /* 0: half the prefetch */
 } Options;
@@ -65,6 +69,7 @@ typedef struct Confirms
 	uint64_t returned;		/* messages that reached no queue */
 	uint64_t window;
 	bool	*confirmed; /* by tag modulo window, above all_confirmed */
+	FILE	*progress;	/* where all_confirmed is written, or NULL */
 } Confirms;
 
 /* One message to publish; points into its line. */
@@ -415,6 +420,13 @@ confirm(Confirms *confirms, uint64_t tag, bool multiple)
 		confirms->confirmed[confirms->all_confirmed % confirms->window] =
 			false;
 	}
+	if (confirms->progress != NULL)
+	{
+		rewind(confirms->progress);
+		fprintf(confirms->progress, "%20" PRIu64 "\n",
+				confirms->all_confirmed);
+		fflush(confirms->progress);
+	}
 }
 
 /*
@@ -447,17 +459,43 @@ take_confirms(amqp_connection_state_t connection, Confirms *confirms,
 	}
 }
 
+/* Waits until the next message is due; takes confirmations meanwhile. */
+static void
+keep_pace(amqp_connection_state_t connection, Confirms *confirms, long rate,
+		  double started)
+{
+	double due = started + (double) confirms->last / (double) rate;
+	double left;
+
+	while ((left = due - now()) > 0)
+	{
+		struct timespec pause = {0,
+								 left < 0.005 ? (long) (left * 1e9) : 5000000};
+
+		take_confirms(connection, confirms, confirms->window);
+		nanosleep(&pause, NULL);
+	}
+}
+
 static void
 publish(amqp_connection_state_t connection, const Options *options)
 {
 	Confirms confirms = {0};
 	uint64_t window = (uint64_t) options->confirm_window;
+	double	 started = now();
 	char	*line = NULL;
 	size_t	 size = 0;
 	ssize_t	 length;
 
 	confirms.window = window;
 	confirms.confirmed = allocate(window * sizeof(bool));
+	if (options->confirmed != NULL)
+	{
+		confirms.progress = fopen(options->confirmed, "w");
+		if (confirms.progress == NULL)
+			die(1, "could not write \"%s\": %s", options->confirmed,
+				strerror(errno));
+	}
 	amqp_confirm_select(connection, CHANNEL);
 	check_rpc(connection, "could not ask for confirms");
 
@@ -470,6 +508,8 @@ publish(amqp_connection_state_t connection, const Options *options)
 		parse_message(line, (size_t) length, &message);
 		if (confirms.last - confirms.all_confirmed >= window)
 			take_confirms(connection, &confirms, window / 2);
+		if (options->rate > 0)
+			keep_pace(connection, &confirms, options->rate, started);
 		confirms.last++;
 		check_status(
 			amqp_basic_publish(connection, CHANNEL,
@@ -488,6 +528,8 @@ publish(amqp_connection_state_t connection, const Options *options)
 	printf("published %" PRIu64 "\n", confirms.last);
 	free(line);
 	free(confirms.confirmed);
+	if (confirms.progress != NULL && fclose(confirms.progress) != 0)
+		die(1, "could not write \"%s\"", options->confirmed);
 }
 
 /* ----------------------------------------------------------------
@@ -679,7 +721,8 @@ static void
 usage(void)
 {
 	fputs("usage: cdr_amqp [--uri URI] COMMAND\n"
-		  "  publish [--exchange E] [--confirm-window N]  < messages\n"
+		  "  publish [--exchange E] [--confirm-window N] [--rate N]\n"
+		  "          [--confirmed FILE]  < messages\n"
 		  "  count QUEUE                      prints messages and consumers\n"
 		  "  get QUEUE                        takes one message\n"
 		  "  drain QUEUE N [--prefetch P] [--ack-every K]\n"
@@ -712,6 +755,10 @@ parse_options(int argc, char **argv, Options *options)
 			options->uri = argv[i + 1];
 		else if (strcmp(argv[i], "--exchange") == 0)
 			options->exchange = argv[i + 1];
+		else if (strcmp(argv[i], "--confirmed") == 0)
+			options->confirmed = argv[i + 1];
+		else if (strcmp(argv[i], "--rate") == 0)
+			options->rate = parse_number(argv[i + 1], argv[i]);
 		else if (strcmp(argv[i], "--confirm-window") == 0)
 			options->confirm_window = parse_number(argv[i + 1], argv[i]);
 		else if (strcmp(argv[i], "--prefetch") == 0)

@@ -141,7 +141,7 @@ sub declare
 
 # One line of the tool's input.  A message is the body alone, whose event type
 # is the routing key then, or { key => , properties => , body => }.
-sub _line
+sub line
 {
 	my ($message) = @_;
 	my %m = ref $message ? %$message : (body => $message);
@@ -158,7 +158,7 @@ sub publish
 {
 	my ($self, @messages) = @_;
 
-	return $self->amqp('publish', join('', map { _line($_) } @messages));
+	return $self->amqp('publish', join('', map { line($_) } @messages));
 }
 
 # How many messages are ready in the queue, how many consumers it has.

@@ -1,0 +1,216 @@
+# The oracle: says whether the promises held.  It publishes numbered events of
+# random calls while something goes wrong, as a producer does that may not
+# lose any: until the broker has confirmed each.  Afterwards it compares what
+# the tables hold with what it sent.
+package CdrService::Oracle;
+
+use strict;
+use warnings FATAL => 'all';
+
+use Carp;
+use POSIX ();
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use CdrService::Broker;
+use CdrService::RandomCalls qw(random_events);
+use CdrService::Util        qw(repository poll);
+
+# Options: broker (default: the one that $cdr consumes from), seed.
+sub new
+{
+	my ($class, $cdr, %option) = @_;
+	my $seed = $option{seed} || $ENV{CDR_TEST_SEED} || int(rand(1_000_000));
+
+	note "oracle: seed $seed";
+	return bless {
+		cdr       => $cdr,
+		broker    => $option{broker} || $cdr->broker,
+		directory => PostgreSQL::Test::Utils::tempdir('oracle'),
+		seed      => $seed,
+		bodies    => [],
+	}, $class;
+}
+
+# How many distinct events it has sent, or is sending.
+sub sent { return scalar @{ shift->{bodies} }; }
+
+# Events of random calls, each with a number of its own; they come shuffled,
+# and some of them twice.
+sub _numbered_events
+{
+	my ($self, $calls) = @_;
+	my %numbered;
+	my @messages = random_events($self->{seed}++, $calls);
+
+	foreach my $message (@messages)
+	{
+		my $key = ($message->{properties} || '') . $message->{body};
+
+		unless ($numbered{$key})
+		{
+			my $number = push @{ $self->{bodies} }, undef;
+			my $body = $message->{body} =~ s/^\{/{"sequence":$number,/r;
+
+			$self->{bodies}[-1] = $body;
+			$numbered{$key} = { %$message, body => $body };
+		}
+		$message = $numbered{$key};
+	}
+	return @messages;
+}
+
+# Starts to publish the events of so many calls, and
+# returns.  rate: so many a second, for a fault that takes its time.
+sub start
+{
+	my ($self, $calls, %option) = @_;
+	my @lines = map { CdrService::Broker::line($_) }
+	  $self->_numbered_events($calls);
+
+	croak 'the oracle is publishing' if $self->{publisher};
+	$self->{publisher} = fork;
+	croak "could not fork: $!" unless defined $self->{publisher};
+	if ($self->{publisher} == 0)
+	{
+		# _exit: the END blocks belong to the test
+		my $done = eval { $self->_publish_all(\@lines, $option{rate}); 1; };
+		print STDERR $@ unless $done;
+		POSIX::_exit($done ? 0 : 1);
+	}
+	return;
+}
+
+# Goes on with what is not confirmed, over as many connections as that takes.
+sub _publish_all
+{
+	my ($self, $lines, $rate) = @_;
+	my $progress = "$self->{directory}/confirmed";
+	my @options = ('--confirmed', $progress, $rate ? ('--rate', $rate) : ());
+
+	poll(
+		sub {
+			unlink $progress;
+			eval {
+				$self->{broker}
+				  ->amqp([ 'publish', @options ], join('', @$lines));
+			};
+			my $confirmed =
+			  -s $progress ? 0 + slurp_file($progress) : 0;
+			splice @$lines, 0, $confirmed;
+			return !@$lines;
+		},
+		'the broker to confirm every event');
+	return;
+}
+
+# Waits until the broker has confirmed all that was started.
+sub finish
+{
+	my ($self) = @_;
+
+	waitpid $self->{publisher}, 0;
+	croak 'the oracle could not publish' if $? != 0;
+	delete $self->{publisher};
+	return;
+}
+
+sub publish
+{
+	my ($self, $calls, %option) = @_;
+
+	$self->start($calls, %option);
+	return $self->finish;
+}
+
+# Is a part of what was sent stored already?
+sub wait_for_progress
+{
+	my ($self, $events) = @_;
+
+	return $self->{cdr}->wait_for("count(*) >= $events FROM call_events");
+}
+
+# What was sent and what is stored, as a hash of four figures:
+#	lost		events that are not stored
+#	duplicated	rows beyond the first for the same event
+#	unexpected	rows of nobody's, or with another body; dead letters
+#	differing	calls whose row is not what the reference says
+sub figures
+{
+	my ($self) = @_;
+	my $sent = "$self->{directory}/sent";
+	my $rows = '';
+
+	foreach my $i (0 .. $#{ $self->{bodies} })
+	{
+		(my $body = $self->{bodies}[$i]) =~ s/\\/\\\\/g;
+		$rows .= $i + 1 . "\t$body\n";
+	}
+	open my $file, '>', $sent or croak "could not write $sent: $!";
+	print $file $rows;
+	close $file or croak "could not write $sent: $!";
+
+	my $answer = $self->{cdr}->sql(
+		slurp_file(repository() . '/test/reference.sql') . <<"EOS");
+CREATE TEMP TABLE sent (sequence int PRIMARY KEY, body text);
+\\copy sent FROM '$sent'
+CREATE TEMP TABLE stored AS
+	SELECT (payload ->> 'sequence')::int AS sequence, payload::text AS body
+	FROM call_events;
+SELECT (SELECT count(*) FROM sent
+		WHERE sequence NOT IN (SELECT sequence FROM stored
+							   WHERE sequence IS NOT NULL)),
+	   (SELECT count(sequence) - count(DISTINCT sequence) FROM stored),
+	   (SELECT count(*) FROM stored LEFT JOIN sent USING (sequence, body)
+		WHERE sent.body IS NULL)
+	   + (SELECT count(*) FROM dead_letters),
+	   (SELECT count(*) FROM
+		(SELECT call_id FROM differing_calls
+		 UNION SELECT call_id FROM cdr_verify_calls()) AS d)
+EOS
+	my %figures;
+
+	@figures{qw(lost duplicated unexpected differing)} = split /\|/, $answer;
+	return \%figures;
+}
+
+# Waits until everything is published, stored and acknowledged, and states the
+# four figures, which must be 0.
+sub is_satisfied
+{
+	my ($self, $name) = @_;
+	my $cdr  = $self->{cdr};
+	my $sent = $self->sent;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	$self->finish if $self->{publisher};
+	# if events are missing, the figures tell how many
+	eval {
+		$cdr->wait_drained($sent);
+		$cdr->wait_for_state('consuming');
+	};
+	my $figures = $self->figures;
+	return is(
+		"$sent events: "
+		  . join(', ', map { "$_ $figures->{$_}" }
+			  qw(lost duplicated unexpected differing)),
+		"$sent events: lost 0, duplicated 0, unexpected 0, differing 0",
+		"$name: the oracle");
+}
+
+# A test that fails must not leave its publisher behind.
+sub DESTROY
+{
+	my ($self) = @_;
+
+	local ($?, $!);
+	if ($self->{publisher})
+	{
+		kill 'KILL', $self->{publisher};
+		waitpid $self->{publisher}, 0;
+	}
+	return;
+}
+
+1;
