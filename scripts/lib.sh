@@ -148,6 +148,35 @@ stop_cluster()
 	as_server "$PG_BINDIR/pg_ctl" -D "$1/data" -m "${2:-fast}" -w -t 60 stop
 )
 
+# end_servers DIR: none of the servers that tests have put under DIR is to
+# outlive them.
+end_servers()
+{
+	local file
+
+	while IFS= read -r file; do
+		as_server kill -QUIT "$(head -n 1 "$file")" || true
+	done < <(find "$1" -name postmaster.pid)
+	while IFS= read -r file; do
+		scripts/broker stop "$(dirname "$file")" || true
+	done < <(find "$1" -name node.pid)
+}
+
+# private_postgresql DIR: a copy of the PostgreSQL chosen, below DIR, where an
+# extension can be installed that nobody else is to meet.  Prints its prefix.
+# (PostgreSQL finds its files from where its programs are.)
+private_postgresql()
+{
+	local path
+
+	for path in "$PG_BINDIR" "$("$PG_CONFIG" --pkglibdir)" \
+		"$("$PG_CONFIG" --sharedir)"; do
+		mkdir -p "$1$(dirname "$path")"
+		[ -e "$1$path" ] || cp -a "$path" "$1$path"
+	done
+	printf '%s\n' "$1$(dirname "$PG_BINDIR")"
+}
+
 # Git mistrusts a repository of another user's, as a clone is for root.
 trusting_git()
 {

@@ -28,6 +28,7 @@
 
 #include "compat.h"
 #include "event.h"
+#include "fault.h"
 #include "identity.h"
 #include "number.h"
 #include "timestamp.h"
@@ -531,6 +532,7 @@ cdr_event_parse(const CdrMessage *message, const CdrEventOptions *options,
 		!read_fields(message, &reader, event))
 		return false;
 
+	CDR_FAULT("parse");
 	read_common(&reader, event);
 	if (strlen(event->call_id) > CDR_CALL_ID_MAX)
 		return fail(event, "22001",

@@ -31,6 +31,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "fault.h"
 #include "guc.h"
 #include "locks.h"
 #include "partition.h"
@@ -276,7 +277,9 @@ maintain(void)
 		!is_covered(&tables, now, ahead))
 		cdr_partition_create(&tables, now, ahead);
 	PopActiveSnapshot();
+	CDR_FAULT("partitions-before-commit");
 	CommitTransactionCommand();
+	CDR_FAULT("partitions-after-commit");
 	pgstat_report_activity(STATE_IDLE, NULL);
 }
 

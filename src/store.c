@@ -54,6 +54,7 @@
 
 #include "catalog.h"
 #include "compat.h"
+#include "fault.h"
 #include "locks.h"
 #include "merge.h"
 #include "statement.h"
@@ -510,11 +511,14 @@ store_events(CdrEvent **events, int count, bool all_new)
 
 	memcpy(work, events, count * sizeof(CdrEvent *));
 	fresh = drop_known_timeless(work, count);
+	CDR_FAULT("before-insert");
 	if (all_new)
 		log_new_events(work, fresh);
 	else
 		fresh = log_events(work, fresh);
+	CDR_FAULT("before-merge");
 	merge_events(work, fresh);
+	CDR_FAULT("after-merge");
 
 	MemoryContextSwitchTo(outer);
 	MemoryContextDelete(context);
@@ -829,7 +833,11 @@ run_transaction(Job *job, Manner manner, CdrStoreResult *result)
 		job->recorded +=
 			store_events(job->events, job->nevents, manner == ALL_NEW);
 	if (job->nletters > 0)
+	{
+		CDR_FAULT("before-dead-letters");
 		result->dead_letters = keep(job->letters, job->nletters);
+		CDR_FAULT("after-dead-letters");
+	}
 	close_session(&rights);
 	PopActiveSnapshot();
 	if (job->recorded == 0 && job->nletters == 0)
@@ -841,7 +849,9 @@ run_transaction(Job *job, Manner manner, CdrStoreResult *result)
 	 */
 	cdr_store_cancel_seen = false;
 	CHECK_FOR_INTERRUPTS();
+	CDR_FAULT("before-commit");
 	CommitTransactionCommand();
+	CDR_FAULT("after-commit");
 	result->committed_at = GetCurrentTimestamp();
 	return cdr_store_cancel_seen || ProcDiePending ? CDR_STORE_NOT_DURABLE
 												   : CDR_STORE_DONE;

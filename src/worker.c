@@ -56,6 +56,7 @@
 #include "catalog.h"
 #include "compat.h"
 #include "event.h"
+#include "fault.h"
 #include "guc.h"
 #include "partition.h"
 #include "stats.h"
@@ -274,6 +275,7 @@ connect_to_broker(Worker *worker)
 		back_off(worker);
 		return;
 	}
+	CDR_FAULT("after-connect");
 	worker->failed_connects = 0;
 	cdr_stats_set_connected(cdr_broker_host(worker->broker), cdr_queue);
 	ereport(
@@ -346,6 +348,7 @@ receive(Worker *worker, int limit, size_t byte_limit)
 		if (result != CDR_RECEIVED)
 			break;
 		add_delivery(worker, &delivery);
+		CDR_FAULT("after-receive");
 	}
 	if (worker->nmessages > before)
 		cdr_stats_add_received(worker->nmessages - before);
@@ -401,11 +404,13 @@ acknowledge(Worker *worker, int count, const CdrStoreResult *result)
 						result->committed_at);
 	if (result->dead_letters > 0)
 		cdr_stats_set_error(result->sqlstate, result->error);
+	CDR_FAULT("before-ack");
 	if (!cdr_broker_ack(worker->broker, worker->generation, tag))
 	{
 		back_off(worker);
 		return;
 	}
+	CDR_FAULT("after-ack");
 	worker->nstored += count;
 	if (worker->nstored == worker->nmessages)
 		drop_batch(worker);

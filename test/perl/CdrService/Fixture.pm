@@ -17,12 +17,14 @@ use CdrService::Util qw(repository poll);
 
 # Options: broker (default: the shared one), config (more lines for
 # postgresql.conf), streaming (for a standby), start and extension (0: the
-# test does it itself).
+# test does it itself), install_path (of another PostgreSQL than the one that
+# is tested).
 sub new
 {
 	my ($class, $name, %option) = @_;
 	my $broker = $option{broker} || CdrService::Broker->shared;
-	my $node   = PostgreSQL::Test::Cluster->new($name);
+	my $node   = PostgreSQL::Test::Cluster->new($name,
+		install_path => $option{install_path});
 	my $self   = bless { node => $node, broker => $broker }, $class;
 
 	$broker->clean;

@@ -29,6 +29,7 @@ sub new
 		directory => PostgreSQL::Test::Utils::tempdir('oracle'),
 		seed      => $seed,
 		bodies    => [],
+		poison    => [],
 	}, $class;
 }
 
@@ -60,13 +61,21 @@ sub _numbered_events
 	return @messages;
 }
 
-# Starts to publish the events of so many calls, and
-# returns.  rate: so many a second, for a fault that takes its time.
+# Starts to publish the events of so many calls, and returns.  Options: rate,
+# so many a second, for a fault that takes its time; poison, so many messages
+# more that are no events.
 sub start
 {
 	my ($self, $calls, %option) = @_;
-	my @lines = map { CdrService::Broker::line($_) }
-	  $self->_numbered_events($calls);
+	my @messages = $self->_numbered_events($calls);
+	my $poison   = $self->{poison};
+
+	foreach (1 .. $option{poison} || 0)
+	{
+		push @$poison, 'poison ' . (1 + @$poison);
+		splice @messages, rand(@messages), 0, $poison->[-1];
+	}
+	my @lines = map { CdrService::Broker::line($_) } @messages;
 
 	croak 'the oracle is publishing' if $self->{publisher};
 	$self->{publisher} = fork;
@@ -132,39 +141,41 @@ sub wait_for_progress
 }
 
 # What was sent and what is stored, as a hash of four figures:
-#	lost		events that are not stored
+#	lost		events, and dead letters, that are not stored
 #	duplicated	rows beyond the first for the same event
-#	unexpected	rows of nobody's, or with another body; dead letters
+#	unexpected	rows of nobody's, or with another body, in log or dead letters
 #	differing	calls whose row is not what the reference says
 sub figures
 {
 	my ($self) = @_;
 	my $sent = "$self->{directory}/sent";
-	my $rows = '';
+	my $number = 0;
+	my $rows   = '';
 
-	foreach my $i (0 .. $#{ $self->{bodies} })
+	foreach my $body (@{ $self->{bodies} })
 	{
-		(my $body = $self->{bodies}[$i]) =~ s/\\/\\\\/g;
-		$rows .= $i + 1 . "\t$body\n";
+		$rows .= ++$number . "\t" . ($body =~ s/\\/\\\\/gr) . "\n";
 	}
+	$rows .= "\\N\t$_\n" foreach @{ $self->{poison} };
 	open my $file, '>', $sent or croak "could not write $sent: $!";
 	print $file $rows;
 	close $file or croak "could not write $sent: $!";
 
 	my $answer = $self->{cdr}->sql(
 		slurp_file(repository() . '/test/reference.sql') . <<"EOS");
-CREATE TEMP TABLE sent (sequence int PRIMARY KEY, body text);
+CREATE TEMP TABLE sent (sequence int, body text);
 \\copy sent FROM '$sent'
 CREATE TEMP TABLE stored AS
 	SELECT (payload ->> 'sequence')::int AS sequence, payload::text AS body
-	FROM call_events;
-SELECT (SELECT count(*) FROM sent
-		WHERE sequence NOT IN (SELECT sequence FROM stored
-							   WHERE sequence IS NOT NULL)),
-	   (SELECT count(sequence) - count(DISTINCT sequence) FROM stored),
-	   (SELECT count(*) FROM stored LEFT JOIN sent USING (sequence, body)
-		WHERE sent.body IS NULL)
-	   + (SELECT count(*) FROM dead_letters),
+	FROM call_events
+	UNION ALL
+	SELECT NULL, convert_from(body, 'UTF8') FROM dead_letters;
+SELECT (SELECT count(*) FROM
+		(SELECT body FROM sent EXCEPT SELECT body FROM stored) AS l),
+	   (SELECT count(*) - count(DISTINCT COALESCE(sequence::text, body))
+		FROM stored),
+	   (SELECT count(*) FROM
+		(SELECT body FROM stored EXCEPT SELECT body FROM sent) AS u),
 	   (SELECT count(*) FROM
 		(SELECT call_id FROM differing_calls
 		 UNION SELECT call_id FROM cdr_verify_calls()) AS d)
@@ -187,6 +198,9 @@ sub is_satisfied
 	$self->finish if $self->{publisher};
 	# if events are missing, the figures tell how many
 	eval {
+		my $poison = @{ $self->{poison} };
+
+		$cdr->wait_for("count(*) >= $poison FROM dead_letters");
 		$cdr->wait_drained($sent);
 		$cdr->wait_for_state('consuming');
 	};
