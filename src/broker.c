@@ -31,7 +31,8 @@
 #include "delivery.h"
 #include "guc.h"
 #include "password.h"
-#include "socket.h"
+#include "session.h"
+#include "topology.h"
 
 #define CHANNEL 1
 
@@ -42,24 +43,6 @@
 #define CONNECT_TIMEOUT 5000
 #define ANSWER_TIMEOUT	10000
 #define SEND_TIMEOUT	5000
-
-#define NOT_FOUND 404
-
-struct CdrBroker
-{
-	MemoryContext			context; /* of this struct and what it points to */
-	CdrSocket				socket;
-	amqp_connection_state_t connection; /* NULL: none */
-	bool					open;		/* logged in, and no trouble yet */
-	CdrAssembly				assembly;
-	uint32					generation;
-	int						next_server; /* in the list of URIs */
-	char				   *settings;	 /* that the session was made with */
-	int						close_code;	 /* of the last channel.close */
-	char					host[256];
-	char					error[512];
-	char					sqlstate[6];
-};
 
 /* ------------------------------------------------------------------------
  * Errors
@@ -91,7 +74,7 @@ sqlstate_of(int reply_code)
 	{
 		case 403: /* access refused */
 			return "28000";
-		case NOT_FOUND:
+		case AMQP_NOT_FOUND:
 			return "42704";
 		case 530: /* not allowed: no such virtual host */
 			return "08004";
@@ -276,10 +259,9 @@ await_method(CdrBroker *broker, amqp_method_number_t awaited, void **arguments)
 	}
 }
 
-/* Sends a method of the channel and awaits the answer. */
-static bool
-call(CdrBroker *broker, amqp_method_number_t method, void *arguments,
-	 amqp_method_number_t answer)
+bool
+cdr_session_call(CdrBroker *broker, amqp_method_number_t method,
+				 void *arguments, amqp_method_number_t answer)
 {
 	return send_method(broker, CHANNEL, method, arguments) &&
 		   await_method(broker, answer, NULL);
@@ -397,13 +379,13 @@ tune(CdrBroker *broker, const amqp_connection_tune_t *offered)
 	return send_method(broker, 0, AMQP_CONNECTION_TUNE_OK_METHOD, &tune_ok);
 }
 
-static bool
-open_channel(CdrBroker *broker)
+bool
+cdr_session_open_channel(CdrBroker *broker)
 {
 	amqp_channel_open_t open = {0};
 
-	return call(broker, AMQP_CHANNEL_OPEN_METHOD, &open,
-				AMQP_CHANNEL_OPEN_OK_METHOD);
+	return cdr_session_call(broker, AMQP_CHANNEL_OPEN_METHOD, &open,
+							AMQP_CHANNEL_OPEN_OK_METHOD);
 }
 
 static bool
@@ -431,103 +413,13 @@ login(CdrBroker *broker, const Server *server, const char *name)
 	open.virtual_host = amqp_cstring_bytes(server->vhost);
 	return send_method(broker, 0, AMQP_CONNECTION_OPEN_METHOD, &open) &&
 		   await_method(broker, AMQP_CONNECTION_OPEN_OK_METHOD, NULL) &&
-		   open_channel(broker);
+		   cdr_session_open_channel(broker);
 }
 
 /* ------------------------------------------------------------------------
- * Topology
+ * Connecting
  * ------------------------------------------------------------------------
  */
-
-/*
- * Was the last call refused because something is missing that may be
- * declared?  The channel, which the refusal closed, is open again then.
- */
-static bool
-may_declare(CdrBroker *broker)
-{
-	return broker->close_code == NOT_FOUND &&
-		   cdr_declare == CDR_DECLARE_MISSING && open_channel(broker);
-}
-
-static bool
-ensure_exchange(CdrBroker *broker)
-{
-	amqp_exchange_declare_t declare = {0};
-
-	declare.exchange = amqp_cstring_bytes(cdr_exchange);
-	declare.type = amqp_cstring_bytes("topic");
-	declare.passive = 1;
-	if (call(broker, AMQP_EXCHANGE_DECLARE_METHOD, &declare,
-			 AMQP_EXCHANGE_DECLARE_OK_METHOD))
-		return true;
-	if (!may_declare(broker))
-		return false;
-	declare.passive = 0;
-	declare.durable = 1;
-	return call(broker, AMQP_EXCHANGE_DECLARE_METHOD, &declare,
-				AMQP_EXCHANGE_DECLARE_OK_METHOD);
-}
-
-static bool
-ensure_queue(CdrBroker *broker)
-{
-	amqp_queue_declare_t declare = {0};
-	amqp_table_entry_t	 arguments[2];
-	int					 count = 0;
-
-	declare.queue = amqp_cstring_bytes(cdr_queue);
-	declare.passive = 1;
-	if (call(broker, AMQP_QUEUE_DECLARE_METHOD, &declare,
-			 AMQP_QUEUE_DECLARE_OK_METHOD))
-		return true;
-	if (!may_declare(broker))
-		return false;
-
-	if (cdr_queue_type == CDR_QUEUE_QUORUM)
-		arguments[count++] = entry("x-queue-type", "quorum");
-	if (cdr_dead_letter_exchange[0] != '\0')
-		arguments[count++] =
-			entry("x-dead-letter-exchange", cdr_dead_letter_exchange);
-	declare.passive = 0;
-	declare.durable = 1;
-	declare.arguments.num_entries = count;
-	declare.arguments.entries = arguments;
-	return call(broker, AMQP_QUEUE_DECLARE_METHOD, &declare,
-				AMQP_QUEUE_DECLARE_OK_METHOD);
-}
-
-/* Bindings cannot be looked up, but to bind again changes nothing. */
-static bool
-ensure_bindings(CdrBroker *broker)
-{
-	char *keys = pstrdup(cdr_binding_keys);
-	char *rest;
-	bool  bound = true;
-
-	for (char *key = strtok_r(keys, ", ", &rest); key != NULL && bound;
-		 key = strtok_r(NULL, ", ", &rest))
-	{
-		amqp_queue_bind_t bind = {0};
-
-		bind.queue = amqp_cstring_bytes(cdr_queue);
-		bind.exchange = amqp_cstring_bytes(cdr_exchange);
-		bind.routing_key = amqp_cstring_bytes(key);
-		bound = call(broker, AMQP_QUEUE_BIND_METHOD, &bind,
-					 AMQP_QUEUE_BIND_OK_METHOD);
-	}
-	pfree(keys);
-	return bound;
-}
-
-static bool
-ensure_topology(CdrBroker *broker)
-{
-	if (cdr_declare == CDR_DECLARE_NEVER || cdr_exchange[0] == '\0')
-		return ensure_queue(broker);
-	return ensure_exchange(broker) && ensure_queue(broker) &&
-		   ensure_bindings(broker);
-}
 
 static bool
 consume(CdrBroker *broker)
@@ -537,16 +429,11 @@ consume(CdrBroker *broker)
 
 	qos.prefetch_count = (uint16_t) cdr_prefetch;
 	start.queue = amqp_cstring_bytes(cdr_queue);
-	return call(broker, AMQP_BASIC_QOS_METHOD, &qos,
-				AMQP_BASIC_QOS_OK_METHOD) &&
-		   call(broker, AMQP_BASIC_CONSUME_METHOD, &start,
-				AMQP_BASIC_CONSUME_OK_METHOD);
+	return cdr_session_call(broker, AMQP_BASIC_QOS_METHOD, &qos,
+							AMQP_BASIC_QOS_OK_METHOD) &&
+		   cdr_session_call(broker, AMQP_BASIC_CONSUME_METHOD, &start,
+							AMQP_BASIC_CONSUME_OK_METHOD);
 }
-
-/* ------------------------------------------------------------------------
- * Connecting
- * ------------------------------------------------------------------------
- */
 
 /* Reads one URI; the message of a failure never holds any part of it. */
 static bool
@@ -612,7 +499,7 @@ connect_to(CdrBroker *broker, const char *uri, const char *name)
 	}
 	amqp_tcp_socket_set_sockfd(tcp, broker->socket.fd);
 
-	done = login(broker, &server, name) && ensure_topology(broker) &&
+	done = login(broker, &server, name) && cdr_topology_ensure(broker) &&
 		   consume(broker);
 	explicit_bzero(password, sizeof(password));
 	amqp_maybe_release_buffers(broker->connection);

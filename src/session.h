@@ -1,0 +1,44 @@
+/*-------------------------------------------------------------------------
+ *
+ * session.h
+ *	  The inside of a session with RabbitMQ, for the rooms that share it:
+ *	  broker.c, which keeps it, and topology.c, which makes calls in it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CDR_SESSION_H
+#define CDR_SESSION_H
+
+#include "broker.h"
+#include "compat.h"
+#include "delivery.h"
+#include "socket.h"
+
+struct CdrBroker
+{
+	MemoryContext			context; /* of this struct and what it points to */
+	CdrSocket				socket;
+	amqp_connection_state_t connection; /* NULL: none */
+	bool					open;		/* logged in, and no trouble yet */
+	CdrAssembly				assembly;
+	uint32					generation;
+	int						next_server; /* in the list of URIs */
+	char				   *settings;	 /* that the session was made with */
+	int						close_code;	 /* of the last channel.close */
+	char					host[256];
+	char					error[512];
+	char					sqlstate[6];
+};
+
+/*
+ * Sends a method of the channel and awaits the answer.  False, with the reason
+ * noted, if the broker refuses, which closes the channel and leaves its reply
+ * code in close_code, or if the session is over: close_code is 0 then.
+ */
+extern bool cdr_session_call(CdrBroker *broker, amqp_method_number_t method,
+							 void *arguments, amqp_method_number_t answer);
+
+/* Opens the channel, also after a refusal has closed it. */
+extern bool cdr_session_open_channel(CdrBroker *broker);
+
+#endif /* CDR_SESSION_H */
