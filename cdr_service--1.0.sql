@@ -205,7 +205,8 @@ CREATE FUNCTION @extschema@.cdr_status(
 	OUT last_error text,
 	OUT last_error_sqlstate text,
 	OUT last_error_time timestamptz,
-	OUT stats_reset timestamptz)
+	OUT stats_reset timestamptz,
+	OUT warning text)
 RETURNS SETOF record
 LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'cdr_status';

@@ -31,7 +31,7 @@ BEGIN
 		RETURN 0;
 	END IF;
 	RETURN (SELECT count(*) FROM cdr_status() WHERE state IS NULL OR worker < 0 OR LEAST(received, recorded, duplicates, dead_letters, batches, reconnects) < 0
-			OR received IS NULL OR (last_error IS NULL) <> (last_error_time IS NULL) OR stats_reset IS NULL)
+			OR received IS NULL OR (last_error IS NULL) <> (last_error_time IS NULL) OR stats_reset IS NULL OR warning = '')
 		+ abs((SELECT count(*) FROM cdr_status()) - current_setting('cdr_service.workers')::int);
 END $$;
 SELECT odd_rows();

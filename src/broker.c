@@ -388,6 +388,25 @@ cdr_session_open_channel(CdrBroker *broker)
 							AMQP_CHANNEL_OPEN_OK_METHOD);
 }
 
+/* The value of a text among the server's properties, or "". */
+static const char *
+property(const amqp_connection_start_t *start, const char *key)
+{
+	const amqp_table_t *properties = &start->server_properties;
+
+	for (int i = 0; i < properties->num_entries; i++)
+	{
+		const amqp_table_entry_t *e = &properties->entries[i];
+
+		if (e->value.kind == AMQP_FIELD_KIND_UTF8 &&
+			e->key.len == strlen(key) &&
+			memcmp(e->key.bytes, key, e->key.len) == 0)
+			return pnstrdup(e->value.value.bytes.bytes,
+							e->value.value.bytes.len);
+	}
+	return "";
+}
+
 static bool
 login(CdrBroker *broker, const Server *server, const char *name)
 {
@@ -401,6 +420,9 @@ login(CdrBroker *broker, const Server *server, const char *name)
 		return fail(broker, "08006", "could not send to broker");
 	if (!await_method(broker, AMQP_CONNECTION_START_METHOD, (void **) &start))
 		return false;
+	broker->rabbitmq = strcmp(property(start, "product"), "RabbitMQ") == 0
+						   ? atoi(property(start, "version"))
+						   : 0;
 	if (!offers_plain(start->mechanisms))
 		return fail(broker, "28000",
 					"broker does not offer the PLAIN mechanism");
@@ -578,6 +600,8 @@ cdr_broker_connect(CdrBroker *broker, const char *name)
 	bool		  connected;
 
 	Assert(broker->connection == NULL);
+	if (cdr_broker_settings_changed(broker))
+		broker->may_not_ask = false;
 	if (broker->settings != NULL)
 		pfree(broker->settings);
 	broker->settings =
@@ -662,6 +686,8 @@ cdr_broker_receive(CdrBroker *broker, MemoryContext context,
 		{
 			case CDR_COMPLETE:
 				delivery->generation = broker->generation;
+				cdr_topology_note_delivery(broker,
+										   delivery->message.delivery_count);
 				amqp_maybe_release_buffers(broker->connection);
 				return CDR_RECEIVED;
 			case CDR_INCOMPLETE:
@@ -733,4 +759,10 @@ const char *
 cdr_broker_sqlstate(const CdrBroker *broker)
 {
 	return broker->sqlstate;
+}
+
+const char *
+cdr_broker_warning(const CdrBroker *broker)
+{
+	return broker->warning;
 }

@@ -73,4 +73,10 @@ extern const char *cdr_broker_host(const CdrBroker *broker);
 extern const char *cdr_broker_error(const CdrBroker *broker);
 extern const char *cdr_broker_sqlstate(const CdrBroker *broker);
 
+/*
+ * What the session gives reason to fear, though nothing has gone wrong yet;
+ * "" for nothing.  Deliveries may add to it.
+ */
+extern const char *cdr_broker_warning(const CdrBroker *broker);
+
 #endif /* CDR_BROKER_H */

@@ -63,6 +63,7 @@ cdr_assembly_reset(CdrAssembly *assembly)
 	assembly->has_message_id = false;
 	assembly->has_headers = false;
 	assembly->property_time = CDR_NO_TIME;
+	assembly->delivery_count = 0;
 	reset_buffer(&assembly->routing_key);
 	reset_buffer(&assembly->message_id);
 	reset_buffer(&assembly->headers);
@@ -238,6 +239,7 @@ complete(CdrAssembly *assembly, MemoryContext context, uint64 *tag,
 	message->received_at = GetCurrentTimestamp();
 	message->property_time = assembly->property_time;
 	message->redelivered = assembly->redelivered;
+	message->delivery_count = assembly->delivery_count;
 	message->body_size = assembly->body_size;
 	message->body = copy_buffer(&assembly->body, context);
 	message->body_length = assembly->body.len;
@@ -273,6 +275,24 @@ add_deliver(CdrAssembly *assembly, const amqp_basic_deliver_t *deliver)
 	return CDR_INCOMPLETE;
 }
 
+/* How often a quorum queue has delivered the message before. */
+static int64
+delivery_count(amqp_table_t headers)
+{
+	static const char name[] = "x-delivery-count";
+
+	for (int i = 0; i < headers.num_entries; i++)
+	{
+		const amqp_table_entry_t *header = &headers.entries[i];
+
+		if (header->value.kind == AMQP_FIELD_KIND_I64 &&
+			header->key.len == strlen(name) &&
+			memcmp(header->key.bytes, name, header->key.len) == 0)
+			return header->value.value.i64;
+	}
+	return 0;
+}
+
 static void
 add_properties(CdrAssembly					 *assembly,
 			   const amqp_basic_properties_t *properties)
@@ -292,6 +312,8 @@ add_properties(CdrAssembly					 *assembly,
 	{
 		assembly->has_headers = true;
 		append_table(&assembly->headers, properties->headers, 0);
+		if (assembly->redelivered)
+			assembly->delivery_count = delivery_count(properties->headers);
 	}
 }
 

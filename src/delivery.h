@@ -29,6 +29,7 @@ typedef struct CdrAssembly
 	} state;
 	uint64		   tag;
 	bool		   redelivered;
+	int64		   delivery_count;
 	uint64		   body_size; /* announced */
 	uint64		   body_seen; /* so far */
 	StringInfoData routing_key;

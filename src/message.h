@@ -31,10 +31,11 @@ typedef struct CdrMessage
 	const char *routing_key; /* printable NUL-terminated UTF-8, or NULL */
 	const char *message_id;	 /* AMQP message-id, raw bytes, or NULL */
 	size_t		message_id_length;
-	const char *headers;	   /* AMQP headers as ASCII JSON, or NULL */
-	TimestampTz property_time; /* AMQP timestamp, or CDR_NO_TIME */
-	TimestampTz received_at;   /* when we got it */
-	bool		redelivered;   /* the broker has delivered it before */
+	const char *headers;		/* AMQP headers as ASCII JSON, or NULL */
+	TimestampTz property_time;	/* AMQP timestamp, or CDR_NO_TIME */
+	TimestampTz received_at;	/* when we got it */
+	bool		redelivered;	/* the broker has delivered it before */
+	int64		delivery_count; /* how often, if its queue counts; else 0 */
 } CdrMessage;
 
 #endif /* CDR_MESSAGE_H */

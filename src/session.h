@@ -25,6 +25,10 @@ struct CdrBroker
 	int						next_server; /* in the list of URIs */
 	char				   *settings;	 /* that the session was made with */
 	int						close_code;	 /* of the last channel.close */
+	int						rabbitmq;	 /* major version; 0: it is none */
+	bool					may_not_ask; /* about the queue's arguments */
+	bool					may_drop;	 /* the queue, for all that is known */
+	char					warning[512];
 	char					host[256];
 	char					error[512];
 	char					sqlstate[6];

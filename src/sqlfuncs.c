@@ -191,8 +191,8 @@ require_preload(void)
 /* One row of cdr_status() while its columns are filled in. */
 typedef struct StatusRow
 {
-	Datum values[19];
-	bool  nulls[19];
+	Datum values[20];
+	bool  nulls[20];
 	int	  count;
 } StatusRow;
 
@@ -269,6 +269,7 @@ fill_status(StatusRow *row, int worker)
 	put_text(row, stats.last_error_sqlstate);
 	put_time(row, stats.last_error_time);
 	put_time(row, stats.stats_reset);
+	put_text(row, stats.warning);
 }
 
 PG_FUNCTION_INFO_V1(cdr_status);

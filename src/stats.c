@@ -149,15 +149,32 @@ cdr_stats_set_disconnected(void)
 	SpinLockRelease(&my_slot->mutex);
 }
 
+/* A copy of what fits, whole characters only. */
+static void
+clip(char *clipped, const char *message)
+{
+	strlcpy(clipped, message,
+			pg_mbcliplen(message, strlen(message), CDR_ERROR_LENGTH - 1) + 1);
+}
+
+void
+cdr_stats_set_warning(const char *message)
+{
+	char clipped[CDR_ERROR_LENGTH];
+
+	clip(clipped, message);
+	SpinLockAcquire(&my_slot->mutex);
+	strlcpy(my_slot->stats.warning, clipped, CDR_ERROR_LENGTH);
+	SpinLockRelease(&my_slot->mutex);
+}
+
 void
 cdr_stats_set_error(const char *sqlstate, const char *message)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	char		clipped[CDR_ERROR_LENGTH];
 
-	/* whole characters only */
-	strlcpy(clipped, message,
-			pg_mbcliplen(message, strlen(message), CDR_ERROR_LENGTH - 1) + 1);
+	clip(clipped, message);
 
 	SpinLockAcquire(&my_slot->mutex);
 	strlcpy(my_slot->stats.last_error, clipped, CDR_ERROR_LENGTH);

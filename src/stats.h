@@ -53,6 +53,8 @@ typedef struct CdrWorkerStats
 	TimestampTz last_error_time; /* 0: none */
 	TimestampTz stats_reset;
 
+	char warning[CDR_ERROR_LENGTH]; /* "": none */
+
 	int failed_starts; /* in a row; not reset with the counters */
 } CdrWorkerStats;
 
@@ -70,6 +72,7 @@ extern void cdr_stats_set_state(CdrWorkerState state);
 extern void cdr_stats_set_connected(const char *host, const char *queue);
 extern void cdr_stats_set_disconnected(void);
 extern void cdr_stats_set_error(const char *sqlstate, const char *message);
+extern void cdr_stats_set_warning(const char *message);
 extern void cdr_stats_add_received(int64 messages);
 extern void
 cdr_stats_add_batch(int64 recorded, int64 duplicates, int64 dead_letters,

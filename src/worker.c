@@ -108,6 +108,7 @@ typedef struct Worker
 	TimestampTz wake_at;		 /* of backing off and retrying */
 	TimestampTz maintain_at;	 /* when to look after partitions again */
 	bool		stats_pending;
+	bool		warned; /* of something about this session */
 } Worker;
 
 /*
@@ -267,6 +268,22 @@ wait_for_extension(Worker *worker)
 		cdr_broker_wait(worker->broker, EXTENSION_POLL);
 }
 
+/* Shows what is to be feared of this session; or that nothing is, any more. */
+static void
+show_warning(Worker *worker)
+{
+	const char *warning = cdr_broker_warning(worker->broker);
+
+	worker->warned = warning[0] != '\0';
+	cdr_stats_set_warning(warning);
+	if (worker->warned)
+		ereport(
+			LOG,
+			(errmsg("cdr_service worker %d: %s", worker->number, warning),
+			 errhint("Give the queue a dead-letter exchange, or a delivery "
+					 "limit that is never reached.")));
+}
+
 static void
 connect_to_broker(Worker *worker)
 {
@@ -282,6 +299,7 @@ connect_to_broker(Worker *worker)
 		LOG,
 		(errmsg("cdr_service worker %d: consuming from queue \"%s\" at %s",
 				worker->number, cdr_queue, cdr_broker_host(worker->broker))));
+	show_warning(worker);
 	enter(worker, CDR_CONSUMING);
 }
 
@@ -352,6 +370,8 @@ receive(Worker *worker, int limit, size_t byte_limit)
 	}
 	if (worker->nmessages > before)
 		cdr_stats_add_received(worker->nmessages - before);
+	if (!worker->warned && cdr_broker_warning(worker->broker)[0] != '\0')
+		show_warning(worker);
 	return result;
 }
 

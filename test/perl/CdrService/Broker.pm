@@ -5,6 +5,7 @@ use strict;
 use warnings FATAL => 'all';
 
 use File::Basename;
+use IPC::Run;
 use MIME::Base64;
 use PostgreSQL::Test::Utils ();
 
@@ -89,6 +90,72 @@ sub ctl
 		]);
 }
 
+# Has the node evaluate Erlang; returns what that comes to, as text.
+sub erlang
+{
+	my ($self, $expression) = @_;
+
+	return $self->ctl('eval', "$expression.");
+}
+
+sub major_version
+{
+	return (shift->erlang('rabbit_misc:version()') =~ /(\d+)/)[0];
+}
+
+# A user of the virtual host who may read and write, but configure nothing.
+sub add_user_without_configure
+{
+	my ($self, $name, $password) = @_;
+
+	$self->erlang(<<"EOC");
+		catch rabbit_auth_backend_internal:delete_user(<<"$name">>, <<"test">>),
+		ok = rabbit_auth_backend_internal:add_user(
+			<<"$name">>, <<"$password">>, <<"test">>),
+		ok = rabbit_auth_backend_internal:set_permissions(
+			<<"$name">>, <<"$self->{vhost}">>, <<"^\$">>, <<".*">>, <<".*">>,
+			<<"test">>)
+EOC
+	return;
+}
+
+# Closes every connection of the virtual host that holds as many messages
+# unacknowledged, so many times in a row.
+sub close_connections
+{
+	my ($self, $holding, $times) = @_;
+	my $patience = $PostgreSQL::Test::Utils::timeout_default * 50;
+
+	$self->erlang(<<"EOC");
+		Holding = fun() ->
+			[Connection || [{connection, Connection}, {vhost, <<"$self->{vhost}">>}, {messages_unacknowledged, $holding}]
+				<- rabbit_channel:info_all([connection, vhost, messages_unacknowledged])]
+		end,
+		Await = fun Await(0) -> exit(nobody_holds_messages);
+			Await(Tries) ->
+				case Holding() of
+					[] -> timer:sleep(20), Await(Tries - 1);
+					Connections -> Connections
+				end
+		end,
+		[rabbit_networking:close_connection(C, "test")
+			|| _ <- lists:seq(1, $times), C <- Await($patience)],
+		ok
+EOC
+	return;
+}
+
+# How often the node's log says something.
+sub log_matches
+{
+	my ($self, $pattern) = @_;
+	my $log     = join '', map { PostgreSQL::Test::Utils::slurp_file($_) }
+	  glob "$self->{directory}/log/*.log";
+	my @matches = $log =~ /$pattern/g;
+
+	return scalar @matches;
+}
+
 sub port  { return shift->{env}{AMQP_PORT}; }
 sub vhost { return shift->{vhost}; }
 
@@ -159,6 +226,33 @@ sub publish
 	my ($self, @messages) = @_;
 
 	return $self->amqp('publish', join('', map { line($_) } @messages));
+}
+
+# Begins to publish messages; ->finish is true once the broker has taken them
+# all.  (They come from a file: a pipe would have to be pumped.)
+sub start_publishing
+{
+	my ($self, @messages) = @_;
+	my $file = PostgreSQL::Test::Utils::tempdir('messages') . '/lines';
+
+	PostgreSQL::Test::Utils::append_to_file($file,
+		join('', map { _line($_) } @messages));
+	return IPC::Run::start(
+		[
+			repository() . '/test/tools/cdr_amqp', '--uri', $self->uri,
+			'publish'
+		],
+		'<', $file, '>', \my $published);
+}
+
+# How many connections may not publish for now.
+sub blocked_connections
+{
+	my ($self) = @_;
+
+	return $self->erlang(
+		'length([1 || [{state, blocked}] <- rabbit_networking:connection_info_all([state])])'
+	);
 }
 
 # How many messages are ready in the queue, how many consumers it has.
