@@ -8,7 +8,7 @@ MODULE_big = cdr_service
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
 PG_CPPFLAGS = -DCDR_VERSION='"$(EXTVERSION)"' $(shell pkg-config --cflags librabbitmq)
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter
-SHLIB_LINK = $(shell pkg-config --libs librabbitmq) -lcrypto
+SHLIB_LINK = $(shell pkg-config --libs librabbitmq) -lssl -lcrypto
 
 REGRESS = schema ingest merge numbers timestamps bad_input dead_letters \
 	partitions verify status privileges guard permutations random_calls \

@@ -3,16 +3,21 @@
  * broker.c
  *	  One session with RabbitMQ: one connection, one channel, consume only.
  *
- * Of librabbitmq, only what encodes, decodes and sends frames is used.  Its
- * functions that log in, call and consume all wait inside, some without any
- * limit, deaf to signals; so the few calls that a session takes are made here
- * of frames: send a method, then take frames until the answer is there, with
- * all waiting done in socket.c.
+ * librabbitmq's functions that log in, call and consume all wait inside, some
+ * without any limit, deaf to signals; so the few calls that a session takes
+ * are made here of frames: send a method, then take frames until the answer is
+ * there.  How frames travel is the business of wire.c.
  *
  * After any trouble the connection is of no more use: the caller disconnects
  * and connects again.  Delivery tags begin anew with each session, so each has
  * a number, its generation, and an acknowledgement for another generation is
  * refused.
+ *
+ * Login.  Whose name stands in the URI logs in with its password (PLAIN).  A
+ * URI without a user means, over TLS and if there is a certificate of our own,
+ * the user whom the certificate names (EXTERNAL).  Neither stands in for the
+ * other where the broker does not offer it: that would log in as somebody
+ * else.
  *
  * No error of the server is ever thrown across a frame of the library: it has
  * no callbacks, and interrupts are only served in socket.c.
@@ -20,8 +25,6 @@
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
-
-#include <poll.h>
 
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -32,17 +35,12 @@
 #include "guc.h"
 #include "password.h"
 #include "session.h"
+#include "tls.h"
 #include "topology.h"
+#include "wire.h"
 
-#define CHANNEL 1
-
-/* RabbitMQ's own default; what was published whole can then be delivered. */
-#define FRAME_MAX 131072
-
-/* Milliseconds until a peer that does not answer is given up. */
-#define CONNECT_TIMEOUT 5000
-#define ANSWER_TIMEOUT	10000
-#define SEND_TIMEOUT	5000
+/* Milliseconds until a broker that does not answer is given up. */
+#define ANSWER_TIMEOUT 10000
 
 /* ------------------------------------------------------------------------
  * Errors
@@ -108,65 +106,20 @@ fail_closed(CdrBroker *broker, int code, amqp_bytes_t text)
  * ------------------------------------------------------------------------
  */
 
-/* Waits until something can be sent without blocking. */
+/* Notes why the wire broke. */
 static bool
-wait_writable(CdrBroker *broker)
+fail_wire(CdrBroker *broker)
 {
-	struct pollfd now = {.fd = broker->socket.fd, .events = POLLOUT};
-	TimestampTz	  deadline =
-		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SEND_TIMEOUT);
-
-	if (poll(&now, 1, 0) == 1)
-		return true;
-	for (;;)
-	{
-		long left =
-			TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
-
-		if (left <= 0)
-			return fail(broker, "08006", "broker does not read what is sent");
-		if (cdr_socket_wait(&broker->socket, WL_SOCKET_WRITEABLE, left) != 0)
-			return true;
-	}
+	return fail(broker, cdr_wire_sqlstate(broker->wire), "%s",
+				cdr_wire_error(broker->wire));
 }
 
 static bool
 send_method(CdrBroker *broker, amqp_channel_t channel,
 			amqp_method_number_t method, void *arguments)
 {
-	int status;
-
-	if (!wait_writable(broker))
-		return false;
-	status = amqp_send_method(broker->connection, channel, method, arguments);
-	if (status < 0)
-		return fail(broker, "08006", "could not send to broker: %s",
-					amqp_error_string2(status));
-	return true;
-}
-
-typedef enum FrameResult
-{
-	FRAME_READ,
-	FRAME_NONE,
-	FRAME_LOST
-} FrameResult;
-
-/* Takes a frame if there is one.  Sends a heartbeat if one is due. */
-static FrameResult
-read_frame(CdrBroker *broker, amqp_frame_t *frame)
-{
-	struct timeval at_once = {0, 0};
-	int			   status =
-		amqp_simple_wait_frame_noblock(broker->connection, frame, &at_once);
-
-	if (status == AMQP_STATUS_OK)
-		return FRAME_READ;
-	if (status == AMQP_STATUS_TIMEOUT)
-		return FRAME_NONE;
-	fail(broker, "08006", "connection to broker lost: %s",
-		 amqp_error_string2(status));
-	return FRAME_LOST;
+	return cdr_wire_send(broker->wire, channel, method, arguments) ||
+		   fail_wire(broker);
 }
 
 /*
@@ -185,8 +138,8 @@ handle_method(CdrBroker *broker, const amqp_method_t *method)
 
 			fail_closed(broker, close->reply_code, close->reply_text);
 			broker->close_code = close->reply_code;
-			(void) amqp_send_method(broker->connection, CHANNEL,
-									AMQP_CHANNEL_CLOSE_OK_METHOD, &ok);
+			cdr_wire_send_last(broker->wire, CDR_CHANNEL,
+							   AMQP_CHANNEL_CLOSE_OK_METHOD, &ok);
 			return false;
 		}
 		case AMQP_CONNECTION_CLOSE_METHOD:
@@ -195,8 +148,8 @@ handle_method(CdrBroker *broker, const amqp_method_t *method)
 			amqp_connection_close_ok_t ok = {0};
 
 			fail_closed(broker, close->reply_code, close->reply_text);
-			(void) amqp_send_method(broker->connection, 0,
-									AMQP_CONNECTION_CLOSE_OK_METHOD, &ok);
+			cdr_wire_send_last(broker->wire, 0,
+							   AMQP_CONNECTION_CLOSE_OK_METHOD, &ok);
 			return false;
 		}
 		case AMQP_BASIC_CANCEL_METHOD:
@@ -225,17 +178,17 @@ await_method(CdrBroker *broker, amqp_method_number_t awaited, void **arguments)
 		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ANSWER_TIMEOUT);
 
 	broker->close_code = 0;
-	amqp_maybe_release_buffers(broker->connection);
+	cdr_wire_release(broker->wire);
 	for (;;)
 	{
 		amqp_frame_t frame;
 		long		 left;
 
-		switch (read_frame(broker, &frame))
+		switch (cdr_wire_receive(broker->wire, &frame))
 		{
-			case FRAME_LOST:
-				return false;
-			case FRAME_READ:
+			case CDR_FRAME_LOST:
+				return fail_wire(broker);
+			case CDR_FRAME_READ:
 				if (frame.frame_type != AMQP_FRAME_METHOD)
 					return fail(broker, "08P01",
 								"server does not speak AMQP 0-9-1");
@@ -248,14 +201,14 @@ await_method(CdrBroker *broker, amqp_method_number_t awaited, void **arguments)
 				if (!handle_method(broker, &frame.payload.method))
 					return false;
 				continue;
-			case FRAME_NONE:
+			case CDR_FRAME_NONE:
 				break;
 		}
 		left =
 			TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
 		if (left <= 0)
 			return fail(broker, "08006", "broker does not answer");
-		(void) cdr_socket_wait(&broker->socket, WL_SOCKET_READABLE, left);
+		cdr_wire_wait(broker->wire, left);
 	}
 }
 
@@ -263,7 +216,7 @@ bool
 cdr_session_call(CdrBroker *broker, amqp_method_number_t method,
 				 void *arguments, amqp_method_number_t answer)
 {
-	return send_method(broker, CHANNEL, method, arguments) &&
+	return send_method(broker, CDR_CHANNEL, method, arguments) &&
 		   await_method(broker, answer, NULL);
 }
 
@@ -277,10 +230,18 @@ typedef struct Server
 {
 	char *host;
 	int	  port;
+	bool  tls;
 	char *vhost;
+	bool  by_certificate; /* who logs in, else: */
 	char *user;
 	char *password;
 } Server;
+
+static const char *
+mechanism_of(const Server *server)
+{
+	return server->by_certificate ? "EXTERNAL" : "PLAIN";
+}
 
 static amqp_table_entry_t
 entry(const char *key, const char *value)
@@ -324,14 +285,17 @@ send_start_ok(CdrBroker *broker, const Server *server, const char *name)
 	properties[4].value.value.table.entries = capabilities;
 
 	initStringInfo(&response);
-	appendStringInfoChar(&response, '\0');
-	appendStringInfoString(&response, server->user);
-	appendStringInfoChar(&response, '\0');
-	appendStringInfoString(&response, server->password);
+	if (!server->by_certificate)
+	{
+		appendStringInfoChar(&response, '\0');
+		appendStringInfoString(&response, server->user);
+		appendStringInfoChar(&response, '\0');
+		appendStringInfoString(&response, server->password);
+	}
 
 	start_ok.client_properties.num_entries = lengthof(properties);
 	start_ok.client_properties.entries = properties;
-	start_ok.mechanism = amqp_cstring_bytes("PLAIN");
+	start_ok.mechanism = amqp_cstring_bytes(mechanism_of(server));
 	start_ok.response.bytes = response.data;
 	start_ok.response.len = response.len;
 	start_ok.locale = amqp_cstring_bytes("en_US");
@@ -341,9 +305,9 @@ send_start_ok(CdrBroker *broker, const Server *server, const char *name)
 	return sent;
 }
 
-/* Is PLAIN among the mechanisms, which are separated by blanks? */
+/* Is a mechanism among those offered, which are separated by blanks? */
 static bool
-offers_plain(amqp_bytes_t mechanisms)
+offers(amqp_bytes_t mechanisms, const char *sought)
 {
 	char *list = pnstrdup(mechanisms.bytes, mechanisms.len);
 	char *rest;
@@ -351,7 +315,7 @@ offers_plain(amqp_bytes_t mechanisms)
 
 	for (char *word = strtok_r(list, " ", &rest); word != NULL && !found;
 		 word = strtok_r(NULL, " ", &rest))
-		found = strcmp(word, "PLAIN") == 0;
+		found = strcmp(word, sought) == 0;
 	pfree(list);
 	return found;
 }
@@ -361,21 +325,17 @@ static bool
 tune(CdrBroker *broker, const amqp_connection_tune_t *offered)
 {
 	amqp_connection_tune_ok_t tune_ok = {0};
-	int						  status;
 
-	tune_ok.channel_max = CHANNEL;
-	tune_ok.frame_max = FRAME_MAX;
-	if (offered->frame_max != 0 && offered->frame_max < FRAME_MAX)
+	tune_ok.channel_max = CDR_CHANNEL;
+	tune_ok.frame_max = CDR_FRAME_MAX;
+	if (offered->frame_max != 0 && offered->frame_max < CDR_FRAME_MAX)
 		tune_ok.frame_max = offered->frame_max;
 	tune_ok.heartbeat = (uint16_t) cdr_heartbeat;
 	if (offered->heartbeat != 0 && offered->heartbeat < cdr_heartbeat)
 		tune_ok.heartbeat = offered->heartbeat;
 
-	status = amqp_tune_connection(broker->connection, tune_ok.channel_max,
-								  (int) tune_ok.frame_max, tune_ok.heartbeat);
-	if (status < 0)
-		return fail(broker, "08P01", "could not tune connection: %s",
-					amqp_error_string2(status));
+	if (!cdr_wire_tune(broker->wire, tune_ok.frame_max, tune_ok.heartbeat))
+		return fail_wire(broker);
 	return send_method(broker, 0, AMQP_CONNECTION_TUNE_OK_METHOD, &tune_ok);
 }
 
@@ -414,18 +374,21 @@ login(CdrBroker *broker, const Server *server, const char *name)
 	amqp_connection_tune_t	*offered = NULL;
 	amqp_connection_open_t	 open = {0};
 
-	if (!wait_writable(broker))
-		return false;
-	if (amqp_send_header(broker->connection) < 0)
-		return fail(broker, "08006", "could not send to broker");
+	if (!cdr_wire_send_header(broker->wire))
+		return fail_wire(broker);
 	if (!await_method(broker, AMQP_CONNECTION_START_METHOD, (void **) &start))
 		return false;
 	broker->rabbitmq = strcmp(property(start, "product"), "RabbitMQ") == 0
 						   ? atoi(property(start, "version"))
 						   : 0;
-	if (!offers_plain(start->mechanisms))
+	if (!offers(start->mechanisms, mechanism_of(server)))
 		return fail(broker, "28000",
-					"broker does not offer the PLAIN mechanism");
+					server->by_certificate
+						? "broker does not offer to log in by certificate "
+						  "(mechanism EXTERNAL), and cdr_service.amqp_uri "
+						  "names no user"
+						: "broker does not offer to log in by password "
+						  "(mechanism PLAIN)");
 	if (!send_start_ok(broker, server, name) ||
 		!await_method(broker, AMQP_CONNECTION_TUNE_METHOD,
 					  (void **) &offered) ||
@@ -457,6 +420,15 @@ consume(CdrBroker *broker)
 							AMQP_BASIC_CONSUME_OK_METHOD);
 }
 
+/* Does a URI name a user?  (The library makes "guest" of none.) */
+static bool
+names_user(const char *uri)
+{
+	const char *authority = strstr(uri, "://") + strlen("://");
+
+	return memchr(authority, '@', strcspn(authority, "/")) != NULL;
+}
+
 /* Reads one URI; the message of a failure never holds any part of it. */
 static bool
 parse_uri(CdrBroker *broker, const char *uri, Server *server)
@@ -467,16 +439,15 @@ parse_uri(CdrBroker *broker, const char *uri, Server *server)
 	if (amqp_parse_url(copy, &info) != AMQP_STATUS_OK)
 		return fail(broker, "22023",
 					"cdr_service.amqp_uri holds something that is no "
-					"amqp://user@host:port/vhost");
-	if (info.ssl)
-		return fail(broker, "0A000",
-					"cdr_service.amqp_uri asks for TLS (amqps), which this "
-					"version does not speak");
+					"amqp://user@host:port/vhost, nor amqps://");
 	if (info.host == NULL || info.host[0] == '\0')
 		return fail(broker, "22023",
 					"cdr_service.amqp_uri holds a URI without a host");
 	server->host = info.host;
 	server->port = info.port;
+	server->tls = info.ssl;
+	server->by_certificate =
+		info.ssl && !names_user(uri) && cdr_tls_has_certificate();
 	server->user = info.user;
 	server->password = info.password;
 	server->vhost = info.vhost;
@@ -486,45 +457,39 @@ parse_uri(CdrBroker *broker, const char *uri, Server *server)
 	return true;
 }
 
+static bool
+reach(CdrBroker *broker, const Server *server)
+{
+	return cdr_wire_connect(broker->wire, server->host, server->port,
+							server->tls) ||
+		   fail_wire(broker);
+}
+
 /* Connects to one server, up to and including the consumer. */
 static bool
 connect_to(CdrBroker *broker, const char *uri, const char *name)
 {
-	char		   password[CDR_PASSWORD_MAX + 1];
-	char		  *error;
-	Server		   server = {0};
-	amqp_socket_t *tcp;
-	bool		   done;
+	char   password[CDR_PASSWORD_MAX + 1];
+	char  *error;
+	Server server = {0};
+	bool   done;
 
 	strlcpy(broker->host, "server", sizeof(broker->host));
 	if (!parse_uri(broker, uri, &server))
 		return false;
 	snprintf(broker->host, sizeof(broker->host), "%s:%d", server.host,
 			 server.port);
-	if (cdr_amqp_password_file[0] != '\0')
+	if (!server.by_certificate && cdr_amqp_password_file[0] != '\0')
 	{
 		if (!cdr_password_read(cdr_amqp_password_file, password, &error))
 			return fail(broker, "F0000", "%s", error);
 		server.password = password;
 	}
-
-	if (!cdr_socket_open(&broker->socket, server.host, server.port,
-						 CONNECT_TIMEOUT, cdr_heartbeat * 2000L, &error))
-		return fail(broker, "08001", "%s", error);
-
-	broker->connection = amqp_new_connection();
-	tcp = broker->connection ? amqp_tcp_socket_new(broker->connection) : NULL;
-	if (tcp == NULL)
-	{
-		cdr_socket_close(&broker->socket, true);
-		return fail(broker, "53200", "out of memory");
-	}
-	amqp_tcp_socket_set_sockfd(tcp, broker->socket.fd);
-
-	done = login(broker, &server, name) && cdr_topology_ensure(broker) &&
-		   consume(broker);
+	done = reach(broker, &server) && login(broker, &server, name) &&
+		   cdr_topology_ensure(broker) && consume(broker);
 	explicit_bzero(password, sizeof(password));
-	amqp_maybe_release_buffers(broker->connection);
+	if (done)
+		cdr_wire_release(broker->wire);
 	return done;
 }
 
@@ -532,10 +497,12 @@ connect_to(CdrBroker *broker, const char *uri, const char *name)
 static char *
 current_settings(void)
 {
-	return psprintf("%s\n%s\n%s\n%s\n%s\n%d\n%s\n%d\n%d\n%d", cdr_amqp_uri,
-					cdr_amqp_password_file, cdr_exchange, cdr_queue,
-					cdr_binding_keys, cdr_queue_type, cdr_dead_letter_exchange,
-					cdr_declare, cdr_prefetch, cdr_heartbeat);
+	return psprintf("%s\n%s\n%s\n%s\n%s\n%d\n%s\n%s\n%s\n%d\n%s\n%d\n%d\n%d",
+					cdr_amqp_uri, cdr_amqp_password_file, cdr_tls_ca_file,
+					cdr_tls_cert_file, cdr_tls_key_file, cdr_tls_verify,
+					cdr_exchange, cdr_queue, cdr_binding_keys, cdr_queue_type,
+					cdr_dead_letter_exchange, cdr_declare, cdr_prefetch,
+					cdr_heartbeat);
 }
 
 /* The URIs of cdr_service.amqp_uri; returns how many. */
@@ -559,7 +526,7 @@ cdr_broker_create(void)
 	CdrBroker *broker = palloc0(sizeof(CdrBroker));
 
 	broker->context = CurrentMemoryContext;
-	cdr_socket_init(&broker->socket);
+	broker->wire = cdr_wire_create();
 	cdr_assembly_init(&broker->assembly);
 	return broker;
 }
@@ -599,7 +566,7 @@ cdr_broker_connect(CdrBroker *broker, const char *name)
 	int			  count = split_uris(&uris);
 	bool		  connected;
 
-	Assert(broker->connection == NULL);
+	Assert(!cdr_wire_is_open(broker->wire));
 	if (cdr_broker_settings_changed(broker))
 		broker->may_not_ask = false;
 	if (broker->settings != NULL)
@@ -623,25 +590,17 @@ cdr_broker_connect(CdrBroker *broker, const char *name)
 void
 cdr_broker_disconnect(CdrBroker *broker)
 {
-	struct pollfd now = {.fd = broker->socket.fd, .events = POLLOUT};
-
-	if (broker->connection == NULL)
-		return;
-	if (broker->open && poll(&now, 1, 0) == 1)
+	if (broker->open)
 	{
 		amqp_connection_close_t close = {0};
 
 		close.reply_code = AMQP_REPLY_SUCCESS;
 		close.reply_text = amqp_cstring_bytes("bye");
-		(void) amqp_send_method(broker->connection, 0,
-								AMQP_CONNECTION_CLOSE_METHOD, &close);
+		cdr_wire_send_last(broker->wire, 0, AMQP_CONNECTION_CLOSE_METHOD,
+						   &close);
 	}
 	broker->open = false;
-
-	/* the library closes the descriptor, if it has not done so already */
-	amqp_destroy_connection(broker->connection);
-	broker->connection = NULL;
-	cdr_socket_close(&broker->socket, false);
+	cdr_wire_close(broker->wire);
 	cdr_assembly_reset(&broker->assembly);
 }
 
@@ -658,13 +617,14 @@ cdr_broker_receive(CdrBroker *broker, MemoryContext context,
 
 	while (broker->open)
 	{
-		switch (read_frame(broker, &frame))
+		switch (cdr_wire_receive(broker->wire, &frame))
 		{
-			case FRAME_LOST:
+			case CDR_FRAME_LOST:
+				fail_wire(broker);
 				return CDR_BROKER_LOST;
-			case FRAME_NONE:
+			case CDR_FRAME_NONE:
 				return CDR_NOTHING_YET;
-			case FRAME_READ:
+			case CDR_FRAME_READ:
 				break;
 		}
 
@@ -675,7 +635,7 @@ cdr_broker_receive(CdrBroker *broker, MemoryContext context,
 				return CDR_BROKER_LOST;
 			continue;
 		}
-		if (frame.channel != CHANNEL)
+		if (frame.channel != CDR_CHANNEL)
 		{
 			fail(broker, "08P01", "broker sent a frame on channel %d",
 				 frame.channel);
@@ -688,7 +648,7 @@ cdr_broker_receive(CdrBroker *broker, MemoryContext context,
 				delivery->generation = broker->generation;
 				cdr_topology_note_delivery(broker,
 										   delivery->message.delivery_count);
-				amqp_maybe_release_buffers(broker->connection);
+				cdr_wire_release(broker->wire);
 				return CDR_RECEIVED;
 			case CDR_INCOMPLETE:
 				break;
@@ -711,25 +671,25 @@ cdr_broker_ack(CdrBroker *broker, uint32 generation, uint64 tag)
 		return false;
 	ack.delivery_tag = tag;
 	ack.multiple = 1;
-	return send_method(broker, CHANNEL, AMQP_BASIC_ACK_METHOD, &ack);
+	return send_method(broker, CDR_CHANNEL, AMQP_BASIC_ACK_METHOD, &ack);
 }
 
 void
 cdr_broker_wait(CdrBroker *broker, long timeout)
 {
-	(void) cdr_socket_wait(&broker->socket, WL_SOCKET_READABLE, timeout);
+	cdr_wire_wait(broker->wire, timeout);
 }
 
 void
 cdr_broker_linger(CdrBroker *broker, long timeout)
 {
-	(void) cdr_socket_wait(&broker->socket, 0, timeout);
+	cdr_wire_linger(broker->wire, timeout);
 }
 
 bool
 cdr_broker_is_connected(const CdrBroker *broker)
 {
-	return broker->connection != NULL;
+	return cdr_wire_is_open(broker->wire);
 }
 
 bool

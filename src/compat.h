@@ -59,11 +59,9 @@ cdr_json_lexer_free(JsonLexContext *lex)
 #if __has_include(<rabbitmq-c/amqp.h>)
 #include <rabbitmq-c/amqp.h>
 #include <rabbitmq-c/framing.h>
-#include <rabbitmq-c/tcp_socket.h>
 #else
 #include <amqp.h>
 #include <amqp_framing.h>
-#include <amqp_tcp_socket.h>
 #endif
 
 #include "replication/message.h"

@@ -16,6 +16,10 @@
 
 char *cdr_amqp_uri;
 char *cdr_amqp_password_file;
+char *cdr_tls_ca_file;
+char *cdr_tls_cert_file;
+char *cdr_tls_key_file;
+int	  cdr_tls_verify = CDR_TLS_VERIFY_FULL;
 char *cdr_exchange;
 char *cdr_queue;
 char *cdr_binding_keys;
@@ -42,6 +46,12 @@ static const struct config_enum_entry queue_types[] = {
 	{"quorum", CDR_QUEUE_QUORUM, false},
 	{NULL, 0, false}};
 
+static const struct config_enum_entry tls_verify_modes[] = {
+	{"full", CDR_TLS_VERIFY_FULL, false},
+	{"ca", CDR_TLS_VERIFY_CA, false},
+	{"none", CDR_TLS_VERIFY_NONE, false},
+	{NULL, 0, false}};
+
 static const struct config_enum_entry declare_modes[] = {
 	{"missing", CDR_DECLARE_MISSING, false},
 	{"never", CDR_DECLARE_NEVER, false},
@@ -63,12 +73,21 @@ static const struct
 	int			flags;
 } strings[] = {
 	{"cdr_service.amqp_uri",
-	 "RabbitMQ servers as amqp://user@host:port/vhost, comma-separated, tried "
-	 "in turn.",
+	 "RabbitMQ servers as amqps://user@host:port/vhost, comma-separated, tried "
+	 "in turn; amqp:// is without TLS.",
 	 &cdr_amqp_uri, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY},
 	{"cdr_service.amqp_password_file",
 	 "File that holds the RabbitMQ user's password.", &cdr_amqp_password_file,
 	 "", PGC_SIGHUP, GUC_SUPERUSER_ONLY},
+	{"cdr_service.tls_ca_file",
+	 "Certificates of the CAs that may sign a RabbitMQ server's certificate; "
+	 "empty for the system's.",
+	 &cdr_tls_ca_file, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY},
+	{"cdr_service.tls_cert_file",
+	 "Certificate to show to RabbitMQ servers, with those that lead to its CA.",
+	 &cdr_tls_cert_file, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY},
+	{"cdr_service.tls_key_file", "Private key of that certificate.",
+	 &cdr_tls_key_file, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY},
 	{"cdr_service.exchange", "Exchange that the events are published to.",
 	 &cdr_exchange, "sentiric_events", PGC_SIGHUP, 0},
 	{"cdr_service.queue", "Queue that the events are consumed from.",
@@ -124,6 +143,9 @@ static const struct
 	const struct config_enum_entry *options;
 	GucContext						context;
 } enums[] = {
+	{"cdr_service.tls_verify",
+	 "What is verified of a RabbitMQ server's certificate.", &cdr_tls_verify,
+	 tls_verify_modes, PGC_SIGHUP},
 	{"cdr_service.queue_type", "Type of a queue that the service declares.",
 	 &cdr_queue_type, queue_types, PGC_SIGHUP},
 	{"cdr_service.declare",

@@ -23,6 +23,13 @@ typedef enum CdrDeclare
 	CDR_DECLARE_NEVER
 } CdrDeclare;
 
+typedef enum CdrTlsVerify
+{
+	CDR_TLS_VERIFY_NONE,
+	CDR_TLS_VERIFY_CA, /* the certificate, but not whose it is */
+	CDR_TLS_VERIFY_FULL
+} CdrTlsVerify;
+
 typedef enum CdrPartitionInterval
 {
 	CDR_PARTITION_DAY,
@@ -33,6 +40,10 @@ typedef enum CdrPartitionInterval
 /* the broker */
 extern char *cdr_amqp_uri;
 extern char *cdr_amqp_password_file;
+extern char *cdr_tls_ca_file;
+extern char *cdr_tls_cert_file;
+extern char *cdr_tls_key_file;
+extern int	 cdr_tls_verify;
 extern char *cdr_exchange;
 extern char *cdr_queue;
 extern char *cdr_binding_keys;

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * password.h
- *	  The RabbitMQ user's password, out of a file that is safe.
+ *	  The RabbitMQ user's password: the first line of a file.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,10 +12,9 @@
 #define CDR_PASSWORD_MAX 255
 
 /*
- * Reads the first line of a file into password.  The file must be regular and
- * either ours with no access for others, or root's with at most read access
- * for the group, as the server demands of its own TLS keys.  False, with the
- * reason at error (in the current context); it never holds the password.
+ * Reads the first line of a file that is safe (see secret.h) into password.
+ * False, with the reason at error (in the current context); it never holds
+ * the password.
  */
 extern bool
 cdr_password_read(const char *path, char password[CDR_PASSWORD_MAX + 1],

@@ -12,26 +12,25 @@
 #include "broker.h"
 #include "compat.h"
 #include "delivery.h"
-#include "socket.h"
+#include "wire.h"
 
 struct CdrBroker
 {
-	MemoryContext			context; /* of this struct and what it points to */
-	CdrSocket				socket;
-	amqp_connection_state_t connection; /* NULL: none */
-	bool					open;		/* logged in, and no trouble yet */
-	CdrAssembly				assembly;
-	uint32					generation;
-	int						next_server; /* in the list of URIs */
-	char				   *settings;	 /* that the session was made with */
-	int						close_code;	 /* of the last channel.close */
-	int						rabbitmq;	 /* major version; 0: it is none */
-	bool					may_not_ask; /* about the queue's arguments */
-	bool					may_drop;	 /* the queue, for all that is known */
-	char					warning[512];
-	char					host[256];
-	char					error[512];
-	char					sqlstate[6];
+	MemoryContext context; /* of this struct and what it points to */
+	CdrWire		 *wire;
+	bool		  open; /* logged in, and no trouble yet */
+	CdrAssembly	  assembly;
+	uint32		  generation;
+	int			  next_server; /* in the list of URIs */
+	char		 *settings;	   /* that the session was made with */
+	int			  close_code;  /* of the last channel.close */
+	int			  rabbitmq;	   /* major version; 0: it is none */
+	bool		  may_not_ask; /* about the queue's arguments */
+	bool		  may_drop;	   /* the queue, for all that is known */
+	char		  warning[512];
+	char		  host[256];
+	char		  error[512];
+	char		  sqlstate[6];
 };
 
 /*

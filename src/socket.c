@@ -42,11 +42,11 @@ cdr_socket_init(CdrSocket *s)
 }
 
 void
-cdr_socket_close(CdrSocket *s, bool close_fd)
+cdr_socket_close(CdrSocket *s)
 {
 	if (s->events != NULL)
 		FreeWaitEventSet(s->events);
-	if (s->fd != PGINVALID_SOCKET && close_fd)
+	if (s->fd != PGINVALID_SOCKET)
 		closesocket(s->fd);
 	if (s->counted)
 		ReleaseExternalFD();
@@ -194,7 +194,7 @@ connect_to(CdrSocket *s, const struct addrinfo *address, long timeout,
 			result = errno == EINPROGRESS ? finish_connect(s, timeout) : errno;
 	}
 	if (result != 0)
-		cdr_socket_close(s, true);
+		cdr_socket_close(s);
 	return result;
 }
 

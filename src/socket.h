@@ -39,7 +39,7 @@ extern bool cdr_socket_open(CdrSocket *s, const char *host, int port,
  */
 extern uint32 cdr_socket_wait(CdrSocket *s, uint32 events, long timeout);
 
-/* Forgets the connection; closes it unless somebody else has done that. */
-extern void cdr_socket_close(CdrSocket *s, bool close_fd);
+/* Closes the connection; harmless if there is none. */
+extern void cdr_socket_close(CdrSocket *s);
 
 #endif /* CDR_SOCKET_H */
