@@ -196,14 +196,15 @@ cdr_tls_has_certificate(void)
 	return cdr_tls_cert_file[0] != '\0';
 }
 
-/* Nobody is there to be asked for the passphrase of a key. */
+/* Nobody is there to be asked for a passphrase; *asked: that it was wanted. */
 static int
-no_passphrase(char *buffer, int size, int for_writing, void *data)
+no_passphrase(char *buffer, int size, int for_writing, void *asked)
 {
 	(void) buffer;
 	(void) size;
 	(void) for_writing;
-	(void) data;
+	if (asked != NULL)
+		*(bool *) asked = true;
 	return -1;
 }
 
@@ -216,12 +217,15 @@ load_key(SSL_CTX *context, CdrTlsError *error)
 									   KEY_FILE_MAX, &reason);
 	BIO		 *bio;
 	EVP_PKEY *key;
+	bool	  asked = false;
 	bool	  loaded;
 
 	if (length < 0)
 		return fail(error, "F0000", "%s", reason);
 	bio = BIO_new_mem_buf(text, (int) length);
-	key = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL) : NULL;
+	key = bio != NULL
+			  ? PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, &asked)
+			  : NULL;
 	loaded = key != NULL && SSL_CTX_use_PrivateKey(context, key) == 1;
 	EVP_PKEY_free(key);
 	BIO_free(bio);
@@ -229,23 +233,17 @@ load_key(SSL_CTX *context, CdrTlsError *error)
 	pfree(text);
 	if (loaded)
 		return true;
-	switch (ERR_GET_REASON(ERR_peek_error()))
-	{
-		case X509_R_KEY_VALUES_MISMATCH:
-		case X509_R_KEY_TYPE_MISMATCH:
-			return fail(error, "F0000",
-						"TLS key file \"%s\" does not hold the key of the "
-						"certificate in \"%s\"",
-						cdr_tls_key_file, cdr_tls_cert_file);
-		case PEM_R_BAD_PASSWORD_READ:
-		case PEM_R_PROBLEMS_GETTING_PASSWORD:
-			return fail(error, "F0000",
-						"TLS key file \"%s\" is protected by a passphrase, "
-						"which nobody can be asked for",
-						cdr_tls_key_file);
-		default:
-			return fail_file(error, "TLS key file", cdr_tls_key_file);
-	}
+	if (asked)
+		return fail(error, "F0000",
+					"TLS key file \"%s\" is protected by a passphrase, which "
+					"nobody can be asked for",
+					cdr_tls_key_file);
+	if (ERR_GET_LIB(ERR_peek_error()) == ERR_LIB_X509)
+		return fail(error, "F0000",
+					"TLS key file \"%s\" does not hold the key of the "
+					"certificate in \"%s\"",
+					cdr_tls_key_file, cdr_tls_cert_file);
+	return fail_file(error, "TLS key file", cdr_tls_key_file);
 }
 
 /* Our own certificate, if there is one. */
@@ -410,7 +408,10 @@ ssize_t
 cdr_tls_write(CdrTls *tls, const void *buffer, size_t size, uint32 *wanted,
 			  CdrTlsError *error)
 {
-	int result;
+	int			result;
+	char		unread;
+	uint32		ignored;
+	CdrTlsError reason;
 
 	ERR_clear_error();
 	errno = 0;
@@ -418,7 +419,14 @@ cdr_tls_write(CdrTls *tls, const void *buffer, size_t size, uint32 *wanted,
 	if (result > 0)
 		return result;
 	*wanted = explain(tls, result, errno, error);
-	return *wanted != 0 ? 0 : -1;
+	if (*wanted != 0)
+		return 0;
+
+	/* a server that does not like our certificate says so before it closes */
+	if (cdr_tls_read(tls, &unread, sizeof(unread), &ignored, &reason) < 0 &&
+		strcmp(reason.sqlstate, "28000") == 0)
+		*error = reason;
+	return -1;
 }
 
 void

@@ -33,16 +33,17 @@ sub shared
 	}, $class;
 }
 
-# A node for a test whose fault is the broker's.  It ends with the test.
+# A node for a test whose fault is the broker's.  It ends with the test.  With
+# certificates (CdrService::Certificates, "server" being made), it speaks TLS.
 sub private
 {
-	my ($class)   = @_;
+	my ($class, $certificates) = @_;
 	my $directory = PostgreSQL::Test::Utils::tempdir('rabbitmq');
 	my $self = bless { directory => $directory, vhost => 't1', private => 1 },
 	  $class;
 
 	push @private, $self;
-	$self->_script('start');
+	$self->_script('start', $certificates ? $certificates->directory : ());
 	$self->{env} = _read_env($directory);
 	$self->_script('vhosts', 1);
 	return $self;
@@ -156,8 +157,9 @@ sub log_matches
 	return scalar @matches;
 }
 
-sub port  { return shift->{env}{AMQP_PORT}; }
-sub vhost { return shift->{vhost}; }
+sub port     { return shift->{env}{AMQP_PORT}; }
+sub tls_port { return shift->{env}{AMQPS_PORT}; }
+sub vhost    { return shift->{vhost}; }
 
 # The address of the virtual host, for the user and password given.
 sub uri
@@ -168,6 +170,18 @@ sub uri
 
 	return
 	  "amqp://$user:$password\@127.0.0.1:$self->{env}{AMQP_PORT}/$self->{vhost}";
+}
+
+# The same over TLS, by a host name.
+sub tls_uri
+{
+	my ($self, %with) = @_;
+	my $host = $with{host} || 'localhost';
+	my $port = $with{port} || $self->tls_port;
+	my $login =
+	  exists $with{login} ? $with{login} : 'guest:guest@';
+
+	return "amqps://$login$host:$port/$self->{vhost}";
 }
 
 # Runs a command of the AMQP tool.

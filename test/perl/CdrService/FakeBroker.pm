@@ -1,6 +1,6 @@
 # A server that speaks just enough AMQP to get a consumer into a corner: it
 # never answers at all, or it answers everything and then delivers half a
-# message.
+# message, or it takes down what it hears, or it only speaks TLS of the past.
 package CdrService::FakeBroker;
 
 use strict;
@@ -11,6 +11,8 @@ use IO::Select;
 use IO::Socket::INET;
 use POSIX                   ();
 use PostgreSQL::Test::Utils ();
+
+use CdrService::Util qw(poll);
 
 # Frame types, and methods as class * 65536 + method.
 use constant {
@@ -67,12 +69,88 @@ sub half_message
 	my $tell;
 
 	pipe($self->{told}, $tell) or croak "no pipe: $!";
+	return $self->_serve_all(sub { _serve(shift, $tell); });
+}
+
+# A process that answers whatever it hears as RabbitMQ answers what is no AMQP,
+# and takes it down.
+sub recorder
+{
+	my ($class) = @_;
+	my $self    = $class->mute;
+	my $file    = PostgreSQL::Test::Utils::tempdir('heard') . '/bytes';
+
+	$self->{record} = $file;
+	PostgreSQL::Test::Utils::append_to_file($file, '');
+	return $self->_serve_all(
+		sub {
+			my ($socket) = @_;
+
+			while (sysread $socket, my $bytes, 65536)
+			{
+				PostgreSQL::Test::Utils::append_to_file($file, $bytes);
+				syswrite $socket, "AMQP\0\0\x09\x01";
+				shutdown $socket, 1;
+			}
+		});
+}
+
+# What a recorder has heard.
+sub heard
+{
+	my ($self) = @_;
+
+	return PostgreSQL::Test::Utils::slurp_file($self->{record});
+}
+
+# OpenSSL's own server, with the certificate "server", for TLS 1.1 only.
+sub old_tls
+{
+	my ($class, $certificates) = @_;
+	my $self = $class->mute;
+
+	# its port is free for the next one: nobody has connected
+	close $self->{socket};
+	$self->{pid} = fork;
+	croak "could not fork: $!" unless defined $self->{pid};
+	if ($self->{pid} == 0)
+	{
+		open STDIN,  '<', '/dev/null';
+		open STDOUT, '>', '/dev/null';
+		open STDERR, '>', '/dev/null';
+		exec 'openssl', 's_server', '-quiet', '-tls1_1',
+		  '-cipher', 'DEFAULT:@SECLEVEL=0',
+		  '-accept', "127.0.0.1:$self->{port}",
+		  '-cert',   $certificates->path('server.crt'),
+		  '-key',    $certificates->path('server.key')
+		  or POSIX::_exit(1);
+	}
+	poll(
+		sub {
+			return IO::Socket::INET->new(
+				PeerAddr => '127.0.0.1',
+				PeerPort => $self->{port});
+		},
+		'openssl s_server');
+	return $self;
+}
+
+# Has a process serve all who connect, one after the other.
+sub _serve_all
+{
+	my ($self, $serve) = @_;
+
 	$self->{pid} = fork;
 	croak "could not fork: $!" unless defined $self->{pid};
 	if ($self->{pid} == 0)
 	{
 		# _exit: the END blocks belong to the test
-		eval { _serve($_, $tell) while $_ = $self->{socket}->accept; };
+		eval {
+			while (my $socket = $self->{socket}->accept)
+			{
+				$serve->($socket);
+			}
+		};
 		POSIX::_exit(0);
 	}
 	close $self->{socket};
