@@ -169,15 +169,8 @@ COMMENT ON FUNCTION @extschema@.cdr_retry_dead_letters(uuid[]) IS
 
 CREATE FUNCTION @extschema@.cdr_discard_dead_letters(event_ids uuid[])
 RETURNS bigint
-LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
-SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-	WITH discarded AS (
-		DELETE FROM @extschema@.dead_letters
-		WHERE event_id OPERATOR(pg_catalog.=) ANY (event_ids)
-		RETURNING 1)
-	SELECT count(*) FROM discarded
-$$;
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cdr_discard_dead_letters';
 
 COMMENT ON FUNCTION @extschema@.cdr_discard_dead_letters(uuid[]) IS
 'deletes the dead letters named; returns how many there were';
@@ -282,11 +275,15 @@ AS 'MODULE_PATHNAME', 'cdr_calls_from_log';
 COMMENT ON FUNCTION @extschema@.cdr_calls_from_log() IS
 'the stored columns of calls, computed anew from call_events';
 
-CREATE FUNCTION @extschema@.cdr_verify_calls(
+-- What follows reads and writes with the rights of its caller, and does no
+-- harm in anybody's hands; cdr_verify_calls() and cdr_rebuild_calls() call it
+-- as the owner of the tables.
+
+CREATE FUNCTION @extschema@.cdr_verify_calls_as_caller(
 	OUT call_id text, OUT stored jsonb, OUT expected jsonb)
 RETURNS SETOF record
 LANGUAGE sql STABLE STRICT PARALLEL UNSAFE
-SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp
 AS $$
 	WITH stored AS (
 		SELECT c.call_id COLLATE "default", c.direction, c.caller_number,
@@ -304,13 +301,13 @@ AS $$
 	WHERE (s.*) IS DISTINCT FROM (e.*)
 $$;
 
-COMMENT ON FUNCTION @extschema@.cdr_verify_calls() IS
-'calls that differ from what their events say: none, ever';
+COMMENT ON FUNCTION @extschema@.cdr_verify_calls_as_caller() IS
+'cdr_verify_calls() with the rights of its caller';
 
-CREATE FUNCTION @extschema@.cdr_rebuild_calls(prune boolean DEFAULT false)
+CREATE FUNCTION @extschema@.cdr_rebuild_calls_as_caller(prune boolean)
 RETURNS bigint
 LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
-SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp
 AS $$
 	-- A batch that has logged events but not merged them waits here, and
 	-- merges into what this leaves.
@@ -318,7 +315,7 @@ AS $$
 	-- A call that has counted more events than the log holds lost them to
 	-- retention: what it says is all that is left of them.
 	WITH wrong AS MATERIALIZED (
-		SELECT v.call_id, v.expected FROM @extschema@.cdr_verify_calls() AS v
+		SELECT v.call_id, v.expected FROM @extschema@.cdr_verify_calls_as_caller() AS v
 		WHERE prune
 		OR v.stored IS NULL
 		OR (v.expected ->> 'event_count')::bigint OPERATOR(pg_catalog.>=)
@@ -371,6 +368,23 @@ AS $$
 			recording_event_id = EXCLUDED.recording_event_id)
 	SELECT count(*) FROM wrong
 $$;
+
+COMMENT ON FUNCTION @extschema@.cdr_rebuild_calls_as_caller(boolean) IS
+'cdr_rebuild_calls() with the rights of its caller';
+
+CREATE FUNCTION @extschema@.cdr_verify_calls(
+	OUT call_id text, OUT stored jsonb, OUT expected jsonb)
+RETURNS SETOF record
+LANGUAGE C STABLE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cdr_verify_calls';
+
+COMMENT ON FUNCTION @extschema@.cdr_verify_calls() IS
+'calls that differ from what their events say: none, ever';
+
+CREATE FUNCTION @extschema@.cdr_rebuild_calls(prune boolean DEFAULT false)
+RETURNS bigint
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cdr_rebuild_calls';
 
 COMMENT ON FUNCTION @extschema@.cdr_rebuild_calls(boolean) IS
 'writes anew the calls that differ from what their events say; returns how many. With prune, also those of which events are no longer in the log';
@@ -448,7 +462,6 @@ REVOKE ALL ON FUNCTION
 	@extschema@.cdr_pause(),
 	@extschema@.cdr_resume(),
 	@extschema@.cdr_create_partitions(timestamptz, timestamptz),
-	@extschema@.cdr_calls_from_log(),
 	@extschema@.cdr_verify_calls(),
 	@extschema@.cdr_rebuild_calls(boolean)
 FROM PUBLIC;

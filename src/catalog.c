@@ -13,6 +13,9 @@
 #include "catalog/indexing.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_extension.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_trigger.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -103,9 +106,86 @@ cdr_catalog_writer(const CdrTables *tables)
 	return cdr_role[0] == '\0' ? tables->owner : get_role_oid(cdr_role, false);
 }
 
-void
-cdr_catalog_assume_rights(Oid role, CdrRights *before)
+/* A superuser's rights are lent to nobody: refuses to run code of a role's. */
+static void
+refuse_code_of(Oid role, Oid relation, const char *whose)
 {
+	if (superuser_arg(role))
+		return;
+	ereport(
+		ERROR,
+		(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+		 errmsg("%s of table \"%s\" is \"%s\", who is no superuser and "
+				"would run code with the rights of one",
+				whose, get_rel_name(relation), GetUserNameFromId(role, true)),
+		 errhint("Set cdr_service.role to a role that only has the rights "
+				 "that it needs, or give such a role all of the "
+				 "tables.")));
+}
+
+/* The functions of a table's triggers, but those of its foreign keys. */
+static void
+check_triggers(Oid relation)
+{
+	Relation	rel = table_open(TriggerRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_trigger_tgrelid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(relation));
+	scan =
+		systable_beginscan(rel, TriggerRelidNameIndexId, true, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(tuple);
+		HeapTuple		function;
+
+		if (trigger->tgisinternal)
+			continue;
+		function = SearchSysCache1(PROCOID, ObjectIdGetDatum(trigger->tgfoid));
+		if (!HeapTupleIsValid(function))
+			continue;
+		refuse_code_of(((Form_pg_proc) GETSTRUCT(function))->proowner,
+					   relation, "owner of the function of a trigger");
+		ReleaseSysCache(function);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+}
+
+/* A table, and its partitions. */
+static void
+check_code(Oid relation)
+{
+	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+	Form_pg_class class;
+	List	 *partitions;
+	ListCell *cell;
+
+	if (!HeapTupleIsValid(tuple))
+		return;
+	class = (Form_pg_class) GETSTRUCT(tuple);
+	refuse_code_of(class->relowner, relation, "owner");
+	if (class->relhastriggers)
+		check_triggers(relation);
+	ReleaseSysCache(tuple);
+
+	partitions = find_inheritance_children(relation, NoLock);
+	foreach (cell, partitions)
+		check_code(lfirst_oid(cell));
+	list_free(partitions);
+}
+
+void
+cdr_catalog_assume_rights(const CdrTables *tables, Oid role, CdrRights *before)
+{
+	if (superuser_arg(role))
+	{
+		check_code(tables->call_events);
+		check_code(tables->calls);
+		check_code(tables->dead_letters);
+	}
 	GetUserIdAndSecContext(&before->user, &before->security_context);
 	SetUserIdAndSecContext(role, before->security_context |
 									 SECURITY_LOCAL_USERID_CHANGE |

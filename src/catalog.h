@@ -45,10 +45,14 @@ typedef struct CdrRights
 extern Oid cdr_catalog_writer(const CdrTables *tables);
 
 /*
- * Becomes a role, in a security-restricted context and under a safe
- * search_path.  A (sub)transaction that is aborted goes back by itself.
+ * Becomes a role that works on the tables, in a security-restricted context
+ * and under a safe search_path.  A (sub)transaction that is aborted goes back
+ * by itself.  ERROR if the role is a superuser, and somebody who is none can
+ * have code run with its rights: the owner of a table, or of the function of
+ * a trigger.
  */
-extern void cdr_catalog_assume_rights(Oid role, CdrRights *before);
+extern void cdr_catalog_assume_rights(const CdrTables *tables, Oid role,
+									  CdrRights *before);
 extern void cdr_catalog_restore_rights(const CdrRights *before);
 
 #endif /* CDR_CATALOG_H */

@@ -224,7 +224,7 @@ cdr_partition_create(const CdrTables *tables, TimestampTz from, TimestampTz to)
 	cdr_lock_partitions();
 	AcceptInvalidationMessages();
 	/* the tables are the owner's, whoever writes their rows */
-	cdr_catalog_assume_rights(tables->owner, &rights);
+	cdr_catalog_assume_rights(tables, tables->owner, &rights);
 	(void) set_config_option("client_min_messages", "warning", PGC_USERSET,
 							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	if (SPI_connect() != SPI_OK_CONNECT)

@@ -369,6 +369,16 @@ check_stretch(TimestampTz from, TimestampTz to)
 						 "interval.")));
 }
 
+/* The tables, which must be there. */
+static void
+find_tables(CdrTables *tables)
+{
+	if (!cdr_catalog_find(tables))
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("the tables of extension \"%s\" are missing",
+							   CDR_EXTENSION_NAME)));
+}
+
 PG_FUNCTION_INFO_V1(cdr_create_partitions);
 
 Datum
@@ -379,10 +389,7 @@ cdr_create_partitions(PG_FUNCTION_ARGS)
 	CdrTables	tables;
 
 	check_stretch(from, to);
-	if (!cdr_catalog_find(&tables))
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						errmsg("the tables of extension \"%s\" are missing",
-							   CDR_EXTENSION_NAME)));
+	find_tables(&tables);
 	PG_RETURN_INT32(cdr_partition_create(&tables, from, to));
 }
 
@@ -515,10 +522,7 @@ open_log(void)
 	CdrTables tables;
 	Portal	  portal;
 
-	if (!cdr_catalog_find(&tables))
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						errmsg("the tables of extension \"%s\" are missing",
-							   CDR_EXTENSION_NAME)));
+	find_tables(&tables);
 	portal = SPI_cursor_open_with_args(
 		NULL,
 		psprintf("SELECT call_id, event_time, event_id, routing_key, payload"
@@ -584,4 +588,92 @@ cdr_calls_from_log(PG_FUNCTION_ARGS)
 	SPI_cursor_close(portal);
 	SPI_finish();
 	return (Datum) 0;
+}
+
+/* ------------------------------------------------------------------------
+ * As the owner of the tables
+ *
+ * What SQL functions do for whoever may call them, they do with the owner's
+ * rights: those of whoever installed the extension would be lent to triggers
+ * and whatever else the owner hangs on the tables.
+ * ------------------------------------------------------------------------
+ */
+
+/*
+ * Runs a query, whose %s is the schema, with one argument or (InvalidOid)
+ * none.  Leaves SPI connected, with the result.
+ */
+static void
+open_query_as_owner(const char *query, Oid type, Datum argument,
+					bool read_only, CdrRights *rights)
+{
+	CdrTables tables;
+	int		  result;
+
+	find_tables(&tables);
+	cdr_catalog_assume_rights(&tables, tables.owner, rights);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	result = SPI_execute_with_args(psprintf(query, tables.quoted),
+								   OidIsValid(type) ? 1 : 0, &type, &argument,
+								   NULL, read_only, 0);
+	if (result < 0)
+		elog(ERROR, "query failed: %s", SPI_result_code_string(result));
+}
+
+static void
+close_query_as_owner(const CdrRights *rights)
+{
+	SPI_finish();
+	cdr_catalog_restore_rights(rights);
+}
+
+PG_FUNCTION_INFO_V1(cdr_discard_dead_letters);
+
+Datum
+cdr_discard_dead_letters(PG_FUNCTION_ARGS)
+{
+	CdrRights rights;
+	int64	  discarded;
+
+	open_query_as_owner("DELETE FROM %s.dead_letters"
+						" WHERE event_id OPERATOR(pg_catalog.=) ANY ($1)",
+						UUIDARRAYOID, PG_GETARG_DATUM(0), false, &rights);
+	discarded = (int64) SPI_processed;
+	close_query_as_owner(&rights);
+	PG_RETURN_INT64(discarded);
+}
+
+PG_FUNCTION_INFO_V1(cdr_verify_calls);
+
+Datum
+cdr_verify_calls(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *info = (ReturnSetInfo *) fcinfo->resultinfo;
+	CdrRights	   rights;
+
+	InitMaterializedSRF(fcinfo, 0);
+	open_query_as_owner("SELECT * FROM %s.cdr_verify_calls_as_caller()",
+						InvalidOid, (Datum) 0, true, &rights);
+	for (uint64 row = 0; row < SPI_processed; row++)
+		tuplestore_puttuple(info->setResult, SPI_tuptable->vals[row]);
+	close_query_as_owner(&rights);
+	return (Datum) 0;
+}
+
+PG_FUNCTION_INFO_V1(cdr_rebuild_calls);
+
+Datum
+cdr_rebuild_calls(PG_FUNCTION_ARGS)
+{
+	CdrRights rights;
+	bool	  isnull;
+	int64	  rebuilt;
+
+	open_query_as_owner("SELECT %s.cdr_rebuild_calls_as_caller($1)", BOOLOID,
+						PG_GETARG_DATUM(0), false, &rights);
+	rebuilt = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
+										  SPI_tuptable->tupdesc, 1, &isnull));
+	close_query_as_owner(&rights);
+	PG_RETURN_INT64(rebuilt);
 }

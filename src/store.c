@@ -692,7 +692,7 @@ bisect(Job *job, CdrEvent **events, int count)
 static void
 open_session(const CdrTables *tables, CdrRights *rights)
 {
-	cdr_catalog_assume_rights(cdr_catalog_writer(tables), rights);
+	cdr_catalog_assume_rights(tables, cdr_catalog_writer(tables), rights);
 	cdr_statements_open(statements, lengthof(statements), tables->quoted);
 }
 
