@@ -16,9 +16,9 @@ use CdrService::Session;
 use CdrService::Util qw(repository poll);
 
 # Options: broker (default: the shared one), config (more lines for
-# postgresql.conf), streaming (for a standby), start and extension (0: the
-# test does it itself), install_path (of another PostgreSQL than the one that
-# is tested).
+# postgresql.conf), initdb (more of its options), streaming (for a standby),
+# start and extension (0: the test does it itself), install_path (of another
+# PostgreSQL than the one that is tested).
 sub new
 {
 	my ($class, $name, %option) = @_;
@@ -30,7 +30,9 @@ sub new
 	$broker->clean;
 	$node->init(
 		allows_streaming => $option{streaming} || 0,
-		extra            => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
+		extra            => [
+			'--encoding=UTF8', '--locale=C.UTF-8', @{ $option{initdb} || [] }
+		]);
 	$node->append_conf('postgresql.conf',
 		$self->config . ($option{config} || ''));
 	return $self if defined $option{start} && !$option{start};
@@ -128,6 +130,18 @@ sub log_matches
 	my @matches = $self->log_since($offset) =~ /$pattern/g;
 
 	return scalar @matches;
+}
+
+# Waits until the server is down, without having been asked to stop.
+sub wait_until_down
+{
+	my ($self) = @_;
+	my $node   = $self->node;
+	my ($pid)  = slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
+
+	poll(sub { !kill 0, $pid }, 'the server to go down');
+	$node->_update_pid(-1);
+	return;
 }
 
 # ---------------------------------------------------------------------------
