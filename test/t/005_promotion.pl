@@ -4,7 +4,6 @@
 use strict;
 use warnings FATAL => 'all';
 
-use PostgreSQL::Test::Cluster;
 use Test::More;
 
 use CdrService::Events qw(simple_events);
@@ -13,10 +12,7 @@ use CdrService::Fixture;
 my $cdr     = CdrService::Fixture->new('primary', streaming => 1);
 my $primary = $cdr->node;
 
-$primary->backup('backup');
-my $standby = PostgreSQL::Test::Cluster->new('standby');
-$standby->init_from_backup($primary, 'backup', has_streaming => 1);
-$standby->start;
+my $standby = $cdr->standby('standby');
 
 # --- asleep
 
@@ -40,10 +36,7 @@ is($standby->safe_psql('postgres', 'SELECT count(*) FROM call_events'),
 $primary->stop('immediate');
 is($cdr->broker->left_over, 0, 'the primary owes the broker nothing');
 $cdr->publish(simple_events(300, 'after'));
-$standby->promote;
-
-$cdr->{node} = $standby;
-$cdr->wait_for('NOT pg_is_in_recovery()');
+$cdr->fail_over_to($standby);
 $cdr->wait_drained(600);
 $cdr->stored_is(600, 'promoted');
 $cdr->status_is('state', 'consuming', 'promoted: the worker consumes');

@@ -307,7 +307,8 @@ decode_base64(char *text)
 	return (size_t) (out - (unsigned char *) text);
 }
 
-/* One entry of a table of arguments: an integer where it looks like one. */
+/* One entry of a table of arguments: an integer, or a boolean, where it looks
+ * like one. */
 static amqp_table_entry_t
 make_entry(const char *name, const char *value)
 {
@@ -318,6 +319,11 @@ make_entry(const char *name, const char *value)
 	{
 		entry.value.kind = AMQP_FIELD_KIND_I64;
 		entry.value.value.i64 = strtoll(value, NULL, 10);
+	}
+	else if (strcmp(value, "true") == 0 || strcmp(value, "false") == 0)
+	{
+		entry.value.kind = AMQP_FIELD_KIND_BOOLEAN;
+		entry.value.value.boolean = value[0] == 't';
 	}
 	else
 	{

@@ -250,7 +250,7 @@ sub start_publishing
 	my $file = PostgreSQL::Test::Utils::tempdir('messages') . '/lines';
 
 	PostgreSQL::Test::Utils::append_to_file($file,
-		join('', map { _line($_) } @messages));
+		join('', map { line($_) } @messages));
 	return IPC::Run::start(
 		[
 			repository() . '/test/tools/cdr_amqp', '--uri', $self->uri,
@@ -269,12 +269,24 @@ sub blocked_connections
 	);
 }
 
-# How many messages are ready in the queue, how many consumers it has.
+# How many messages are ready in the queue (default: the platform's), how many
+# consumers it has.
 sub count
 {
-	my ($self) = @_;
+	my ($self, $queue) = @_;
 
-	return split ' ', $self->amqp([ 'count', QUEUE ]);
+	return split ' ', $self->amqp([ 'count', $queue || QUEUE ]);
+}
+
+# How many messages the broker answers for: ready, or delivered to somebody who
+# has not acknowledged them.
+sub owed
+{
+	my ($self) = @_;
+	my ($owed) = $self->ctl('list_queues', '-p', $self->vhost, 'messages',
+		'name') =~ /^(\d+)\t\Q${\QUEUE}\E$/m;
+
+	return $owed;
 }
 
 sub wait_until_empty

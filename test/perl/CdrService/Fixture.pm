@@ -13,7 +13,7 @@ use Time::HiRes qw(time);
 
 use CdrService::Broker;
 use CdrService::Session;
-use CdrService::Util qw(repository poll);
+use CdrService::Util qw(repository run poll);
 
 # Options: broker (default: the shared one), config (more lines for
 # postgresql.conf), initdb (more of its options), streaming (for a standby),
@@ -132,16 +132,81 @@ sub log_matches
 	return scalar @matches;
 }
 
+# The process that all others of the server are children of.
+sub postmaster_pid
+{
+	my ($self) = @_;
+
+	return (slurp_file($self->node->data_dir . '/postmaster.pid') =~ /^(\d+)/)
+	  [0];
+}
+
 # Waits until the server is down, without having been asked to stop.
 sub wait_until_down
 {
 	my ($self) = @_;
-	my $node   = $self->node;
-	my ($pid)  = slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
+	my $pid = $self->postmaster_pid;
 
 	poll(sub { !kill 0, $pid }, 'the server to go down');
-	$node->_update_pid(-1);
+	$self->node->_update_pid(-1);
 	return;
+}
+
+# Stops every process of the server where it is, until thaw().
+my @frozen;
+
+sub freeze
+{
+	my ($self) = @_;
+	my $postmaster = $self->postmaster_pid;
+
+	# first the one who could start others
+	push @frozen, $postmaster;
+	kill 'STOP', $postmaster or croak "there is no process $postmaster";
+	push @frozen, split /\n/, run([ 'pgrep', '-P', $postmaster ]);
+	kill 'STOP', @frozen;
+	return;
+}
+
+sub thaw
+{
+	kill 'CONT', @frozen if @frozen;
+	@frozen = ();
+	return;
+}
+
+# Nothing frozen can be stopped by the test framework.
+sub END
+{
+	local $?;
+	thaw();
+	return;
+}
+
+# ---------------------------------------------------------------------------
+# Standbys
+# ---------------------------------------------------------------------------
+
+# Makes and starts a standby of the server, which was made with streaming.
+sub standby
+{
+	my ($self, $name) = @_;
+	my $standby = PostgreSQL::Test::Cluster->new($name);
+
+	$self->node->backup('backup');
+	$standby->init_from_backup($self->node, 'backup', has_streaming => 1);
+	$standby->start;
+	return $standby;
+}
+
+# Promotes a standby: from now on it is the server of this fixture.
+sub fail_over_to
+{
+	my ($self, $standby) = @_;
+
+	$standby->promote;
+	$self->{node} = $standby;
+	return $self->wait_for('NOT pg_is_in_recovery()');
 }
 
 # ---------------------------------------------------------------------------

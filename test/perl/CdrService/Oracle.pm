@@ -30,11 +30,15 @@ sub new
 		seed      => $seed,
 		bodies    => [],
 		poison    => [],
+		messages  => 0,
 	}, $class;
 }
 
 # How many distinct events it has sent, or is sending.
 sub sent { return scalar @{ shift->{bodies} }; }
+
+# How many messages that makes: some events come twice.
+sub messages { return shift->{messages}; }
 
 # Events of random calls, each with a number of its own; they come shuffled,
 # and some of them twice.
@@ -78,6 +82,7 @@ sub start
 	my @lines = map { CdrService::Broker::line($_) } @messages;
 
 	croak 'the oracle is publishing' if $self->{publisher};
+	$self->{messages} += @lines;
 	$self->{publisher} = fork;
 	croak "could not fork: $!" unless defined $self->{publisher};
 	if ($self->{publisher} == 0)

@@ -1,0 +1,88 @@
+# With synchronous replication, no message is acknowledged before the standby
+# has it, however the wait for the standby ends; so a standby that is promoted
+# lacks nothing, even while the old primary is still alive.
+
+use strict;
+use warnings FATAL => 'all';
+
+use Test::More;
+use Time::HiRes qw(time);
+
+use CdrService::Fixture;
+use CdrService::Oracle;
+
+# (batches take all there is)
+my $cdr = CdrService::Fixture->new(
+	'sync',
+	streaming => 1,
+	config    => "cdr_service.heartbeat = '2s'\n"
+	  . "cdr_service.batch_linger = '500ms'\n");
+my $standby = $cdr->standby('sync_standby');
+my $oracle  = CdrService::Oracle->new($cdr);
+my $worker  = q{FROM pg_stat_activity WHERE backend_type = 'cdr_service worker'};
+my $waiting = "count(*) = 1 $worker AND wait_event = 'SyncRep'";
+
+$cdr->set('synchronous_standby_names' => 'sync_standby');
+$oracle->publish(100);
+$oracle->is_satisfied('with the standby');
+my $replicated = $oracle->sent;
+my $answered   = $oracle->messages;
+
+# --- the standby is down: the commit waits, and nothing is acknowledged
+# whatever becomes of the wait
+
+$standby->stop;
+$oracle->publish(100);
+$cdr->wait_for($waiting);
+my $owed = $oracle->messages - $answered;
+is($cdr->broker->owed, $owed, 'nothing is acknowledged during the wait');
+
+foreach my $function ('pg_cancel_backend', 'pg_terminate_backend')
+{
+	my $received = $cdr->status('received');
+	my $log      = $cdr->log_size;
+
+	$cdr->sql("SELECT $function(pid) $worker");
+	$cdr->node->wait_for_log(
+		qr/canceling (the )?wait for synchronous replication/, $log);
+	# the messages come again, and the next commit waits, too: though it has
+	# nothing to write
+	$cdr->wait_for("received > $received FROM cdr_status()");
+	$cdr->wait_for($waiting);
+	is($cdr->broker->owed, $owed, "$function: nothing is acknowledged");
+	like(
+		$cdr->status('last_error_sqlstate || last_error'),
+		qr/^57014wait for a synchronous standby was cancelled/,
+		"$function: the reason is told");
+}
+
+my $began = time;
+$cdr->node->stop('fast');
+cmp_ok(time - $began, '<', 2, 'a fast stop takes less than two seconds');
+is($cdr->broker->left_over, $owed, 'fast stop: nothing is acknowledged');
+$cdr->node->start;
+$cdr->wait_for($waiting);
+my $stored = $cdr->events;
+cmp_ok($stored, '>', $replicated,
+	'events are committed that the standby has not');
+
+# --- the standby takes over, without them; the old primary comes back to life
+
+my $old = bless {%$cdr}, ref $cdr;
+
+$old->freeze;
+$standby->start;
+$cdr->fail_over_to($standby);
+is($cdr->events, $replicated, 'promoted: they are missing');
+$oracle->publish(100);
+$old->thaw;
+$oracle->publish(100);
+$oracle->is_satisfied('promoted');
+is($old->events, $stored, 'the old primary has nothing that is missing here');
+$old->wait_for($waiting);
+pass('it still waits for its standby');
+
+$old->node->stop('immediate');
+$cdr->nothing_left('promoted');
+
+done_testing();
