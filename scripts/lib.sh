@@ -51,6 +51,51 @@ as_server()
 	fi
 }
 
+# run_job SECONDS LOG COMMAND...: runs a command in a process group of its own,
+# whose number stands in job meanwhile, with its output in LOG, and ends it
+# after so many seconds.  Sets job_status; its own status says nothing, for
+# "set -e" has no effect in a command whose status is asked for.
+job=
+# shellcheck disable=SC2034
+run_job()
+{
+	local deadline=$((SECONDS + $1)) seconds=$1 log=$2
+
+	shift 2
+	job_status=0
+	set -m
+	(
+		set -e
+		"$@"
+	) >"$log" 2>&1 </dev/null &
+	job=$!
+	set +m
+	while kill -0 $job 2>/dev/null && [ $SECONDS -lt $deadline ]; do
+		sleep 0.05
+	done
+	if kill -0 $job 2>/dev/null; then
+		end_job
+		echo "ended after $seconds seconds" >>"$log"
+		job_status=124
+	else
+		wait $job || job_status=$?
+	fi
+	job=
+}
+
+# Ends a job that is under way, with all that it started.
+end_job()
+{
+	kill -TERM -- -"$job" 2>/dev/null || return 0
+	wait_until 20 no_job || kill -KILL -- -"$job" 2>/dev/null || true
+	wait "$job" 2>/dev/null || true
+}
+
+no_job()
+{
+	! kill -0 -- -"$job" 2>/dev/null
+}
+
 # Makes a directory that the servers may write and that their user, and root,
 # alone can enter.  The project may lie where that user cannot go; and the
 # path of a socket must be short.
