@@ -34,17 +34,11 @@ $cdr->publish(@messages, $known, $old, 'not an event');
 $cdr->wait_drained(count_distinct(@messages) + 2);
 $cdr->wait_for('count(*) = 1 FROM dead_letters');
 $cdr->sql(q{SELECT cdr_create_partitions('2026-01-01', '2026-06-30')});
-my $count_partitions =
-  q{SELECT count(*) FROM pg_inherits WHERE inhparent = 'call_events'::regclass};
-my $partitions = $cdr->sql($count_partitions);
-cmp_ok($partitions, '>=', 7, 'there are partitions, made at run time');
+cmp_ok(($cdr->contents =~ /(\d+)$/)[0],
+	'>=', 7, 'there are partitions, made at run time');
 $cdr->calls_are_right('before the dump');
 
-# Everything that the three tables hold.
-my $contents = join ';', map {
-	"SELECT md5(string_agg(t::text, ' ' ORDER BY t::text COLLATE \"C\")), count(*) FROM $_ AS t"
-} 'call_events', 'calls', 'dead_letters';
-my $original = $cdr->sql($contents);
+my $original = $cdr->contents;
 
 # --- out and in
 
@@ -67,25 +61,8 @@ command_ok(
 	],
 	'pg_restore into a fresh database, without an error');
 
-foreach my $database ('from_psql', 'from_restore')
-{
-	is($cdr->sql($contents, $database),
-		$original, "$database: every row is back");
-	is($cdr->sql('SELECT count(*) FROM cdr_verify_calls()', $database),
-		0, "$database: and the calls are right");
-	is($cdr->sql($count_partitions, $database),
-		$partitions, "$database: in as many partitions");
-	foreach my $event ($known, $old)
-	{
-		is($cdr->sql("SELECT cdr_ingest_event('$event')", $database),
-			'f', "$database: an event that was recorded is known: $event");
-	}
-	is( $cdr->sql(
-			q{SELECT cdr_ingest_event('{"eventType":"call.started","callId":"new","timestamp":"2026-02-02T00:00:00Z"}')},
-			$database),
-		't',
-		"$database: and a new one is taken");
-}
+$cdr->carries_on($_, $original, $known, $old)
+  foreach 'from_psql', 'from_restore';
 
 # --- not by mistake
 
@@ -104,7 +81,7 @@ foreach my $statement (
 {
 	like($cdr->error_of($statement), $refused, "$statement is refused");
 }
-is($cdr->sql($contents), $original, 'and has dropped nothing');
+is($cdr->contents, $original, 'and has dropped nothing');
 
 my @pids = $cdr->worker_pids;
 $cdr->sql('SELECT cdr_pause()');

@@ -372,6 +372,44 @@ sub calls_are_right
 		'', "$name: cdr_verify_calls() finds nothing");
 }
 
+# What a database holds: checksum and number of rows of the three tables, and
+# how many partitions.
+sub contents
+{
+	my ($self, $database) = @_;
+	my @statements = map {
+		"SELECT md5(string_agg(t::text, ' ' ORDER BY t::text COLLATE \"C\")), count(*) FROM $_ AS t"
+	} 'call_events', 'calls', 'dead_letters';
+
+	push @statements,
+	  q{SELECT count(*) FROM pg_inherits WHERE inhparent = 'call_events'::regclass};
+	return $self->sql(join(';', @statements), $database);
+}
+
+# Has a database become what another was, whose contents() these are, and can
+# the extension go on with it?  (The events are some that it holds.)
+sub carries_on
+{
+	my ($self, $database, $contents, @events) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is($self->contents($database),
+		$contents, "$database: every row is back, in as many partitions");
+	is($self->sql('SELECT count(*) FROM cdr_verify_calls()', $database),
+		0, "$database: and the calls are right");
+	foreach my $event (@events)
+	{
+		is($self->sql("SELECT cdr_ingest_event('$event')", $database),
+			'f', "$database: an event that was recorded is known: $event");
+	}
+	return is(
+		$self->sql(
+			q{SELECT cdr_ingest_event('{"eventType":"call.started","callId":"new","timestamp":"2026-02-02T00:00:00Z"}')},
+			$database),
+		't',
+		"$database: and a new one is taken");
+}
+
 # Stops the server and checks that it has acknowledged all it was given.
 sub nothing_left
 {
