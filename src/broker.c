@@ -178,7 +178,6 @@ await_method(CdrBroker *broker, amqp_method_number_t awaited, void **arguments)
 		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ANSWER_TIMEOUT);
 
 	broker->close_code = 0;
-	cdr_wire_release(broker->wire);
 	for (;;)
 	{
 		amqp_frame_t frame;
@@ -488,8 +487,6 @@ connect_to(CdrBroker *broker, const char *uri, const char *name)
 	done = reach(broker, &server) && login(broker, &server, name) &&
 		   cdr_topology_ensure(broker) && consume(broker);
 	explicit_bzero(password, sizeof(password));
-	if (done)
-		cdr_wire_release(broker->wire);
 	return done;
 }
 
@@ -579,6 +576,7 @@ cdr_broker_connect(CdrBroker *broker, const char *name)
 	if (connected)
 	{
 		broker->generation++;
+		broker->last_tag = 0;
 		broker->open = true;
 		cdr_assembly_reset(&broker->assembly);
 	}
@@ -608,6 +606,22 @@ cdr_broker_disconnect(CdrBroker *broker)
  * Consuming
  * ------------------------------------------------------------------------
  */
+
+/*
+ * Does a delivery tag follow those before it?  An acknowledgement speaks for
+ * all tags up to its own, so one out of order would speak for too many.
+ */
+static bool
+follows(CdrBroker *broker, uint64 tag)
+{
+	if (tag <= broker->last_tag)
+		return fail(broker, "08P01",
+					"broker sent delivery tag " UINT64_FORMAT
+					" after " UINT64_FORMAT,
+					tag, broker->last_tag);
+	broker->last_tag = tag;
+	return true;
+}
 
 CdrReceive
 cdr_broker_receive(CdrBroker *broker, MemoryContext context,
@@ -645,10 +659,11 @@ cdr_broker_receive(CdrBroker *broker, MemoryContext context,
 								 &delivery->tag, &delivery->message))
 		{
 			case CDR_COMPLETE:
+				if (!follows(broker, delivery->tag))
+					return CDR_BROKER_LOST;
 				delivery->generation = broker->generation;
 				cdr_topology_note_delivery(broker,
 										   delivery->message.delivery_count);
-				cdr_wire_release(broker->wire);
 				return CDR_RECEIVED;
 			case CDR_INCOMPLETE:
 				break;

@@ -21,6 +21,7 @@ struct CdrBroker
 	bool		  open; /* logged in, and no trouble yet */
 	CdrAssembly	  assembly;
 	uint32		  generation;
+	uint64		  last_tag;	   /* of the session's last delivery */
 	int			  next_server; /* in the list of URIs */
 	char		 *settings;	   /* that the session was made with */
 	int			  close_code;  /* of the last channel.close */

@@ -12,8 +12,7 @@
  *	socket.c -> (tls.c) -> input -> one whole frame -> librabbitmq decodes
  *	librabbitmq encodes -> output -> (tls.c) -> socket.c
  *
- * A frame is looked at before the library is: it trusts lengths and channel
- * numbers that a server may make up.
+ * A frame is looked at before the library is given it (see frame_check.c).
  *
  * Nothing may be left behind when one waits for the socket, neither in the
  * input nor in OpenSSL, for the kernel knows nothing of it.  So "no frame" is
@@ -25,7 +24,7 @@
  * not look.
  *
  * Memory.  The wire, with its buffers, is its creator's.  A frame is the
- * library's, until cdr_wire_release().
+ * library's, until the next is asked for.
  *
  *-------------------------------------------------------------------------
  */
@@ -33,10 +32,12 @@
 
 #include <sys/socket.h>
 
+#include "miscadmin.h"
 #include "port/pg_bswap.h"
 #include "portability/instr_time.h"
 #include "utils/timestamp.h"
 
+#include "frame_check.h"
 #include "guc.h"
 #include "socket.h"
 #include "tls.h"
@@ -49,10 +50,6 @@
 /* A frame: type, channel and length, as many bytes, and an end. */
 #define FRAME_HEADER 7
 #define FRAME_END	 1
-
-/* The least that AMQP allows, and what is taken until it is agreed on. */
-#define FRAME_MAX_LEAST 4096
-#define FRAME_MAX_FIRST 65536
 
 /* The first bytes of what TLS answers to somebody who does not speak it. */
 #define TLS_ALERT	  21
@@ -259,7 +256,7 @@ cdr_wire_connect(CdrWire *wire, const char *host, int port, bool tls)
 	wire->wanted = WL_SOCKET_READABLE;
 	wire->owed = 0;
 	wire->greeted = false;
-	wire->frame_max = FRAME_MAX_FIRST;
+	wire->frame_max = CDR_FRAME_MAX;
 	wire->heartbeat = 0;
 	wire->input_start = wire->input_end = wire->output_length = 0;
 
@@ -299,7 +296,8 @@ cdr_wire_tune(CdrWire *wire, uint32 frame_max, int heartbeat)
 {
 	int status;
 
-	if (frame_max < FRAME_MAX_LEAST || frame_max > CDR_FRAME_MAX)
+	/* with less, the library would write beyond its buffer */
+	if (frame_max < CDR_FRAME_MAX_LEAST || frame_max > CDR_FRAME_MAX)
 		return fail(wire, "08P01", "broker offers frames of %u bytes",
 					frame_max);
 	status =
@@ -417,64 +415,35 @@ check_silence(CdrWire *wire)
 				"heartbeats");
 }
 
-/* Notes that what came is no frame. */
+/* Notes that what came is no frame, or none that is taken. */
 static bool
-fail_frame(CdrWire *wire)
+fail_frame(CdrWire *wire, const CdrFrameCheck *check)
 {
 	uint8 type = (uint8) wire->input[wire->input_start];
 
-	if (!wire->greeted && wire->tls == NULL &&
-		(type == TLS_ALERT || type == TLS_HANDSHAKE))
+	if (wire->greeted || type == AMQP_FRAME_METHOD)
+		return fail(wire, "08P01", "broker sent %s", check->error);
+	if (wire->tls == NULL && (type == TLS_ALERT || type == TLS_HANDSHAKE))
 		return fail(wire, "08001",
 					"server speaks TLS on this port: cdr_service.amqp_uri "
 					"must say amqps://");
-	if (!wire->greeted)
-		return fail(wire, "08P01", "server does not speak AMQP 0-9-1");
-	return fail(wire, "08P01", "broker sent something that is no frame");
+	return fail(wire, "08P01", "server does not speak AMQP 0-9-1");
 }
 
-/*
- * How long is the frame that the input begins with?  0 if too little of it has
- * come to tell.  False if it is none that a server may send us: the library
- * does not check that a method or header is as long as its fixed part, and
- * keeps memory for each channel number that it sees.
- */
+/* Decodes a whole frame that was found sound. */
 static bool
-measure_frame(CdrWire *wire, size_t *size)
+decode_frame(CdrWire *wire, const CdrFrameCheck *check, amqp_frame_t *frame)
 {
-	const char *frame = wire->input + wire->input_start;
-	uint16		channel;
-	uint32		length;
-	uint32		shortest;
+	amqp_bytes_t bytes = {check->decodable, wire->input + wire->input_start};
+	int			 status = amqp_handle_input(wire->codec, bytes, frame);
 
-	*size = 0;
-	if (wire->input_end == wire->input_start)
-		return true;
-	switch (frame[0])
-	{
-		case AMQP_FRAME_METHOD:
-			shortest = 4;
-			break;
-		case AMQP_FRAME_HEADER:
-			shortest = 14;
-			break;
-		case AMQP_FRAME_BODY:
-		case AMQP_FRAME_HEARTBEAT:
-			shortest = 0;
-			break;
-		default:
-			return fail_frame(wire);
-	}
-	if (wire->input_end - wire->input_start < FRAME_HEADER)
-		return true;
-	memcpy(&channel, frame + 1, sizeof(channel));
-	memcpy(&length, frame + 3, sizeof(length));
-	channel = pg_ntoh16(channel);
-	length = pg_ntoh32(length);
-	if (channel > CDR_CHANNEL || length < shortest ||
-		length > wire->frame_max - FRAME_HEADER - FRAME_END)
-		return fail_frame(wire);
-	*size = FRAME_HEADER + (size_t) length + FRAME_END;
+	if (status < 0)
+		return fail(wire, "08P01", "broker sent what cannot be decoded: %s",
+					amqp_error_string2(status));
+	if ((size_t) status != check->decodable)
+		return fail(wire, "08P01", "broker sent a frame of another length");
+	wire->input_start += (int) check->length;
+	wire->greeted = true;
 	return true;
 }
 
@@ -482,25 +451,15 @@ measure_frame(CdrWire *wire, size_t *size)
 static bool
 take_frame(CdrWire *wire, amqp_frame_t *frame, bool *taken)
 {
-	amqp_bytes_t bytes;
-	size_t		 size;
-	int			 status;
+	CdrFrameCheck	check;
+	CdrFrameVerdict verdict = cdr_frame_check(
+		(uint8 *) wire->input + wire->input_start,
+		wire->input_end - wire->input_start, wire->frame_max, &check);
 
-	*taken = false;
-	if (!measure_frame(wire, &size))
-		return false;
-	if (size == 0 || (size_t) (wire->input_end - wire->input_start) < size)
-		return true;
-	bytes.bytes = wire->input + wire->input_start;
-	bytes.len = size;
-	status = amqp_handle_input(wire->codec, bytes, frame);
-	if (status < 0)
-		return fail(wire, "08P01", "broker sent a frame that is no AMQP: %s",
-					amqp_error_string2(status));
-	wire->input_start += (int) size;
-	wire->greeted = true;
-	*taken = true;
-	return true;
+	*taken = verdict == CDR_FRAME_WHOLE;
+	if (verdict == CDR_FRAME_BAD)
+		return fail_frame(wire, &check);
+	return !*taken || decode_frame(wire, &check, frame);
 }
 
 /* Makes room for the rest of a frame. */
@@ -518,11 +477,15 @@ compact(CdrWire *wire)
 CdrFrameResult
 cdr_wire_receive(CdrWire *wire, amqp_frame_t *frame)
 {
+	/* of a giant, only the start is kept: not all of its frames either */
+	amqp_maybe_release_buffers(wire->codec);
 	for (;;)
 	{
 		bool	taken;
 		ssize_t count;
 
+		/* somebody who sends without an end must not keep SIGTERM out */
+		CHECK_FOR_INTERRUPTS();
 		if (!take_frame(wire, frame, &taken))
 			return CDR_FRAME_LOST;
 		if (taken && frame->frame_type == AMQP_FRAME_HEARTBEAT)
@@ -536,12 +499,6 @@ cdr_wire_receive(CdrWire *wire, amqp_frame_t *frame)
 		if (count == 0)
 			return check_silence(wire) ? CDR_FRAME_NONE : CDR_FRAME_LOST;
 	}
-}
-
-void
-cdr_wire_release(CdrWire *wire)
-{
-	amqp_maybe_release_buffers(wire->codec);
 }
 
 /* ------------------------------------------------------------------------

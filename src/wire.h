@@ -57,12 +57,9 @@ extern void cdr_wire_send_last(CdrWire *wire, amqp_channel_t channel,
 
 /*
  * Takes a frame if one has come; heartbeats are dealt with here.  What the
- * frame points to stays valid until cdr_wire_release().
+ * frame points to stays valid until the next call.
  */
 extern CdrFrameResult cdr_wire_receive(CdrWire *wire, amqp_frame_t *frame);
-
-/* Frames that were received are not needed any more. */
-extern void cdr_wire_release(CdrWire *wire);
 
 /* Waits for more input, the latch or the timeout (milliseconds). */
 extern void cdr_wire_wait(CdrWire *wire, long timeout);
