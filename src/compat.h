@@ -53,8 +53,6 @@ cdr_json_lexer_free(JsonLexContext *lex)
 #endif
 }
 
-#ifndef FRONTEND
-
 /* librabbitmq moved its headers in 0.12. */
 #if __has_include(<rabbitmq-c/amqp.h>)
 #include <rabbitmq-c/amqp.h>
@@ -63,6 +61,8 @@ cdr_json_lexer_free(JsonLexContext *lex)
 #include <amqp.h>
 #include <amqp_framing.h>
 #endif
+
+#ifndef FRONTEND
 
 #include "replication/message.h"
 #include "storage/latch.h"

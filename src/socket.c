@@ -11,6 +11,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <resolv.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -104,9 +105,20 @@ cdr_socket_wait(CdrSocket *s, uint32 events, long timeout)
 }
 
 /*
- * Looks a host up.  The resolver blocks, so it is told to give up after a
- * second for each server that it asks.
+ * Has the resolver give up after a second for each server that it asks.  It
+ * was set up long ago if the postmaster has looked anything up, as it does for
+ * listen_addresses = 'localhost', and would not look at RES_OPTIONS again; so
+ * it is set up anew, which also reads what has changed in /etc/resolv.conf.
  */
+static void
+hurry_resolver(void)
+{
+	(void) res_init();
+	_res.retrans = 1;
+	_res.retry = 1;
+}
+
+/* Looks a host up, which blocks if a server of names does not answer. */
 static struct addrinfo *
 resolve(const char *host, int port, char **error)
 {
@@ -115,7 +127,7 @@ resolve(const char *host, int port, char **error)
 	char			 service[16];
 	int				 result;
 
-	(void) setenv("RES_OPTIONS", "timeout:1 attempts:1", 0);
+	hurry_resolver();
 	hints.ai_family = AF_UNSPEC;
 	hints.ai_socktype = SOCK_STREAM;
 	snprintf(service, sizeof(service), "%d", port);

@@ -1,0 +1,247 @@
+/*-------------------------------------------------------------------------
+ *
+ * frames.c
+ *	  Takes bytes as they could come from a broker, as far as to messages.
+ *
+ * frame_check.c and delivery.c are the server's; what decodes between them is
+ * librabbitmq as it is installed, not built with the sanitizers.  Its input
+ * lies in memory that ends where the frame ends.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres_fe.h"
+
+#include "common/jsonapi.h"
+#include "mb/pg_wchar.h"
+
+#include "compat.h"
+#include "delivery.h"
+#include "frame_check.h"
+#include "frames.h"
+
+#define FRAME_MAX 131072
+
+/* More than the message is for its headers: "\\x00" is 5 bytes for one. */
+#define JSON_FACTOR 12
+
+#define PROMISE(condition)                \
+	do                                    \
+	{                                     \
+		if (!(condition))                 \
+			broken(#condition, __LINE__); \
+	} while (0)
+
+static void
+broken(const char *condition, int line)
+{
+	fprintf(stderr, "frames.c:%d: broken promise: %s\n", line, condition);
+	abort();
+}
+
+/* ------------------------------------------------------------------------
+ * What delivery.c has of the server
+ * ------------------------------------------------------------------------
+ */
+
+TimestampTz
+GetCurrentTimestamp(void)
+{
+	return INT64CONST(789000000000000);
+}
+
+void *
+MemoryContextAlloc(MemoryContext context, Size size)
+{
+	return palloc(size);
+}
+
+void
+escape_json(StringInfo out, const char *text)
+{
+	appendStringInfoCharMacro(out, '"');
+	for (; *text != '\0'; text++)
+	{
+		if (*text == '"' || *text == '\\')
+			appendStringInfo(out, "\\%c", *text);
+		else if ((unsigned char) *text < ' ')
+			appendStringInfo(out, "\\u%04x", *text);
+		else
+			appendStringInfoCharMacro(out, *text);
+	}
+	appendStringInfoCharMacro(out, '"');
+}
+
+/* ------------------------------------------------------------------------
+ * Promises
+ * ------------------------------------------------------------------------
+ */
+
+static void
+check_json(const char *text)
+{
+	JsonSemAction	nothing = {0};
+	JsonLexContext *lex = cdr_json_lexer(text, strlen(text));
+
+	PROMISE(pg_parse_json(lex, &nothing) == JSON_SUCCESS);
+	cdr_json_lexer_free(lex);
+}
+
+static void
+check_message(const CdrMessage *message, size_t length)
+{
+	int key_length = (int) strlen(message->routing_key);
+
+	PROMISE(message->body_length <= message->body_size);
+	PROMISE(message->body_length <= length);
+	PROMISE(message->body_size > CDR_BODY_MAX ||
+			message->body_length == message->body_size);
+	PROMISE(message->body_size <= CDR_BODY_MAX || message->id != NULL);
+	PROMISE(pg_encoding_verifymbstr(PG_UTF8, message->routing_key,
+									key_length) == key_length);
+	PROMISE(message->message_id_length <= 255);
+	if (message->headers == NULL)
+		return;
+	PROMISE(strlen(message->headers) <= length * JSON_FACTOR);
+	for (const char *p = message->headers; *p != '\0'; p++)
+		PROMISE(*p >= ' ' && *p <= '~');
+	check_json(message->headers);
+}
+
+/* A verdict does not depend on what comes behind, nor on when it comes. */
+static void
+check_pieces(const uint8 *bytes, size_t length, const CdrFrameCheck *whole)
+{
+	for (size_t part = 0; part < whole->length; part += part / 4 + 1)
+	{
+		CdrFrameCheck check;
+		uint8		 *copy = palloc(part + 1);
+
+		memcpy(copy, bytes, part);
+		PROMISE(cdr_frame_check(copy, part, FRAME_MAX, &check) ==
+				CDR_FRAME_PART);
+		pfree(copy);
+	}
+	PROMISE(whole->length <= length && whole->length <= FRAME_MAX);
+	PROMISE(whole->decodable <= whole->length);
+}
+
+/* What was cut is sound, and is not cut again. */
+static void
+check_cut(const uint8 *bytes, const CdrFrameCheck *cut)
+{
+	CdrFrameCheck check;
+	uint8		 *copy = palloc(cut->decodable);
+
+	memcpy(copy, bytes, cut->decodable);
+	PROMISE(cdr_frame_check(copy, cut->decodable, FRAME_MAX, &check) ==
+			CDR_FRAME_WHOLE);
+	PROMISE(check.length == cut->decodable);
+	PROMISE(check.decodable == cut->decodable);
+	pfree(copy);
+}
+
+/* ------------------------------------------------------------------------
+ * The way of the bytes
+ * ------------------------------------------------------------------------
+ */
+
+/* A connection without a socket: the decoder, tuned as the worker tunes it. */
+static amqp_connection_state_t
+new_decoder(void)
+{
+	static uint8			close_ok[] = {1, 0, 0,	0, 0,  0,
+										  4, 0, 10, 0, 51, AMQP_FRAME_END};
+	amqp_connection_state_t decoder = amqp_new_connection();
+	amqp_bytes_t			bytes = {sizeof(close_ok), close_ok};
+	amqp_frame_t			frame;
+
+	if (decoder == NULL ||
+		amqp_handle_input(decoder, bytes, &frame) != sizeof(close_ok) ||
+		amqp_tune_connection(decoder, 1, FRAME_MAX, 0) != AMQP_STATUS_OK)
+		abort();
+	return decoder;
+}
+
+/* Decodes one frame and adds it.  False, with the reason, if that ends it. */
+static bool
+take_frame(amqp_connection_state_t decoder, CdrAssembly *assembly,
+		   uint8 *bytes, const CdrFrameCheck *check, size_t total,
+		   FramesOutcome *outcome)
+{
+	amqp_bytes_t input = {check->decodable, bytes};
+	amqp_frame_t frame;
+	uint64		 tag;
+	int			 taken;
+
+	amqp_maybe_release_buffers(decoder);
+	taken = amqp_handle_input(decoder, input, &frame);
+	if (taken < 0)
+	{
+		outcome->end = "cannot be decoded";
+		return false;
+	}
+	PROMISE((size_t) taken == check->decodable);
+	PROMISE(frame.frame_type == bytes[0]);
+	outcome->frames++;
+	if (frame.frame_type == AMQP_FRAME_HEARTBEAT ||
+		(frame.frame_type == AMQP_FRAME_METHOD &&
+		 frame.payload.method.id != AMQP_BASIC_DELIVER_METHOD))
+		return true;
+	switch (cdr_assembly_add(assembly, &frame, NULL, &tag, &outcome->last))
+	{
+		case CDR_COMPLETE:
+			outcome->messages++;
+			check_message(&outcome->last, total);
+			return true;
+		case CDR_INCOMPLETE:
+			return true;
+		case CDR_MALFORMED:
+			break;
+	}
+	outcome->end = "frames that do not follow each other";
+	return false;
+}
+
+void
+harness_frames(const uint8 *bytes, size_t length, FramesOutcome *outcome)
+{
+	amqp_connection_state_t decoder = new_decoder();
+	CdrAssembly				assembly;
+	size_t					at = 0;
+	bool					more = true;
+
+	memset(outcome, 0, sizeof(*outcome));
+	cdr_assembly_init(&assembly);
+	while (more)
+	{
+		CdrFrameCheck check;
+		size_t		  left = length - at;
+		uint8		 *copy = palloc(left + 1);
+
+		/* (the end of the copy is the end of what has come) */
+		memcpy(copy + 1, bytes + at, left);
+		switch (cdr_frame_check(copy + 1, left, FRAME_MAX, &check))
+		{
+			case CDR_FRAME_WHOLE:
+				check_pieces(bytes + at, left, &check);
+				check_cut(copy + 1, &check);
+				more = take_frame(decoder, &assembly, copy + 1, &check, length,
+								  outcome);
+				at += check.length;
+				break;
+			case CDR_FRAME_PART:
+				PROMISE(left < FRAME_MAX);
+				more = false;
+				break;
+			case CDR_FRAME_BAD:
+				PROMISE(strlen(check.error) > 0 &&
+						strlen(check.error) < sizeof(check.error));
+				outcome->end = pstrdup(check.error);
+				more = false;
+				break;
+		}
+		pfree(copy);
+	}
+	cdr_assembly_reset(&assembly);
+	(void) amqp_destroy_connection(decoder);
+}
