@@ -17,13 +17,14 @@
 #include "postgres_fe.h"
 #else
 #include "postgres.h"
+
+#include "utils/json.h"
+#include "utils/timestamp.h"
 #endif
 
 #include <math.h>
 
 #include "mb/pg_wchar.h"
-#include "utils/json.h"
-#include "utils/timestamp.h"
 
 #include "delivery.h"
 #include "identity.h"

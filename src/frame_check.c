@@ -4,9 +4,10 @@
  *	  Looks at a raw AMQP frame before librabbitmq decodes it.
  *
  * The decoder of librabbitmq believes much.  Until 0.14 it recurses once for
- * each table in a table, as deep as a frame of 128 KiB allows, which is more
- * than the stack; it counts down from the length of a frame without a look
- * whether it is long enough; it keeps memory for each channel that is named.
+ * each array in an array, and a frame of 128 KiB has room for 26,000 of them,
+ * which takes more than 2 MB of stack; it counts down from the length of a
+ * frame without a look whether it is long enough; it keeps memory for each
+ * channel that is named.
  * A crash in it would restart the whole database cluster, and any publisher
  * can have the broker pass headers on to us.  So what reaches the decoder has
  * been through here: plain C over bytes, without allocation, whose depth is

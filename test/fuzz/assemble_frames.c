@@ -118,13 +118,14 @@ append_frame(StringInfo out, char *text)
 }
 
 static void
-write_file(const char *directory, const char *name, const StringInfoData *bytes)
+write_file(const char *directory, const char *name,
+		   const StringInfoData *bytes)
 {
 	char *path = psprintf("%s/%s", directory, name);
 	FILE *file = fopen(path, "wb");
 
-	if (file == NULL || fwrite(bytes->data, 1, bytes->len, file) !=
-							(size_t) bytes->len ||
+	if (file == NULL ||
+		fwrite(bytes->data, 1, bytes->len, file) != (size_t) bytes->len ||
 		fclose(file) != 0)
 		fail("could not write", path);
 }

@@ -103,7 +103,7 @@ check_message(const CdrMessage *message, size_t length)
 		return;
 	PROMISE(strlen(message->headers) <= length * JSON_FACTOR);
 	for (const char *p = message->headers; *p != '\0'; p++)
-		PROMISE(*p >= ' ' && *p <= '~');
+		PROMISE(*p >= ' ' && (unsigned char) *p < 0x80);
 	check_json(message->headers);
 }
 

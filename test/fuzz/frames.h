@@ -22,7 +22,7 @@ typedef struct FramesOutcome
 } FramesOutcome;
 
 /* Checks, decodes and assembles length bytes, as src/broker.c does. */
-extern void harness_frames(const uint8 *bytes, size_t length,
-						   FramesOutcome *outcome);
+extern void
+harness_frames(const uint8 *bytes, size_t length, FramesOutcome *outcome);
 
 #endif /* FRAMES_H */
