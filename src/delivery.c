@@ -74,7 +74,7 @@ cdr_assembly_reset(CdrAssembly *assembly)
 	reset_buffer(&assembly->headers);
 	reset_buffer(&assembly->body);
 	if (assembly->identity != NULL)
-		(void) cdr_identity_end(assembly->identity, NULL);
+		cdr_identity_end(assembly->identity, NULL);
 	assembly->identity = NULL;
 }
 
@@ -260,8 +260,8 @@ complete(CdrAssembly *assembly, MemoryContext context, uint64 *tag,
 	{
 		pg_uuid_t *id = MemoryContextAlloc(context, sizeof(pg_uuid_t));
 
-		if (cdr_identity_end(assembly->identity, id))
-			message->id = id;
+		cdr_identity_end(assembly->identity, id);
+		message->id = id;
 		assembly->identity = NULL;
 	}
 	*tag = assembly->tag;
@@ -332,10 +332,8 @@ add_header(CdrAssembly *assembly, const amqp_frame_t *frame)
 	if (assembly->body_size > CDR_BODY_MAX)
 	{
 		assembly->identity = cdr_identity_begin();
-		if (assembly->identity == NULL ||
-			!cdr_identity_add(assembly->identity, assembly->message_id.data,
-							  assembly->message_id.len))
-			return CDR_MALFORMED;
+		cdr_identity_add(assembly->identity, assembly->message_id.data,
+						 assembly->message_id.len);
 	}
 	assembly->state = CDR_EXPECT_BODY;
 	return CDR_INCOMPLETE;
@@ -351,8 +349,7 @@ add_body(CdrAssembly *assembly, amqp_bytes_t piece)
 		return CDR_MALFORMED;
 	if (assembly->identity != NULL)
 	{
-		if (!cdr_identity_add(assembly->identity, piece.bytes, piece.len))
-			return CDR_MALFORMED;
+		cdr_identity_add(assembly->identity, piece.bytes, piece.len);
 		wanted = Min(wanted, (size_t) (CDR_BODY_START - assembly->body.len));
 	}
 	appendBinaryStringInfo(&assembly->body, piece.bytes, (int) wanted);

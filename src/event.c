@@ -524,9 +524,9 @@ cdr_event_parse(const CdrMessage *message, const CdrEventOptions *options,
 	event->time = message->received_at;
 	if (message->id != NULL)
 		event->id = *message->id;
-	else if (!cdr_identity_of(message->message_id, message->message_id_length,
-							  message->body, message->body_length, &event->id))
-		return fail(event, "XX000", pstrdup("could not compute SHA-256"));
+	else
+		cdr_identity_of(message->message_id, message->message_id_length,
+						message->body, message->body_length, &event->id);
 
 	if (!check_body(message, options, event) ||
 		!read_fields(message, &reader, event))

@@ -7,6 +7,10 @@
  * server's wrapper: that needs a resource owner, which a worker between
  * transactions has not.
  *
+ * A digest that cannot be had is an error, never a value: events with the same
+ * identity are one event.  OpenSSL that was short of memory once, when it set
+ * itself up, may fail for the rest of the process; so the error should end it.
+ *
  *-------------------------------------------------------------------------
  */
 #ifdef FRONTEND
@@ -17,30 +21,43 @@
 
 #include "identity.h"
 
+static void
+check(bool done)
+{
+	if (done)
+		return;
+#ifdef FRONTEND
+	abort();
+#else
+	ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY),
+					errmsg("could not compute SHA-256")));
+#endif
+}
+
 /* Leaves the first 128 bits of the digest in *id. */
-static bool
+static void
 finish(EVP_MD_CTX *context, pg_uuid_t *id)
 {
 	unsigned char digest[EVP_MAX_MD_SIZE];
 
-	if (!EVP_DigestFinal_ex(context, digest, NULL))
-		return false;
+	check(EVP_DigestFinal_ex(context, digest, NULL) == 1);
 	memcpy(id->data, digest, UUID_LEN);
-	return true;
 }
 
-bool
+void
 cdr_identity_of(const char *message_id, size_t message_id_length,
 				const char *body, size_t body_length, pg_uuid_t *id)
 {
 	/* one for the life of the process: to make one costs as much as to use it */
 	static EVP_MD_CTX *context = NULL;
 
-	if (context == NULL && (context = EVP_MD_CTX_new()) == NULL)
-		return false;
-	return EVP_DigestInit_ex(context, EVP_sha256(), NULL) &&
-		   EVP_DigestUpdate(context, message_id, message_id_length) &&
-		   EVP_DigestUpdate(context, body, body_length) && finish(context, id);
+	if (context == NULL)
+		context = EVP_MD_CTX_new();
+	check(context != NULL &&
+		  EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1 &&
+		  EVP_DigestUpdate(context, message_id, message_id_length) == 1 &&
+		  EVP_DigestUpdate(context, body, body_length) == 1);
+	finish(context, id);
 }
 
 EVP_MD_CTX *
@@ -48,25 +65,21 @@ cdr_identity_begin(void)
 {
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
 
-	if (context != NULL && !EVP_DigestInit_ex(context, EVP_sha256(), NULL))
-	{
-		EVP_MD_CTX_free(context);
-		return NULL;
-	}
+	check(context != NULL &&
+		  EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1);
 	return context;
 }
 
-bool
+void
 cdr_identity_add(EVP_MD_CTX *context, const void *data, size_t length)
 {
-	return EVP_DigestUpdate(context, data, length) == 1;
+	check(EVP_DigestUpdate(context, data, length) == 1);
 }
 
-bool
+void
 cdr_identity_end(EVP_MD_CTX *context, pg_uuid_t *id)
 {
-	bool done = id != NULL && finish(context, id);
-
+	if (id != NULL)
+		finish(context, id);
 	EVP_MD_CTX_free(context);
-	return done;
 }
