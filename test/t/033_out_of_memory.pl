@@ -1,0 +1,66 @@
+# Memory that cannot be had, anywhere, now and then, does not bring the server
+# down, and costs and doubles nothing.
+#
+# CDR_TEST_MEMORY_SECONDS is how long that goes on (default: 15).
+
+use strict;
+use warnings FATAL => 'all';
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use CdrService::Fixture;
+use CdrService::Oracle;
+use CdrService::Util qw(repository poll);
+
+my $seconds = $ENV{CDR_TEST_MEMORY_SECONDS} || 15;
+my $file    = PostgreSQL::Test::Utils::tempdir('scarce') . '/control';
+my $cdr     = CdrService::Fixture->new('scarce', start => 0);
+my $failed  = 0;
+
+# Of $one_in allocations of a process one fails, from now on; returns how many
+# have failed so far.
+sub ration
+{
+	my ($process, $one_in) = @_;
+
+	open my $control, '+<', $file or die "could not open $file: $!";
+	sysread $control, my $before, 12;
+	$failed += unpack 'x8 l', $before;
+	sysseek $control, 0, 0;
+	syswrite $control, pack('l l l', $process, $one_in, 0);
+	close $control;
+	return;
+}
+
+append_to_file($file, pack('l l l', 0, 1, 0));
+{
+	local $ENV{CDR_TEST_MEMORY} = $file;
+	local $ENV{LD_PRELOAD} = repository() . '/test/tools/scarce_memory.so';
+	$cdr->node->start;
+}
+$cdr->sql('CREATE EXTENSION cdr_service');
+$cdr->wait_for_state('consuming');
+my $oracle   = CdrService::Oracle->new($cdr);
+my $uri      = $cdr->broker->uri;
+my $deadline = time + $seconds;
+my $round    = 0;
+
+while (time < $deadline)
+{
+	my $pid = $cdr->status('pid') || next;
+
+	# rare and frequent; while connecting, too
+	ration($pid, 2 + int(rand(rand(300))));
+	$oracle->publish(20, poison => 2);
+	$cdr->set('cdr_service.prefetch' => 100 + $round++ % 2);
+}
+ration(0, 1);
+note "$failed allocations failed in $round rounds";
+cmp_ok($failed, '>', 10, 'allocations failed');
+$oracle->is_satisfied('with memory that was scarce');
+is($cdr->log_matches(qr/was terminated by signal|PANIC/, 0),
+	0, 'the server has not crashed');
+$cdr->nothing_left('out of memory');
+
+done_testing();
