@@ -155,7 +155,8 @@ handle_method(CdrBroker *broker, const amqp_method_t *method)
 		case AMQP_BASIC_CANCEL_METHOD:
 			return fail(broker, "42704",
 						"broker cancelled the consumer: queue \"%s\" was "
-						"deleted or moved",
+						"deleted or moved, or waited too long for an "
+						"acknowledgement",
 						cdr_queue);
 		case AMQP_CONNECTION_BLOCKED_METHOD:
 		case AMQP_CONNECTION_UNBLOCKED_METHOD:
