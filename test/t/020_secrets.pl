@@ -1,0 +1,278 @@
+# The password comes out of a file that is safe, anew for each connection; and
+# it shows nowhere: in no line of the log at its wordiest, no view, no error.
+
+use strict;
+use warnings FATAL => 'all';
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use CdrService::Events qw(simple_events);
+use CdrService::Fixture;
+
+my %secret = (
+	first     => 'first-4711-never-to-be-seen',
+	second    => 'second-4712-never-to-be-seen',
+	wrong     => 'wrong-4713-never-to-be-seen',
+	malformed => 'malformed-4714-never-to-be-seen',
+	misplaced => 'misplaced-4715-never-to-be-seen');
+my $secrets = qr/\d{4}-never-to-be-seen/;
+
+my $broker = CdrService::Broker->shared;
+my $port   = $broker->port;
+my $vhost  = $broker->vhost;
+my $user   = "secrets-$vhost";
+my $dead   = PostgreSQL::Test::Cluster::get_free_port();
+
+sub set_broker_password
+{
+	my ($password) = @_;
+
+	return $broker->ctl('eval',
+		"ok = rabbit_auth_backend_internal:put_user(#{name => <<\"$user\">>,"
+		  . " password => <<\"$password\">>, tags => <<>>}, <<\"test\">>),"
+		  . " ok = rabbit_auth_backend_internal:set_permissions(<<\"$user\">>,"
+		  . " <<\"$vhost\">>, <<\".*\">>, <<\".*\">>, <<\".*\">>, <<\"test\">>).");
+}
+
+sub break_connection
+{
+	return $broker->ctl('close_all_user_connections', $user, 'test');
+}
+
+my $file = PostgreSQL::Test::Utils::tempdir('secret') . '/password';
+
+sub write_password
+{
+	my ($text) = @_;
+
+	unlink $file;
+	append_to_file($file, $text);
+	chmod 0600, $file or die "could not protect $file: $!";
+	return;
+}
+
+set_broker_password($secret{first});
+write_password("$secret{first}\n");
+my $recommended = "amqp://$user\@127.0.0.1:$port/$vhost";
+my $cdr         = CdrService::Fixture->new(
+	'secrets',
+	broker => $broker,
+	config => <<"EOC");
+cdr_service.amqp_uri = '$recommended'
+cdr_service.amqp_password_file = '$file'
+log_min_messages = debug5
+log_min_error_statement = debug5
+log_error_verbosity = verbose
+log_connections = on
+log_disconnections = on
+log_duration = on
+EOC
+pass('the password of the file lets the worker in');
+
+my $published = 0;
+
+sub drains
+{
+	my ($name) = @_;
+
+	$cdr->publish(simple_events(30, $name));
+	$published += 30;
+	return $cdr->wait_drained($published);
+}
+
+# Nothing that anybody can ask the server shows a secret.  (The sieve is here:
+# a query for a secret would hold it.)
+sub shows_nowhere
+{
+	my ($name) = @_;
+	my @seen;
+
+	foreach my $query (
+		'SELECT * FROM cdr_status()',
+		'SELECT * FROM pg_stat_activity',
+		'SET ROLE visitor; SELECT * FROM pg_settings',
+		'SET ROLE watcher; SELECT * FROM cdr_status()',
+		'SET ROLE watcher; SELECT * FROM pg_stat_activity')
+	{
+		push @seen, $query if $cdr->sql($query) =~ $secrets;
+	}
+	return is("@seen", '', "$name: no secret in views and status");
+}
+
+sub refused
+{
+	my ($name, $sqlstate, $error, $do) = @_;
+	my $before = $cdr->sql('SELECT clock_timestamp()');
+
+	$do->();
+	$cdr->wait_for(
+		"state = 'backing off' AND last_error_time > '$before' FROM cdr_status()"
+	);
+	like($cdr->status('last_error'), $error, "$name: refused, and told why");
+	$cdr->status_is('last_error_sqlstate', $sqlstate, "$name: SQLSTATE");
+	return shows_nowhere($name);
+}
+
+sub consumes
+{
+	my ($name) = @_;
+
+	$cdr->wait_for(
+		"state = 'consuming' AND host = '127.0.0.1:$port' FROM cdr_status()");
+	return pass("$name: consumes");
+}
+
+$cdr->sql('CREATE ROLE watcher IN ROLE pg_monitor; CREATE ROLE visitor');
+is($cdr->sql('SET ROLE watcher; SELECT state FROM cdr_status()'),
+	'consuming', 'a monitoring role may see the status');
+foreach my $setting ('amqp_uri', 'amqp_password_file', 'tls_ca_file',
+	'tls_cert_file', 'tls_key_file')
+{
+	like(
+		$cdr->error_of("SET ROLE visitor; SHOW cdr_service.$setting"),
+		qr/permission denied|must be superuser/,
+		"others may not see $setting");
+}
+drains('first');
+shows_nowhere('first');
+
+# --- rotation: no reload, no restart
+
+my $pid = $cdr->status('pid');
+
+set_broker_password($secret{second});
+write_password("$secret{second}\r\nwhat follows is not read\n");
+$cdr->status_is('state', 'consuming', 'a connection outlives its password');
+break_connection();
+$cdr->wait_for("reconnects >= 1 AND state = 'consuming' FROM cdr_status()");
+$cdr->status_is('pid', $pid, 'rotated: the same worker is back');
+drains('second');
+shows_nowhere('rotated');
+
+write_password($secret{wrong});
+break_connection();
+$cdr->wait_for(
+	"last_error LIKE '%ACCESS_REFUSED%' AND last_error_sqlstate = '28000' FROM cdr_status()"
+);
+pass('wrong password: refused, and told why');
+shows_nowhere('wrong password');
+write_password($secret{second});
+consumes('wrong password, corrected in the file');
+
+# --- files that are not safe, or hold nothing of use
+
+# Each applies to the next connection, for which a setting is changed.
+my $prefetch = 1000;
+
+sub reconnect
+{
+	return $cdr->set('cdr_service.prefetch' => ++$prefetch);
+}
+
+foreach my $case (
+	[
+		'readable by others',
+		qr/password file .*mode 0600/,
+		sub { chmod 0644, $file }
+	],
+	[
+		'by the group', qr/password file .*mode 0600/,
+		sub { chmod 0640, $file }
+	],
+	[
+		'empty', qr/first line of password file/,
+		sub { write_password("\n") }
+	],
+	[
+		'too long',
+		qr/first line of password file/,
+		sub { write_password("$secret{misplaced}-" x 20) }
+	],
+	[ 'missing', qr/password file .*No such file/, sub { unlink $file } ],
+	[
+		'a directory',
+		qr/password file .*not a regular file/,
+		sub { unlink $file; mkdir $file }
+	])
+{
+	my ($name, $error, $do) = @$case;
+
+	refused("password file, $name", 'F0000', $error,
+		sub { $do->(); reconnect(); });
+	rmdir $file;
+	write_password($secret{second});
+	$cdr->wait_for_state('consuming');
+}
+
+# --- a password within the URI: PostgreSQL itself logs a changed setting, we
+# do not
+
+foreach my $case (
+	[ 'no URI',     '22023', "amqp//$user:$secret{malformed}\@127.0.0.1/" ],
+	[ 'no port',    '22023', "amqp://$user:$secret{malformed}\@127.0.0.1:x/" ],
+	[ 'half a URI', '22023', "$user:$secret{malformed}\@127.0.0.1" ],
+	[
+		'another protocol', '22023', "http://$user:$secret{malformed}\@127.0.0.1/"
+	],
+	[
+		'nobody listens', '08001',
+		"amqp://$user:$secret{malformed}\@127.0.0.1:$dead/"
+	],
+	[ 'no such host', '08001', "amqps://$user:$secret{malformed}\@no.invalid/" ],
+	[
+		'no TLS there',
+		'08001',
+		"amqps://$user:$secret{malformed}\@127.0.0.1:$port/$vhost"
+	])
+{
+	my ($name, $sqlstate, $uri) = @$case;
+
+	refused($name, $sqlstate, qr/./,
+		sub { $cdr->set('cdr_service.amqp_uri' => $uri); });
+}
+refused(
+	'wrong password in the URI',
+	'28000',
+	qr/ACCESS_REFUSED/,
+	sub {
+		$cdr->set(
+			'cdr_service.amqp_password_file' => '',
+			'cdr_service.amqp_uri' =>
+			  "amqp://$user:$secret{wrong}\@127.0.0.1:$port/$vhost");
+	});
+$cdr->set(
+	'cdr_service.amqp_password_file' => $file,
+	'cdr_service.amqp_uri'           => $recommended);
+consumes('the recommended way again');
+drains('again');
+$cdr->stored_is($published, 'secrets');
+
+# --- the log
+
+$cdr->nothing_left('secrets');
+my $log = $cdr->log_since(0);
+like($log, qr/DEBUG:  00000: /, 'the log is at its wordiest');
+my @said = grep { $_ =~ $secrets } split /\n/, $log;
+my ($server, $ours) = (0, 0);
+
+foreach my $line (@said)
+{
+	if ($line =~ /parameter "cdr_service\.amqp_uri" changed to "/)
+	{
+		$server++;
+	}
+	else
+	{
+		$ours++;
+		diag($line);
+	}
+}
+is($ours, 0, 'no line of the log holds a secret');
+is($server, 8,
+	'but for those of the server itself, of amqp_uri with a password');
+unlike($log, qr/(?:$secret{first}|$secret{second})/,
+	'and none at all a password that stands in the file alone');
+
+done_testing();
