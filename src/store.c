@@ -93,10 +93,13 @@ static CdrStatement insert_new_events = {
 	.types = EVENT_TYPES,
 };
 
+/* LIMIT, for the index: else a plan made while the log was small reads all of
+ * it, again and again, as it grows. */
 static CdrStatement find_events = {
-	.sql = "SELECT s.event_id FROM sought_events AS s(call_id, event_id)"
-		   " WHERE EXISTS (SELECT FROM %1$s.call_events AS e"
-		   " WHERE e.call_id = s.call_id AND e.event_id = s.event_id)",
+	.sql = "SELECT s.event_id FROM sought_events AS s(call_id, event_id),"
+		   " LATERAL (SELECT FROM %1$s.call_events AS e"
+		   " WHERE e.call_id = s.call_id AND e.event_id = s.event_id"
+		   " LIMIT 1) AS found",
 	.rows = "sought_events",
 	.ncolumns = 2,
 	.types = {TEXTOID, UUIDOID},
