@@ -706,6 +706,12 @@ close_session(const CdrRights *rights)
 	cdr_catalog_restore_rights(rights);
 }
 
+static bool
+find_tables(CdrTables *tables)
+{
+	return cdr_catalog_find(tables) && cdr_catalog_is_supported(tables);
+}
+
 /*
  * Finds the tables and locks them as the statements will: so that DROP
  * EXTENSION either waits for us or is seen, and so that whoever is making a
@@ -717,7 +723,7 @@ lock_tables(CdrTables *tables)
 {
 	Oid relations[4];
 
-	if (!cdr_catalog_find(tables) || !cdr_catalog_is_supported(tables))
+	if (!find_tables(tables))
 		return false;
 	relations[0] = tables->call_events;
 	relations[1] = tables->calls;
@@ -732,7 +738,8 @@ lock_tables(CdrTables *tables)
 		if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relations[i])))
 			return false;
 	}
-	return true;
+	/* an update of the extension may have been what we waited for */
+	return find_tables(tables);
 }
 
 /* The same where the tables must be there; for SQL functions. */

@@ -46,6 +46,7 @@
 #include "replication/syncrep.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
+#include "storage/pmsignal.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -471,6 +472,12 @@ store(Worker *worker)
 			enter_connecting(worker);
 			break;
 		case CDR_STORE_NO_TABLES:
+			ereport(LOG,
+					(errmsg("cdr_service worker %d: waiting for extension "
+							"\"%s\"",
+							worker->number, CDR_EXTENSION_NAME),
+					 errdetail("It was dropped, or is of another version than "
+							   "its library.")));
 			disconnect(worker);
 			enter(worker, CDR_WAITING_FOR_EXTENSION);
 			break;
@@ -784,6 +791,9 @@ run(Worker *worker)
 		{
 			Assert(CurrentMemoryContext == loop_context);
 			CHECK_FOR_INTERRUPTS();
+			/* with a backlog there is no wait that would notice */
+			if (!PostmasterIsAlive())
+				proc_exit(1);
 			reload(worker);
 			step(worker);
 		}
