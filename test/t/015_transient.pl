@@ -47,11 +47,16 @@ sub is_ridden_out
 
 my $session = $cdr->session;
 
-# Longer than three heartbeats, without which RabbitMQ hangs up.
+# Longer than three heartbeats, without which RabbitMQ hangs up; on a
+# partition, for the worker to meet in the middle of its work.
+$cdr->sql(q{SELECT cdr_create_partitions('2026-03-01', '2026-03-01')});
 is_ridden_out(
 	'a long lock',
 	'55P03',
-	sub { $session->query('BEGIN; LOCK TABLE calls') },
+	sub {
+		$session->query(
+			'BEGIN; LOCK TABLE call_events_20260301 IN SHARE MODE');
+	},
 	sub {
 		my $since = $cdr->sql('SELECT now()');
 		$cdr->wait_for(
@@ -97,10 +102,45 @@ is_ridden_out(
 is(join(' ', $cdr->worker_pids),
 	"@pids", 'the workers are still the same processes');
 
+# --- a deadlock with a session that takes calls in an order of its own: the
+# worker, which has waited for half a second, is the one to notice
+
+$cdr->set('deadlock_timeout' => '500ms');
+$session->query(q{SET deadlock_timeout = '1h'});
+$cdr->sql(
+	q{SELECT cdr_ingest_event('{"eventType":"call.started","callId":"zzz"}')}
+);
+$stored++;
+my $log = $cdr->log_size;
+# (on a busy machine, it may notice before there is a deadlock)
+foreach my $round (1 .. 9)
+{
+	$session->query(
+		q{BEGIN; UPDATE calls SET caller_number = NULL WHERE call_id = 'zzz'}
+	);
+	# (the two workers take turns)
+	my $n = 0;
+	$cdr->publish(
+		map { $n++; qq({"eventType":"call.held","callId":"$_","n":"$round, $n"}) }
+		  'locked row', 'locked row', 'zzz', 'zzz');
+	$stored += 4;
+	$cdr->wait_for(
+		q{count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'cdr_service worker' AND wait_event_type = 'Lock'}
+	);
+	$session->query(
+		q{UPDATE calls SET caller_number = NULL WHERE call_id = 'locked row'; COMMIT}
+	);
+	$cdr->wait_drained($stored);
+	last if $cdr->log_matches(qr/could not store a batch: deadlock/, $log);
+}
+is($cdr->log_matches(qr/could not store a batch: deadlock detected/, $log),
+	1, 'a deadlock: the worker gives way');
+$cdr->stored_is($stored, 'a deadlock');
+
 # --- two sessions and two workers at the same calls at once, in opposite order:
 # they wait for each other, and do not deadlock
 
-my $log       = $cdr->log_size;
+$log = $cdr->log_size;
 my @events    = simple_events(6000, 'crossing');
 my @backwards = reverse @events;
 my @sessions  = ($cdr->session, $cdr->session);
