@@ -983,6 +983,37 @@ cdr_store_batch(CdrEvent *events, int count, CdrStoreResult *result)
 	return outcome;
 }
 
+bool
+cdr_store_is_outdated(void)
+{
+	bool outdated;
+	bool isnull;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (SPI_execute(
+			"SELECT EXISTS (SELECT FROM pg_settings"
+			" WHERE name = 'default_transaction_read_only' AND setting = 'on'"
+			" AND source IN ('global', 'database', 'user', 'database user'))"
+			" AND NOT EXISTS"
+			" (SELECT FROM pg_db_role_setting, unnest(setconfig) AS s"
+			" WHERE setdatabase IN (0, (SELECT oid FROM pg_database"
+			" WHERE datname = current_database()))"
+			" AND setrole IN (0, current_user::regrole)"
+			" AND split_part(s, '=', 1) = 'default_transaction_read_only'"
+			" AND split_part(s, '=', 2)::bool)",
+			true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute failed");
+	outdated = DatumGetBool(cdr_result(0, 1, &isnull));
+	SPI_finish();
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	return outdated;
+}
+
 /* ------------------------------------------------------------------------
  * For SQL functions
  * ------------------------------------------------------------------------

@@ -53,6 +53,13 @@ extern CdrStoreOutcome
 cdr_store_batch(CdrEvent *events, int count, CdrStoreResult *result);
 
 /*
+ * Is this session read-only by a setting of its database or role that is not
+ * there any more?  A session reads those when it begins, and never again.
+ * For the worker, outside of any transaction; throws.
+ */
+extern bool cdr_store_is_outdated(void);
+
+/*
  * Writes events in the caller's transaction; for SQL functions.  All must
  * have been understood; whatever the tables refuse is an ERROR.
  */

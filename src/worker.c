@@ -106,6 +106,7 @@ typedef struct Worker
 
 	int			failed_connects; /* in a row */
 	int			failed_stores;	 /* in a row */
+	bool		read_only;		 /* was the reason of the last one */
 	TimestampTz wake_at;		 /* of backing off and retrying */
 	TimestampTz maintain_at;	 /* when to look after partitions again */
 	bool		stats_pending;
@@ -408,6 +409,9 @@ retry_later(Worker *worker, const CdrStoreResult *result)
 						worker->number, result->error),
 				 errdetail("It is kept and tried again until it is stored.")));
 	worker->failed_stores++;
+	worker->read_only =
+		strcmp(result->sqlstate,
+			   unpack_sql_state(ERRCODE_READ_ONLY_SQL_TRANSACTION)) == 0;
 	wake_after(worker, delay);
 	enter(worker, CDR_RETRYING);
 }
@@ -572,6 +576,28 @@ consume(Worker *worker)
 		wait_for_messages(worker);
 }
 
+/*
+ * ALTER DATABASE ... RESET reaches new sessions only: so if that is what a
+ * batch waits for, the next process of this worker is the one to store it.
+ */
+static void
+end_if_outdated(Worker *worker)
+{
+	bool outdated;
+
+	if (!worker->read_only)
+		return;
+	begin_cancellable();
+	outdated = cdr_store_is_outdated();
+	end_cancellable();
+	if (!outdated)
+		return;
+	ereport(LOG, (errmsg("cdr_service worker %d: starting again, because "
+						 "database or role are not read-only any more",
+						 worker->number)));
+	proc_exit(1);
+}
+
 /* Keeps the session alive while a batch waits for its next try. */
 static void
 retry(Worker *worker)
@@ -586,7 +612,10 @@ retry(Worker *worker)
 		enter(worker, CDR_BACKING_OFF);
 	}
 	else if (until(worker->wake_at) <= 0)
+	{
+		end_if_outdated(worker);
 		store(worker);
+	}
 	else
 		cdr_broker_wait(worker->broker,
 						Min(until(worker->wake_at), cdr_heartbeat * 500L));

@@ -102,6 +102,22 @@ is_ridden_out(
 is(join(' ', $cdr->worker_pids),
 	"@pids", 'the workers are still the same processes');
 
+# --- a read-only database, which a session only notices as it begins: so do
+# workers, also when it is over
+
+$cdr->sql('ALTER DATABASE postgres SET default_transaction_read_only = on',
+	'template1');
+$cdr->terminate_worker($_) foreach @pids;
+$cdr->publish(simple_events(300, 'read-only database'));
+$cdr->wait_for(
+	"bool_and(state = 'retrying' AND last_error_sqlstate = '25006') FROM cdr_status()"
+);
+$cdr->sql('ALTER DATABASE postgres RESET default_transaction_read_only',
+	'template1');
+$stored += 300;
+$cdr->wait_drained($stored);
+$cdr->stored_is($stored, 'read-only database');
+
 # --- a deadlock with a session that takes calls in an order of its own: the
 # worker, which has waited for half a second, is the one to notice
 
