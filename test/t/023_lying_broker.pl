@@ -63,16 +63,10 @@ my @after     = (
 	[ 'another class', deliver(1) . header(1, class => 10), qr/another class/ ],
 	[ 'a delivery on channel 2', deliver(1, channel => 2), qr/channel 2/ ],
 	[
-		'a delivery on the channel of the connection',
-		method(0, 60, 60, pack('C/a Q> C C/a C/a', 'tag', 1, 0, '', '')),
-		qr/channel 0/
-	],
-	[
 		'no end of a frame',
 		substr(deliver(1), 0, -1) . 'x',
 		qr/without its end/
 	],
-	[ 'three bytes of a method', frame(1, 1, 'abc'), qr/method that is cut/ ],
 	[
 		'a delivery without arguments', frame(1, 1, $method_id),
 		qr/cannot be decoded/
@@ -90,19 +84,12 @@ my @after     = (
 			properties => pack('N', 2**32 - 1)),
 		qr/content header that is cut short/
 	],
-	[
-		'more flags than there are',
-		deliver(1) . header(1, flags => 1, properties => pack('n', 1) x 100),
-		qr/does not have/
-	],
-	[ 'a frame of another kind', frame(7, 1, 'x'), qr/no frame of AMQP/ ],
 	[ 'another protocol', "HTTP/1.1 400 Bad Request\r\n\r\n", qr/no frame/ ],
 	[
 		'a frame of 2 GB', pack('C n N', 3, 1, 2**31) . 'x' x 100,
 		qr/larger than was agreed/
 	],
 	[ 'a body before its header', deliver(1) . body('x'), qr/do not follow/ ],
-	[ 'a header without delivery', header(1), qr/do not follow/ ],
 	[
 		'a body larger than announced', deliver(1) . header(10) . body('x' x 11),
 		qr/do not follow/
@@ -178,7 +165,6 @@ my @before = (
 		'mechanisms that only look alike', START,
 		start(table(), 'PLAINER XPLAIN'), qr/PLAIN/
 	],
-	[ 'another version', START, "AMQP\0\1\0\0", qr/does not speak AMQP/ ],
 	[
 		'properties nested deep', START,
 		start(nested(5000, 'F'), 'PLAIN'),
@@ -195,7 +181,12 @@ my @before = (
 		qr/unexpected method 0x000A0014/
 	],
 	[ 'half of the sizes',   START_OK, method(0, 10, 30, 'x'), qr/decoded/ ],
+	[ 'another version',     START,    "AMQP\0\1\0\0", qr/does not speak AMQP/ ],
 	[ 'frames of 1 byte',    START_OK, tune(1, 1,    0), qr/frames of 1 byte/ ],
+	[ 'a closed connection', START_OK,
+		method(0, 10, 50, pack('n C/a n n', 530, 'NOT_ALLOWED', 10, 40)),
+		qr/530 NOT_ALLOWED/
+	],
 	[ 'frames of 4095 byte', START_OK, tune(1, 4095, 0), qr/frames of 4095/ ],
 	[
 		'half of an answer', DECLARE,
@@ -213,20 +204,40 @@ my @odd = (
 	[ 'limits beyond all', tune(65535, 2**32 - 1, 65535) ],
 	[ 'the least limits',  tune(1,     4096,      1) ],);
 
-# (one after the other: a session that came to consume has the next one
-# connected without delay)
-my @cases;
-while (@before || @after)
+# Several at once: the worker tries each server that it knows of, and says of
+# each of several why it is none.
+sub refuses
 {
-	my $before = shift @before;
-	my $after  = shift @after;
+	my (@cases)  = @_;
+	my @fakes    = map {
+		CdrService::FakeBroker->scripted({ answers => { @$_[ 1, 2 ] } })
+	} @cases;
+	my $error;
 
-	push @cases,
-	  [ $before->[0], $before->[3], { answers => { @$before[ 1, 2 ] } } ]
-	  if $before;
-	push @cases, [ $after->[0], $after->[2], { send => $after->[1] } ]
-	  if $after;
+	$cdr->set('cdr_service.amqp_uri' => join ', ', map { $_->uri } @fakes);
+	poll(
+		sub {
+			$error = $cdr->status('last_error');
+			return !grep { index($error, ':' . $_->port . ':') < 0 } @fakes;
+		},
+		'all of them to be tried');
+	foreach my $i (0 .. $#cases)
+	{
+		like(
+			(split /; /, $error =~ s/^.*:@{[$fakes[$i]->port]}: //r)[0],
+			$cases[$i][3],
+			"$cases[$i][0]: told and survived");
+	}
+	$_->stop foreach @fakes;
+	return;
 }
+
+$oracle->start(400, rate => 200);
+refuses(splice @before, 0, 3) while @before;
+
+# One after the other: a session that came to consume has the next one
+# connected without much delay.
+my @cases = map { [ $_->[0], $_->[2], { send => $_->[1] } ] } @after;
 foreach my $odd (@odd)
 {
 	push @cases,
@@ -239,10 +250,8 @@ foreach my $odd (@odd)
 		}
 	  ];
 }
-
-$oracle->start(400, rate => 200);
-my $offset = $cdr->log_size;
 my $fake   = CdrService::FakeBroker->scripted(map { $_->[2] } @cases);
+my $offset = $cdr->log_size;
 $cdr->set('cdr_service.amqp_uri' => $fake->uri);
 my @troubles = troubles(scalar @cases, $offset);
 foreach my $i (0 .. $#cases)
@@ -251,7 +260,7 @@ foreach my $i (0 .. $#cases)
 }
 like($cdr->status('last_error'),
 	qr/cut/, 'the last of them is seen in cdr_status()');
-cmp_ok($cdr->status('reconnects'), '>=', 25, 'each had the worker reconnect');
+cmp_ok($cdr->status('reconnects'), '>=', 20, 'each had the worker reconnect');
 
 # --- what only looks wrong, and is stored
 
@@ -323,7 +332,6 @@ $fake->stop;
 
 $fake = CdrService::FakeBroker->scripted(
 	{ send => sub { send_body($_[0], 2**64 - 1, 2**50) } });
-$offset = $cdr->log_size;
 $cdr->set('cdr_service.amqp_uri' => $fake->uri);
 $cdr->wait_for_state('consuming');
 cmp_ok($cdr->terminate_worker, '<', 1,
@@ -359,7 +367,6 @@ note "a deaf broker: $trouble";
 $cdr->set('cdr_service.amqp_uri' => $real);
 $cdr->wait_for("host LIKE '%:" . $cdr->broker->port . "' FROM cdr_status()");
 $deaf->stop;
-$cdr->sql('ALTER SYSTEM RESET ALL');
 $cdr->set('cdr_service.batch_size' => 1000);
 
 # --- publishers: the same through the real broker, which passes it on
