@@ -144,8 +144,10 @@ my $reconnects = reload_storm(
 cmp_ok($reconnects, '>=', 1,  'reloads with a change: it is applied');
 cmp_ok($reconnects, '<=', 50, 'with one reconnect for each at most');
 note "50 changes: $reconnects reconnects";
+my $log = $cdr->log_size;
 $cdr->sql('ALTER SYSTEM RESET ALL');
 $cdr->node->reload;
+$cdr->node->wait_for_log(qr/consuming from queue/, $log);
 
 # --- a storm of cancels: batches fail, and are tried again
 
@@ -192,7 +194,7 @@ $oracle->is_satisfied("$rounds stops");
 
 my $victim = $cdr->session;
 my $pid    = $victim->query('SELECT pg_backend_pid()');
-my $log    = $cdr->log_size;
+$log = $cdr->log_size;
 $oracle->start(200, rate => 1000);
 $cdr->wait_for('batches > 5 FROM cdr_status()');
 kill 'KILL', $pid;

@@ -141,14 +141,14 @@ sub postmaster_pid
 	  [0];
 }
 
-# Waits until the server is down, without having been asked to stop.
+# Waits until the server has ended by itself.
 sub wait_until_down
 {
 	my ($self) = @_;
-	my $pid = $self->postmaster_pid;
+	my $file = $self->node->data_dir . '/postmaster.pid';
 
-	poll(sub { !kill 0, $pid }, 'the server to go down');
-	$self->node->_update_pid(-1);
+	poll(sub { !-e $file }, 'the server to go down');
+	$self->node->_update_pid(0);
 	return;
 }
 
