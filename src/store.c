@@ -42,6 +42,7 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/lmgr.h"
+#include "storage/sinval.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
@@ -721,7 +722,9 @@ find_tables(CdrTables *tables)
 static bool
 lock_tables(CdrTables *tables)
 {
-	Oid relations[4];
+	uint64 seen = SharedInvalidMessageCounter;
+	bool   waited = false;
+	Oid	   relations[4];
 
 	if (!find_tables(tables))
 		return false;
@@ -734,12 +737,17 @@ lock_tables(CdrTables *tables)
 		/* a DBA may do without a default partition */
 		if (!OidIsValid(relations[i]))
 			continue;
-		LockRelationOid(relations[i], RowExclusiveLock);
+		if (!ConditionalLockRelationOid(relations[i], RowExclusiveLock))
+		{
+			waited = true;
+			LockRelationOid(relations[i], RowExclusiveLock);
+		}
 		if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relations[i])))
 			return false;
 	}
-	/* an update of the extension may have been what we waited for */
-	return find_tables(tables);
+	/* an update of the extension may have been what we waited for, or missed */
+	return (!waited && seen == SharedInvalidMessageCounter) ||
+		   find_tables(tables);
 }
 
 /* The same where the tables must be there; for SQL functions. */
