@@ -244,17 +244,6 @@ mechanism_of(const Server *server)
 }
 
 static amqp_table_entry_t
-entry(const char *key, const char *value)
-{
-	amqp_table_entry_t result = {0};
-
-	result.key = amqp_cstring_bytes(key);
-	result.value.kind = AMQP_FIELD_KIND_UTF8;
-	result.value.value.bytes = amqp_cstring_bytes(value);
-	return result;
-}
-
-static amqp_table_entry_t
 capability(const char *key)
 {
 	amqp_table_entry_t result = {0};
@@ -273,9 +262,11 @@ send_start_ok(CdrBroker *broker, const Server *server, const char *name)
 		capability("consumer_cancel_notify"), capability("connection.blocked"),
 		capability("authentication_failure_close")};
 	amqp_table_entry_t properties[] = {
-		entry("product", "cdr_service"), entry("version", CDR_VERSION),
-		entry("platform", "PostgreSQL " PG_VERSION),
-		entry("connection_name", name), entry("capabilities", "")};
+		cdr_session_text("product", "cdr_service"),
+		cdr_session_text("version", CDR_VERSION),
+		cdr_session_text("platform", "PostgreSQL " PG_VERSION),
+		cdr_session_text("connection_name", name),
+		cdr_session_text("capabilities", "")};
 	amqp_connection_start_ok_t start_ok = {0};
 	StringInfoData			   response;
 	bool					   sent;

@@ -34,6 +34,18 @@ struct CdrBroker
 	char		  sqlstate[6];
 };
 
+/* An entry of a table; the strings must live as long. */
+static inline amqp_table_entry_t
+cdr_session_text(const char *key, const char *value)
+{
+	amqp_table_entry_t entry = {0};
+
+	entry.key = amqp_cstring_bytes(key);
+	entry.value.kind = AMQP_FIELD_KIND_UTF8;
+	entry.value.value.bytes = amqp_cstring_bytes(value);
+	return entry;
+}
+
 /*
  * Sends a method of the channel and awaits the answer.  False, with the reason
  * noted, if the broker refuses, which closes the channel and leaves its reply

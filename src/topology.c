@@ -30,17 +30,6 @@
 #define DELIVERIES_TO_WARN_OF 3
 
 static amqp_table_entry_t
-text_argument(const char *key, const char *value)
-{
-	amqp_table_entry_t result = {0};
-
-	result.key = amqp_cstring_bytes(key);
-	result.value.kind = AMQP_FIELD_KIND_UTF8;
-	result.value.value.bytes = amqp_cstring_bytes(value);
-	return result;
-}
-
-static amqp_table_entry_t
 integer_argument(const char *key, int64 value)
 {
 	amqp_table_entry_t result = {0};
@@ -96,14 +85,14 @@ declare_queue(CdrBroker *broker)
 
 	if (cdr_queue_type == CDR_QUEUE_QUORUM)
 	{
-		arguments[count++] = text_argument("x-queue-type", "quorum");
+		arguments[count++] = cdr_session_text("x-queue-type", "quorum");
 		arguments[count++] = integer_argument("x-delivery-limit", NO_LIMIT);
 	}
 	else
-		arguments[count++] = text_argument("x-queue-type", "classic");
+		arguments[count++] = cdr_session_text("x-queue-type", "classic");
 	if (cdr_dead_letter_exchange[0] != '\0')
-		arguments[count++] =
-			text_argument("x-dead-letter-exchange", cdr_dead_letter_exchange);
+		arguments[count++] = cdr_session_text("x-dead-letter-exchange",
+											  cdr_dead_letter_exchange);
 	broker->may_drop = cdr_queue_type == CDR_QUEUE_QUORUM &&
 					   cdr_dead_letter_exchange[0] == '\0';
 	declare.queue = amqp_cstring_bytes(cdr_queue);
@@ -230,10 +219,10 @@ repeat_argument(const Difference *difference, amqp_table_entry_t *argument)
 	char	   *end;
 
 	if (strcmp(type, "longstr") == 0)
-		*argument = text_argument(name, pstrdup(difference->value));
+		*argument = cdr_session_text(name, pstrdup(difference->value));
 	else if (strcmp(type, "bool") == 0)
 	{
-		*argument = text_argument(name, "");
+		*argument = cdr_session_text(name, "");
 		argument->value.kind = AMQP_FIELD_KIND_BOOLEAN;
 		argument->value.value.boolean = strcmp(difference->value, "true") == 0;
 	}
@@ -290,9 +279,9 @@ ask_for_limit(CdrBroker *broker)
 	amqp_queue_declare_t declare = {0};
 	Difference			 difference;
 
-	arguments[0] = text_argument("x-queue-type", "quorum");
-	arguments[1] = text_argument("x-delivery-limit", "?");
-	arguments[2] = text_argument("x-max-age", "?");
+	arguments[0] = cdr_session_text("x-queue-type", "quorum");
+	arguments[1] = cdr_session_text("x-delivery-limit", "?");
+	arguments[2] = cdr_session_text("x-max-age", "?");
 	declare.queue = amqp_cstring_bytes(cdr_queue);
 	declare.durable = 1;
 	declare.arguments.entries = arguments;

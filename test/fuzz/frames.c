@@ -18,25 +18,12 @@
 #include "delivery.h"
 #include "frame_check.h"
 #include "frames.h"
+#include "promise.h"
 
 #define FRAME_MAX 131072
 
 /* More than the message is for its headers: "\\x00" is 5 bytes for one. */
 #define JSON_FACTOR 12
-
-#define PROMISE(condition)                \
-	do                                    \
-	{                                     \
-		if (!(condition))                 \
-			broken(#condition, __LINE__); \
-	} while (0)
-
-static void
-broken(const char *condition, int line)
-{
-	fprintf(stderr, "frames.c:%d: broken promise: %s\n", line, condition);
-	abort();
-}
 
 /* ------------------------------------------------------------------------
  * What delivery.c has of the server

@@ -17,6 +17,7 @@
 #include "mb/pg_wchar.h"
 
 #include "harness.h"
+#include "promise.h"
 #include "number.h"
 #include "timestamp.h"
 
@@ -30,13 +31,6 @@
 #define YEAR_10000 (INT64CONST(252455616000) * USECS_PER_SEC)
 #define DAY		   USECS_PER_DAY
 
-#define PROMISE(condition)                \
-	do                                    \
-	{                                     \
-		if (!(condition))                 \
-			broken(#condition, __LINE__); \
-	} while (0)
-
 /*
  * Until PostgreSQL 16 libpgcommon has the words for a JSON error only in the
  * server.  These here are weak: where the library has its own, they rule.
@@ -49,13 +43,6 @@ json_errdetail(JsonParseErrorType error, JsonLexContext *lex)
 	return psprintf("error %d at token \"%.*s\"", (int) error,
 					(int) (lex->token_terminator - lex->token_start),
 					lex->token_start);
-}
-
-static void
-broken(const char *condition, int line)
-{
-	fprintf(stderr, "harness.c:%d: broken promise: %s\n", line, condition);
-	abort();
 }
 
 /*

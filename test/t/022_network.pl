@@ -10,8 +10,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);
 
+use CdrService::Amqp qw(method);
 use CdrService::Fixture;
-use CdrService::FakeBroker qw(method);
 use CdrService::Oracle;
 use CdrService::Proxy;
 use CdrService::Util qw(poll repository);

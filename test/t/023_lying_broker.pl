@@ -8,8 +8,9 @@ use warnings FATAL => 'all';
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-use CdrService::FakeBroker
+use CdrService::Amqp
   qw(frame method deliver header body message table nested heartbeat);
+use CdrService::FakeBroker;
 use CdrService::Fixture;
 use CdrService::Oracle;
 use CdrService::RawPublisher;
@@ -142,10 +143,10 @@ my @after     = (
 # --- the same on the way to a consumer
 
 use constant {
-	START    => CdrService::FakeBroker::CONNECTION_START,
-	START_OK => CdrService::FakeBroker::CONNECTION_START_OK,
-	DECLARE  => CdrService::FakeBroker::QUEUE_DECLARE,
-	QOS      => CdrService::FakeBroker::BASIC_QOS,
+	START    => CdrService::Amqp::CONNECTION_START,
+	START_OK => CdrService::Amqp::CONNECTION_START_OK,
+	DECLARE  => CdrService::Amqp::QUEUE_DECLARE,
+	QOS      => CdrService::Amqp::BASIC_QOS,
 };
 
 sub start

@@ -8,119 +8,18 @@ use strict;
 use warnings FATAL => 'all';
 
 use Carp;
-use Exporter 'import';
 use IO::Select;
 use IO::Socket::INET;
 use POSIX                   ();
 use PostgreSQL::Test::Utils ();
 use Socket;
 
-our @EXPORT_OK = qw(frame method deliver header body message table nested
-  heartbeat);
-
+use CdrService::Amqp
+  qw(method deliver header body read_bytes read_frame write_bytes FRAME_METHOD
+  CONNECTION_START CONNECTION_START_OK CONNECTION_OPEN CONNECTION_CLOSE
+  CHANNEL_OPEN CHANNEL_CLOSE EXCHANGE_DECLARE QUEUE_DECLARE QUEUE_BIND
+  BASIC_QOS BASIC_CONSUME BASIC_CANCEL);
 use CdrService::Util qw(poll);
-
-# Frame types, and methods as class * 65536 + method.
-use constant {
-	FRAME_METHOD    => 1,
-	FRAME_HEADER    => 2,
-	FRAME_BODY      => 3,
-	FRAME_HEARTBEAT => 8,
-
-	CONNECTION_START    => 10 << 16 | 10,
-	CONNECTION_START_OK => 10 << 16 | 11,
-	CONNECTION_OPEN     => 10 << 16 | 40,
-	CONNECTION_CLOSE    => 10 << 16 | 50,
-	CHANNEL_OPEN        => 20 << 16 | 10,
-	CHANNEL_CLOSE       => 20 << 16 | 40,
-	EXCHANGE_DECLARE    => 40 << 16 | 10,
-	QUEUE_DECLARE       => 50 << 16 | 10,
-	QUEUE_BIND          => 50 << 16 | 20,
-	BASIC_QOS           => 60 << 16 | 10,
-	BASIC_CONSUME       => 60 << 16 | 20,
-	BASIC_CANCEL        => 60 << 16 | 30,
-};
-
-# ---------------------------------------------------------------------------
-# Frames, as bytes
-# ---------------------------------------------------------------------------
-
-sub frame
-{
-	my ($type, $channel, $payload) = @_;
-
-	return pack('C n N/a C', $type, $channel, $payload, 0xCE);
-}
-
-sub method
-{
-	my ($channel, $class, $method, $arguments) = @_;
-
-	return frame(FRAME_METHOD, $channel,
-		pack('n n', $class, $method) . $arguments);
-}
-
-sub heartbeat { return frame(FRAME_HEARTBEAT, 0, ''); }
-
-# The three parts of a message.  Options of a header: class, flags and what
-# they say follows.
-sub deliver
-{
-	my ($tag, %option) = @_;
-
-	return method(
-		$option{channel} || 1,
-		60, 60,
-		pack(
-			'C/a Q> C C/a C/a',
-			$option{consumer} || 'tag',
-			$tag, 0, '', 'call.started'));
-}
-
-sub header
-{
-	my ($size, %option) = @_;
-
-	return frame(
-		FRAME_HEADER,
-		$option{channel} || 1,
-		pack('n n Q> n',
-			$option{class} || 60, 0, $size, $option{flags} || 0)
-		  . (defined $option{properties} ? $option{properties} : ''));
-}
-
-sub body { return frame(FRAME_BODY, 1, $_[0]); }
-
-sub message
-{
-	my ($tag, $body, %option) = @_;
-
-	return deliver($tag) . header(length $body, %option) . body($body);
-}
-
-# A table of entries that are bytes already: a key and a kind with its value.
-sub table
-{
-	my (%entries) = @_;
-
-	return pack('N/a',
-		join '', map { pack('C/a', $_) . $entries{$_} } sort keys %entries);
-}
-
-# So many tables, or arrays, within each other.
-sub nested
-{
-	my ($depth, $kind) = @_;
-	my $prefix = $kind eq 'F' ? pack('C/a', 'k') . 'F' : 'A';
-	my $step   = length($prefix) + 4;
-	my $bytes  = '';
-
-	$bytes .= $prefix . pack('N', $step * ($depth - $_)) foreach 1 .. $depth;
-	# the outermost is the table of headers itself
-	return $kind eq 'F'
-	  ? pack('N/a', $bytes)
-	  : pack('N/a', pack('C/a', 'k') . $bytes);
-}
 
 # ---------------------------------------------------------------------------
 # The server
@@ -313,52 +212,23 @@ sub DESTROY
 	return;
 }
 
-sub _read
-{
-	my ($socket, $length) = @_;
-	my $data = '';
-
-	while (length $data < $length)
-	{
-		sysread $socket, $data, $length - length $data, length $data
-		  or die "gone\n";
-	}
-	return $data;
-}
-
-sub _write
-{
-	my ($socket, $data) = @_;
-	my $sent = 0;
-
-	while ($sent < length $data)
-	{
-		my $count = syswrite $socket, $data, length($data) - $sent, $sent;
-
-		die "gone\n" unless defined $count;
-		$sent += $count;
-	}
-	return;
-}
-
 # One consumer, until it goes.
 sub _serve
 {
 	my ($socket, $tell, $script) = @_;
 	my %all   = (%answers, %{ $script->{answers} || {} });
-	my $write = sub { _write($socket, $_[0]) };
+	my $write = sub { write_bytes($socket, $_[0]) };
 
-	_read($socket, 8);
-	_write($socket, $all{ +CONNECTION_START });
+	read_bytes($socket, 8);
+	write_bytes($socket, $all{ +CONNECTION_START });
 	while (1)
 	{
-		my ($type, $channel, $length) = unpack 'C n N', _read($socket, 7);
-		my $payload = _read($socket, $length + 1);
+		my ($type, $channel, $payload) = read_frame($socket);
 
 		next unless $type == FRAME_METHOD;
 		my $method = unpack 'N', $payload;
 
-		_write($socket, $all{$method}) if defined $all{$method};
+		write_bytes($socket, $all{$method}) if defined $all{$method};
 		next unless $method == BASIC_CONSUME;
 		if (ref $script->{send})
 		{
@@ -366,7 +236,7 @@ sub _serve
 		}
 		elsif (defined $script->{send})
 		{
-			_write($socket, $script->{send});
+			write_bytes($socket, $script->{send});
 		}
 		syswrite $tell, 'x';
 	}

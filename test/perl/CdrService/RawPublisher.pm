@@ -9,17 +9,11 @@ use Carp;
 use IO::Socket::INET;
 use PostgreSQL::Test::Utils ();
 
+use CdrService::Amqp
+  qw(frame method header read_frame write_bytes FRAME_BODY FRAME_HEARTBEAT
+  CONNECTION_START CONNECTION_TUNE CONNECTION_OPEN_OK CHANNEL_OPEN_OK
+  CONFIRM_SELECT_OK BASIC_ACK);
 use CdrService::Broker;
-use CdrService::FakeBroker qw(frame method);
-
-use constant {
-	START     => 10 << 16 | 10,
-	TUNE      => 10 << 16 | 30,
-	OPEN_OK   => 10 << 16 | 41,
-	CHANNEL   => 20 << 16 | 11,
-	CONFIRMS  => 85 << 16 | 11,
-	BASIC_ACK => 60 << 16 | 80,
-};
 
 # The largest frame, and the most of a body in one.
 use constant FRAME_MAX => 131072;
@@ -36,20 +30,20 @@ sub new
 	my $self = bless { socket => $socket }, $class;
 
 	$self->_send("AMQP\0\0\x09\x01");
-	$self->_await(START);
+	$self->_await(CONNECTION_START);
 	$self->_send(
 		method(
 			0, 10, 11,
 			pack('N/a C/a N/a C/a',
 				'', 'PLAIN', "\0guest\0guest", 'en_US')));
-	$self->_await(TUNE);
+	$self->_await(CONNECTION_TUNE);
 	$self->_send(method(0, 10, 31, pack('n N n', 1, FRAME_MAX, 0)));
 	$self->_send(method(0, 10, 40, pack('C/a C C', $broker->vhost, 0, 0)));
-	$self->_await(OPEN_OK);
+	$self->_await(CONNECTION_OPEN_OK);
 	$self->_send(method(1, 20, 10, pack('C/a', '')));
-	$self->_await(CHANNEL);
+	$self->_await(CHANNEL_OPEN_OK);
 	$self->_send(method(1, 85, 10, pack('C', 0)));
-	$self->_await(CONFIRMS);
+	$self->_await(CONFIRM_SELECT_OK);
 	return $self;
 }
 
@@ -67,7 +61,7 @@ sub publish
 			pack('n C/a C/a C',
 				0, CdrService::Broker::EXCHANGE, 'call.started', 0)));
 	$self->_send(
-		CdrService::FakeBroker::header(
+		header(
 			$size,
 			flags      => $option{flags},
 			properties => $option{properties}));
@@ -81,7 +75,7 @@ sub publish
 
 		$self->_send(
 			frame(
-				CdrService::FakeBroker::FRAME_BODY, 1,
+				FRAME_BODY, 1,
 				$left < length $body ? substr($body, 0, $left) : $body));
 	}
 	return $self->_await(BASIC_ACK);
@@ -90,30 +84,8 @@ sub publish
 sub _send
 {
 	my ($self, $bytes) = @_;
-	my $sent = 0;
 
-	while ($sent < length $bytes)
-	{
-		my $count = syswrite $self->{socket}, $bytes, length($bytes) - $sent,
-		  $sent;
-
-		croak "could not send: $!" unless defined $count;
-		$sent += $count;
-	}
-	return;
-}
-
-sub _read
-{
-	my ($self, $length) = @_;
-	my $data = '';
-
-	while (length $data < $length)
-	{
-		sysread $self->{socket}, $data, $length - length $data, length $data
-		  or croak 'the broker has closed the connection';
-	}
-	return $data;
+	return write_bytes($self->{socket}, $bytes);
 }
 
 # Waits for a method; any other ends the test, in the broker's words.
@@ -123,10 +95,9 @@ sub _await
 
 	while (1)
 	{
-		my ($type, undef, $length) = unpack 'C n N', $self->_read(7);
-		my $payload = $self->_read($length + 1);
+		my ($type, undef, $payload) = read_frame($self->{socket});
 
-		next if $type == CdrService::FakeBroker::FRAME_HEARTBEAT;
+		next if $type == FRAME_HEARTBEAT;
 		return 1 if unpack('N', $payload) == $method;
 		croak 'the broker answered ' . unpack 'x6 C/a', $payload;
 	}
