@@ -215,7 +215,7 @@ sub is_satisfied
 		  . join(', ', map { "$_ $figures->{$_}" }
 			  qw(lost duplicated unexpected differing)),
 		"$sent events: lost 0, duplicated 0, unexpected 0, differing 0",
-		"$name: the oracle");
+		"$name: the oracle, of $sent events");
 }
 
 # A test that fails must not leave its publisher behind.
