@@ -149,8 +149,9 @@ foreach my $round (1 .. 9)
 	$cdr->wait_drained($stored);
 	last if $cdr->log_matches(qr/could not store a batch: deadlock/, $log);
 }
-is($cdr->log_matches(qr/could not store a batch: deadlock detected/, $log),
-	1, 'a deadlock: the worker gives way');
+cmp_ok(
+	$cdr->log_matches(qr/could not store a batch: deadlock detected/, $log),
+	'>', 0, 'a deadlock: a worker gives way, or both do');
 $cdr->stored_is($stored, 'a deadlock');
 
 # --- two sessions and two workers at the same calls at once, in opposite order:
