@@ -514,6 +514,7 @@ store_events(CdrEvent **events, int count, bool all_new)
 	int			  fresh;
 
 	memcpy(work, events, count * sizeof(CdrEvent *));
+	CDR_FAULT("before-lookup");
 	fresh = drop_known_timeless(work, count);
 	CDR_FAULT("before-insert");
 	if (all_new)

@@ -17,8 +17,8 @@ plan skip_all => 'CDR_TEST_FAULTS names no PostgreSQL with fault points'
 
 # Crossed at the start of each worker, or with each batch.
 my @at_start = qw(after-connect partitions-before-commit partitions-after-commit);
-my @points   = qw(after-receive parse before-insert before-merge after-merge
-  before-dead-letters after-dead-letters before-commit after-commit
+my @points   = qw(after-receive parse before-lookup before-insert before-merge
+  after-merge before-dead-letters after-dead-letters before-commit after-commit
   before-ack after-ack);
 
 my $cdr = CdrService::Fixture->new(
