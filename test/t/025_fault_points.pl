@@ -28,11 +28,15 @@ my $cdr = CdrService::Fixture->new(
 my $oracle = CdrService::Oracle->new($cdr);
 my $file   = $cdr->node->data_dir . '/cdr_fault';
 
-# Asks for a fault; wait_for_fault() returns when it has happened.
+# Asks for a fault; wait_for_fault() returns when it has happened, and a server
+# that it has brought down is back.
+my ($action_armed, $log);
+
 sub arm
 {
 	my ($point, $action, $crossings) = @_;
 
+	($action_armed, $log) = ($action, $cdr->log_size);
 	append_to_file("$file.new", "$point $action $crossings\n");
 	rename "$file.new", $file or die "could not rename $file.new: $!";
 	return;
@@ -40,7 +44,10 @@ sub arm
 
 sub wait_for_fault
 {
-	return poll(sub { !-e $file }, 'the fault');
+	poll(sub { !-e $file }, 'the fault');
+	$cdr->node->wait_for_log(qr/database system is ready/, $log)
+	  if $action_armed eq 'kill';
+	return;
 }
 
 foreach my $action (qw(error exit kill))
