@@ -166,8 +166,9 @@ sub figures
 	print $file $rows;
 	close $file or croak "could not write $sent: $!";
 
-	my $answer = $self->{cdr}->sql(
-		slurp_file(repository() . '/test/reference.sql') . <<"EOS");
+	# (after a long run, this takes longer than a statement of a test may)
+	my $answer = $self->{cdr}->sql("SET statement_timeout = 0;\n"
+		  . slurp_file(repository() . '/test/reference.sql') . <<"EOS");
 CREATE TEMP TABLE sent (sequence int, body text);
 \\copy sent FROM '$sent'
 CREATE TEMP TABLE stored AS
