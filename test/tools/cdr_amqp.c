@@ -461,7 +461,12 @@ take_confirms(amqp_connection_state_t connection, Confirms *confirms,
 		else if (frame.payload.method.id == AMQP_BASIC_NACK_METHOD)
 			die(1, "the broker refused a message");
 		else if (frame.payload.method.id == AMQP_BASIC_RETURN_METHOD)
+		{
+			/* its confirmation comes next, and must not be counted */
+			if (confirms->progress != NULL)
+				die(1, "a message reached no queue");
 			confirms->returned++;
+		}
 	}
 }
 

@@ -96,6 +96,9 @@ sub start
 }
 
 # Goes on with what is not confirmed, over as many connections as that takes.
+# (What is returned, because it was routed to no queue, is not confirmed: after
+# a crash, RabbitMQ may have forgotten a binding that was made just before, and
+# only the service declares it again.)
 sub _publish_all
 {
 	my ($self, $lines, $rate) = @_;
