@@ -259,7 +259,7 @@ sub start_publishing
 		'<', $file, '>', \my $published);
 }
 
-# How many connections may not publish for now.
+# How many connections the node keeps from publishing, because of an alarm.
 sub blocked_connections
 {
 	my ($self) = @_;
