@@ -1,12 +1,20 @@
 # cdr_service: call detail records from RabbitMQ events, in PostgreSQL.
 
 EXTENSION = cdr_service
-EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" cdr_service.control)
-DATA = $(wildcard cdr_service--*.sql)
+source = $(patsubst %/,%,$(dir $(firstword $(MAKEFILE_LIST))))
+EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(source)/cdr_service.control)
+DATA = cdr_service--$(EXTVERSION).sql
+
+# The rooms of src/, each with its files; one without any is a mistake.
+ROOMS = base broker event call store worker
+files = $(or $(patsubst $(source)/%,%,$(sort $(wildcard $(source)/$(1)))), \
+	$(error there is no file $(source)/$(1)))
 
 MODULE_big = cdr_service
-OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
-PG_CPPFLAGS = -DCDR_VERSION='"$(EXTVERSION)"' $(shell pkg-config --cflags librabbitmq)
+OBJS = $(patsubst %.c,%.o,src/cdr_service.c \
+	$(foreach room,$(ROOMS),$(call files,src/$(room)/*.c)))
+PG_CPPFLAGS = -DCDR_VERSION='"$(EXTVERSION)"' -I$(source)/src \
+	$(shell pkg-config --cflags librabbitmq)
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter
 SHLIB_LINK = $(shell pkg-config --libs librabbitmq) -lssl -lcrypto
 
@@ -29,4 +37,10 @@ include $(PGXS)
 PROVE_FLAGS += -I test/perl
 
 # every room may be rebuilt when an interface changes
-$(OBJS): $(wildcard src/*.h) cdr_service.control
+$(OBJS): $(wildcard $(source)/src/*/*.h) $(source)/cdr_service.control
+
+# where the objects go, if that is not beside the sources
+.PHONY: object-directories
+$(OBJS): | object-directories
+object-directories:
+	@mkdir -p $(addprefix src/,$(ROOMS))

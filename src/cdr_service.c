@@ -10,10 +10,10 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 
-#include "guard.h"
-#include "guc.h"
-#include "stats.h"
-#include "worker.h"
+#include "base/guc.h"
+#include "store/guard.h"
+#include "worker/stats.h"
+#include "worker/worker.h"
 
 PG_MODULE_MAGIC;
 

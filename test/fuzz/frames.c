@@ -14,9 +14,9 @@
 #include "common/jsonapi.h"
 #include "mb/pg_wchar.h"
 
-#include "compat.h"
-#include "delivery.h"
-#include "frame_check.h"
+#include "base/compat.h"
+#include "broker/delivery.h"
+#include "broker/frame_check.h"
 #include "frames.h"
 #include "promise.h"
 

@@ -10,7 +10,7 @@
 #ifndef FRAMES_H
 #define FRAMES_H
 
-#include "message.h"
+#include "base/message.h"
 
 /* What becomes of the bytes: how it ended, and what came before. */
 typedef struct FramesOutcome
@@ -21,7 +21,7 @@ typedef struct FramesOutcome
 	const char *end;	  /* NULL: more was awaited; else what was wrong */
 } FramesOutcome;
 
-/* Checks, decodes and assembles length bytes, as src/broker.c does. */
+/* Checks, decodes and assembles length bytes, as src/broker/broker.c does. */
 extern void
 harness_frames(const uint8 *bytes, size_t length, FramesOutcome *outcome);
 

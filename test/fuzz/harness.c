@@ -18,8 +18,8 @@
 
 #include "harness.h"
 #include "promise.h"
-#include "number.h"
-#include "timestamp.h"
+#include "event/number.h"
+#include "event/timestamp.h"
 
 #define MEGABYTE (1024 * 1024)
 

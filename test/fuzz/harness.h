@@ -11,7 +11,7 @@
 #ifndef HARNESS_H
 #define HARNESS_H
 
-#include "event.h"
+#include "event/event.h"
 
 /* The times that the harness gives to a message without a time of its own. */
 #define HARNESS_RECEIVED_AT	  INT64CONST(789000000000000)

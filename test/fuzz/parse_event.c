@@ -13,7 +13,7 @@
 
 #include "arena.h"
 #include "harness.h"
-#include "number.h"
+#include "event/number.h"
 
 static const char *const kinds[] = {"other", "started",	   "answered",
 									"ended", "identified", "recording"};

@@ -1,0 +1,212 @@
+/*-------------------------------------------------------------------------
+ *
+ * guc.c
+ *	  The settings, as tables.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "miscadmin.h"
+#include "utils/guc.h"
+
+#include "base/guc.h"
+
+char *cdr_amqp_uri;
+char *cdr_amqp_password_file;
+char *cdr_tls_ca_file;
+char *cdr_tls_cert_file;
+char *cdr_tls_key_file;
+int	  cdr_tls_verify = CDR_TLS_VERIFY_FULL;
+char *cdr_exchange;
+char *cdr_queue;
+char *cdr_binding_keys;
+int	  cdr_queue_type = CDR_QUEUE_CLASSIC;
+char *cdr_dead_letter_exchange;
+int	  cdr_declare = CDR_DECLARE_MISSING;
+int	  cdr_prefetch = 4000;
+int	  cdr_heartbeat = 30;
+
+char *cdr_database;
+int	  cdr_workers = 1;
+char *cdr_role;
+bool  cdr_paused = false;
+int	  cdr_batch_size = 2000;
+int	  cdr_batch_linger = 5;
+
+int	 cdr_max_event_size = 1024 * 1024;
+int	 cdr_extension_digits = 6;
+int	 cdr_partition_interval = CDR_PARTITION_MONTH;
+bool cdr_allow_drop = false;
+
+static const struct config_enum_entry queue_types[] = {
+	{"classic", CDR_QUEUE_CLASSIC, false},
+	{"quorum", CDR_QUEUE_QUORUM, false},
+	{NULL, 0, false}};
+
+static const struct config_enum_entry tls_verify_modes[] = {
+	{"full", CDR_TLS_VERIFY_FULL, false},
+	{"ca", CDR_TLS_VERIFY_CA, false},
+	{"none", CDR_TLS_VERIFY_NONE, false},
+	{NULL, 0, false}};
+
+static const struct config_enum_entry declare_modes[] = {
+	{"missing", CDR_DECLARE_MISSING, false},
+	{"never", CDR_DECLARE_NEVER, false},
+	{NULL, 0, false}};
+
+static const struct config_enum_entry partition_intervals[] = {
+	{"day", CDR_PARTITION_DAY, false},
+	{"week", CDR_PARTITION_WEEK, false},
+	{"month", CDR_PARTITION_MONTH, false},
+	{NULL, 0, false}};
+
+static const struct
+{
+	const char *name;
+	const char *description;
+	char	  **variable;
+	const char *value;
+	GucContext	context;
+	int			flags;
+} strings[] = {
+	{"cdr_service.amqp_uri",
+	 "RabbitMQ servers as amqps://user@host:port/vhost, comma-separated, tried "
+	 "in turn; amqp:// is without TLS.",
+	 &cdr_amqp_uri, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY},
+	{"cdr_service.amqp_password_file",
+	 "File that holds the RabbitMQ user's password.", &cdr_amqp_password_file,
+	 "", PGC_SIGHUP, GUC_SUPERUSER_ONLY},
+	{"cdr_service.tls_ca_file",
+	 "Certificates of the CAs that may sign a RabbitMQ server's certificate; "
+	 "empty for the system's.",
+	 &cdr_tls_ca_file, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY},
+	{"cdr_service.tls_cert_file",
+	 "Certificate to show to RabbitMQ servers, with those that lead to its CA.",
+	 &cdr_tls_cert_file, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY},
+	{"cdr_service.tls_key_file", "Private key of that certificate.",
+	 &cdr_tls_key_file, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY},
+	{"cdr_service.exchange", "Exchange that the events are published to.",
+	 &cdr_exchange, "sentiric_events", PGC_SIGHUP, 0},
+	{"cdr_service.queue", "Queue that the events are consumed from.",
+	 &cdr_queue, "sentiric.cdr_service.events", PGC_SIGHUP, 0},
+	{"cdr_service.binding_keys",
+	 "Binding keys between exchange and queue, comma-separated.",
+	 &cdr_binding_keys, "#", PGC_SIGHUP, 0},
+	{"cdr_service.dead_letter_exchange",
+	 "Dead-letter exchange of a queue that the service declares.",
+	 &cdr_dead_letter_exchange, "", PGC_SIGHUP, 0},
+	{"cdr_service.database", "Database that holds the extension.",
+	 &cdr_database, "postgres", PGC_POSTMASTER, 0},
+	{"cdr_service.role",
+	 "Role that the service writes as; empty for the owner of the table "
+	 "calls.",
+	 &cdr_role, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY},
+};
+
+static const struct
+{
+	const char *name;
+	const char *description;
+	int		   *variable;
+	int			minimum;
+	int			maximum;
+	GucContext	context;
+	int			flags;
+} integers[] = {
+	{"cdr_service.workers", "Workers that consume from the queue.",
+	 &cdr_workers, 1, CDR_WORKERS_MAX, PGC_POSTMASTER, 0},
+	{"cdr_service.prefetch",
+	 "Unacknowledged messages that the broker sends ahead to each worker.",
+	 &cdr_prefetch, 1, 65535, PGC_SIGHUP, 0},
+	{"cdr_service.heartbeat", "Interval between AMQP heartbeats.",
+	 &cdr_heartbeat, 2, 600, PGC_SIGHUP, GUC_UNIT_S},
+	{"cdr_service.batch_size", "Events written in one transaction, at most.",
+	 &cdr_batch_size, 1, 10000, PGC_SIGHUP, 0},
+	{"cdr_service.batch_linger",
+	 "Time that an event may wait for others to share its transaction.",
+	 &cdr_batch_linger, 0, 10000, PGC_SIGHUP, GUC_UNIT_MS},
+	{"cdr_service.max_event_size", "Size of the largest event that is read.",
+	 &cdr_max_event_size, 1024, 16 * 1024 * 1024, PGC_SIGHUP, GUC_UNIT_BYTE},
+	{"cdr_service.extension_digits",
+	 "Digits of the longest internal extension; longer numbers are outside.",
+	 &cdr_extension_digits, 0, 15, PGC_SIGHUP, 0},
+};
+
+static const struct
+{
+	const char					   *name;
+	const char					   *description;
+	int							   *variable;
+	const struct config_enum_entry *options;
+	GucContext						context;
+} enums[] = {
+	{"cdr_service.tls_verify",
+	 "What is verified of a RabbitMQ server's certificate.", &cdr_tls_verify,
+	 tls_verify_modes, PGC_SIGHUP},
+	{"cdr_service.queue_type", "Type of a queue that the service declares.",
+	 &cdr_queue_type, queue_types, PGC_SIGHUP},
+	{"cdr_service.declare",
+	 "Whether a missing exchange, queue or binding is declared.", &cdr_declare,
+	 declare_modes, PGC_SIGHUP},
+	{"cdr_service.partition_interval",
+	 "Time that one partition of call_events covers.", &cdr_partition_interval,
+	 partition_intervals, PGC_USERSET},
+};
+
+static const struct
+{
+	const char *name;
+	const char *description;
+	bool	   *variable;
+	GucContext	context;
+} booleans[] = {
+	{"cdr_service.paused",
+	 "Stops consumption; set and reset by cdr_pause() and cdr_resume().",
+	 &cdr_paused, PGC_SIGHUP},
+	{"cdr_service.allow_drop",
+	 "Allows to drop tables of the extension while they hold rows.",
+	 &cdr_allow_drop, PGC_USERSET},
+};
+
+/*
+ * A setting that takes a restart can only be defined while the server starts;
+ * in a session that loads the library later it is there to be read.
+ */
+static GucContext
+definable(GucContext context)
+{
+	if (context == PGC_POSTMASTER &&
+		!process_shared_preload_libraries_in_progress)
+		return PGC_SIGHUP;
+	return context;
+}
+
+void
+cdr_guc_define(void)
+{
+	for (int i = 0; i < (int) lengthof(strings); i++)
+		DefineCustomStringVariable(strings[i].name, strings[i].description,
+								   NULL, strings[i].variable, strings[i].value,
+								   definable(strings[i].context),
+								   strings[i].flags, NULL, NULL, NULL);
+	for (int i = 0; i < (int) lengthof(integers); i++)
+		DefineCustomIntVariable(
+			integers[i].name, integers[i].description, NULL,
+			integers[i].variable, *integers[i].variable, integers[i].minimum,
+			integers[i].maximum, definable(integers[i].context),
+			integers[i].flags, NULL, NULL, NULL);
+	for (int i = 0; i < (int) lengthof(enums); i++)
+		DefineCustomEnumVariable(enums[i].name, enums[i].description, NULL,
+								 enums[i].variable, *enums[i].variable,
+								 enums[i].options, enums[i].context, 0, NULL,
+								 NULL, NULL);
+	for (int i = 0; i < (int) lengthof(booleans); i++)
+		DefineCustomBoolVariable(booleans[i].name, booleans[i].description,
+								 NULL, booleans[i].variable,
+								 *booleans[i].variable, booleans[i].context, 0,
+								 NULL, NULL, NULL);
+	MarkGUCPrefixReserved("cdr_service");
+}

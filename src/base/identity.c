@@ -1,0 +1,85 @@
+/*-------------------------------------------------------------------------
+ *
+ * identity.c
+ *	  The identity of an event.
+ *
+ * Through OpenSSL, as the server computes SHA-256, but not through the
+ * server's wrapper: that needs a resource owner, which a worker between
+ * transactions has not.
+ *
+ * A digest that cannot be had is an error, never a value: events with the same
+ * identity are one event.  OpenSSL that was short of memory once, when it set
+ * itself up, may fail for the rest of the process; so the error should end it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifdef FRONTEND
+#include "postgres_fe.h"
+#else
+#include "postgres.h"
+#endif
+
+#include "base/identity.h"
+
+static void
+check(bool done)
+{
+	if (done)
+		return;
+#ifdef FRONTEND
+	abort();
+#else
+	ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY),
+					errmsg("could not compute SHA-256")));
+#endif
+}
+
+/* Leaves the first 128 bits of the digest in *id. */
+static void
+finish(EVP_MD_CTX *context, pg_uuid_t *id)
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+
+	check(EVP_DigestFinal_ex(context, digest, NULL) == 1);
+	memcpy(id->data, digest, UUID_LEN);
+}
+
+void
+cdr_identity_of(const char *message_id, size_t message_id_length,
+				const char *body, size_t body_length, pg_uuid_t *id)
+{
+	/* one for the life of the process: to make one costs as much as to use it */
+	static EVP_MD_CTX *context = NULL;
+
+	if (context == NULL)
+		context = EVP_MD_CTX_new();
+	check(context != NULL &&
+		  EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1 &&
+		  EVP_DigestUpdate(context, message_id, message_id_length) == 1 &&
+		  EVP_DigestUpdate(context, body, body_length) == 1);
+	finish(context, id);
+}
+
+EVP_MD_CTX *
+cdr_identity_begin(void)
+{
+	EVP_MD_CTX *context = EVP_MD_CTX_new();
+
+	check(context != NULL &&
+		  EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1);
+	return context;
+}
+
+void
+cdr_identity_add(EVP_MD_CTX *context, const void *data, size_t length)
+{
+	check(EVP_DigestUpdate(context, data, length) == 1);
+}
+
+void
+cdr_identity_end(EVP_MD_CTX *context, pg_uuid_t *id)
+{
+	if (id != NULL)
+		finish(context, id);
+	EVP_MD_CTX_free(context);
+}

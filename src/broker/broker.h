@@ -1,0 +1,82 @@
+/*-------------------------------------------------------------------------
+ *
+ * broker.h
+ *	  One session with RabbitMQ: connect, topology, deliveries,
+ *	  acknowledgements, heartbeats.
+ *
+ * No function blocks for longer than its own waits, in which interrupts are
+ * served.  None throws for what the broker does: a failure is a return value,
+ * and cdr_broker_error() tells the rest.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CDR_BROKER_H
+#define CDR_BROKER_H
+
+#include "base/message.h"
+
+typedef struct CdrBroker CdrBroker;
+
+/* A message with what it takes to acknowledge it. */
+typedef struct CdrDelivery
+{
+	uint32	   generation; /* of the channel; see cdr_broker_ack() */
+	uint64	   tag;
+	CdrMessage message;
+} CdrDelivery;
+
+typedef enum CdrReceive
+{
+	CDR_RECEIVED,	 /* a whole message */
+	CDR_NOTHING_YET, /* everything that came has been taken */
+	CDR_BROKER_LOST	 /* the session is over: disconnect */
+} CdrReceive;
+
+/* A broker that is not connected, in the current memory context. */
+extern CdrBroker *cdr_broker_create(void);
+
+/*
+ * Connects to the first server of cdr_service.amqp_uri that lets it, makes
+ * sure of the topology and starts to consume.  name is how the connection
+ * shows on the broker.  False if no server did.
+ */
+extern bool cdr_broker_connect(CdrBroker *broker, const char *name);
+
+/* Ends the session, politely where that does not block; harmless if none. */
+extern void cdr_broker_disconnect(CdrBroker *broker);
+
+extern bool cdr_broker_is_connected(const CdrBroker *broker);
+
+/* Have settings changed that the session was made with? */
+extern bool cdr_broker_settings_changed(const CdrBroker *broker);
+
+/* Takes the next message, allocated in context.  Sends heartbeats. */
+extern CdrReceive cdr_broker_receive(CdrBroker *broker, MemoryContext context,
+									 CdrDelivery *delivery);
+
+/*
+ * Acknowledges a delivery and all before it.  False if that could not be
+ * sent, or the delivery is of an earlier session: then it will come again.
+ */
+extern bool cdr_broker_ack(CdrBroker *broker, uint32 generation, uint64 tag);
+
+/* Waits for input, the latch or the timeout (milliseconds). */
+extern void cdr_broker_wait(CdrBroker *broker, long timeout);
+
+/* Waits for the latch or the timeout, whatever comes in meanwhile. */
+extern void cdr_broker_linger(CdrBroker *broker, long timeout);
+
+/* "host:port" of the session. */
+extern const char *cdr_broker_host(const CdrBroker *broker);
+
+/* What went wrong last, and a SQLSTATE for it. */
+extern const char *cdr_broker_error(const CdrBroker *broker);
+extern const char *cdr_broker_sqlstate(const CdrBroker *broker);
+
+/*
+ * What the session gives reason to fear, though nothing has gone wrong yet;
+ * "" for nothing.  Deliveries may add to it.
+ */
+extern const char *cdr_broker_warning(const CdrBroker *broker);
+
+#endif /* CDR_BROKER_H */

@@ -1,0 +1,338 @@
+/*-------------------------------------------------------------------------
+ *
+ * frame_check.c
+ *	  Looks at a raw AMQP frame before librabbitmq decodes it.
+ *
+ * The decoder of librabbitmq believes much.  Until 0.14 it recurses once for
+ * each array in an array, and a frame of 128 KiB has room for 26,000 of them,
+ * which takes more than 2 MB of stack; it counts down from the length of a
+ * frame without a look whether it is long enough; it keeps memory for each
+ * channel that is named.
+ * A crash in it would restart the whole database cluster, and any publisher
+ * can have the broker pass headers on to us.  So what reaches the decoder has
+ * been through here: plain C over bytes, without allocation, whose depth is
+ * limited.
+ *
+ * What only a broker can do wrong ends the session.  What a publisher can do
+ * wrong must not, or that one message would come again and again and block all
+ * others: its headers are left out.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifdef FRONTEND
+#include "postgres_fe.h"
+#else
+#include "postgres.h"
+#endif
+
+#include "base/compat.h"
+#include "broker/frame_check.h"
+
+/* Bytes before the payload of a frame, and the byte behind it. */
+#define FRAME_HEADER_LENGTH 7
+
+/* The only channel but 0 that a session has. */
+#define CHANNEL_MAX 1
+
+/* Tables within tables that are passed on; delivery.c shows fewer. */
+#define NESTING_MAX 32
+
+/* Bytes of a content header before its property flags: class, weight, size. */
+#define CONTENT_FLAGS_OFFSET  12
+#define CONTENT_PREFIX		  14
+#define FLAG_CONTENT_TYPE	  (1 << 15)
+#define FLAG_CONTENT_ENCODING (1 << 14)
+#define FLAG_HEADERS		  (1 << 13)
+#define FLAG_MORE_FLAGS		  (1 << 0)
+
+/* Bytes that are left to read; NULL once somebody read beyond their end. */
+typedef struct Reader
+{
+	const uint8 *at;
+	const uint8 *end;
+} Reader;
+
+static uint16
+get16(const uint8 *bytes)
+{
+	return (uint16) (bytes[0] << 8 | bytes[1]);
+}
+
+static uint32
+get32(const uint8 *bytes)
+{
+	return (uint32) get16(bytes) << 16 | get16(bytes + 2);
+}
+
+static void
+put16(uint8 *bytes, uint16 value)
+{
+	bytes[0] = (uint8) (value >> 8);
+	bytes[1] = (uint8) value;
+}
+
+static bool
+skip(Reader *reader, size_t count)
+{
+	if (reader->at == NULL || (size_t) (reader->end - reader->at) < count)
+	{
+		reader->at = NULL;
+		return false;
+	}
+	reader->at += count;
+	return true;
+}
+
+static bool
+skip_short_string(Reader *reader)
+{
+	return skip(reader, 1) && skip(reader, reader->at[-1]);
+}
+
+/* What a 32-bit length says that follows, as a reader of its own. */
+static bool
+enter_long(Reader *reader, Reader *inner)
+{
+	if (!skip(reader, 4))
+		return false;
+	inner->at = reader->at;
+	if (!skip(reader, get32(reader->at - 4)))
+		return false;
+	inner->end = reader->at;
+	return true;
+}
+
+static bool is_sound_table(Reader table, int depth);
+static bool is_sound_array(Reader array, int depth);
+
+/* Skips a value of a table; false if it is none that the decoder knows. */
+static bool
+skip_value(Reader *reader, int depth)
+{
+	Reader inner;
+
+	if (!skip(reader, 1))
+		return false;
+	switch (reader->at[-1])
+	{
+		case AMQP_FIELD_KIND_VOID:
+			return true;
+		case AMQP_FIELD_KIND_BOOLEAN:
+		case AMQP_FIELD_KIND_I8:
+		case AMQP_FIELD_KIND_U8:
+			return skip(reader, 1);
+		case AMQP_FIELD_KIND_I16:
+		case AMQP_FIELD_KIND_U16:
+			return skip(reader, 2);
+		case AMQP_FIELD_KIND_I32:
+		case AMQP_FIELD_KIND_U32:
+		case AMQP_FIELD_KIND_F32:
+			return skip(reader, 4);
+		case AMQP_FIELD_KIND_DECIMAL:
+			return skip(reader, 5);
+		case AMQP_FIELD_KIND_I64:
+		case AMQP_FIELD_KIND_U64:
+		case AMQP_FIELD_KIND_F64:
+		case AMQP_FIELD_KIND_TIMESTAMP:
+			return skip(reader, 8);
+		case AMQP_FIELD_KIND_UTF8:
+		case AMQP_FIELD_KIND_BYTES:
+			return enter_long(reader, &inner);
+		case AMQP_FIELD_KIND_TABLE:
+			return enter_long(reader, &inner) &&
+				   is_sound_table(inner, depth + 1);
+		case AMQP_FIELD_KIND_ARRAY:
+			return enter_long(reader, &inner) &&
+				   is_sound_array(inner, depth + 1);
+		default:
+			return false;
+	}
+}
+
+static bool
+is_sound_table(Reader table, int depth)
+{
+	if (depth > NESTING_MAX)
+		return false;
+	while (table.at < table.end)
+	{
+		if (!skip_short_string(&table) || !skip_value(&table, depth))
+			return false;
+	}
+	return true;
+}
+
+static bool
+is_sound_array(Reader array, int depth)
+{
+	if (depth > NESTING_MAX)
+		return false;
+	while (array.at < array.end)
+	{
+		if (!skip_value(&array, depth))
+			return false;
+	}
+	return true;
+}
+
+/* Notes what a bad frame is.  Always false, for the caller to return. */
+static bool
+bad(CdrFrameCheck *check, const char *error)
+{
+	strlcpy(check->error, error, sizeof(check->error));
+	return false;
+}
+
+/*
+ * A method: one of those that a broker sends to a consumer.  The others have
+ * no business here, and their arguments are not worth the decoding.
+ */
+static bool
+check_method(Reader payload, CdrFrameCheck *check)
+{
+	Reader table;
+
+	if (!skip(&payload, 4))
+		return bad(check, "a method that is cut short");
+	switch (get32(payload.at - 4))
+	{
+		case AMQP_CONNECTION_START_METHOD:
+			if (!skip(&payload, 2) || !enter_long(&payload, &table) ||
+				!is_sound_table(table, 1))
+				return bad(check, "properties that cannot be read");
+			return true;
+		case AMQP_CONNECTION_SECURE_METHOD:
+		case AMQP_CONNECTION_TUNE_METHOD:
+		case AMQP_CONNECTION_OPEN_OK_METHOD:
+		case AMQP_CONNECTION_CLOSE_METHOD:
+		case AMQP_CONNECTION_CLOSE_OK_METHOD:
+		case AMQP_CONNECTION_BLOCKED_METHOD:
+		case AMQP_CONNECTION_UNBLOCKED_METHOD:
+		case AMQP_CHANNEL_OPEN_OK_METHOD:
+		case AMQP_CHANNEL_FLOW_METHOD:
+		case AMQP_CHANNEL_CLOSE_METHOD:
+		case AMQP_CHANNEL_CLOSE_OK_METHOD:
+		case AMQP_EXCHANGE_DECLARE_OK_METHOD:
+		case AMQP_QUEUE_DECLARE_OK_METHOD:
+		case AMQP_QUEUE_BIND_OK_METHOD:
+		case AMQP_BASIC_QOS_OK_METHOD:
+		case AMQP_BASIC_CONSUME_OK_METHOD:
+		case AMQP_BASIC_CANCEL_METHOD:
+		case AMQP_BASIC_CANCEL_OK_METHOD:
+		case AMQP_BASIC_DELIVER_METHOD:
+			return true;
+		default:
+			snprintf(check->error, sizeof(check->error),
+					 "unexpected method 0x%08X", get32(payload.at - 4));
+			return false;
+	}
+}
+
+/* Takes the headers, from start to end, out of a frame with a content header. */
+static void
+cut_headers(uint8 *bytes, size_t start, size_t end, CdrFrameCheck *check)
+{
+	uint8 *flags = bytes + FRAME_HEADER_LENGTH + CONTENT_FLAGS_OFFSET;
+	uint32 payload;
+
+	put16(flags, get16(flags) & ~FLAG_HEADERS);
+	memmove(bytes + start, bytes + end, check->length - end);
+	check->decodable = check->length - (end - start);
+	payload = (uint32) (check->decodable - CDR_FRAME_OVERHEAD);
+	put16(bytes + 3, (uint16) (payload >> 16));
+	put16(bytes + 5, (uint16) payload);
+}
+
+/*
+ * A content header.  What surrounds the table of headers was written by the
+ * broker itself; the table is as the publisher made it.
+ */
+static bool
+check_content_header(uint8 *bytes, Reader payload, CdrFrameCheck *check)
+{
+	uint16 flags;
+	Reader table;
+	size_t start;
+
+	if (!skip(&payload, CONTENT_PREFIX))
+		return bad(check, "a content header that is cut short");
+	if (get16(payload.at - CONTENT_PREFIX) != AMQP_BASIC_CLASS)
+		return bad(check, "a content header of another class");
+	flags = get16(payload.at - 2);
+	if (flags & FLAG_MORE_FLAGS)
+		return bad(check, "properties that AMQP does not have");
+	if ((flags & FLAG_CONTENT_TYPE) && !skip_short_string(&payload))
+		return bad(check, "a content header that is cut short");
+	if ((flags & FLAG_CONTENT_ENCODING) && !skip_short_string(&payload))
+		return bad(check, "a content header that is cut short");
+	if (!(flags & FLAG_HEADERS))
+		return true;
+
+	start = payload.at - bytes;
+	if (!enter_long(&payload, &table))
+		return bad(check, "a content header that is cut short");
+	if (!is_sound_table(table, 1))
+		cut_headers(bytes, start, payload.at - bytes, check);
+	return true;
+}
+
+/* The start of a frame: its type, its channel and how long it will be. */
+static bool
+check_start(const uint8 *bytes, size_t frame_max, CdrFrameCheck *check)
+{
+	uint16 channel = get16(bytes + 1);
+	size_t payload = get32(bytes + 3);
+
+	switch (bytes[0])
+	{
+		case AMQP_FRAME_METHOD:
+		case AMQP_FRAME_HEADER:
+		case AMQP_FRAME_BODY:
+		case AMQP_FRAME_HEARTBEAT:
+			break;
+		default:
+			return bad(check, "something that is no frame of AMQP 0-9-1");
+	}
+	if (channel > CHANNEL_MAX)
+	{
+		snprintf(check->error, sizeof(check->error), "a frame on channel %d",
+				 channel);
+		return false;
+	}
+	/* versions of the library differ in what they make of those */
+	if (bytes[0] == AMQP_FRAME_HEARTBEAT && (channel != 0 || payload != 0))
+		return bad(check, "a heartbeat that is none");
+	if (payload + CDR_FRAME_OVERHEAD > frame_max)
+		return bad(check, "a frame larger than was agreed");
+	check->length = payload + CDR_FRAME_OVERHEAD;
+	check->decodable = check->length;
+	return true;
+}
+
+CdrFrameVerdict
+cdr_frame_check(uint8 *bytes, size_t length, size_t frame_max,
+				CdrFrameCheck *check)
+{
+	Reader payload;
+	bool   sound = true;
+
+	if (length < FRAME_HEADER_LENGTH)
+		return CDR_FRAME_PART;
+	if (!check_start(bytes, frame_max, check))
+		return CDR_FRAME_BAD;
+	if (length < check->length)
+		return CDR_FRAME_PART;
+	if (bytes[check->length - 1] != AMQP_FRAME_END)
+	{
+		(void) bad(check, "a frame without its end");
+		return CDR_FRAME_BAD;
+	}
+
+	payload.at = bytes + FRAME_HEADER_LENGTH;
+	payload.end = bytes + check->length - 1;
+	if (bytes[0] == AMQP_FRAME_METHOD)
+		sound = check_method(payload, check);
+	else if (bytes[0] == AMQP_FRAME_HEADER)
+		sound = check_content_header(bytes, payload, check);
+	return sound ? CDR_FRAME_WHOLE : CDR_FRAME_BAD;
+}

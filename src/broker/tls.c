@@ -1,0 +1,442 @@
+/*-------------------------------------------------------------------------
+ *
+ * tls.c
+ *	  TLS over a connection that never blocks.
+ *
+ * OpenSSL is used as it is meant to be with non-blocking sockets: each call
+ * does what it can and says what it waits for, and all waiting is done in
+ * socket.c.  librabbitmq's own TLS socket is not used: it shakes hands without
+ * any limit, deaf to signals, knows no addresses in certificates, accepts
+ * TLS 1.0, and changes state of the whole process, in which the server itself
+ * uses OpenSSL.  Nothing here touches such state.  The queue of errors, which
+ * is the process's, is emptied before each call and read after it.
+ *
+ * Certificates and key are read anew for each connection, so that they can be
+ * exchanged at any time.  The memory of a connection is OpenSSL's own, freed
+ * by cdr_tls_free().
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <arpa/inet.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#include "utils/timestamp.h"
+
+#include "base/guc.h"
+#include "base/secret.h"
+#include "broker/tls.h"
+
+/* Bytes of the largest key file that is read. */
+#define KEY_FILE_MAX (32 * 1024)
+
+struct CdrTls
+{
+	SSL_CTX *context;
+	SSL		*ssl;
+	bool	 broken; /* after which OpenSSL does not want to be called */
+};
+
+/* ------------------------------------------------------------------------
+ * Errors
+ * ------------------------------------------------------------------------
+ */
+
+/* Notes what went wrong.  Always false, for the caller to return. */
+static bool fail(CdrTlsError *error, const char *sqlstate, const char *format,
+				 ...) pg_attribute_printf(3, 4);
+
+static bool
+fail(CdrTlsError *error, const char *sqlstate, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(error->message, sizeof(error->message), format, args);
+	va_end(args);
+	error->sqlstate = sqlstate;
+	return false;
+}
+
+/* What OpenSSL calls one of its errors. */
+static const char *
+reason_of(unsigned long code)
+{
+	const char *reason = NULL;
+
+	if (code != 0)
+		reason = ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code))
+										: ERR_reason_error_string(code);
+	return reason != NULL ? reason : "unknown error";
+}
+
+/* Notes that a file is of no use, with the first of OpenSSL's reasons. */
+static bool
+fail_file(CdrTlsError *error, const char *what, const char *path)
+{
+	return fail(error, "F0000", "could not load %s \"%s\": %s", what, path,
+				reason_of(ERR_get_error()));
+}
+
+/* Notes why the server's certificate is not trusted. */
+static void
+explain_certificate(long result, CdrTlsError *error)
+{
+	switch (result)
+	{
+		case X509_V_ERR_HOSTNAME_MISMATCH:
+		case X509_V_ERR_IP_ADDRESS_MISMATCH:
+			fail(error, "08001",
+				 "server's certificate is for another host than the one in "
+				 "cdr_service.amqp_uri");
+			break;
+		case X509_V_ERR_CERT_HAS_EXPIRED:
+			fail(error, "08001", "server's certificate has expired");
+			break;
+		case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+		case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+		case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+		case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+		case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+			fail(error, "08001",
+				 "server's certificate is not signed by a CA of %s (%s)",
+				 cdr_tls_ca_file[0] != '\0' ? "cdr_service.tls_ca_file"
+											: "the system's, and "
+											  "cdr_service.tls_ca_file is not "
+											  "set",
+				 X509_verify_cert_error_string(result));
+			break;
+		default:
+			fail(error, "08001", "server's certificate is not valid: %s",
+				 X509_verify_cert_error_string(result));
+	}
+}
+
+/* Notes what an error of the protocol means to whoever set the server up. */
+static void
+explain_protocol(SSL *ssl, unsigned long code, CdrTlsError *error)
+{
+	switch (ERR_GET_REASON(code))
+	{
+		case SSL_R_CERTIFICATE_VERIFY_FAILED:
+			explain_certificate(SSL_get_verify_result(ssl), error);
+			break;
+		case SSL_R_WRONG_VERSION_NUMBER:
+			fail(error, "08001",
+				 "server does not speak TLS on this port: amqps:// in "
+				 "cdr_service.amqp_uri needs its TLS port");
+			break;
+		case SSL_R_UNSUPPORTED_PROTOCOL:
+		case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
+			fail(error, "08001", "server does not speak TLS 1.2 or newer");
+			break;
+		case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
+		case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
+		case SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED:
+		case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
+		case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
+		case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+		case SSL_R_TLSV1_ALERT_ACCESS_DENIED:
+		case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
+			fail(error, "28000",
+				 "server refused the certificate of cdr_service.tls_cert_file,"
+				 " or that there is none: %s",
+				 reason_of(code));
+			break;
+		case SSL_R_UNEXPECTED_EOF_WHILE_READING:
+			fail(error, "08006", "server closed the connection");
+			break;
+		default:
+			fail(error, "08006", "TLS failed: %s", reason_of(code));
+	}
+}
+
+/*
+ * Notes why a call of OpenSSL that returned result failed.  Or, if it only
+ * has to wait, returns the socket events to wait for; else 0.
+ */
+static uint32
+explain(CdrTls *tls, int result, int saved_errno, CdrTlsError *error)
+{
+	switch (SSL_get_error(tls->ssl, result))
+	{
+		case SSL_ERROR_WANT_READ:
+			return WL_SOCKET_READABLE;
+		case SSL_ERROR_WANT_WRITE:
+			return WL_SOCKET_WRITEABLE;
+		case SSL_ERROR_SSL:
+			tls->broken = true;
+			explain_protocol(tls->ssl, ERR_get_error(), error);
+			break;
+		case SSL_ERROR_SYSCALL:
+			tls->broken = true;
+			fail(error, "08006", "%s",
+				 saved_errno != 0 ? strerror(saved_errno)
+								  : "server closed the connection");
+			break;
+		default: /* SSL_ERROR_ZERO_RETURN */
+			fail(error, "08006", "server closed the connection");
+	}
+	ERR_clear_error();
+	return 0;
+}
+
+/* ------------------------------------------------------------------------
+ * What the settings say
+ * ------------------------------------------------------------------------
+ */
+
+bool
+cdr_tls_has_certificate(void)
+{
+	return cdr_tls_cert_file[0] != '\0';
+}
+
+/* Nobody is there to be asked for a passphrase; *asked: that it was wanted. */
+static int
+no_passphrase(char *buffer, int size, int for_writing, void *asked)
+{
+	(void) buffer;
+	(void) size;
+	(void) for_writing;
+	if (asked != NULL)
+		*(bool *) asked = true;
+	return -1;
+}
+
+static bool
+load_key(SSL_CTX *context, CdrTlsError *error)
+{
+	char	 *text = palloc(KEY_FILE_MAX);
+	char	 *reason;
+	ssize_t	  length = cdr_secret_read(cdr_tls_key_file, "TLS key file", text,
+									   KEY_FILE_MAX, &reason);
+	BIO		 *bio;
+	EVP_PKEY *key;
+	bool	  asked = false;
+	bool	  loaded;
+
+	if (length < 0)
+		return fail(error, "F0000", "%s", reason);
+	bio = BIO_new_mem_buf(text, (int) length);
+	key = bio != NULL
+			  ? PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, &asked)
+			  : NULL;
+	loaded = key != NULL && SSL_CTX_use_PrivateKey(context, key) == 1;
+	EVP_PKEY_free(key);
+	BIO_free(bio);
+	explicit_bzero(text, KEY_FILE_MAX);
+	pfree(text);
+	if (loaded)
+		return true;
+	if (asked)
+		return fail(error, "F0000",
+					"TLS key file \"%s\" is protected by a passphrase, which "
+					"nobody can be asked for",
+					cdr_tls_key_file);
+	if (ERR_GET_LIB(ERR_peek_error()) == ERR_LIB_X509)
+		return fail(error, "F0000",
+					"TLS key file \"%s\" does not hold the key of the "
+					"certificate in \"%s\"",
+					cdr_tls_key_file, cdr_tls_cert_file);
+	return fail_file(error, "TLS key file", cdr_tls_key_file);
+}
+
+/* Our own certificate, if there is one. */
+static bool
+load_certificate(SSL_CTX *context, CdrTlsError *error)
+{
+	if (cdr_tls_cert_file[0] == '\0' && cdr_tls_key_file[0] == '\0')
+		return true;
+	if (cdr_tls_cert_file[0] == '\0' || cdr_tls_key_file[0] == '\0')
+		return fail(error, "F0000",
+					"cdr_service.tls_cert_file and cdr_service.tls_key_file "
+					"must be set together");
+	SSL_CTX_set_default_passwd_cb(context, no_passphrase);
+	if (SSL_CTX_use_certificate_chain_file(context, cdr_tls_cert_file) != 1)
+		return fail_file(error, "TLS certificate file", cdr_tls_cert_file);
+	return load_key(context, error);
+}
+
+/* Whom to trust. */
+static bool
+load_authorities(SSL_CTX *context, CdrTlsError *error)
+{
+	if (cdr_tls_verify == CDR_TLS_VERIFY_NONE)
+	{
+		SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
+		return true;
+	}
+	SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
+	if (cdr_tls_ca_file[0] != '\0')
+	{
+		if (SSL_CTX_load_verify_locations(context, cdr_tls_ca_file, NULL) != 1)
+			return fail_file(error, "TLS CA file", cdr_tls_ca_file);
+	}
+	else if (SSL_CTX_set_default_verify_paths(context) != 1)
+		return fail(error, "F0000",
+					"the system has no CA certificates; set "
+					"cdr_service.tls_ca_file");
+	return true;
+}
+
+/* Whose certificate it must be: a name's, or an address's. */
+static bool
+expect_host(SSL *ssl, const char *host)
+{
+	unsigned char address[sizeof(struct in6_addr)];
+	bool		  numeric = inet_pton(AF_INET, host, address) == 1 ||
+				   inet_pton(AF_INET6, host, address) == 1;
+
+	/* a server may have several certificates */
+	if (!numeric && SSL_set_tlsext_host_name(ssl, host) != 1)
+		return false;
+	if (cdr_tls_verify != CDR_TLS_VERIFY_FULL)
+		return true;
+	if (numeric)
+		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
+	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	return SSL_set1_host(ssl, host) == 1;
+}
+
+/* ------------------------------------------------------------------------
+ * The connection
+ * ------------------------------------------------------------------------
+ */
+
+static bool
+prepare(CdrTls *tls, CdrSocket *socket, const char *host, CdrTlsError *error)
+{
+	ERR_clear_error();
+	tls->context = SSL_CTX_new(TLS_client_method());
+	if (tls->context == NULL ||
+		SSL_CTX_set_min_proto_version(tls->context, TLS1_2_VERSION) != 1)
+		return fail(error, "53200", "could not start TLS: %s",
+					reason_of(ERR_get_error()));
+	/* a write that is tried again comes from another place in our buffer */
+	SSL_CTX_set_mode(tls->context, SSL_MODE_ENABLE_PARTIAL_WRITE |
+									   SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	/* several records with one call of the kernel */
+	SSL_CTX_set_read_ahead(tls->context, 1);
+	SSL_CTX_set_default_read_buffer_len(tls->context, 64 * 1024);
+	if (!load_authorities(tls->context, error) ||
+		!load_certificate(tls->context, error))
+		return false;
+
+	tls->ssl = SSL_new(tls->context);
+	if (tls->ssl == NULL || SSL_set_fd(tls->ssl, socket->fd) != 1 ||
+		!expect_host(tls->ssl, host))
+		return fail(error, "53200", "could not start TLS: %s",
+					reason_of(ERR_get_error()));
+	return true;
+}
+
+static bool
+shake_hands(CdrTls *tls, CdrSocket *socket, long timeout, CdrTlsError *error)
+{
+	TimestampTz deadline =
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout);
+
+	for (;;)
+	{
+		int	   result;
+		uint32 wanted;
+		long   left;
+
+		ERR_clear_error();
+		errno = 0;
+		result = SSL_connect(tls->ssl);
+		if (result == 1)
+			return true;
+		wanted = explain(tls, result, errno, error);
+		if (wanted == 0)
+			break;
+		left =
+			TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+		if (left <= 0)
+			return fail(error, "08001",
+						"server does not answer the TLS handshake");
+		(void) cdr_socket_wait(socket, wanted, left);
+	}
+	/* there never was a connection that could break */
+	if (strcmp(error->sqlstate, "08006") == 0)
+		error->sqlstate = "08001";
+	return false;
+}
+
+CdrTls *
+cdr_tls_connect(MemoryContext context, CdrSocket *socket, const char *host,
+				long timeout, CdrTlsError *error)
+{
+	CdrTls		 *tls = MemoryContextAllocZero(context, sizeof(CdrTls));
+	volatile bool connected = false;
+
+	PG_TRY();
+	{
+		connected = prepare(tls, socket, host, error) &&
+					shake_hands(tls, socket, timeout, error);
+	}
+	PG_FINALLY();
+	{
+		if (!connected)
+			cdr_tls_free(tls, false);
+	}
+	PG_END_TRY();
+	return connected ? tls : NULL;
+}
+
+ssize_t
+cdr_tls_read(CdrTls *tls, void *buffer, size_t size, uint32 *wanted,
+			 CdrTlsError *error)
+{
+	int result;
+
+	ERR_clear_error();
+	errno = 0;
+	result = SSL_read(tls->ssl, buffer, (int) Min(size, INT_MAX));
+	if (result > 0)
+		return result;
+	*wanted = explain(tls, result, errno, error);
+	return *wanted != 0 ? 0 : -1;
+}
+
+ssize_t
+cdr_tls_write(CdrTls *tls, const void *buffer, size_t size, uint32 *wanted,
+			  CdrTlsError *error)
+{
+	int			result;
+	char		unread;
+	uint32		ignored;
+	CdrTlsError reason;
+
+	ERR_clear_error();
+	errno = 0;
+	result = SSL_write(tls->ssl, buffer, (int) Min(size, INT_MAX));
+	if (result > 0)
+		return result;
+	*wanted = explain(tls, result, errno, error);
+	if (*wanted != 0)
+		return 0;
+
+	/* a server that does not like our certificate says so before it closes */
+	if (cdr_tls_read(tls, &unread, sizeof(unread), &ignored, &reason) < 0 &&
+		strcmp(reason.sqlstate, "28000") == 0)
+		*error = reason;
+	return -1;
+}
+
+void
+cdr_tls_free(CdrTls *tls, bool politely)
+{
+	ERR_clear_error();
+	if (politely && !tls->broken)
+		(void) SSL_shutdown(tls->ssl);
+	SSL_free(tls->ssl);
+	SSL_CTX_free(tls->context);
+	ERR_clear_error();
+	pfree(tls);
+}

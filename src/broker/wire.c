@@ -1,0 +1,531 @@
+/*-------------------------------------------------------------------------
+ *
+ * wire.c
+ *	  AMQP frames to and from a server, over TCP or TLS.
+ *
+ * librabbitmq only encodes and decodes here: it is given bytes that have come
+ * and gives bytes to be sent, but never sees a socket.  Its own functions that
+ * read and write wait inside, some without limit, deaf to signals, and its TLS
+ * cannot be used in a process that is not its own (see tls.c).  So there is one
+ * way for bytes, in either direction, and TLS is no more than a stage of it:
+ *
+ *	socket.c -> (tls.c) -> input -> one whole frame -> librabbitmq decodes
+ *	librabbitmq encodes -> output -> (tls.c) -> socket.c
+ *
+ * A frame is looked at before the library is given it (see frame_check.c).
+ *
+ * Nothing may be left behind when one waits for the socket, neither in the
+ * input nor in OpenSSL, for the kernel knows nothing of it.  So "no frame" is
+ * said only after a read that had nothing to give.
+ *
+ * Heartbeats.  One is sent when nothing else was for half of the interval that
+ * was agreed on, and silence of twice the interval is the end; but what has
+ * come is read before anybody is called silent, because it may be us who did
+ * not look.
+ *
+ * Memory.  The wire, with its buffers, is its creator's.  A frame is the
+ * library's, until the next is asked for.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <sys/socket.h>
+
+#include "miscadmin.h"
+#include "port/pg_bswap.h"
+#include "portability/instr_time.h"
+#include "utils/timestamp.h"
+
+#include "base/guc.h"
+#include "broker/frame_check.h"
+#include "broker/socket.h"
+#include "broker/tls.h"
+#include "broker/wire.h"
+
+/* Milliseconds until a peer that does not answer is given up. */
+#define CONNECT_TIMEOUT 5000
+#define SEND_TIMEOUT	5000
+
+/* A frame: type, channel and length, as many bytes, and an end. */
+#define FRAME_HEADER 7
+#define FRAME_END	 1
+
+/* The first bytes of what TLS answers to somebody who does not speak it. */
+#define TLS_ALERT	  21
+#define TLS_HANDSHAKE 22
+
+#define INPUT_SIZE	(2 * CDR_FRAME_MAX)
+#define OUTPUT_SIZE (16 * 1024)
+
+struct CdrWire
+{
+	MemoryContext			context; /* of this struct */
+	CdrSocket				socket;
+	CdrTls				   *tls;	 /* NULL: none */
+	amqp_connection_state_t codec;	 /* NULL: not connected */
+	uint32					wanted;	 /* socket events that a read waits for, */
+	uint32					owed;	 /* and those that the output does */
+	bool					greeted; /* a frame has come */
+	uint32					frame_max;
+
+	/* milliseconds; heartbeat 0: none */
+	int	   heartbeat;
+	double last_sent;
+	double last_received;
+
+	CdrTlsError error;
+	int			input_start; /* what is not taken yet */
+	int			input_end;
+	int			output_length; /* what is not sent yet */
+	char		input[INPUT_SIZE];
+	char		output[OUTPUT_SIZE];
+};
+
+/* Notes what went wrong.  Always false, for the caller to return. */
+static bool fail(CdrWire *wire, const char *sqlstate, const char *format, ...)
+	pg_attribute_printf(3, 4);
+
+static bool
+fail(CdrWire *wire, const char *sqlstate, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(wire->error.message, sizeof(wire->error.message), format, args);
+	va_end(args);
+	wire->error.sqlstate = sqlstate;
+	return false;
+}
+
+/* Milliseconds, of a clock that is never set. */
+static double
+now(void)
+{
+	instr_time time;
+
+	INSTR_TIME_SET_CURRENT(time);
+	return INSTR_TIME_GET_MILLISEC(time);
+}
+
+/* ------------------------------------------------------------------------
+ * Bytes
+ * ------------------------------------------------------------------------
+ */
+
+/* What recv() or send() came to, in the terms of cdr_tls_read(). */
+static ssize_t
+explain_io(ssize_t result, uint32 event, uint32 *wanted, CdrTlsError *error)
+{
+	if (result > 0)
+		return result;
+	if (result < 0 &&
+		(errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+	{
+		*wanted = event;
+		return 0;
+	}
+	error->sqlstate = "08006";
+	strlcpy(error->message,
+			result == 0 ? "server closed the connection" : strerror(errno),
+			sizeof(error->message));
+	return -1;
+}
+
+/* Notes that the connection broke. */
+static bool
+fail_lost(CdrWire *wire)
+{
+	char *reason = pstrdup(wire->error.message);
+
+	if (wire->greeted)
+		fail(wire, wire->error.sqlstate, "connection to broker lost: %s",
+			 reason);
+	else if (wire->tls == NULL)
+		fail(wire, "08001",
+			 "%s before it said anything: if this is its TLS port, "
+			 "cdr_service.amqp_uri must say amqps://",
+			 reason);
+	else
+		fail(wire, wire->error.sqlstate, "TLS connection lost at once: %s",
+			 reason);
+	pfree(reason);
+	return false;
+}
+
+/* Reads what has come, as far as there is room; how much, 0, or -1: lost. */
+static ssize_t
+read_some(CdrWire *wire)
+{
+	char   *free_space = wire->input + wire->input_end;
+	size_t	size = INPUT_SIZE - wire->input_end;
+	ssize_t count;
+
+	if (wire->tls != NULL)
+		count = cdr_tls_read(wire->tls, free_space, size, &wire->wanted,
+							 &wire->error);
+	else
+		count = explain_io(recv(wire->socket.fd, free_space, size, 0),
+						   WL_SOCKET_READABLE, &wire->wanted, &wire->error);
+	if (count > 0)
+	{
+		wire->input_end += (int) count;
+		wire->last_received = now();
+	}
+	else if (count < 0)
+		fail_lost(wire);
+	return count;
+}
+
+/*
+ * Sends what is to be sent, as far as that does not block.  False if the
+ * connection is lost.
+ */
+static bool
+flush_some(CdrWire *wire)
+{
+	wire->owed = 0;
+	while (wire->output_length > 0)
+	{
+		ssize_t count;
+
+		if (wire->tls != NULL)
+			count = cdr_tls_write(wire->tls, wire->output, wire->output_length,
+								  &wire->owed, &wire->error);
+		else
+			count = explain_io(send(wire->socket.fd, wire->output,
+									wire->output_length, MSG_NOSIGNAL),
+							   WL_SOCKET_WRITEABLE, &wire->owed, &wire->error);
+		if (count < 0)
+			return fail_lost(wire);
+		if (count == 0)
+			return true;
+		wire->output_length -= (int) count;
+		memmove(wire->output, wire->output + count, wire->output_length);
+		wire->last_sent = now();
+	}
+	return true;
+}
+
+/* Sends all that is to be sent. */
+static bool
+flush_all(CdrWire *wire)
+{
+	TimestampTz deadline =
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SEND_TIMEOUT);
+
+	for (;;)
+	{
+		long left;
+
+		if (!flush_some(wire))
+			return false;
+		if (wire->owed == 0)
+			return true;
+		left =
+			TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+		if (left <= 0)
+			return fail(wire, "08006", "broker does not read what is sent");
+		(void) cdr_socket_wait(&wire->socket, wire->owed, left);
+	}
+}
+
+/* ------------------------------------------------------------------------
+ * The connection
+ * ------------------------------------------------------------------------
+ */
+
+CdrWire *
+cdr_wire_create(void)
+{
+	CdrWire *wire = palloc0(sizeof(CdrWire));
+
+	wire->context = CurrentMemoryContext;
+	cdr_socket_init(&wire->socket);
+	return wire;
+}
+
+bool
+cdr_wire_connect(CdrWire *wire, const char *host, int port, bool tls)
+{
+	char *error;
+
+	if (!cdr_socket_open(&wire->socket, host, port, CONNECT_TIMEOUT,
+						 cdr_heartbeat * 2000L, &error))
+		return fail(wire, "08001", "%s", error);
+	wire->wanted = WL_SOCKET_READABLE;
+	wire->owed = 0;
+	wire->greeted = false;
+	wire->frame_max = CDR_FRAME_MAX;
+	wire->heartbeat = 0;
+	wire->input_start = wire->input_end = wire->output_length = 0;
+
+	if (tls)
+	{
+		wire->tls = cdr_tls_connect(wire->context, &wire->socket, host,
+									CONNECT_TIMEOUT, &wire->error);
+		if (wire->tls == NULL)
+			return false;
+	}
+	wire->codec = amqp_new_connection();
+	if (wire->codec == NULL)
+		return fail(wire, "53200", "out of memory");
+	return true;
+}
+
+bool
+cdr_wire_is_open(const CdrWire *wire)
+{
+	return wire->codec != NULL;
+}
+
+void
+cdr_wire_close(CdrWire *wire)
+{
+	if (wire->codec != NULL)
+		(void) amqp_destroy_connection(wire->codec);
+	wire->codec = NULL;
+	if (wire->tls != NULL)
+		cdr_tls_free(wire->tls, wire->output_length == 0);
+	wire->tls = NULL;
+	cdr_socket_close(&wire->socket);
+}
+
+bool
+cdr_wire_tune(CdrWire *wire, uint32 frame_max, int heartbeat)
+{
+	int status;
+
+	/* with less, the library would write beyond its buffer */
+	if (frame_max < CDR_FRAME_MAX_LEAST || frame_max > CDR_FRAME_MAX)
+		return fail(wire, "08P01", "broker offers frames of %u bytes",
+					frame_max);
+	status =
+		amqp_tune_connection(wire->codec, CDR_CHANNEL, (int) frame_max, 0);
+	if (status < 0)
+		return fail(wire, "08P01", "could not tune connection: %s",
+					amqp_error_string2(status));
+	wire->frame_max = frame_max;
+	wire->heartbeat = heartbeat * 1000;
+	wire->last_sent = wire->last_received = now();
+	return true;
+}
+
+/* ------------------------------------------------------------------------
+ * To the server
+ * ------------------------------------------------------------------------
+ */
+
+/* Makes a frame, the library's arguments being in their place already. */
+static void
+finish_frame(CdrWire *wire, uint8 type, amqp_channel_t channel, uint32 length)
+{
+	char  *frame = wire->output + wire->output_length;
+	uint16 channel_sent = pg_hton16(channel);
+	uint32 length_sent = pg_hton32(length);
+
+	frame[0] = (char) type;
+	memcpy(frame + 1, &channel_sent, sizeof(channel_sent));
+	memcpy(frame + 3, &length_sent, sizeof(length_sent));
+	frame[FRAME_HEADER + length] = (char) AMQP_FRAME_END;
+	wire->output_length += FRAME_HEADER + length + FRAME_END;
+}
+
+/* Makes the frame of a method. */
+static bool
+encode(CdrWire *wire, amqp_channel_t channel, amqp_method_number_t method,
+	   void *arguments)
+{
+	char *payload = wire->output + wire->output_length + FRAME_HEADER;
+	int	  room = OUTPUT_SIZE - wire->output_length - FRAME_HEADER - FRAME_END -
+			   (int) sizeof(uint32);
+	uint32		 method_sent = pg_hton32(method);
+	amqp_bytes_t encoded = {.bytes = payload + sizeof(uint32)};
+	int			 length;
+
+	encoded.len = Max(room, 0);
+	length = amqp_encode_method(method, arguments, encoded);
+	if (room <= 0 || length < 0)
+		return fail(wire, "54000",
+					"a setting of cdr_service is too long for AMQP");
+	memcpy(payload, &method_sent, sizeof(method_sent));
+	finish_frame(wire, AMQP_FRAME_METHOD, channel,
+				 (uint32) sizeof(method_sent) + (uint32) length);
+	return true;
+}
+
+bool
+cdr_wire_send_header(CdrWire *wire)
+{
+	static const char header[] = {'A', 'M', 'Q', 'P', 0, 0, 9, 1};
+
+	memcpy(wire->output, header, sizeof(header));
+	wire->output_length = sizeof(header);
+	return flush_all(wire);
+}
+
+bool
+cdr_wire_send(CdrWire *wire, amqp_channel_t channel,
+			  amqp_method_number_t method, void *arguments)
+{
+	bool sent = encode(wire, channel, method, arguments) && flush_all(wire);
+
+	/* it may have held a password */
+	explicit_bzero(wire->output, sizeof(wire->output));
+	return sent;
+}
+
+void
+cdr_wire_send_last(CdrWire *wire, amqp_channel_t channel,
+				   amqp_method_number_t method, void *arguments)
+{
+	CdrTlsError error = wire->error;
+
+	if (encode(wire, channel, method, arguments))
+		(void) flush_some(wire);
+	wire->error = error;
+}
+
+/* ------------------------------------------------------------------------
+ * From the server
+ * ------------------------------------------------------------------------
+ */
+
+/* Sends a heartbeat if one is due. */
+static bool
+keep_alive(CdrWire *wire)
+{
+	if (wire->heartbeat == 0)
+		return true;
+	if (wire->output_length == 0 &&
+		now() - wire->last_sent >= wire->heartbeat / 2.0)
+		finish_frame(wire, AMQP_FRAME_HEARTBEAT, 0, 0);
+	return flush_some(wire);
+}
+
+/* Is the server silent for too long? */
+static bool
+check_silence(CdrWire *wire)
+{
+	if (wire->heartbeat == 0 ||
+		now() - wire->last_received <= wire->heartbeat * 2.0)
+		return true;
+	return fail(wire, "08006",
+				"connection to broker lost: it has been silent for two "
+				"heartbeats");
+}
+
+/* Notes that what came is no frame, or none that is taken. */
+static bool
+fail_frame(CdrWire *wire, const CdrFrameCheck *check)
+{
+	uint8 type = (uint8) wire->input[wire->input_start];
+
+	if (wire->greeted || type == AMQP_FRAME_METHOD)
+		return fail(wire, "08P01", "broker sent %s", check->error);
+	if (wire->tls == NULL && (type == TLS_ALERT || type == TLS_HANDSHAKE))
+		return fail(wire, "08001",
+					"server speaks TLS on this port: cdr_service.amqp_uri "
+					"must say amqps://");
+	return fail(wire, "08P01", "server does not speak AMQP 0-9-1");
+}
+
+/* Decodes a whole frame that was found sound. */
+static bool
+decode_frame(CdrWire *wire, const CdrFrameCheck *check, amqp_frame_t *frame)
+{
+	amqp_bytes_t bytes = {check->decodable, wire->input + wire->input_start};
+	int			 status = amqp_handle_input(wire->codec, bytes, frame);
+
+	if (status < 0)
+		return fail(wire, "08P01", "broker sent what cannot be decoded: %s",
+					amqp_error_string2(status));
+	if ((size_t) status != check->decodable)
+		return fail(wire, "08P01", "broker sent a frame of another length");
+	wire->input_start += (int) check->length;
+	wire->greeted = true;
+	return true;
+}
+
+/* Takes the next frame out of the input.  *taken: whether it is all there. */
+static bool
+take_frame(CdrWire *wire, amqp_frame_t *frame, bool *taken)
+{
+	CdrFrameCheck	check;
+	CdrFrameVerdict verdict = cdr_frame_check(
+		(uint8 *) wire->input + wire->input_start,
+		wire->input_end - wire->input_start, wire->frame_max, &check);
+
+	*taken = verdict == CDR_FRAME_WHOLE;
+	if (verdict == CDR_FRAME_BAD)
+		return fail_frame(wire, &check);
+	return !*taken || decode_frame(wire, &check, frame);
+}
+
+/* Makes room for the rest of a frame. */
+static void
+compact(CdrWire *wire)
+{
+	if (wire->input_start == 0)
+		return;
+	memmove(wire->input, wire->input + wire->input_start,
+			wire->input_end - wire->input_start);
+	wire->input_end -= wire->input_start;
+	wire->input_start = 0;
+}
+
+CdrFrameResult
+cdr_wire_receive(CdrWire *wire, amqp_frame_t *frame)
+{
+	/* of a giant, only the start is kept: not all of its frames either */
+	amqp_maybe_release_buffers(wire->codec);
+	for (;;)
+	{
+		bool	taken;
+		ssize_t count;
+
+		/* somebody who sends without an end must not keep SIGTERM out */
+		CHECK_FOR_INTERRUPTS();
+		if (!take_frame(wire, frame, &taken))
+			return CDR_FRAME_LOST;
+		if (taken && frame->frame_type == AMQP_FRAME_HEARTBEAT)
+			continue;
+		if (taken)
+			return CDR_FRAME_READ;
+		compact(wire);
+		count = read_some(wire);
+		if (count < 0 || !keep_alive(wire))
+			return CDR_FRAME_LOST;
+		if (count == 0)
+			return check_silence(wire) ? CDR_FRAME_NONE : CDR_FRAME_LOST;
+	}
+}
+
+/* ------------------------------------------------------------------------
+ * Waiting
+ * ------------------------------------------------------------------------
+ */
+
+void
+cdr_wire_wait(CdrWire *wire, long timeout)
+{
+	(void) cdr_socket_wait(&wire->socket, wire->wanted | wire->owed, timeout);
+}
+
+void
+cdr_wire_linger(CdrWire *wire, long timeout)
+{
+	(void) cdr_socket_wait(&wire->socket, 0, timeout);
+}
+
+const char *
+cdr_wire_error(const CdrWire *wire)
+{
+	return wire->error.message;
+}
+
+const char *
+cdr_wire_sqlstate(const CdrWire *wire)
+{
+	return wire->error.sqlstate;
+}

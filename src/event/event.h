@@ -1,0 +1,85 @@
+/*-------------------------------------------------------------------------
+ *
+ * event.h
+ *	  The typed event, and how bytes become one.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CDR_EVENT_H
+#define CDR_EVENT_H
+
+#include "base/message.h"
+
+/* Call-IDs are "up to 255 bytes" by the contract of the wire. */
+#define CDR_CALL_ID_MAX 255
+
+/* Real events nest five deep; this is far beyond, and far from the stack. */
+#define CDR_JSON_DEPTH_MAX 100
+
+typedef enum CdrEventKind
+{
+	CDR_OTHER = 0,
+	CDR_CALL_STARTED,
+	CDR_CALL_ANSWERED,
+	CDR_CALL_ENDED,
+	CDR_USER_IDENTIFIED,
+	CDR_RECORDING_AVAILABLE
+} CdrEventKind;
+
+/* What the settings say about reading events. */
+typedef struct CdrEventOptions
+{
+	size_t max_event_size;	 /* bytes; a larger body is not parsed */
+	int	   extension_digits; /* longest internal extension; 0: none */
+} CdrEventOptions;
+
+/*
+ * An event that was understood, or the reason why it was not.  Strings are
+ * NUL-terminated UTF-8, NULL where the event does not say (an empty string on
+ * the wire says nothing either), and allocated in the context that was
+ * current at cdr_event_parse().
+ */
+typedef struct CdrEvent
+{
+	const CdrMessage *message;
+	pg_uuid_t		  id; /* identity; valid also after a failure */
+
+	/* why it is no event: NULL, or a five-character SQLSTATE and a message */
+	const char *sqlstate;
+	const char *error;
+
+	CdrEventKind kind;
+	TimestampTz	 time;
+	bool		 time_is_own; /* the body says when; else AMQP or receipt */
+	const char	*call_id;	  /* "" when it belongs to no call; never NULL */
+	const char	*type;
+	const char	*trace_id;
+	const char	*tenant_id;
+
+	/* call.started */
+	const char *caller_number;
+	const char *callee_number;
+	const char *direction;
+
+	/* call.started (the dialplan's match), user.identified.for_call */
+	const char *user_id;
+	bool		has_contact_id;
+	int64		contact_id;
+
+	/* call.ended */
+	const char *hangup_cause;
+	const char *hangup_source;
+
+	/* call.recording.available */
+	const char *recording_url;
+} CdrEvent;
+
+/*
+ * Reads a message into *event.  Returns false, with sqlstate and error set,
+ * for a message that is no event; never throws for what the message holds
+ * (out of memory is still an ERROR of the server).
+ */
+extern bool cdr_event_parse(const CdrMessage	  *message,
+							const CdrEventOptions *options, CdrEvent *event);
+
+#endif /* CDR_EVENT_H */

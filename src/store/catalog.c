@@ -1,0 +1,203 @@
+/*-------------------------------------------------------------------------
+ *
+ * catalog.c
+ *	  Where the extension's tables are, and as whom they are written.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_extension.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_trigger.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+#include "base/guc.h"
+#include "store/catalog.h"
+
+/* The extension's schema and version, from its row of pg_extension. */
+static bool
+find_extension(CdrTables *tables)
+{
+	Relation	rel = table_open(ExtensionRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber,
+				F_NAMEEQ, CStringGetDatum(CDR_EXTENSION_NAME));
+	scan = systable_beginscan(rel, ExtensionNameIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		bool  isnull;
+		Datum version = heap_getattr(tuple, Anum_pg_extension_extversion,
+									 RelationGetDescr(rel), &isnull);
+
+		tables->schema = ((Form_pg_extension) GETSTRUCT(tuple))->extnamespace;
+		strlcpy(tables->version, isnull ? "" : TextDatumGetCString(version),
+				sizeof(tables->version));
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return OidIsValid(tables->schema);
+}
+
+static Oid
+owner_of(Oid relation)
+{
+	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+	Oid		  owner;
+
+	if (!HeapTupleIsValid(tuple))
+		return InvalidOid;
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+bool
+cdr_catalog_find(CdrTables *tables)
+{
+	char *schema;
+
+	memset(tables, 0, sizeof(CdrTables));
+	if (!find_extension(tables))
+		return false;
+	schema = get_namespace_name(tables->schema);
+	if (schema == NULL)
+		return false;
+	strlcpy(tables->quoted, quote_identifier(schema), sizeof(tables->quoted));
+
+	tables->call_events = get_relname_relid("call_events", tables->schema);
+	tables->call_events_default =
+		get_relname_relid("call_events_default", tables->schema);
+	tables->calls = get_relname_relid("calls", tables->schema);
+	tables->dead_letters = get_relname_relid("dead_letters", tables->schema);
+	if (!OidIsValid(tables->call_events) || !OidIsValid(tables->calls) ||
+		!OidIsValid(tables->dead_letters))
+		return false;
+	tables->owner = owner_of(tables->calls);
+	return OidIsValid(tables->owner);
+}
+
+bool
+cdr_catalog_is_supported(const CdrTables *tables)
+{
+	return strcmp(tables->version, "1.0") == 0;
+}
+
+Oid
+cdr_catalog_writer(const CdrTables *tables)
+{
+	return cdr_role[0] == '\0' ? tables->owner : get_role_oid(cdr_role, false);
+}
+
+/* A superuser's rights are lent to nobody: refuses to run code of a role's. */
+static void
+refuse_code_of(Oid role, Oid relation, const char *whose)
+{
+	if (superuser_arg(role))
+		return;
+	ereport(
+		ERROR,
+		(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+		 errmsg("%s of table \"%s\" is \"%s\", who is no superuser and "
+				"would run code with the rights of one",
+				whose, get_rel_name(relation), GetUserNameFromId(role, true)),
+		 errhint("Set cdr_service.role to a role that only has the rights "
+				 "that it needs, or give such a role all of the "
+				 "tables.")));
+}
+
+/* The functions of a table's triggers, but those of its foreign keys. */
+static void
+check_triggers(Oid relation)
+{
+	Relation	rel = table_open(TriggerRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_trigger_tgrelid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(relation));
+	scan =
+		systable_beginscan(rel, TriggerRelidNameIndexId, true, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(tuple);
+		HeapTuple		function;
+
+		if (trigger->tgisinternal)
+			continue;
+		function = SearchSysCache1(PROCOID, ObjectIdGetDatum(trigger->tgfoid));
+		if (!HeapTupleIsValid(function))
+			continue;
+		refuse_code_of(((Form_pg_proc) GETSTRUCT(function))->proowner,
+					   relation, "owner of the function of a trigger");
+		ReleaseSysCache(function);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+}
+
+/* A table, and its partitions. */
+static void
+check_code(Oid relation)
+{
+	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+	Form_pg_class class;
+	List	 *partitions;
+	ListCell *cell;
+
+	if (!HeapTupleIsValid(tuple))
+		return;
+	class = (Form_pg_class) GETSTRUCT(tuple);
+	refuse_code_of(class->relowner, relation, "owner");
+	if (class->relhastriggers)
+		check_triggers(relation);
+	ReleaseSysCache(tuple);
+
+	partitions = find_inheritance_children(relation, NoLock);
+	foreach (cell, partitions)
+		check_code(lfirst_oid(cell));
+	list_free(partitions);
+}
+
+void
+cdr_catalog_assume_rights(const CdrTables *tables, Oid role, CdrRights *before)
+{
+	if (superuser_arg(role))
+	{
+		check_code(tables->call_events);
+		check_code(tables->calls);
+		check_code(tables->dead_letters);
+	}
+	GetUserIdAndSecContext(&before->user, &before->security_context);
+	SetUserIdAndSecContext(role, before->security_context |
+									 SECURITY_LOCAL_USERID_CHANGE |
+									 SECURITY_RESTRICTED_OPERATION);
+	before->guc_level = NewGUCNestLevel();
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+void
+cdr_catalog_restore_rights(const CdrRights *before)
+{
+	AtEOXact_GUC(false, before->guc_level);
+	SetUserIdAndSecContext(before->user, before->security_context);
+}

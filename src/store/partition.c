@@ -1,0 +1,317 @@
+/*-------------------------------------------------------------------------
+ *
+ * partition.c
+ *	  The partitions of call_events: one for each day, week or month of UTC,
+ *	  and the default partition for all other times.
+ *
+ * A partition is made as a table of its own and then attached, because that
+ * locks the parent only against other changes of its structure, not against
+ * inserts.  The default partition is locked for the moment in which its rows
+ * move.  Whoever makes partitions holds one advisory lock, so that workers
+ * and sessions do not make the same one twice.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/xact.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "partitioning/partbounds.h"
+#include "partitioning/partdesc.h"
+#include "pgstat.h"
+#include "pgtime.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/guc.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "base/fault.h"
+#include "base/guc.h"
+#include "store/locks.h"
+#include "store/partition.h"
+
+/* A stretch of time: from is in it, to is not. */
+typedef struct Range
+{
+	TimestampTz from;
+	TimestampTz to;
+} Range;
+
+static TimestampTz
+start_of_day(int julian_day)
+{
+	return (TimestampTz) (julian_day - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY;
+}
+
+/* The day, week (from Monday) or month of UTC that a time lies in. */
+static Range
+interval_around(TimestampTz time)
+{
+	struct pg_tm tm;
+	fsec_t		 fsec;
+	int			 day;
+	int			 next;
+
+	if (timestamp2tm(time, NULL, &tm, &fsec, NULL, NULL) != 0)
+		ereport(ERROR, (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+						errmsg("timestamp out of range")));
+	day = date2j(tm.tm_year, tm.tm_mon, tm.tm_mday);
+	switch ((CdrPartitionInterval) cdr_partition_interval)
+	{
+		case CDR_PARTITION_DAY:
+			next = day + 1;
+			break;
+		case CDR_PARTITION_WEEK:
+			day -= (j2day(day) + 6) % 7;
+			next = day + 7;
+			break;
+		case CDR_PARTITION_MONTH:
+		default:
+			day = date2j(tm.tm_year, tm.tm_mon, 1);
+			next = tm.tm_mon == 12 ? date2j(tm.tm_year + 1, 1, 1)
+								   : date2j(tm.tm_year, tm.tm_mon + 1, 1);
+			break;
+	}
+	return (Range){start_of_day(day), start_of_day(next)};
+}
+
+/*
+ * Is a time without a partition of its own?  *gap is the stretch around it,
+ * from one bound of a partition to the next.
+ */
+static bool
+find_gap(Oid parent, TimestampTz time, Range *gap)
+{
+	Relation		   rel = table_open(parent, AccessShareLock);
+	PartitionBoundInfo bounds =
+		RelationGetPartitionDesc(rel, false)->boundinfo;
+	int	 below = -1; /* the last bound at or before time */
+	bool free;
+
+	gap->from = DT_NOBEGIN;
+	gap->to = DT_NOEND;
+	for (int i = 0; i < bounds->ndatums; i++)
+	{
+		TimestampTz bound = DatumGetTimestampTz(bounds->datums[i][0]);
+
+		if (bounds->kind[i][0] == PARTITION_RANGE_DATUM_MINVALUE)
+			bound = DT_NOBEGIN;
+		else if (bounds->kind[i][0] == PARTITION_RANGE_DATUM_MAXVALUE)
+			bound = DT_NOEND;
+		if (bound > time)
+		{
+			gap->to = bound;
+			break;
+		}
+		gap->from = bound;
+		below = i;
+	}
+
+	/* indexes[i] is the partition below bound i, or -1 */
+	free = bounds->indexes == NULL || bounds->ndatums == 0 ||
+		   bounds->indexes[below + 1] == -1;
+	table_close(rel, NoLock);
+	return free;
+}
+
+/* A timestamp as SQL text, the same under any settings. */
+static char *
+literal(TimestampTz time)
+{
+	struct pg_tm tm;
+	fsec_t		 fsec;
+
+	if (timestamp2tm(time, NULL, &tm, &fsec, NULL, NULL) != 0)
+		ereport(ERROR, (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+						errmsg("timestamp out of range")));
+	return psprintf("'%04d-%02d-%02d %02d:%02d:%02d+00'", tm.tm_year,
+					tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
+/* A name that no other relation of the schema has. */
+static char *
+partition_name(const CdrTables *tables, TimestampTz from)
+{
+	struct pg_tm tm;
+	fsec_t		 fsec;
+	char		*name;
+
+	(void) timestamp2tm(from, NULL, &tm, &fsec, NULL, NULL);
+	name = psprintf("call_events_%04d%02d%02d", tm.tm_year, tm.tm_mon,
+					tm.tm_mday);
+	for (int i = 2; OidIsValid(get_relname_relid(name, tables->schema)); i++)
+		name = psprintf("call_events_%04d%02d%02d_%d", tm.tm_year, tm.tm_mon,
+						tm.tm_mday, i);
+	return name;
+}
+
+/* The columns of call_events, for a list in SQL. */
+static char *
+column_list(Oid parent)
+{
+	Relation	   rel = table_open(parent, AccessShareLock);
+	StringInfoData list;
+
+	initStringInfo(&list);
+	for (int i = 0; i < RelationGetDescr(rel)->natts; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(RelationGetDescr(rel), i);
+
+		if (!column->attisdropped && column->attgenerated == '\0')
+			appendStringInfo(&list, "%s%s", list.len > 0 ? ", " : "",
+							 quote_identifier(NameStr(column->attname)));
+	}
+	table_close(rel, NoLock);
+	return list.data;
+}
+
+static void
+run(const char *sql)
+{
+	int result = SPI_execute(sql, false, 0);
+
+	if (result < 0)
+		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
+}
+
+/* Makes and attaches one partition. */
+static void
+create_partition(const CdrTables *tables, Range range)
+{
+	const char *schema = tables->quoted;
+	const char *name = partition_name(tables, range.from);
+	const char *from = literal(range.from);
+	const char *to = literal(range.to);
+	const char *columns = column_list(tables->call_events);
+
+	run(psprintf("CREATE TABLE %s.%s (LIKE %s.call_events INCLUDING DEFAULTS"
+				 " INCLUDING CONSTRAINTS INCLUDING GENERATED"
+				 " INCLUDING STORAGE INCLUDING COMPRESSION)",
+				 schema, name, schema));
+	run(psprintf("CREATE UNIQUE INDEX %s_key ON %s.%s"
+				 " (call_id, event_id, event_time)",
+				 name, schema, name));
+	if (OidIsValid(tables->call_events_default))
+	{
+		run(psprintf("LOCK TABLE %s.call_events_default"
+					 " IN ACCESS EXCLUSIVE MODE",
+					 schema));
+		run(psprintf("WITH moved AS (DELETE FROM %s.call_events_default"
+					 " WHERE event_time >= %s AND event_time < %s"
+					 " RETURNING %s)"
+					 " INSERT INTO %s.%s (%s) SELECT %s FROM moved",
+					 schema, from, to, columns, schema, name, columns,
+					 columns));
+	}
+	run(psprintf("ALTER TABLE %s.call_events ATTACH PARTITION %s.%s"
+				 " FOR VALUES FROM (%s) TO (%s)",
+				 schema, schema, name, from, to));
+}
+
+int
+cdr_partition_create(const CdrTables *tables, TimestampTz from, TimestampTz to)
+{
+	CdrRights rights;
+	int		  made = 0;
+
+	/* whoever held this lock may have made what we are about to make */
+	cdr_lock_partitions();
+	AcceptInvalidationMessages();
+	/* the tables are the owner's, whoever writes their rows */
+	cdr_catalog_assume_rights(tables, tables->owner, &rights);
+	(void) set_config_option("client_min_messages", "warning", PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	for (TimestampTz time = from; time <= to;)
+	{
+		Range range = interval_around(time);
+		Range gap;
+		bool  is_free = find_gap(tables->call_events, time, &gap);
+
+		CHECK_FOR_INTERRUPTS();
+		range.from = Max(range.from, gap.from);
+		range.to = Min(range.to, gap.to);
+		if (is_free)
+		{
+			create_partition(tables, range);
+			CommandCounterIncrement();
+			made++;
+		}
+		time = range.to;
+	}
+	if (SPI_finish() != SPI_OK_FINISH)
+		elog(ERROR, "SPI_finish failed");
+	cdr_catalog_restore_rights(&rights);
+	return made;
+}
+
+/* Do both times have partitions?  Locks nothing. */
+static bool
+is_covered(const CdrTables *tables, TimestampTz now, TimestampTz ahead)
+{
+	Range gap;
+
+	return !find_gap(tables->call_events, now, &gap) &&
+		   !find_gap(tables->call_events, ahead, &gap);
+}
+
+static void
+maintain(void)
+{
+	CdrTables	tables;
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz ahead = interval_around(now).to;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	pgstat_report_activity(STATE_RUNNING, "making partitions");
+	if (cdr_catalog_find(&tables) && cdr_catalog_is_supported(&tables) &&
+		!is_covered(&tables, now, ahead))
+		cdr_partition_create(&tables, now, ahead);
+	PopActiveSnapshot();
+	CDR_FAULT("partitions-before-commit");
+	CommitTransactionCommand();
+	CDR_FAULT("partitions-after-commit");
+	pgstat_report_activity(STATE_IDLE, NULL);
+}
+
+bool
+cdr_partition_maintain(char sqlstate[6], char *error, size_t error_size)
+{
+	MemoryContext context = CurrentMemoryContext;
+	volatile bool done = true;
+
+	PG_TRY();
+	{
+		maintain();
+	}
+	PG_CATCH();
+	{
+		ErrorData *data;
+
+		HOLD_INTERRUPTS();
+		MemoryContextSwitchTo(context);
+		data = CopyErrorData();
+		strlcpy(sqlstate, unpack_sql_state(data->sqlerrcode), 6);
+		snprintf(error, error_size, "could not make partitions: %s",
+				 data->message ? data->message : "");
+		EmitErrorReport();
+		FlushErrorState();
+		AbortCurrentTransaction();
+		pgstat_report_activity(STATE_IDLE, NULL);
+		FreeErrorData(data);
+		RESUME_INTERRUPTS();
+		done = false;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	return done;
+}
