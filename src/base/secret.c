@@ -15,28 +15,24 @@
 
 /* Checked on the open file, so that it cannot be exchanged in between. */
 static bool
-is_safe(int fd, const char *path, const char *what, char **error)
+is_safe(int fd, const char *path, const char *what, CdrReasonBuffer *reason)
 {
 	struct stat st;
 
 	if (fstat(fd, &st) != 0)
-	{
-		*error = psprintf("could not stat %s \"%s\": %s", what, path,
-						  strerror(errno));
-		return false;
-	}
+		return cdr_fail(reason, ERRCODE_CONFIG_FILE_ERROR,
+						"could not stat %s \"%s\": %s", what, path,
+						strerror(errno));
 	if (!S_ISREG(st.st_mode))
-	{
-		*error = psprintf("%s \"%s\" is not a regular file", what, path);
-		return false;
-	}
+		return cdr_fail(reason, ERRCODE_CONFIG_FILE_ERROR,
+						"%s \"%s\" is not a regular file", what, path);
 	if ((st.st_uid == geteuid() && (st.st_mode & (S_IRWXG | S_IRWXO)) == 0) ||
 		(st.st_uid == 0 && (st.st_mode & (S_IWGRP | S_IXGRP | S_IRWXO)) == 0))
 		return true;
-	*error = psprintf("%s \"%s\" must be readable by the server's user alone "
-					  "(mode 0600), or owned by root with mode 0640 or less",
-					  what, path);
-	return false;
+	return cdr_fail(reason, ERRCODE_CONFIG_FILE_ERROR,
+					"%s \"%s\" must be readable by the server's user alone "
+					"(mode 0600), or owned by root with mode 0640 or less",
+					what, path);
 }
 
 /* Reads until the end or the size; false, with errno, if that fails. */
@@ -59,7 +55,7 @@ read_all(int fd, char *buffer, size_t size, ssize_t *length)
 
 ssize_t
 cdr_secret_read(const char *path, const char *what, char *buffer, size_t size,
-				char **error)
+				CdrReasonBuffer *reason)
 {
 	/* not to block on a FIFO */
 	int		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -67,14 +63,15 @@ cdr_secret_read(const char *path, const char *what, char *buffer, size_t size,
 
 	if (fd < 0)
 	{
-		*error = psprintf("could not open %s \"%s\": %s", what, path,
-						  strerror(errno));
+		cdr_fail(reason, ERRCODE_CONFIG_FILE_ERROR,
+				 "could not open %s \"%s\": %s", what, path, strerror(errno));
 		return -1;
 	}
-	if (is_safe(fd, path, what, error) && !read_all(fd, buffer, size, &length))
+	if (is_safe(fd, path, what, reason) &&
+		!read_all(fd, buffer, size, &length))
 	{
-		*error = psprintf("could not read %s \"%s\": %s", what, path,
-						  strerror(errno));
+		cdr_fail(reason, ERRCODE_CONFIG_FILE_ERROR,
+				 "could not read %s \"%s\": %s", what, path, strerror(errno));
 		explicit_bzero(buffer, size);
 		length = -1;
 	}

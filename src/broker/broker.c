@@ -47,40 +47,23 @@
  * ------------------------------------------------------------------------
  */
 
-/* Notes what went wrong.  Always false, for the caller to return. */
-static bool fail(CdrBroker *broker, const char *sqlstate, const char *format,
-				 ...) pg_attribute_printf(3, 4);
-
-static bool
-fail(CdrBroker *broker, const char *sqlstate, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(broker->error, sizeof(broker->error), format, args);
-	va_end(args);
-	strlcpy(broker->sqlstate, sqlstate, sizeof(broker->sqlstate));
-	broker->open = false;
-	return false;
-}
-
 /* The SQLSTATE that says the same as an AMQP reply code. */
-static const char *
+static int
 sqlstate_of(int reply_code)
 {
 	switch (reply_code)
 	{
-		case 403: /* access refused */
-			return "28000";
+		case AMQP_ACCESS_REFUSED:
+			return ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION;
 		case AMQP_NOT_FOUND:
-			return "42704";
-		case 530: /* not allowed: no such virtual host */
-			return "08004";
-		case 320: /* connection forced: the broker goes down */
-		case 541: /* internal error */
-			return "08006";
+			return ERRCODE_UNDEFINED_OBJECT;
+		case AMQP_NOT_ALLOWED: /* no such virtual host */
+			return ERRCODE_SQLSERVER_REJECTED_ESTABLISHMENT_OF_SQLCONNECTION;
+		case AMQP_CONNECTION_FORCED: /* the broker goes down */
+		case AMQP_INTERNAL_ERROR:
+			return ERRCODE_CONNECTION_FAILURE;
 		default:
-			return "08P01";
+			return ERRCODE_PROTOCOL_VIOLATION;
 	}
 }
 
@@ -95,8 +78,8 @@ fail_closed(CdrBroker *broker, int code, amqp_bytes_t text)
 		if ((unsigned char) *p < ' ' || (unsigned char) *p > '~')
 			*p = '?';
 	}
-	fail(broker, sqlstate_of(code), "broker closed the session: %d %s", code,
-		 words);
+	cdr_session_fail(broker, sqlstate_of(code),
+					 "broker closed the session: %d %s", code, words);
 	pfree(words);
 	return false;
 }
@@ -106,12 +89,12 @@ fail_closed(CdrBroker *broker, int code, amqp_bytes_t text)
  * ------------------------------------------------------------------------
  */
 
-/* Notes why the wire broke. */
+/* The wire broke, and has said why. */
 static bool
-fail_wire(CdrBroker *broker)
+wire_is_lost(CdrBroker *broker)
 {
-	return fail(broker, cdr_wire_sqlstate(broker->wire), "%s",
-				cdr_wire_error(broker->wire));
+	broker->open = false;
+	return false;
 }
 
 static bool
@@ -119,7 +102,7 @@ send_method(CdrBroker *broker, amqp_channel_t channel,
 			amqp_method_number_t method, void *arguments)
 {
 	return cdr_wire_send(broker->wire, channel, method, arguments) ||
-		   fail_wire(broker);
+		   wire_is_lost(broker);
 }
 
 /*
@@ -153,18 +136,20 @@ handle_method(CdrBroker *broker, const amqp_method_t *method)
 			return false;
 		}
 		case AMQP_BASIC_CANCEL_METHOD:
-			return fail(broker, "42704",
-						"broker cancelled the consumer: queue \"%s\" was "
-						"deleted or moved, or waited too long for an "
-						"acknowledgement",
-						cdr_queue);
+			return cdr_session_fail(
+				broker, ERRCODE_UNDEFINED_OBJECT,
+				"broker cancelled the consumer: queue \"%s\" was "
+				"deleted or moved, or waited too long for an "
+				"acknowledgement",
+				cdr_queue);
 		case AMQP_CONNECTION_BLOCKED_METHOD:
 		case AMQP_CONNECTION_UNBLOCKED_METHOD:
 			/* concerns those who publish */
 			return true;
 		default:
-			return fail(broker, "08P01",
-						"broker sent unexpected method 0x%08X", method->id);
+			return cdr_session_fail(broker, ERRCODE_PROTOCOL_VIOLATION,
+									"broker sent unexpected method 0x%08X",
+									method->id);
 	}
 }
 
@@ -187,11 +172,12 @@ await_method(CdrBroker *broker, amqp_method_number_t awaited, void **arguments)
 		switch (cdr_wire_receive(broker->wire, &frame))
 		{
 			case CDR_FRAME_LOST:
-				return fail_wire(broker);
+				return wire_is_lost(broker);
 			case CDR_FRAME_READ:
 				if (frame.frame_type != AMQP_FRAME_METHOD)
-					return fail(broker, "08P01",
-								"server does not speak AMQP 0-9-1");
+					return cdr_session_fail(
+						broker, ERRCODE_PROTOCOL_VIOLATION,
+						"server does not speak AMQP 0-9-1");
 				if (frame.payload.method.id == awaited)
 				{
 					if (arguments != NULL)
@@ -207,7 +193,8 @@ await_method(CdrBroker *broker, amqp_method_number_t awaited, void **arguments)
 		left =
 			TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
 		if (left <= 0)
-			return fail(broker, "08006", "broker does not answer");
+			return cdr_session_fail(broker, ERRCODE_CONNECTION_FAILURE,
+									"broker does not answer");
 		cdr_wire_wait(broker->wire, left);
 	}
 }
@@ -326,7 +313,7 @@ tune(CdrBroker *broker, const amqp_connection_tune_t *offered)
 		tune_ok.heartbeat = offered->heartbeat;
 
 	if (!cdr_wire_tune(broker->wire, tune_ok.frame_max, tune_ok.heartbeat))
-		return fail_wire(broker);
+		return wire_is_lost(broker);
 	return send_method(broker, 0, AMQP_CONNECTION_TUNE_OK_METHOD, &tune_ok);
 }
 
@@ -366,20 +353,21 @@ login(CdrBroker *broker, const Server *server, const char *name)
 	amqp_connection_open_t	 open = {0};
 
 	if (!cdr_wire_send_header(broker->wire))
-		return fail_wire(broker);
+		return wire_is_lost(broker);
 	if (!await_method(broker, AMQP_CONNECTION_START_METHOD, (void **) &start))
 		return false;
 	broker->rabbitmq = strcmp(property(start, "product"), "RabbitMQ") == 0
 						   ? atoi(property(start, "version"))
 						   : 0;
 	if (!offers(start->mechanisms, mechanism_of(server)))
-		return fail(broker, "28000",
-					server->by_certificate
-						? "broker does not offer to log in by certificate "
-						  "(mechanism EXTERNAL), and cdr_service.amqp_uri "
-						  "names no user"
-						: "broker does not offer to log in by password "
-						  "(mechanism PLAIN)");
+		return cdr_session_fail(
+			broker, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+			server->by_certificate
+				? "broker does not offer to log in by certificate "
+				  "(mechanism EXTERNAL), and cdr_service.amqp_uri "
+				  "names no user"
+				: "broker does not offer to log in by password "
+				  "(mechanism PLAIN)");
 	if (!send_start_ok(broker, server, name) ||
 		!await_method(broker, AMQP_CONNECTION_TUNE_METHOD,
 					  (void **) &offered) ||
@@ -398,7 +386,7 @@ login(CdrBroker *broker, const Server *server, const char *name)
  */
 
 static bool
-consume(CdrBroker *broker)
+start_consumer(CdrBroker *broker)
 {
 	amqp_basic_qos_t	 qos = {0};
 	amqp_basic_consume_t start = {0};
@@ -428,12 +416,14 @@ parse_uri(CdrBroker *broker, const char *uri, Server *server)
 	char					   *copy = pstrdup(uri);
 
 	if (amqp_parse_url(copy, &info) != AMQP_STATUS_OK)
-		return fail(broker, "22023",
-					"cdr_service.amqp_uri holds something that is no "
-					"amqp://user@host:port/vhost, nor amqps://");
+		return cdr_session_fail(
+			broker, ERRCODE_INVALID_PARAMETER_VALUE,
+			"cdr_service.amqp_uri holds something that is no "
+			"amqp://user@host:port/vhost, nor amqps://");
 	if (info.host == NULL || info.host[0] == '\0')
-		return fail(broker, "22023",
-					"cdr_service.amqp_uri holds a URI without a host");
+		return cdr_session_fail(
+			broker, ERRCODE_INVALID_PARAMETER_VALUE,
+			"cdr_service.amqp_uri holds a URI without a host");
 	server->host = info.host;
 	server->port = info.port;
 	server->tls = info.ssl;
@@ -453,15 +443,14 @@ reach(CdrBroker *broker, const Server *server)
 {
 	return cdr_wire_connect(broker->wire, server->host, server->port,
 							server->tls) ||
-		   fail_wire(broker);
+		   wire_is_lost(broker);
 }
 
 /* Connects to one server, up to and including the consumer. */
 static bool
-connect_to(CdrBroker *broker, const char *uri, const char *name)
+connect_to_server(CdrBroker *broker, const char *uri, const char *name)
 {
 	char   password[CDR_PASSWORD_MAX + 1];
-	char  *error;
 	Server server = {0};
 	bool   done;
 
@@ -472,12 +461,13 @@ connect_to(CdrBroker *broker, const char *uri, const char *name)
 			 server.port);
 	if (!server.by_certificate && cdr_amqp_password_file[0] != '\0')
 	{
-		if (!cdr_password_read(cdr_amqp_password_file, password, &error))
-			return fail(broker, "F0000", "%s", error);
+		if (!cdr_password_read(cdr_amqp_password_file, password,
+							   &broker->reason))
+			return false;
 		server.password = password;
 	}
 	done = reach(broker, &server) && login(broker, &server, name) &&
-		   cdr_topology_ensure(broker) && consume(broker);
+		   cdr_topology_ensure(broker) && start_consumer(broker);
 	explicit_bzero(password, sizeof(password));
 	return done;
 }
@@ -515,7 +505,7 @@ cdr_broker_create(void)
 	CdrBroker *broker = palloc0(sizeof(CdrBroker));
 
 	broker->context = CurrentMemoryContext;
-	broker->wire = cdr_wire_create();
+	broker->wire = cdr_wire_create(&broker->reason);
 	cdr_assembly_init(&broker->assembly);
 	return broker;
 }
@@ -532,16 +522,17 @@ connect_to_any(CdrBroker *broker, char **uris, int count, const char *name)
 	initStringInfo(&errors);
 	for (int i = 0; i < count; i++)
 	{
-		if (connect_to(broker, uris[broker->next_server % count], name))
+		if (connect_to_server(broker, uris[broker->next_server % count], name))
 			return true;
 		cdr_broker_disconnect(broker);
 		broker->next_server = (broker->next_server + 1) % count;
 		if (count > 1)
 			appendStringInfo(&errors, "%s%s: %s", i > 0 ? "; " : "",
-							 broker->host, broker->error);
+							 broker->host, broker->reason.message);
 	}
 	if (errors.len > 0)
-		strlcpy(broker->error, errors.data, sizeof(broker->error));
+		cdr_fail(&broker->reason, broker->reason.reason.sqlerrcode, "%s",
+				 errors.data);
 	return false;
 }
 
@@ -562,7 +553,8 @@ cdr_broker_connect(CdrBroker *broker, const char *name)
 		pfree(broker->settings);
 	broker->settings =
 		MemoryContextStrdup(broker->context, current_settings());
-	fail(broker, "22023", "cdr_service.amqp_uri holds no URI");
+	cdr_session_fail(broker, ERRCODE_INVALID_PARAMETER_VALUE,
+					 "cdr_service.amqp_uri holds no URI");
 
 	connected = connect_to_any(broker, uris, count, name);
 	if (connected)
@@ -607,10 +599,10 @@ static bool
 follows(CdrBroker *broker, uint64 tag)
 {
 	if (tag <= broker->last_tag)
-		return fail(broker, "08P01",
-					"broker sent delivery tag " UINT64_FORMAT
-					" after " UINT64_FORMAT,
-					tag, broker->last_tag);
+		return cdr_session_fail(broker, ERRCODE_PROTOCOL_VIOLATION,
+								"broker sent delivery tag " UINT64_FORMAT
+								" after " UINT64_FORMAT,
+								tag, broker->last_tag);
 	broker->last_tag = tag;
 	return true;
 }
@@ -626,7 +618,7 @@ cdr_broker_receive(CdrBroker *broker, MemoryContext context,
 		switch (cdr_wire_receive(broker->wire, &frame))
 		{
 			case CDR_FRAME_LOST:
-				fail_wire(broker);
+				wire_is_lost(broker);
 				return CDR_BROKER_LOST;
 			case CDR_FRAME_NONE:
 				return CDR_NOTHING_YET;
@@ -643,8 +635,9 @@ cdr_broker_receive(CdrBroker *broker, MemoryContext context,
 		}
 		if (frame.channel != CDR_CHANNEL)
 		{
-			fail(broker, "08P01", "broker sent a frame on channel %d",
-				 frame.channel);
+			cdr_session_fail(broker, ERRCODE_PROTOCOL_VIOLATION,
+							 "broker sent a frame on channel %d",
+							 frame.channel);
 			return CDR_BROKER_LOST;
 		}
 		switch (cdr_assembly_add(&broker->assembly, &frame, context,
@@ -660,8 +653,9 @@ cdr_broker_receive(CdrBroker *broker, MemoryContext context,
 			case CDR_INCOMPLETE:
 				break;
 			case CDR_MALFORMED:
-				fail(broker, "08P01",
-					 "broker sent frames that do not follow each other");
+				cdr_session_fail(
+					broker, ERRCODE_PROTOCOL_VIOLATION,
+					"broker sent frames that do not follow each other");
 				return CDR_BROKER_LOST;
 		}
 	}
@@ -694,12 +688,6 @@ cdr_broker_linger(CdrBroker *broker, long timeout)
 }
 
 bool
-cdr_broker_is_connected(const CdrBroker *broker)
-{
-	return cdr_wire_is_open(broker->wire);
-}
-
-bool
 cdr_broker_settings_changed(const CdrBroker *broker)
 {
 	char *now = current_settings();
@@ -716,16 +704,10 @@ cdr_broker_host(const CdrBroker *broker)
 	return broker->host;
 }
 
-const char *
-cdr_broker_error(const CdrBroker *broker)
+const CdrReason *
+cdr_broker_reason(const CdrBroker *broker)
 {
-	return broker->error;
-}
-
-const char *
-cdr_broker_sqlstate(const CdrBroker *broker)
-{
-	return broker->sqlstate;
+	return &broker->reason.reason;
 }
 
 const char *

@@ -6,7 +6,7 @@
  *
  * No function blocks for longer than its own waits, in which interrupts are
  * served.  None throws for what the broker does: a failure is a return value,
- * and cdr_broker_error() tells the rest.
+ * and cdr_broker_reason() tells the rest.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,6 +14,7 @@
 #define CDR_BROKER_H
 
 #include "base/message.h"
+#include "base/reason.h"
 
 typedef struct CdrBroker CdrBroker;
 
@@ -45,8 +46,6 @@ extern bool cdr_broker_connect(CdrBroker *broker, const char *name);
 /* Ends the session, politely where that does not block; harmless if none. */
 extern void cdr_broker_disconnect(CdrBroker *broker);
 
-extern bool cdr_broker_is_connected(const CdrBroker *broker);
-
 /* Have settings changed that the session was made with? */
 extern bool cdr_broker_settings_changed(const CdrBroker *broker);
 
@@ -69,9 +68,8 @@ extern void cdr_broker_linger(CdrBroker *broker, long timeout);
 /* "host:port" of the session. */
 extern const char *cdr_broker_host(const CdrBroker *broker);
 
-/* What went wrong last, and a SQLSTATE for it. */
-extern const char *cdr_broker_error(const CdrBroker *broker);
-extern const char *cdr_broker_sqlstate(const CdrBroker *broker);
+/* What went wrong last; valid until something else does. */
+extern const CdrReason *cdr_broker_reason(const CdrBroker *broker);
 
 /*
  * What the session gives reason to fear, though nothing has gone wrong yet;

@@ -46,11 +46,11 @@
 #define FLAG_MORE_FLAGS		  (1 << 0)
 
 /* Bytes that are left to read; NULL once somebody read beyond their end. */
-typedef struct Reader
+typedef struct FrameReader
 {
 	const uint8 *at;
 	const uint8 *end;
-} Reader;
+} FrameReader;
 
 static uint16
 get16(const uint8 *bytes)
@@ -72,7 +72,7 @@ put16(uint8 *bytes, uint16 value)
 }
 
 static bool
-skip(Reader *reader, size_t count)
+skip(FrameReader *reader, size_t count)
 {
 	if (reader->at == NULL || (size_t) (reader->end - reader->at) < count)
 	{
@@ -84,14 +84,14 @@ skip(Reader *reader, size_t count)
 }
 
 static bool
-skip_short_string(Reader *reader)
+skip_short_string(FrameReader *reader)
 {
 	return skip(reader, 1) && skip(reader, reader->at[-1]);
 }
 
 /* What a 32-bit length says that follows, as a reader of its own. */
 static bool
-enter_long(Reader *reader, Reader *inner)
+enter_long(FrameReader *reader, FrameReader *inner)
 {
 	if (!skip(reader, 4))
 		return false;
@@ -102,14 +102,14 @@ enter_long(Reader *reader, Reader *inner)
 	return true;
 }
 
-static bool is_sound_table(Reader table, int depth);
-static bool is_sound_array(Reader array, int depth);
+static bool is_sound_table(FrameReader table, int depth);
+static bool is_sound_array(FrameReader array, int depth);
 
 /* Skips a value of a table; false if it is none that the decoder knows. */
 static bool
-skip_value(Reader *reader, int depth)
+skip_value(FrameReader *reader, int depth)
 {
-	Reader inner;
+	FrameReader inner;
 
 	if (!skip(reader, 1))
 		return false;
@@ -150,7 +150,7 @@ skip_value(Reader *reader, int depth)
 }
 
 static bool
-is_sound_table(Reader table, int depth)
+is_sound_table(FrameReader table, int depth)
 {
 	if (depth > NESTING_MAX)
 		return false;
@@ -163,7 +163,7 @@ is_sound_table(Reader table, int depth)
 }
 
 static bool
-is_sound_array(Reader array, int depth)
+is_sound_array(FrameReader array, int depth)
 {
 	if (depth > NESTING_MAX)
 		return false;
@@ -188,9 +188,9 @@ bad(CdrFrameCheck *check, const char *error)
  * no business here, and their arguments are not worth the decoding.
  */
 static bool
-check_method(Reader payload, CdrFrameCheck *check)
+check_method(FrameReader payload, CdrFrameCheck *check)
 {
-	Reader table;
+	FrameReader table;
 
 	if (!skip(&payload, 4))
 		return bad(check, "a method that is cut short");
@@ -248,11 +248,11 @@ cut_headers(uint8 *bytes, size_t start, size_t end, CdrFrameCheck *check)
  * broker itself; the table is as the publisher made it.
  */
 static bool
-check_content_header(uint8 *bytes, Reader payload, CdrFrameCheck *check)
+check_content_header(uint8 *bytes, FrameReader payload, CdrFrameCheck *check)
 {
-	uint16 flags;
-	Reader table;
-	size_t start;
+	uint16		flags;
+	FrameReader table;
+	size_t		start;
 
 	if (!skip(&payload, CONTENT_PREFIX))
 		return bad(check, "a content header that is cut short");
@@ -313,8 +313,8 @@ CdrFrameVerdict
 cdr_frame_check(uint8 *bytes, size_t length, size_t frame_max,
 				CdrFrameCheck *check)
 {
-	Reader payload;
-	bool   sound = true;
+	FrameReader payload;
+	bool		sound = true;
 
 	if (length < FRAME_HEADER_LENGTH)
 		return CDR_FRAME_PART;

@@ -12,11 +12,11 @@
 
 bool
 cdr_password_read(const char *path, char password[CDR_PASSWORD_MAX + 1],
-				  char **error)
+				  CdrReasonBuffer *reason)
 {
 	char	buffer[CDR_PASSWORD_MAX + 2];
 	ssize_t length = cdr_secret_read(path, "password file", buffer,
-									 sizeof(buffer) - 1, error);
+									 sizeof(buffer) - 1, reason);
 	bool	fits;
 
 	if (length < 0)
@@ -27,9 +27,10 @@ cdr_password_read(const char *path, char password[CDR_PASSWORD_MAX + 1],
 	if (fits)
 		strlcpy(password, buffer, CDR_PASSWORD_MAX + 1);
 	else
-		*error = psprintf("the first line of password file \"%s\" must have "
-						  "1 to %d bytes",
-						  path, CDR_PASSWORD_MAX);
+		cdr_fail(reason, ERRCODE_CONFIG_FILE_ERROR,
+				 "the first line of password file \"%s\" must have "
+				 "1 to %d bytes",
+				 path, CDR_PASSWORD_MAX);
 	explicit_bzero(buffer, sizeof(buffer));
 	return fits;
 }

@@ -120,7 +120,7 @@ hurry_resolver(void)
 
 /* Looks a host up, which blocks if a server of names does not answer. */
 static struct addrinfo *
-resolve(const char *host, int port, char **error)
+resolve(const char *host, int port, CdrReasonBuffer *reason)
 {
 	struct addrinfo	 hints = {0};
 	struct addrinfo *addresses;
@@ -134,8 +134,9 @@ resolve(const char *host, int port, char **error)
 	result = getaddrinfo(host, service, &hints, &addresses);
 	if (result != 0)
 	{
-		*error = psprintf("could not look up host \"%s\": %s", host,
-						  gai_strerror(result));
+		cdr_fail(reason, ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
+				 "could not look up host \"%s\": %s", host,
+				 gai_strerror(result));
 		return NULL;
 	}
 	return addresses;
@@ -184,8 +185,8 @@ finish_connect(CdrSocket *s, long timeout)
 
 /* Connects to one address; returns an errno, 0 for success. */
 static int
-connect_to(CdrSocket *s, const struct addrinfo *address, long timeout,
-		   long user_timeout)
+connect_to_address(CdrSocket *s, const struct addrinfo *address, long timeout,
+				   long user_timeout)
 {
 	int result = 0;
 
@@ -212,9 +213,9 @@ connect_to(CdrSocket *s, const struct addrinfo *address, long timeout,
 
 bool
 cdr_socket_open(CdrSocket *s, const char *host, int port, long timeout,
-				long user_timeout, char **error)
+				long user_timeout, CdrReasonBuffer *reason)
 {
-	struct addrinfo *addresses = resolve(host, port, error);
+	struct addrinfo *addresses = resolve(host, port, reason);
 	int				 result = EADDRNOTAVAIL;
 
 	if (addresses == NULL)
@@ -223,7 +224,7 @@ cdr_socket_open(CdrSocket *s, const char *host, int port, long timeout,
 	{
 		for (struct addrinfo *a = addresses; a != NULL && result != 0;
 			 a = a->ai_next)
-			result = connect_to(s, a, timeout, user_timeout);
+			result = connect_to_address(s, a, timeout, user_timeout);
 	}
 	PG_FINALLY();
 	{
@@ -232,10 +233,8 @@ cdr_socket_open(CdrSocket *s, const char *host, int port, long timeout,
 	PG_END_TRY();
 
 	if (result != 0)
-	{
-		*error = psprintf("could not connect to %s:%d: %s", host, port,
-						  strerror(result));
-		return false;
-	}
+		return cdr_fail(
+			reason, ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
+			"could not connect to %s:%d: %s", host, port, strerror(result));
 	return true;
 }

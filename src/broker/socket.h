@@ -11,6 +11,8 @@
 
 #include "storage/latch.h"
 
+#include "base/reason.h"
+
 typedef struct CdrSocket
 {
 	pgsocket	  fd; /* PGINVALID_SOCKET: not open */
@@ -24,12 +26,12 @@ extern void cdr_socket_init(CdrSocket *s);
 /*
  * Connects to the first address of host that answers.  user_timeout is how
  * long, in milliseconds, sent data may stay unacknowledged before the kernel
- * gives up.  False, with the reason at error (in the current context), if
- * nobody answers within timeout milliseconds an address.  Interrupts are
+ * gives up.  False, with the reason, if nobody answers within timeout milliseconds an address.  Interrupts are
  * served meanwhile; a FATAL one leaves the process.
  */
-extern bool cdr_socket_open(CdrSocket *s, const char *host, int port,
-							long timeout, long user_timeout, char **error);
+extern bool
+cdr_socket_open(CdrSocket *s, const char *host, int port, long timeout,
+				long user_timeout, CdrReasonBuffer *reason);
 
 /*
  * Waits until one of the socket events (WL_SOCKET_*) happens or the latch is

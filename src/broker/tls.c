@@ -28,6 +28,7 @@
 #include "utils/timestamp.h"
 
 #include "base/guc.h"
+#include "base/reason.h"
 #include "base/secret.h"
 #include "broker/tls.h"
 
@@ -46,22 +47,6 @@ struct CdrTls
  * ------------------------------------------------------------------------
  */
 
-/* Notes what went wrong.  Always false, for the caller to return. */
-static bool fail(CdrTlsError *error, const char *sqlstate, const char *format,
-				 ...) pg_attribute_printf(3, 4);
-
-static bool
-fail(CdrTlsError *error, const char *sqlstate, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(error->message, sizeof(error->message), format, args);
-	va_end(args);
-	error->sqlstate = sqlstate;
-	return false;
-}
-
 /* What OpenSSL calls one of its errors. */
 static const char *
 reason_of(unsigned long code)
@@ -76,63 +61,73 @@ reason_of(unsigned long code)
 
 /* Notes that a file is of no use, with the first of OpenSSL's reasons. */
 static bool
-fail_file(CdrTlsError *error, const char *what, const char *path)
+fail_file(CdrReasonBuffer *reason, const char *what, const char *path)
 {
-	return fail(error, "F0000", "could not load %s \"%s\": %s", what, path,
-				reason_of(ERR_get_error()));
+	return cdr_fail(reason, ERRCODE_CONFIG_FILE_ERROR,
+					"could not load %s \"%s\": %s", what, path,
+					reason_of(ERR_get_error()));
 }
 
 /* Notes why the server's certificate is not trusted. */
 static void
-explain_certificate(long result, CdrTlsError *error)
+explain_certificate(long result, CdrReasonBuffer *reason)
 {
 	switch (result)
 	{
 		case X509_V_ERR_HOSTNAME_MISMATCH:
 		case X509_V_ERR_IP_ADDRESS_MISMATCH:
-			fail(error, "08001",
-				 "server's certificate is for another host than the one in "
-				 "cdr_service.amqp_uri");
+			cdr_fail(
+				reason, ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
+				"server's certificate is for another host than the one in "
+				"cdr_service.amqp_uri");
 			break;
 		case X509_V_ERR_CERT_HAS_EXPIRED:
-			fail(error, "08001", "server's certificate has expired");
+			cdr_fail(reason,
+					 ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
+					 "server's certificate has expired");
 			break;
 		case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
 		case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
 		case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
 		case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
 		case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-			fail(error, "08001",
-				 "server's certificate is not signed by a CA of %s (%s)",
-				 cdr_tls_ca_file[0] != '\0' ? "cdr_service.tls_ca_file"
-											: "the system's, and "
-											  "cdr_service.tls_ca_file is not "
-											  "set",
-				 X509_verify_cert_error_string(result));
+			cdr_fail(
+				reason, ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
+				"server's certificate is not signed by a CA of %s (%s)",
+				cdr_tls_ca_file[0] != '\0' ? "cdr_service.tls_ca_file"
+										   : "the system's, and "
+											 "cdr_service.tls_ca_file is not "
+											 "set",
+				X509_verify_cert_error_string(result));
 			break;
 		default:
-			fail(error, "08001", "server's certificate is not valid: %s",
-				 X509_verify_cert_error_string(result));
+			cdr_fail(reason,
+					 ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
+					 "server's certificate is not valid: %s",
+					 X509_verify_cert_error_string(result));
 	}
 }
 
 /* Notes what an error of the protocol means to whoever set the server up. */
 static void
-explain_protocol(SSL *ssl, unsigned long code, CdrTlsError *error)
+explain_protocol(SSL *ssl, unsigned long code, CdrReasonBuffer *reason)
 {
 	switch (ERR_GET_REASON(code))
 	{
 		case SSL_R_CERTIFICATE_VERIFY_FAILED:
-			explain_certificate(SSL_get_verify_result(ssl), error);
+			explain_certificate(SSL_get_verify_result(ssl), reason);
 			break;
 		case SSL_R_WRONG_VERSION_NUMBER:
-			fail(error, "08001",
-				 "server does not speak TLS on this port: amqps:// in "
-				 "cdr_service.amqp_uri needs its TLS port");
+			cdr_fail(reason,
+					 ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
+					 "server does not speak TLS on this port: amqps:// in "
+					 "cdr_service.amqp_uri needs its TLS port");
 			break;
 		case SSL_R_UNSUPPORTED_PROTOCOL:
 		case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
-			fail(error, "08001", "server does not speak TLS 1.2 or newer");
+			cdr_fail(reason,
+					 ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
+					 "server does not speak TLS 1.2 or newer");
 			break;
 		case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
 		case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
@@ -142,16 +137,19 @@ explain_protocol(SSL *ssl, unsigned long code, CdrTlsError *error)
 		case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
 		case SSL_R_TLSV1_ALERT_ACCESS_DENIED:
 		case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
-			fail(error, "28000",
-				 "server refused the certificate of cdr_service.tls_cert_file,"
-				 " or that there is none: %s",
-				 reason_of(code));
+			cdr_fail(
+				reason, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+				"server refused the certificate of cdr_service.tls_cert_file,"
+				" or that there is none: %s",
+				reason_of(code));
 			break;
 		case SSL_R_UNEXPECTED_EOF_WHILE_READING:
-			fail(error, "08006", "server closed the connection");
+			cdr_fail(reason, ERRCODE_CONNECTION_FAILURE,
+					 "server closed the connection");
 			break;
 		default:
-			fail(error, "08006", "TLS failed: %s", reason_of(code));
+			cdr_fail(reason, ERRCODE_CONNECTION_FAILURE, "TLS failed: %s",
+					 reason_of(code));
 	}
 }
 
@@ -160,7 +158,7 @@ explain_protocol(SSL *ssl, unsigned long code, CdrTlsError *error)
  * has to wait, returns the socket events to wait for; else 0.
  */
 static uint32
-explain(CdrTls *tls, int result, int saved_errno, CdrTlsError *error)
+explain(CdrTls *tls, int result, int saved_errno, CdrReasonBuffer *reason)
 {
 	switch (SSL_get_error(tls->ssl, result))
 	{
@@ -170,16 +168,17 @@ explain(CdrTls *tls, int result, int saved_errno, CdrTlsError *error)
 			return WL_SOCKET_WRITEABLE;
 		case SSL_ERROR_SSL:
 			tls->broken = true;
-			explain_protocol(tls->ssl, ERR_get_error(), error);
+			explain_protocol(tls->ssl, ERR_get_error(), reason);
 			break;
 		case SSL_ERROR_SYSCALL:
 			tls->broken = true;
-			fail(error, "08006", "%s",
-				 saved_errno != 0 ? strerror(saved_errno)
-								  : "server closed the connection");
+			cdr_fail(reason, ERRCODE_CONNECTION_FAILURE, "%s",
+					 saved_errno != 0 ? strerror(saved_errno)
+									  : "server closed the connection");
 			break;
 		default: /* SSL_ERROR_ZERO_RETURN */
-			fail(error, "08006", "server closed the connection");
+			cdr_fail(reason, ERRCODE_CONNECTION_FAILURE,
+					 "server closed the connection");
 	}
 	ERR_clear_error();
 	return 0;
@@ -209,19 +208,18 @@ no_passphrase(char *buffer, int size, int for_writing, void *asked)
 }
 
 static bool
-load_key(SSL_CTX *context, CdrTlsError *error)
+load_key(SSL_CTX *context, CdrReasonBuffer *reason)
 {
 	char	 *text = palloc(KEY_FILE_MAX);
-	char	 *reason;
 	ssize_t	  length = cdr_secret_read(cdr_tls_key_file, "TLS key file", text,
-									   KEY_FILE_MAX, &reason);
+									   KEY_FILE_MAX, reason);
 	BIO		 *bio;
 	EVP_PKEY *key;
 	bool	  asked = false;
 	bool	  loaded;
 
 	if (length < 0)
-		return fail(error, "F0000", "%s", reason);
+		return false;
 	bio = BIO_new_mem_buf(text, (int) length);
 	key = bio != NULL
 			  ? PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, &asked)
@@ -234,37 +232,39 @@ load_key(SSL_CTX *context, CdrTlsError *error)
 	if (loaded)
 		return true;
 	if (asked)
-		return fail(error, "F0000",
-					"TLS key file \"%s\" is protected by a passphrase, which "
-					"nobody can be asked for",
-					cdr_tls_key_file);
+		return cdr_fail(
+			reason, ERRCODE_CONFIG_FILE_ERROR,
+			"TLS key file \"%s\" is protected by a passphrase, which "
+			"nobody can be asked for",
+			cdr_tls_key_file);
 	if (ERR_GET_LIB(ERR_peek_error()) == ERR_LIB_X509)
-		return fail(error, "F0000",
-					"TLS key file \"%s\" does not hold the key of the "
-					"certificate in \"%s\"",
-					cdr_tls_key_file, cdr_tls_cert_file);
-	return fail_file(error, "TLS key file", cdr_tls_key_file);
+		return cdr_fail(reason, ERRCODE_CONFIG_FILE_ERROR,
+						"TLS key file \"%s\" does not hold the key of the "
+						"certificate in \"%s\"",
+						cdr_tls_key_file, cdr_tls_cert_file);
+	return fail_file(reason, "TLS key file", cdr_tls_key_file);
 }
 
 /* Our own certificate, if there is one. */
 static bool
-load_certificate(SSL_CTX *context, CdrTlsError *error)
+load_certificate(SSL_CTX *context, CdrReasonBuffer *reason)
 {
 	if (cdr_tls_cert_file[0] == '\0' && cdr_tls_key_file[0] == '\0')
 		return true;
 	if (cdr_tls_cert_file[0] == '\0' || cdr_tls_key_file[0] == '\0')
-		return fail(error, "F0000",
-					"cdr_service.tls_cert_file and cdr_service.tls_key_file "
-					"must be set together");
+		return cdr_fail(
+			reason, ERRCODE_CONFIG_FILE_ERROR,
+			"cdr_service.tls_cert_file and cdr_service.tls_key_file "
+			"must be set together");
 	SSL_CTX_set_default_passwd_cb(context, no_passphrase);
 	if (SSL_CTX_use_certificate_chain_file(context, cdr_tls_cert_file) != 1)
-		return fail_file(error, "TLS certificate file", cdr_tls_cert_file);
-	return load_key(context, error);
+		return fail_file(reason, "TLS certificate file", cdr_tls_cert_file);
+	return load_key(context, reason);
 }
 
 /* Whom to trust. */
 static bool
-load_authorities(SSL_CTX *context, CdrTlsError *error)
+load_authorities(SSL_CTX *context, CdrReasonBuffer *reason)
 {
 	if (cdr_tls_verify == CDR_TLS_VERIFY_NONE)
 	{
@@ -275,12 +275,12 @@ load_authorities(SSL_CTX *context, CdrTlsError *error)
 	if (cdr_tls_ca_file[0] != '\0')
 	{
 		if (SSL_CTX_load_verify_locations(context, cdr_tls_ca_file, NULL) != 1)
-			return fail_file(error, "TLS CA file", cdr_tls_ca_file);
+			return fail_file(reason, "TLS CA file", cdr_tls_ca_file);
 	}
 	else if (SSL_CTX_set_default_verify_paths(context) != 1)
-		return fail(error, "F0000",
-					"the system has no CA certificates; set "
-					"cdr_service.tls_ca_file");
+		return cdr_fail(reason, ERRCODE_CONFIG_FILE_ERROR,
+						"the system has no CA certificates; set "
+						"cdr_service.tls_ca_file");
 	return true;
 }
 
@@ -309,34 +309,36 @@ expect_host(SSL *ssl, const char *host)
  */
 
 static bool
-prepare(CdrTls *tls, CdrSocket *socket, const char *host, CdrTlsError *error)
+tls_prepare(CdrTls *tls, CdrSocket *socket, const char *host,
+			CdrReasonBuffer *reason)
 {
 	ERR_clear_error();
 	tls->context = SSL_CTX_new(TLS_client_method());
 	if (tls->context == NULL ||
 		SSL_CTX_set_min_proto_version(tls->context, TLS1_2_VERSION) != 1)
-		return fail(error, "53200", "could not start TLS: %s",
-					reason_of(ERR_get_error()));
+		return cdr_fail(reason, ERRCODE_OUT_OF_MEMORY,
+						"could not start TLS: %s", reason_of(ERR_get_error()));
 	/* a write that is tried again comes from another place in our buffer */
 	SSL_CTX_set_mode(tls->context, SSL_MODE_ENABLE_PARTIAL_WRITE |
 									   SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	/* several records with one call of the kernel */
 	SSL_CTX_set_read_ahead(tls->context, 1);
 	SSL_CTX_set_default_read_buffer_len(tls->context, 64 * 1024);
-	if (!load_authorities(tls->context, error) ||
-		!load_certificate(tls->context, error))
+	if (!load_authorities(tls->context, reason) ||
+		!load_certificate(tls->context, reason))
 		return false;
 
 	tls->ssl = SSL_new(tls->context);
 	if (tls->ssl == NULL || SSL_set_fd(tls->ssl, socket->fd) != 1 ||
 		!expect_host(tls->ssl, host))
-		return fail(error, "53200", "could not start TLS: %s",
-					reason_of(ERR_get_error()));
+		return cdr_fail(reason, ERRCODE_OUT_OF_MEMORY,
+						"could not start TLS: %s", reason_of(ERR_get_error()));
 	return true;
 }
 
 static bool
-shake_hands(CdrTls *tls, CdrSocket *socket, long timeout, CdrTlsError *error)
+shake_hands(CdrTls *tls, CdrSocket *socket, long timeout,
+			CdrReasonBuffer *reason)
 {
 	TimestampTz deadline =
 		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout);
@@ -352,33 +354,35 @@ shake_hands(CdrTls *tls, CdrSocket *socket, long timeout, CdrTlsError *error)
 		result = SSL_connect(tls->ssl);
 		if (result == 1)
 			return true;
-		wanted = explain(tls, result, errno, error);
+		wanted = explain(tls, result, errno, reason);
 		if (wanted == 0)
 			break;
 		left =
 			TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
 		if (left <= 0)
-			return fail(error, "08001",
-						"server does not answer the TLS handshake");
+			return cdr_fail(
+				reason, ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
+				"server does not answer the TLS handshake");
 		(void) cdr_socket_wait(socket, wanted, left);
 	}
 	/* there never was a connection that could break */
-	if (strcmp(error->sqlstate, "08006") == 0)
-		error->sqlstate = "08001";
+	if (reason->reason.sqlerrcode == ERRCODE_CONNECTION_FAILURE)
+		reason->reason.sqlerrcode =
+			ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION;
 	return false;
 }
 
 CdrTls *
 cdr_tls_connect(MemoryContext context, CdrSocket *socket, const char *host,
-				long timeout, CdrTlsError *error)
+				long timeout, CdrReasonBuffer *reason)
 {
 	CdrTls		 *tls = MemoryContextAllocZero(context, sizeof(CdrTls));
 	volatile bool connected = false;
 
 	PG_TRY();
 	{
-		connected = prepare(tls, socket, host, error) &&
-					shake_hands(tls, socket, timeout, error);
+		connected = tls_prepare(tls, socket, host, reason) &&
+					shake_hands(tls, socket, timeout, reason);
 	}
 	PG_FINALLY();
 	{
@@ -391,7 +395,7 @@ cdr_tls_connect(MemoryContext context, CdrSocket *socket, const char *host,
 
 ssize_t
 cdr_tls_read(CdrTls *tls, void *buffer, size_t size, uint32 *wanted,
-			 CdrTlsError *error)
+			 CdrReasonBuffer *reason)
 {
 	int result;
 
@@ -400,32 +404,32 @@ cdr_tls_read(CdrTls *tls, void *buffer, size_t size, uint32 *wanted,
 	result = SSL_read(tls->ssl, buffer, (int) Min(size, INT_MAX));
 	if (result > 0)
 		return result;
-	*wanted = explain(tls, result, errno, error);
+	*wanted = explain(tls, result, errno, reason);
 	return *wanted != 0 ? 0 : -1;
 }
 
 ssize_t
 cdr_tls_write(CdrTls *tls, const void *buffer, size_t size, uint32 *wanted,
-			  CdrTlsError *error)
+			  CdrReasonBuffer *reason)
 {
-	int			result;
-	char		unread;
-	uint32		ignored;
-	CdrTlsError reason;
+	int				result;
+	char			unread;
+	uint32			ignored;
+	CdrReasonBuffer said;
 
 	ERR_clear_error();
 	errno = 0;
 	result = SSL_write(tls->ssl, buffer, (int) Min(size, INT_MAX));
 	if (result > 0)
 		return result;
-	*wanted = explain(tls, result, errno, error);
+	*wanted = explain(tls, result, errno, reason);
 	if (*wanted != 0)
 		return 0;
 
 	/* a server that does not like our certificate says so before it closes */
-	if (cdr_tls_read(tls, &unread, sizeof(unread), &ignored, &reason) < 0 &&
-		strcmp(reason.sqlstate, "28000") == 0)
-		*error = reason;
+	if (cdr_tls_read(tls, &unread, sizeof(unread), &ignored, &said) < 0 &&
+		said.reason.sqlerrcode == ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION)
+		cdr_fail(reason, said.reason.sqlerrcode, "%s", said.message);
 	return -1;
 }
 

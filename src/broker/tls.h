@@ -8,16 +8,10 @@
 #ifndef CDR_TLS_H
 #define CDR_TLS_H
 
+#include "base/reason.h"
 #include "broker/socket.h"
 
 typedef struct CdrTls CdrTls;
-
-/* Why there is no TLS connection, or none any more. */
-typedef struct CdrTlsError
-{
-	const char *sqlstate;
-	char		message[512];
-} CdrTlsError;
 
 /* Is a certificate of our own configured, to log in with? */
 extern bool cdr_tls_has_certificate(void);
@@ -30,7 +24,7 @@ extern bool cdr_tls_has_certificate(void);
  */
 extern CdrTls *
 cdr_tls_connect(MemoryContext context, CdrSocket *socket, const char *host,
-				long timeout, CdrTlsError *error);
+				long timeout, CdrReasonBuffer *reason);
 
 /*
  * Reads or writes as much as is possible at once, at most size bytes.  Returns
@@ -41,9 +35,9 @@ cdr_tls_connect(MemoryContext context, CdrSocket *socket, const char *host,
  * After a read of 0, nothing that can be read without more input is left.
  */
 extern ssize_t cdr_tls_read(CdrTls *tls, void *buffer, size_t size,
-							uint32 *wanted, CdrTlsError *error);
+							uint32 *wanted, CdrReasonBuffer *reason);
 extern ssize_t cdr_tls_write(CdrTls *tls, const void *buffer, size_t size,
-							 uint32 *wanted, CdrTlsError *error);
+							 uint32 *wanted, CdrReasonBuffer *reason);
 
 /*
  * Forgets the connection, but leaves the socket open; says good-bye to the

@@ -295,7 +295,7 @@ ask_for_limit(CdrBroker *broker)
 		broker->may_not_ask = broker->close_code == AMQP_ACCESS_REFUSED;
 		if (broker->close_code == 0 || !cdr_session_open_channel(broker))
 			return false;
-		if (!parse_difference(broker->error, &difference))
+		if (!parse_difference(broker->reason.message, &difference))
 			return true;
 		if (strcmp(difference.name, "x-delivery-limit") == 0)
 		{

@@ -38,6 +38,7 @@
 #include "utils/timestamp.h"
 
 #include "base/guc.h"
+#include "base/reason.h"
 #include "broker/frame_check.h"
 #include "broker/socket.h"
 #include "broker/tls.h"
@@ -74,29 +75,13 @@ struct CdrWire
 	double last_sent;
 	double last_received;
 
-	CdrTlsError error;
-	int			input_start; /* what is not taken yet */
-	int			input_end;
-	int			output_length; /* what is not sent yet */
-	char		input[INPUT_SIZE];
-	char		output[OUTPUT_SIZE];
+	CdrReasonBuffer *reason;	  /* its creator's, for what goes wrong */
+	int				 input_start; /* what is not taken yet */
+	int				 input_end;
+	int				 output_length; /* what is not sent yet */
+	char			 input[INPUT_SIZE];
+	char			 output[OUTPUT_SIZE];
 };
-
-/* Notes what went wrong.  Always false, for the caller to return. */
-static bool fail(CdrWire *wire, const char *sqlstate, const char *format, ...)
-	pg_attribute_printf(3, 4);
-
-static bool
-fail(CdrWire *wire, const char *sqlstate, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(wire->error.message, sizeof(wire->error.message), format, args);
-	va_end(args);
-	wire->error.sqlstate = sqlstate;
-	return false;
-}
 
 /* Milliseconds, of a clock that is never set. */
 static double
@@ -115,7 +100,8 @@ now(void)
 
 /* What recv() or send() came to, in the terms of cdr_tls_read(). */
 static ssize_t
-explain_io(ssize_t result, uint32 event, uint32 *wanted, CdrTlsError *error)
+explain_io(ssize_t result, uint32 event, uint32 *wanted,
+		   CdrReasonBuffer *reason)
 {
 	if (result > 0)
 		return result;
@@ -125,10 +111,8 @@ explain_io(ssize_t result, uint32 event, uint32 *wanted, CdrTlsError *error)
 		*wanted = event;
 		return 0;
 	}
-	error->sqlstate = "08006";
-	strlcpy(error->message,
-			result == 0 ? "server closed the connection" : strerror(errno),
-			sizeof(error->message));
+	cdr_fail(reason, ERRCODE_CONNECTION_FAILURE, "%s",
+			 result == 0 ? "server closed the connection" : strerror(errno));
 	return -1;
 }
 
@@ -136,19 +120,21 @@ explain_io(ssize_t result, uint32 event, uint32 *wanted, CdrTlsError *error)
 static bool
 fail_lost(CdrWire *wire)
 {
-	char *reason = pstrdup(wire->error.message);
+	int	  sqlerrcode = wire->reason->reason.sqlerrcode;
+	char *reason = pstrdup(wire->reason->message);
 
 	if (wire->greeted)
-		fail(wire, wire->error.sqlstate, "connection to broker lost: %s",
-			 reason);
+		cdr_fail(wire->reason, sqlerrcode, "connection to broker lost: %s",
+				 reason);
 	else if (wire->tls == NULL)
-		fail(wire, "08001",
-			 "%s before it said anything: if this is its TLS port, "
-			 "cdr_service.amqp_uri must say amqps://",
-			 reason);
+		cdr_fail(wire->reason,
+				 ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
+				 "%s before it said anything: if this is its TLS port, "
+				 "cdr_service.amqp_uri must say amqps://",
+				 reason);
 	else
-		fail(wire, wire->error.sqlstate, "TLS connection lost at once: %s",
-			 reason);
+		cdr_fail(wire->reason, sqlerrcode, "TLS connection lost at once: %s",
+				 reason);
 	pfree(reason);
 	return false;
 }
@@ -163,10 +149,10 @@ read_some(CdrWire *wire)
 
 	if (wire->tls != NULL)
 		count = cdr_tls_read(wire->tls, free_space, size, &wire->wanted,
-							 &wire->error);
+							 wire->reason);
 	else
 		count = explain_io(recv(wire->socket.fd, free_space, size, 0),
-						   WL_SOCKET_READABLE, &wire->wanted, &wire->error);
+						   WL_SOCKET_READABLE, &wire->wanted, wire->reason);
 	if (count > 0)
 	{
 		wire->input_end += (int) count;
@@ -191,11 +177,11 @@ flush_some(CdrWire *wire)
 
 		if (wire->tls != NULL)
 			count = cdr_tls_write(wire->tls, wire->output, wire->output_length,
-								  &wire->owed, &wire->error);
+								  &wire->owed, wire->reason);
 		else
 			count = explain_io(send(wire->socket.fd, wire->output,
 									wire->output_length, MSG_NOSIGNAL),
-							   WL_SOCKET_WRITEABLE, &wire->owed, &wire->error);
+							   WL_SOCKET_WRITEABLE, &wire->owed, wire->reason);
 		if (count < 0)
 			return fail_lost(wire);
 		if (count == 0)
@@ -225,7 +211,8 @@ flush_all(CdrWire *wire)
 		left =
 			TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
 		if (left <= 0)
-			return fail(wire, "08006", "broker does not read what is sent");
+			return cdr_fail(wire->reason, ERRCODE_CONNECTION_FAILURE,
+							"broker does not read what is sent");
 		(void) cdr_socket_wait(&wire->socket, wire->owed, left);
 	}
 }
@@ -236,11 +223,12 @@ flush_all(CdrWire *wire)
  */
 
 CdrWire *
-cdr_wire_create(void)
+cdr_wire_create(CdrReasonBuffer *reason)
 {
 	CdrWire *wire = palloc0(sizeof(CdrWire));
 
 	wire->context = CurrentMemoryContext;
+	wire->reason = reason;
 	cdr_socket_init(&wire->socket);
 	return wire;
 }
@@ -248,11 +236,9 @@ cdr_wire_create(void)
 bool
 cdr_wire_connect(CdrWire *wire, const char *host, int port, bool tls)
 {
-	char *error;
-
 	if (!cdr_socket_open(&wire->socket, host, port, CONNECT_TIMEOUT,
-						 cdr_heartbeat * 2000L, &error))
-		return fail(wire, "08001", "%s", error);
+						 cdr_heartbeat * 2000L, wire->reason))
+		return false;
 	wire->wanted = WL_SOCKET_READABLE;
 	wire->owed = 0;
 	wire->greeted = false;
@@ -263,13 +249,13 @@ cdr_wire_connect(CdrWire *wire, const char *host, int port, bool tls)
 	if (tls)
 	{
 		wire->tls = cdr_tls_connect(wire->context, &wire->socket, host,
-									CONNECT_TIMEOUT, &wire->error);
+									CONNECT_TIMEOUT, wire->reason);
 		if (wire->tls == NULL)
 			return false;
 	}
 	wire->codec = amqp_new_connection();
 	if (wire->codec == NULL)
-		return fail(wire, "53200", "out of memory");
+		return cdr_fail(wire->reason, ERRCODE_OUT_OF_MEMORY, "out of memory");
 	return true;
 }
 
@@ -298,13 +284,14 @@ cdr_wire_tune(CdrWire *wire, uint32 frame_max, int heartbeat)
 
 	/* with less, the library would write beyond its buffer */
 	if (frame_max < CDR_FRAME_MAX_LEAST || frame_max > CDR_FRAME_MAX)
-		return fail(wire, "08P01", "broker offers frames of %u bytes",
-					frame_max);
+		return cdr_fail(wire->reason, ERRCODE_PROTOCOL_VIOLATION,
+						"broker offers frames of %u bytes", frame_max);
 	status =
 		amqp_tune_connection(wire->codec, CDR_CHANNEL, (int) frame_max, 0);
 	if (status < 0)
-		return fail(wire, "08P01", "could not tune connection: %s",
-					amqp_error_string2(status));
+		return cdr_fail(wire->reason, ERRCODE_PROTOCOL_VIOLATION,
+						"could not tune connection: %s",
+						amqp_error_string2(status));
 	wire->frame_max = frame_max;
 	wire->heartbeat = heartbeat * 1000;
 	wire->last_sent = wire->last_received = now();
@@ -346,8 +333,8 @@ encode(CdrWire *wire, amqp_channel_t channel, amqp_method_number_t method,
 	encoded.len = Max(room, 0);
 	length = amqp_encode_method(method, arguments, encoded);
 	if (room <= 0 || length < 0)
-		return fail(wire, "54000",
-					"a setting of cdr_service is too long for AMQP");
+		return cdr_fail(wire->reason, ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+						"a setting of cdr_service is too long for AMQP");
 	memcpy(payload, &method_sent, sizeof(method_sent));
 	finish_frame(wire, AMQP_FRAME_METHOD, channel,
 				 (uint32) sizeof(method_sent) + (uint32) length);
@@ -379,11 +366,11 @@ void
 cdr_wire_send_last(CdrWire *wire, amqp_channel_t channel,
 				   amqp_method_number_t method, void *arguments)
 {
-	CdrTlsError error = wire->error;
+	CdrReasonBuffer reason = *wire->reason;
 
 	if (encode(wire, channel, method, arguments))
 		(void) flush_some(wire);
-	wire->error = error;
+	*wire->reason = reason;
 }
 
 /* ------------------------------------------------------------------------
@@ -410,9 +397,9 @@ check_silence(CdrWire *wire)
 	if (wire->heartbeat == 0 ||
 		now() - wire->last_received <= wire->heartbeat * 2.0)
 		return true;
-	return fail(wire, "08006",
-				"connection to broker lost: it has been silent for two "
-				"heartbeats");
+	return cdr_fail(wire->reason, ERRCODE_CONNECTION_FAILURE,
+					"connection to broker lost: it has been silent for two "
+					"heartbeats");
 }
 
 /* Notes that what came is no frame, or none that is taken. */
@@ -422,12 +409,15 @@ fail_frame(CdrWire *wire, const CdrFrameCheck *check)
 	uint8 type = (uint8) wire->input[wire->input_start];
 
 	if (wire->greeted || type == AMQP_FRAME_METHOD)
-		return fail(wire, "08P01", "broker sent %s", check->error);
+		return cdr_fail(wire->reason, ERRCODE_PROTOCOL_VIOLATION,
+						"broker sent %s", check->error);
 	if (wire->tls == NULL && (type == TLS_ALERT || type == TLS_HANDSHAKE))
-		return fail(wire, "08001",
-					"server speaks TLS on this port: cdr_service.amqp_uri "
-					"must say amqps://");
-	return fail(wire, "08P01", "server does not speak AMQP 0-9-1");
+		return cdr_fail(wire->reason,
+						ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
+						"server speaks TLS on this port: cdr_service.amqp_uri "
+						"must say amqps://");
+	return cdr_fail(wire->reason, ERRCODE_PROTOCOL_VIOLATION,
+					"server does not speak AMQP 0-9-1");
 }
 
 /* Decodes a whole frame that was found sound. */
@@ -438,10 +428,12 @@ decode_frame(CdrWire *wire, const CdrFrameCheck *check, amqp_frame_t *frame)
 	int			 status = amqp_handle_input(wire->codec, bytes, frame);
 
 	if (status < 0)
-		return fail(wire, "08P01", "broker sent what cannot be decoded: %s",
-					amqp_error_string2(status));
+		return cdr_fail(wire->reason, ERRCODE_PROTOCOL_VIOLATION,
+						"broker sent what cannot be decoded: %s",
+						amqp_error_string2(status));
 	if ((size_t) status != check->decodable)
-		return fail(wire, "08P01", "broker sent a frame of another length");
+		return cdr_fail(wire->reason, ERRCODE_PROTOCOL_VIOLATION,
+						"broker sent a frame of another length");
 	wire->input_start += (int) check->length;
 	wire->greeted = true;
 	return true;
@@ -516,16 +508,4 @@ void
 cdr_wire_linger(CdrWire *wire, long timeout)
 {
 	(void) cdr_socket_wait(&wire->socket, 0, timeout);
-}
-
-const char *
-cdr_wire_error(const CdrWire *wire)
-{
-	return wire->error.message;
-}
-
-const char *
-cdr_wire_sqlstate(const CdrWire *wire)
-{
-	return wire->error.sqlstate;
 }

@@ -5,8 +5,8 @@
  *
  * Only cdr_wire_connect(), cdr_wire_send() and cdr_wire_wait() wait, and they
  * serve interrupts meanwhile.  A function that returns false, or
- * CDR_FRAME_LOST, has left the reason at cdr_wire_error(); the connection is of
- * no more use then, and cdr_wire_close() is all that may follow.
+ * CDR_FRAME_LOST, has left the reason with the wire's creator; the connection
+ * is of no more use then, and cdr_wire_close() is all that may follow.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,6 +14,7 @@
 #define CDR_WIRE_H
 
 #include "base/compat.h"
+#include "base/reason.h"
 
 /* The one channel, besides channel 0, which is the connection itself. */
 #define CDR_CHANNEL 1
@@ -30,8 +31,11 @@ typedef enum CdrFrameResult
 	CDR_FRAME_LOST	/* the connection is over */
 } CdrFrameResult;
 
-/* A wire that is not connected, in the current memory context. */
-extern CdrWire *cdr_wire_create(void);
+/*
+ * A wire that is not connected, in the current memory context.  Leaves at
+ * reason what goes wrong, which must live as long.
+ */
+extern CdrWire *cdr_wire_create(CdrReasonBuffer *reason);
 
 /* Connects to a server, with TLS or without; for TLS, also shakes hands. */
 extern bool
@@ -66,9 +70,5 @@ extern void cdr_wire_wait(CdrWire *wire, long timeout);
 
 /* Waits for the latch or the timeout, whatever comes in meanwhile. */
 extern void cdr_wire_linger(CdrWire *wire, long timeout);
-
-/* What went wrong, and a SQLSTATE for it. */
-extern const char *cdr_wire_error(const CdrWire *wire);
-extern const char *cdr_wire_sqlstate(const CdrWire *wire);
 
 #endif /* CDR_WIRE_H */

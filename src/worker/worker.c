@@ -204,12 +204,14 @@ disconnect(Worker *worker)
 static void
 back_off(Worker *worker)
 {
-	const char *error = cdr_broker_error(worker->broker);
-	long		delay =
+	const CdrReason *reason = cdr_broker_reason(worker->broker);
+	long			 delay =
 		backoff(FIRST_CONNECT_DELAY, worker->failed_connects, LONGEST_BACKOFF);
 
-	cdr_stats_set_error(cdr_broker_sqlstate(worker->broker), error);
-	ereport(LOG, (errmsg("cdr_service worker %d: %s", worker->number, error),
+	cdr_stats_set_error(cdr_sqlstate_text(reason->sqlerrcode),
+						reason->message);
+	ereport(LOG, (errmsg("cdr_service worker %d: %s", worker->number,
+						 reason->message),
 				  errdetail("Next try in %.1f seconds.", delay / 1000.0)));
 	disconnect(worker);
 	worker->failed_connects++;
