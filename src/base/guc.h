@@ -8,34 +8,10 @@
 #ifndef CDR_GUC_H
 #define CDR_GUC_H
 
+#include "base/options.h"
+
 /* More workers than this have nothing to gain from one queue. */
 #define CDR_WORKERS_MAX 32
-
-typedef enum CdrQueueType
-{
-	CDR_QUEUE_CLASSIC,
-	CDR_QUEUE_QUORUM
-} CdrQueueType;
-
-typedef enum CdrDeclare
-{
-	CDR_DECLARE_MISSING,
-	CDR_DECLARE_NEVER
-} CdrDeclare;
-
-typedef enum CdrTlsVerify
-{
-	CDR_TLS_VERIFY_NONE,
-	CDR_TLS_VERIFY_CA, /* the certificate, but not whose it is */
-	CDR_TLS_VERIFY_FULL
-} CdrTlsVerify;
-
-typedef enum CdrPartitionInterval
-{
-	CDR_PARTITION_DAY,
-	CDR_PARTITION_WEEK,
-	CDR_PARTITION_MONTH
-} CdrPartitionInterval;
 
 /* the broker */
 extern char *cdr_amqp_uri;

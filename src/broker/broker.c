@@ -30,7 +30,6 @@
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
-#include "base/guc.h"
 #include "broker/broker.h"
 #include "broker/delivery.h"
 #include "broker/password.h"
@@ -141,7 +140,7 @@ handle_method(CdrBroker *broker, const amqp_method_t *method)
 				"broker cancelled the consumer: queue \"%s\" was "
 				"deleted or moved, or waited too long for an "
 				"acknowledgement",
-				cdr_queue);
+				broker->settings->queue);
 		case AMQP_CONNECTION_BLOCKED_METHOD:
 		case AMQP_CONNECTION_UNBLOCKED_METHOD:
 			/* concerns those who publish */
@@ -308,8 +307,9 @@ tune(CdrBroker *broker, const amqp_connection_tune_t *offered)
 	tune_ok.frame_max = CDR_FRAME_MAX;
 	if (offered->frame_max != 0 && offered->frame_max < CDR_FRAME_MAX)
 		tune_ok.frame_max = offered->frame_max;
-	tune_ok.heartbeat = (uint16_t) cdr_heartbeat;
-	if (offered->heartbeat != 0 && offered->heartbeat < cdr_heartbeat)
+	tune_ok.heartbeat = (uint16_t) broker->settings->heartbeat;
+	if (offered->heartbeat != 0 &&
+		offered->heartbeat < broker->settings->heartbeat)
 		tune_ok.heartbeat = offered->heartbeat;
 
 	if (!cdr_wire_tune(broker->wire, tune_ok.frame_max, tune_ok.heartbeat))
@@ -391,8 +391,8 @@ start_consumer(CdrBroker *broker)
 	amqp_basic_qos_t	 qos = {0};
 	amqp_basic_consume_t start = {0};
 
-	qos.prefetch_count = (uint16_t) cdr_prefetch;
-	start.queue = amqp_cstring_bytes(cdr_queue);
+	qos.prefetch_count = (uint16_t) broker->settings->prefetch;
+	start.queue = amqp_cstring_bytes(broker->settings->queue);
 	return cdr_session_call(broker, AMQP_BASIC_QOS_METHOD, &qos,
 							AMQP_BASIC_QOS_OK_METHOD) &&
 		   cdr_session_call(broker, AMQP_BASIC_CONSUME_METHOD, &start,
@@ -427,8 +427,8 @@ parse_uri(CdrBroker *broker, const char *uri, Server *server)
 	server->host = info.host;
 	server->port = info.port;
 	server->tls = info.ssl;
-	server->by_certificate =
-		info.ssl && !names_user(uri) && cdr_tls_has_certificate();
+	server->by_certificate = info.ssl && !names_user(uri) &&
+							 broker->settings->tls_cert_file[0] != '\0';
 	server->user = info.user;
 	server->password = info.password;
 	server->vhost = info.vhost;
@@ -441,8 +441,8 @@ parse_uri(CdrBroker *broker, const char *uri, Server *server)
 static bool
 reach(CdrBroker *broker, const Server *server)
 {
-	return cdr_wire_connect(broker->wire, server->host, server->port,
-							server->tls) ||
+	return cdr_wire_connect(broker->wire, broker->settings, server->host,
+							server->port, server->tls) ||
 		   wire_is_lost(broker);
 }
 
@@ -459,9 +459,10 @@ connect_to_server(CdrBroker *broker, const char *uri, const char *name)
 		return false;
 	snprintf(broker->host, sizeof(broker->host), "%s:%d", server.host,
 			 server.port);
-	if (!server.by_certificate && cdr_amqp_password_file[0] != '\0')
+	if (!server.by_certificate &&
+		broker->settings->amqp_password_file[0] != '\0')
 	{
-		if (!cdr_password_read(cdr_amqp_password_file, password,
+		if (!cdr_password_read(broker->settings->amqp_password_file, password,
 							   &broker->reason))
 			return false;
 		server.password = password;
@@ -472,23 +473,11 @@ connect_to_server(CdrBroker *broker, const char *uri, const char *name)
 	return done;
 }
 
-/* All settings that a session is made with, to see whether they changed. */
-static char *
-current_settings(void)
-{
-	return psprintf("%s\n%s\n%s\n%s\n%s\n%d\n%s\n%s\n%s\n%d\n%s\n%d\n%d\n%d",
-					cdr_amqp_uri, cdr_amqp_password_file, cdr_tls_ca_file,
-					cdr_tls_cert_file, cdr_tls_key_file, cdr_tls_verify,
-					cdr_exchange, cdr_queue, cdr_binding_keys, cdr_queue_type,
-					cdr_dead_letter_exchange, cdr_declare, cdr_prefetch,
-					cdr_heartbeat);
-}
-
 /* The URIs of cdr_service.amqp_uri; returns how many. */
 static int
-split_uris(char ***uris)
+split_uris(const CdrBroker *broker, char ***uris)
 {
-	char *list = pstrdup(cdr_amqp_uri);
+	char *list = pstrdup(broker->settings->amqp_uri);
 	char *rest;
 	int	  count = 0;
 
@@ -505,6 +494,8 @@ cdr_broker_create(void)
 	CdrBroker *broker = palloc0(sizeof(CdrBroker));
 
 	broker->context = CurrentMemoryContext;
+	broker->settings_context = AllocSetContextCreate(
+		broker->context, "cdr_service broker settings", ALLOCSET_SMALL_SIZES);
 	broker->wire = cdr_wire_create(&broker->reason);
 	cdr_assembly_init(&broker->assembly);
 	return broker;
@@ -536,6 +527,17 @@ connect_to_any(CdrBroker *broker, char **uris, int count, const char *name)
 	return false;
 }
 
+/* Has the broker use the settings of now. */
+static void
+take_settings(CdrBroker *broker)
+{
+	if (broker->settings != NULL && !cdr_broker_settings_changed(broker))
+		return;
+	MemoryContextReset(broker->settings_context);
+	broker->settings = cdr_broker_settings_read(broker->settings_context);
+	broker->may_not_ask = false;
+}
+
 bool
 cdr_broker_connect(CdrBroker *broker, const char *name)
 {
@@ -543,16 +545,12 @@ cdr_broker_connect(CdrBroker *broker, const char *name)
 		broker->context, "cdr_service connect", ALLOCSET_SMALL_SIZES);
 	MemoryContext outer = MemoryContextSwitchTo(context);
 	char		**uris;
-	int			  count = split_uris(&uris);
+	int			  count;
 	bool		  connected;
 
 	Assert(!cdr_wire_is_open(broker->wire));
-	if (cdr_broker_settings_changed(broker))
-		broker->may_not_ask = false;
-	if (broker->settings != NULL)
-		pfree(broker->settings);
-	broker->settings =
-		MemoryContextStrdup(broker->context, current_settings());
+	take_settings(broker);
+	count = split_uris(broker, &uris);
 	cdr_session_fail(broker, ERRCODE_INVALID_PARAMETER_VALUE,
 					 "cdr_service.amqp_uri holds no URI");
 
@@ -690,11 +688,17 @@ cdr_broker_linger(CdrBroker *broker, long timeout)
 bool
 cdr_broker_settings_changed(const CdrBroker *broker)
 {
-	char *now = current_settings();
-	bool  changed =
-		broker->settings != NULL && strcmp(now, broker->settings) != 0;
+	MemoryContext context;
+	bool		  changed;
 
-	pfree(now);
+	if (broker->settings == NULL)
+		return false;
+	context = AllocSetContextCreate(CurrentMemoryContext,
+									"cdr_service settings of now",
+									ALLOCSET_SMALL_SIZES);
+	changed = !cdr_broker_settings_equal(broker->settings,
+										 cdr_broker_settings_read(context));
+	MemoryContextDelete(context);
 	return changed;
 }
 

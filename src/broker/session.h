@@ -13,25 +13,27 @@
 #include "base/reason.h"
 #include "broker/broker.h"
 #include "broker/delivery.h"
+#include "broker/settings.h"
 #include "broker/wire.h"
 
 struct CdrBroker
 {
-	MemoryContext	context; /* of this struct and what it points to */
-	CdrWire		   *wire;
-	bool			open; /* logged in, and no trouble yet */
-	CdrAssembly		assembly;
-	uint32			generation;
-	uint64			last_tag;	 /* of the session's last delivery */
-	int				next_server; /* in the list of URIs */
-	char		   *settings;	 /* that the session was made with */
-	int				close_code;	 /* of the last channel.close */
-	int				rabbitmq;	 /* major version; 0: it is none */
-	bool			may_not_ask; /* about the queue's arguments */
-	bool			may_drop;	 /* the queue, for all that is known */
-	char			warning[512];
-	char			host[256];
-	CdrReasonBuffer reason; /* of what went wrong last */
+	MemoryContext	   context; /* of this struct and what it points to */
+	MemoryContext	   settings_context;
+	CdrBrokerSettings *settings; /* that the session was made with */
+	CdrWire			  *wire;
+	bool			   open; /* logged in, and no trouble yet */
+	CdrAssembly		   assembly;
+	uint32			   generation;
+	uint64			   last_tag;	/* of the session's last delivery */
+	int				   next_server; /* in the list of URIs */
+	int				   close_code;	/* of the last channel.close */
+	int				   rabbitmq;	/* major version; 0: it is none */
+	bool			   may_not_ask; /* about the queue's arguments */
+	bool			   may_drop;	/* the queue, for all that is known */
+	char			   warning[512];
+	char			   host[256];
+	CdrReasonBuffer	   reason; /* of what went wrong last */
 };
 
 /* Notes what went wrong.  Always false, for the caller to return. */

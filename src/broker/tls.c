@@ -27,7 +27,6 @@
 
 #include "utils/timestamp.h"
 
-#include "base/guc.h"
 #include "base/reason.h"
 #include "base/secret.h"
 #include "broker/tls.h"
@@ -37,9 +36,10 @@
 
 struct CdrTls
 {
-	SSL_CTX *context;
-	SSL		*ssl;
-	bool	 broken; /* after which OpenSSL does not want to be called */
+	const CdrBrokerSettings *settings;
+	SSL_CTX					*context;
+	SSL						*ssl;
+	bool broken; /* after which OpenSSL does not want to be called */
 };
 
 /* ------------------------------------------------------------------------
@@ -70,7 +70,8 @@ fail_file(CdrReasonBuffer *reason, const char *what, const char *path)
 
 /* Notes why the server's certificate is not trusted. */
 static void
-explain_certificate(long result, CdrReasonBuffer *reason)
+explain_certificate(long result, const CdrBrokerSettings *settings,
+					CdrReasonBuffer *reason)
 {
 	switch (result)
 	{
@@ -91,14 +92,15 @@ explain_certificate(long result, CdrReasonBuffer *reason)
 		case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
 		case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
 		case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-			cdr_fail(
-				reason, ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
-				"server's certificate is not signed by a CA of %s (%s)",
-				cdr_tls_ca_file[0] != '\0' ? "cdr_service.tls_ca_file"
-										   : "the system's, and "
-											 "cdr_service.tls_ca_file is not "
-											 "set",
-				X509_verify_cert_error_string(result));
+			cdr_fail(reason,
+					 ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
+					 "server's certificate is not signed by a CA of %s (%s)",
+					 settings->tls_ca_file[0] != '\0'
+						 ? "cdr_service.tls_ca_file"
+						 : "the system's, and "
+						   "cdr_service.tls_ca_file is not "
+						   "set",
+					 X509_verify_cert_error_string(result));
 			break;
 		default:
 			cdr_fail(reason,
@@ -110,12 +112,14 @@ explain_certificate(long result, CdrReasonBuffer *reason)
 
 /* Notes what an error of the protocol means to whoever set the server up. */
 static void
-explain_protocol(SSL *ssl, unsigned long code, CdrReasonBuffer *reason)
+explain_protocol(const CdrTls *tls, unsigned long code,
+				 CdrReasonBuffer *reason)
 {
 	switch (ERR_GET_REASON(code))
 	{
 		case SSL_R_CERTIFICATE_VERIFY_FAILED:
-			explain_certificate(SSL_get_verify_result(ssl), reason);
+			explain_certificate(SSL_get_verify_result(tls->ssl), tls->settings,
+								reason);
 			break;
 		case SSL_R_WRONG_VERSION_NUMBER:
 			cdr_fail(reason,
@@ -168,7 +172,7 @@ explain(CdrTls *tls, int result, int saved_errno, CdrReasonBuffer *reason)
 			return WL_SOCKET_WRITEABLE;
 		case SSL_ERROR_SSL:
 			tls->broken = true;
-			explain_protocol(tls->ssl, ERR_get_error(), reason);
+			explain_protocol(tls, ERR_get_error(), reason);
 			break;
 		case SSL_ERROR_SYSCALL:
 			tls->broken = true;
@@ -189,12 +193,6 @@ explain(CdrTls *tls, int result, int saved_errno, CdrReasonBuffer *reason)
  * ------------------------------------------------------------------------
  */
 
-bool
-cdr_tls_has_certificate(void)
-{
-	return cdr_tls_cert_file[0] != '\0';
-}
-
 /* Nobody is there to be asked for a passphrase; *asked: that it was wanted. */
 static int
 no_passphrase(char *buffer, int size, int for_writing, void *asked)
@@ -208,11 +206,12 @@ no_passphrase(char *buffer, int size, int for_writing, void *asked)
 }
 
 static bool
-load_key(SSL_CTX *context, CdrReasonBuffer *reason)
+load_key(SSL_CTX *context, const CdrBrokerSettings *settings,
+		 CdrReasonBuffer *reason)
 {
 	char	 *text = palloc(KEY_FILE_MAX);
-	ssize_t	  length = cdr_secret_read(cdr_tls_key_file, "TLS key file", text,
-									   KEY_FILE_MAX, reason);
+	ssize_t	  length = cdr_secret_read(settings->tls_key_file, "TLS key file",
+									   text, KEY_FILE_MAX, reason);
 	BIO		 *bio;
 	EVP_PKEY *key;
 	bool	  asked = false;
@@ -236,46 +235,53 @@ load_key(SSL_CTX *context, CdrReasonBuffer *reason)
 			reason, ERRCODE_CONFIG_FILE_ERROR,
 			"TLS key file \"%s\" is protected by a passphrase, which "
 			"nobody can be asked for",
-			cdr_tls_key_file);
+			settings->tls_key_file);
 	if (ERR_GET_LIB(ERR_peek_error()) == ERR_LIB_X509)
 		return cdr_fail(reason, ERRCODE_CONFIG_FILE_ERROR,
 						"TLS key file \"%s\" does not hold the key of the "
 						"certificate in \"%s\"",
-						cdr_tls_key_file, cdr_tls_cert_file);
-	return fail_file(reason, "TLS key file", cdr_tls_key_file);
+						settings->tls_key_file, settings->tls_cert_file);
+	return fail_file(reason, "TLS key file", settings->tls_key_file);
 }
 
 /* Our own certificate, if there is one. */
 static bool
-load_certificate(SSL_CTX *context, CdrReasonBuffer *reason)
+load_certificate(SSL_CTX *context, const CdrBrokerSettings *settings,
+				 CdrReasonBuffer *reason)
 {
-	if (cdr_tls_cert_file[0] == '\0' && cdr_tls_key_file[0] == '\0')
+	if (settings->tls_cert_file[0] == '\0' &&
+		settings->tls_key_file[0] == '\0')
 		return true;
-	if (cdr_tls_cert_file[0] == '\0' || cdr_tls_key_file[0] == '\0')
+	if (settings->tls_cert_file[0] == '\0' ||
+		settings->tls_key_file[0] == '\0')
 		return cdr_fail(
 			reason, ERRCODE_CONFIG_FILE_ERROR,
 			"cdr_service.tls_cert_file and cdr_service.tls_key_file "
 			"must be set together");
 	SSL_CTX_set_default_passwd_cb(context, no_passphrase);
-	if (SSL_CTX_use_certificate_chain_file(context, cdr_tls_cert_file) != 1)
-		return fail_file(reason, "TLS certificate file", cdr_tls_cert_file);
-	return load_key(context, reason);
+	if (SSL_CTX_use_certificate_chain_file(context, settings->tls_cert_file) !=
+		1)
+		return fail_file(reason, "TLS certificate file",
+						 settings->tls_cert_file);
+	return load_key(context, settings, reason);
 }
 
 /* Whom to trust. */
 static bool
-load_authorities(SSL_CTX *context, CdrReasonBuffer *reason)
+load_authorities(SSL_CTX *context, const CdrBrokerSettings *settings,
+				 CdrReasonBuffer *reason)
 {
-	if (cdr_tls_verify == CDR_TLS_VERIFY_NONE)
+	if (settings->tls_verify == CDR_TLS_VERIFY_NONE)
 	{
 		SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
 		return true;
 	}
 	SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
-	if (cdr_tls_ca_file[0] != '\0')
+	if (settings->tls_ca_file[0] != '\0')
 	{
-		if (SSL_CTX_load_verify_locations(context, cdr_tls_ca_file, NULL) != 1)
-			return fail_file(reason, "TLS CA file", cdr_tls_ca_file);
+		if (SSL_CTX_load_verify_locations(context, settings->tls_ca_file,
+										  NULL) != 1)
+			return fail_file(reason, "TLS CA file", settings->tls_ca_file);
 	}
 	else if (SSL_CTX_set_default_verify_paths(context) != 1)
 		return cdr_fail(reason, ERRCODE_CONFIG_FILE_ERROR,
@@ -286,7 +292,7 @@ load_authorities(SSL_CTX *context, CdrReasonBuffer *reason)
 
 /* Whose certificate it must be: a name's, or an address's. */
 static bool
-expect_host(SSL *ssl, const char *host)
+expect_host(SSL *ssl, const char *host, int verify)
 {
 	unsigned char address[sizeof(struct in6_addr)];
 	bool		  numeric = inet_pton(AF_INET, host, address) == 1 ||
@@ -295,7 +301,7 @@ expect_host(SSL *ssl, const char *host)
 	/* a server may have several certificates */
 	if (!numeric && SSL_set_tlsext_host_name(ssl, host) != 1)
 		return false;
-	if (cdr_tls_verify != CDR_TLS_VERIFY_FULL)
+	if (verify != CDR_TLS_VERIFY_FULL)
 		return true;
 	if (numeric)
 		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
@@ -324,13 +330,13 @@ tls_prepare(CdrTls *tls, CdrSocket *socket, const char *host,
 	/* several records with one call of the kernel */
 	SSL_CTX_set_read_ahead(tls->context, 1);
 	SSL_CTX_set_default_read_buffer_len(tls->context, 64 * 1024);
-	if (!load_authorities(tls->context, reason) ||
-		!load_certificate(tls->context, reason))
+	if (!load_authorities(tls->context, tls->settings, reason) ||
+		!load_certificate(tls->context, tls->settings, reason))
 		return false;
 
 	tls->ssl = SSL_new(tls->context);
 	if (tls->ssl == NULL || SSL_set_fd(tls->ssl, socket->fd) != 1 ||
-		!expect_host(tls->ssl, host))
+		!expect_host(tls->ssl, host, tls->settings->tls_verify))
 		return cdr_fail(reason, ERRCODE_OUT_OF_MEMORY,
 						"could not start TLS: %s", reason_of(ERR_get_error()));
 	return true;
@@ -373,12 +379,14 @@ shake_hands(CdrTls *tls, CdrSocket *socket, long timeout,
 }
 
 CdrTls *
-cdr_tls_connect(MemoryContext context, CdrSocket *socket, const char *host,
-				long timeout, CdrReasonBuffer *reason)
+cdr_tls_connect(MemoryContext context, const CdrBrokerSettings *settings,
+				CdrSocket *socket, const char *host, long timeout,
+				CdrReasonBuffer *reason)
 {
 	CdrTls		 *tls = MemoryContextAllocZero(context, sizeof(CdrTls));
 	volatile bool connected = false;
 
+	tls->settings = settings;
 	PG_TRY();
 	{
 		connected = tls_prepare(tls, socket, host, reason) &&

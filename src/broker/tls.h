@@ -9,22 +9,22 @@
 #define CDR_TLS_H
 
 #include "base/reason.h"
+#include "broker/settings.h"
 #include "broker/socket.h"
 
 typedef struct CdrTls CdrTls;
 
-/* Is a certificate of our own configured, to log in with? */
-extern bool cdr_tls_has_certificate(void);
-
 /*
  * Shakes hands with the server at the other end of a connected socket, which
- * is known as host, as the settings tls_* say.  The result is in context; NULL,
- * with the reason, if that fails or takes longer than timeout milliseconds.
+ * is known as host, as the settings tls_* say, which must live as long as the
+ * connection.  The result is in context; NULL, with the reason, if that fails
+ * or takes longer than timeout milliseconds.
  * Interrupts are served meanwhile; a FATAL one leaves the process.
  */
 extern CdrTls *
-cdr_tls_connect(MemoryContext context, CdrSocket *socket, const char *host,
-				long timeout, CdrReasonBuffer *reason);
+cdr_tls_connect(MemoryContext context, const CdrBrokerSettings *settings,
+				CdrSocket *socket, const char *host, long timeout,
+				CdrReasonBuffer *reason);
 
 /*
  * Reads or writes as much as is possible at once, at most size bytes.  Returns

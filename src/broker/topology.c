@@ -14,7 +14,6 @@
 
 #include <limits.h>
 
-#include "base/guc.h"
 #include "broker/session.h"
 #include "broker/topology.h"
 
@@ -48,7 +47,7 @@ static bool
 may_declare(CdrBroker *broker)
 {
 	return broker->close_code == AMQP_NOT_FOUND &&
-		   cdr_declare == CDR_DECLARE_MISSING &&
+		   broker->settings->declare == CDR_DECLARE_MISSING &&
 		   cdr_session_open_channel(broker);
 }
 
@@ -57,7 +56,7 @@ ensure_exchange(CdrBroker *broker)
 {
 	amqp_exchange_declare_t declare = {0};
 
-	declare.exchange = amqp_cstring_bytes(cdr_exchange);
+	declare.exchange = amqp_cstring_bytes(broker->settings->exchange);
 	declare.type = amqp_cstring_bytes("topic");
 	declare.passive = 1;
 	if (cdr_session_call(broker, AMQP_EXCHANGE_DECLARE_METHOD, &declare,
@@ -83,19 +82,19 @@ declare_queue(CdrBroker *broker)
 	amqp_table_entry_t	 arguments[3];
 	int					 count = 0;
 
-	if (cdr_queue_type == CDR_QUEUE_QUORUM)
+	if (broker->settings->queue_type == CDR_QUEUE_QUORUM)
 	{
 		arguments[count++] = cdr_session_text("x-queue-type", "quorum");
 		arguments[count++] = integer_argument("x-delivery-limit", NO_LIMIT);
 	}
 	else
 		arguments[count++] = cdr_session_text("x-queue-type", "classic");
-	if (cdr_dead_letter_exchange[0] != '\0')
-		arguments[count++] = cdr_session_text("x-dead-letter-exchange",
-											  cdr_dead_letter_exchange);
-	broker->may_drop = cdr_queue_type == CDR_QUEUE_QUORUM &&
-					   cdr_dead_letter_exchange[0] == '\0';
-	declare.queue = amqp_cstring_bytes(cdr_queue);
+	if (broker->settings->dead_letter_exchange[0] != '\0')
+		arguments[count++] = cdr_session_text(
+			"x-dead-letter-exchange", broker->settings->dead_letter_exchange);
+	broker->may_drop = broker->settings->queue_type == CDR_QUEUE_QUORUM &&
+					   broker->settings->dead_letter_exchange[0] == '\0';
+	declare.queue = amqp_cstring_bytes(broker->settings->queue);
 	declare.durable = 1;
 	declare.arguments.num_entries = count;
 	declare.arguments.entries = arguments;
@@ -109,7 +108,7 @@ ensure_queue(CdrBroker *broker, bool *found)
 {
 	amqp_queue_declare_t declare = {0};
 
-	declare.queue = amqp_cstring_bytes(cdr_queue);
+	declare.queue = amqp_cstring_bytes(broker->settings->queue);
 	declare.passive = 1;
 	*found = cdr_session_call(broker, AMQP_QUEUE_DECLARE_METHOD, &declare,
 							  AMQP_QUEUE_DECLARE_OK_METHOD);
@@ -120,7 +119,7 @@ ensure_queue(CdrBroker *broker, bool *found)
 static bool
 ensure_bindings(CdrBroker *broker)
 {
-	char *keys = pstrdup(cdr_binding_keys);
+	char *keys = pstrdup(broker->settings->binding_keys);
 	char *rest;
 	bool  bound = true;
 
@@ -129,8 +128,8 @@ ensure_bindings(CdrBroker *broker)
 	{
 		amqp_queue_bind_t bind = {0};
 
-		bind.queue = amqp_cstring_bytes(cdr_queue);
-		bind.exchange = amqp_cstring_bytes(cdr_exchange);
+		bind.queue = amqp_cstring_bytes(broker->settings->queue);
+		bind.exchange = amqp_cstring_bytes(broker->settings->exchange);
 		bind.routing_key = amqp_cstring_bytes(key);
 		bound = cdr_session_call(broker, AMQP_QUEUE_BIND_METHOD, &bind,
 								 AMQP_QUEUE_BIND_OK_METHOD);
@@ -255,7 +254,7 @@ judge_limit(CdrBroker *broker, const Difference *difference)
 		snprintf(broker->warning, sizeof(broker->warning),
 				 "queue \"%s\" drops messages that come back more than %lld "
 				 "times: it has a delivery limit and no dead-letter exchange",
-				 cdr_queue, limit);
+				 broker->settings->queue, limit);
 }
 
 /*
@@ -282,7 +281,7 @@ ask_for_limit(CdrBroker *broker)
 	arguments[0] = cdr_session_text("x-queue-type", "quorum");
 	arguments[1] = cdr_session_text("x-delivery-limit", "?");
 	arguments[2] = cdr_session_text("x-max-age", "?");
-	declare.queue = amqp_cstring_bytes(cdr_queue);
+	declare.queue = amqp_cstring_bytes(broker->settings->queue);
 	declare.durable = 1;
 	declare.arguments.entries = arguments;
 
@@ -326,7 +325,7 @@ cdr_topology_note_delivery(CdrBroker *broker, int64 count)
 				 "queue \"%s\" delivers messages again and again: if it has a "
 				 "delivery limit, from a policy perhaps, and no dead-letter "
 				 "exchange, it will drop them",
-				 cdr_queue);
+				 broker->settings->queue);
 }
 
 bool
@@ -336,7 +335,8 @@ cdr_topology_ensure(CdrBroker *broker)
 
 	broker->warning[0] = '\0';
 	broker->may_drop = true;
-	if (cdr_declare == CDR_DECLARE_NEVER || cdr_exchange[0] == '\0')
+	if (broker->settings->declare == CDR_DECLARE_NEVER ||
+		broker->settings->exchange[0] == '\0')
 	{
 		if (!ensure_queue(broker, &found))
 			return false;

@@ -37,7 +37,6 @@
 #include "portability/instr_time.h"
 #include "utils/timestamp.h"
 
-#include "base/guc.h"
 #include "base/reason.h"
 #include "broker/frame_check.h"
 #include "broker/socket.h"
@@ -234,10 +233,11 @@ cdr_wire_create(CdrReasonBuffer *reason)
 }
 
 bool
-cdr_wire_connect(CdrWire *wire, const char *host, int port, bool tls)
+cdr_wire_connect(CdrWire *wire, const CdrBrokerSettings *settings,
+				 const char *host, int port, bool tls)
 {
 	if (!cdr_socket_open(&wire->socket, host, port, CONNECT_TIMEOUT,
-						 cdr_heartbeat * 2000L, wire->reason))
+						 settings->heartbeat * 2000L, wire->reason))
 		return false;
 	wire->wanted = WL_SOCKET_READABLE;
 	wire->owed = 0;
@@ -248,8 +248,8 @@ cdr_wire_connect(CdrWire *wire, const char *host, int port, bool tls)
 
 	if (tls)
 	{
-		wire->tls = cdr_tls_connect(wire->context, &wire->socket, host,
-									CONNECT_TIMEOUT, wire->reason);
+		wire->tls = cdr_tls_connect(wire->context, settings, &wire->socket,
+									host, CONNECT_TIMEOUT, wire->reason);
 		if (wire->tls == NULL)
 			return false;
 	}

@@ -15,6 +15,7 @@
 
 #include "base/compat.h"
 #include "base/reason.h"
+#include "broker/settings.h"
 
 /* The one channel, besides channel 0, which is the connection itself. */
 #define CDR_CHANNEL 1
@@ -37,9 +38,12 @@ typedef enum CdrFrameResult
  */
 extern CdrWire *cdr_wire_create(CdrReasonBuffer *reason);
 
-/* Connects to a server, with TLS or without; for TLS, also shakes hands. */
-extern bool
-cdr_wire_connect(CdrWire *wire, const char *host, int port, bool tls);
+/*
+ * Connects to a server, with TLS or without; for TLS, also shakes hands.  The
+ * settings must live as long as the connection.
+ */
+extern bool cdr_wire_connect(CdrWire *wire, const CdrBrokerSettings *settings,
+							 const char *host, int port, bool tls);
 
 extern bool cdr_wire_is_open(const CdrWire *wire);
 

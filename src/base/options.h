@@ -1,0 +1,39 @@
+/*-------------------------------------------------------------------------
+ *
+ * options.h
+ *	  What a setting can be that is one of a few words.
+ *
+ * Apart from guc.h, for those who are handed settings and do not read them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CDR_OPTIONS_H
+#define CDR_OPTIONS_H
+
+typedef enum CdrQueueType
+{
+	CDR_QUEUE_CLASSIC,
+	CDR_QUEUE_QUORUM
+} CdrQueueType;
+
+typedef enum CdrDeclare
+{
+	CDR_DECLARE_MISSING,
+	CDR_DECLARE_NEVER
+} CdrDeclare;
+
+typedef enum CdrTlsVerify
+{
+	CDR_TLS_VERIFY_NONE,
+	CDR_TLS_VERIFY_CA, /* the certificate, but not whose it is */
+	CDR_TLS_VERIFY_FULL
+} CdrTlsVerify;
+
+typedef enum CdrPartitionInterval
+{
+	CDR_PARTITION_DAY,
+	CDR_PARTITION_WEEK,
+	CDR_PARTITION_MONTH
+} CdrPartitionInterval;
+
+#endif /* CDR_OPTIONS_H */
