@@ -9,12 +9,10 @@
 #define CDR_EVENT_H
 
 #include "base/message.h"
+#include "base/reason.h"
 
 /* Call-IDs are "up to 255 bytes" by the contract of the wire. */
 #define CDR_CALL_ID_MAX 255
-
-/* Real events nest five deep; this is far beyond, and far from the stack. */
-#define CDR_JSON_DEPTH_MAX 100
 
 typedef enum CdrEventKind
 {
@@ -44,9 +42,7 @@ typedef struct CdrEvent
 	const CdrMessage *message;
 	pg_uuid_t		  id; /* identity; valid also after a failure */
 
-	/* why it is no event: NULL, or a five-character SQLSTATE and a message */
-	const char *sqlstate;
-	const char *error;
+	const CdrReason *reason; /* why it is no event; NULL: it is one */
 
 	CdrEventKind kind;
 	TimestampTz	 time;
@@ -75,8 +71,8 @@ typedef struct CdrEvent
 } CdrEvent;
 
 /*
- * Reads a message into *event.  Returns false, with sqlstate and error set,
- * for a message that is no event; never throws for what the message holds
+ * Reads a message into *event.  Returns false, with the reason set, for a
+ * message that is no event; never throws for what the message holds
  * (out of memory is still an ERROR of the server).
  */
 extern bool cdr_event_parse(const CdrMessage	  *message,

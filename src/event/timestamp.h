@@ -10,6 +10,11 @@
 
 #include "datatype/timestamp.h"
 
+/* 0001-01-01T00:00:00Z, which Go prints for a time that was never set. */
+#define CDR_GO_ZERO_TIME                                                 \
+	((INT64CONST(-719162) - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)) * \
+	 USECS_PER_DAY)
+
 /*
  * Reads an RFC 3339 date and time ("2026-01-19T22:00:03.25+00:00"), years
  * 0001 to 9999, to the microsecond, and puts it at *result.  Lenient where

@@ -84,12 +84,12 @@ event_options(void)
 
 /* What a caller can do about an event that was not understood. */
 static const char *
-hint_for(const char *sqlstate)
+hint_for(int sqlerrcode)
 {
-	if (strcmp(sqlstate, "54000") == 0)
+	if (sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED)
 		return "Raise cdr_service.max_event_size if events of that size are "
 			   "meant to be recorded.";
-	if (strcmp(sqlstate, "22001") == 0)
+	if (sqlerrcode == ERRCODE_STRING_DATA_RIGHT_TRUNCATION)
 		return "A call id is a SIP Call-ID of at most 255 bytes.";
 	return "An event is a JSON object such as {\"eventType\": "
 		   "\"call.answered\", \"callId\": \"...\", \"timestamp\": "
@@ -109,12 +109,9 @@ parse_json(text *json, CdrEvent *event)
 	message->property_time = CDR_NO_TIME;
 	message->received_at = GetCurrentTimestamp();
 	if (!cdr_event_parse(message, &options, event))
-		ereport(ERROR,
-				(errcode(MAKE_SQLSTATE(event->sqlstate[0], event->sqlstate[1],
-									   event->sqlstate[2], event->sqlstate[3],
-									   event->sqlstate[4])),
-				 errmsg("%s", event->error),
-				 errhint("%s", hint_for(event->sqlstate))));
+		ereport(ERROR, (errcode(event->reason->sqlerrcode),
+						errmsg("%s", event->reason->message),
+						errhint("%s", hint_for(event->reason->sqlerrcode))));
 }
 
 PG_FUNCTION_INFO_V1(cdr_ingest_event);

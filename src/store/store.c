@@ -547,8 +547,9 @@ keep(CdrEvent **letters, int count)
 		put_id(rows, 0, &event->id);
 		cdr_row_put_time(rows, 1, message->received_at);
 		cdr_row_put_time(rows, 2, now);
-		cdr_row_put_text(rows, 3, event->sqlstate);
-		cdr_row_put_text(rows, 4, event->error);
+		cdr_row_put_text(rows, 3,
+						 cdr_sqlstate_text(event->reason->sqlerrcode));
+		cdr_row_put_text(rows, 4, event->reason->message);
 		cdr_row_put_text(rows, 5, message->routing_key);
 		cdr_row_put_text(rows, 6, message->headers);
 		cdr_row_put_time(rows, 7, message->property_time);
@@ -664,6 +665,7 @@ static void
 bisect(Job *job, CdrEvent **events, int count)
 {
 	ErrorData *error;
+	CdrReason *reason;
 
 	CHECK_FOR_INTERRUPTS();
 	check_stack_depth();
@@ -682,9 +684,9 @@ bisect(Job *job, CdrEvent **events, int count)
 	if (!can_store_nothing(job))
 		ReThrowError(error);
 
-	events[0]->sqlstate =
-		MemoryContextStrdup(job->context, unpack_sql_state(error->sqlerrcode));
-	events[0]->error = error->message;
+	reason = MemoryContextAlloc(job->context, sizeof(CdrReason));
+	*reason = cdr_reason_of_error(error);
+	events[0]->reason = reason;
 	job->letters[job->nletters++] = events[0];
 }
 
@@ -916,7 +918,7 @@ prepare_job(Job *job, CdrEvent *events, int count)
 	job->letters = palloc(Max(count, 1) * sizeof(CdrEvent *));
 	for (int i = 0; i < count; i++)
 	{
-		if (events[i].sqlstate == NULL)
+		if (events[i].reason == NULL)
 			job->events[job->nevents++] = &events[i];
 		else
 			job->letters[job->nletters++] = &events[i];
@@ -937,9 +939,10 @@ note_error(CdrStoreResult *result, const ErrorData *error)
 static void
 note_letter(CdrStoreResult *result, const CdrEvent *letter)
 {
-	strlcpy(result->sqlstate, letter->sqlstate, sizeof(result->sqlstate));
+	strlcpy(result->sqlstate, cdr_sqlstate_text(letter->reason->sqlerrcode),
+			sizeof(result->sqlstate));
 	snprintf(result->error, sizeof(result->error), "dead letter: %s",
-			 letter->error);
+			 letter->reason->message);
 }
 
 static TimestampTz
@@ -1107,7 +1110,7 @@ retry_letters(const CdrEventOptions *options)
 		bisect(&job, job.events, job.nevents);
 	for (int i = 0; i < job.nevents; i++)
 	{
-		if (job.events[i]->sqlstate == NULL)
+		if (job.events[i]->reason == NULL)
 			stored[nstored++] = job.events[i];
 	}
 	delete_letters(stored, nstored);

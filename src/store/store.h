@@ -45,7 +45,7 @@ extern volatile sig_atomic_t cdr_store_cancel_seen;
 
 /*
  * Writes a batch in a transaction of its own; for the worker, outside of any
- * transaction.  Events that were not understood (event->sqlstate is set), and
+ * transaction.  Events that were not understood (event->reason is set), and
  * those that the tables refuse, become dead letters.  The array is reordered.
  * Never throws, but for FATAL.
  */

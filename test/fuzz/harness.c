@@ -154,12 +154,15 @@ check_identity(const CdrMessage *message, const CdrEvent *event)
 static void
 check_failure(const CdrEvent *event)
 {
-	PROMISE(event->sqlstate != NULL && strlen(event->sqlstate) == 5);
-	PROMISE(strspn(event->sqlstate, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") ==
-			5);
-	PROMISE(event->error != NULL && event->error[0] != '\0');
-	PROMISE(is_utf8(event->error));
-	PROMISE(strlen(event->error) <= ERROR_LENGTH_MAX);
+	const CdrReason *reason = event->reason;
+	const char		*sqlstate;
+
+	PROMISE(reason != NULL && reason->sqlerrcode != 0);
+	sqlstate = cdr_sqlstate_text(reason->sqlerrcode);
+	PROMISE(strspn(sqlstate, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 5);
+	PROMISE(reason->message != NULL && reason->message[0] != '\0');
+	PROMISE(is_utf8(reason->message));
+	PROMISE(strlen(reason->message) <= ERROR_LENGTH_MAX);
 }
 
 static void
@@ -199,7 +202,7 @@ check_success(const CdrMessage *message, const CdrEvent *event)
 								 event->user_id,	   event->hangup_cause,
 								 event->hangup_source, event->recording_url};
 
-	PROMISE(event->sqlstate == NULL && event->error == NULL);
+	PROMISE(event->reason == NULL);
 	PROMISE(first_char(message->body, message->body_length) == '{');
 	PROMISE(pg_encoding_verifymbstr(PG_UTF8, message->body,
 									(int) message->body_length) ==
@@ -223,8 +226,10 @@ check_success(const CdrMessage *message, const CdrEvent *event)
 static void
 check_same(const CdrEvent *a, const CdrEvent *b)
 {
-	PROMISE(same_text(a->sqlstate, b->sqlstate));
-	PROMISE(same_text(a->error, b->error));
+	PROMISE((a->reason == NULL) == (b->reason == NULL));
+	PROMISE(a->reason == NULL ||
+			(a->reason->sqlerrcode == b->reason->sqlerrcode &&
+			 same_text(a->reason->message, b->reason->message)));
 	PROMISE(memcmp(a->id.data, b->id.data, UUID_LEN) == 0);
 	PROMISE(a->kind == b->kind);
 	PROMISE(a->time == b->time && a->time_is_own == b->time_is_own);
@@ -297,13 +302,13 @@ check_other_messages(const CdrMessage *message, bool ok,
 	ok = parse(message, &tiny, &event);
 	PROMISE(!ok || message->body_length <= 64);
 	PROMISE(message->body_length <= 64 ||
-			strcmp(event.sqlstate, "54000") == 0);
+			event.reason->sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED);
 
 	/* a giant of which only the start was kept */
 	other = *message;
 	other.body_size = (uint64) MEGABYTE * 16;
 	PROMISE(!parse(&other, &options, &event));
-	PROMISE(strcmp(event.sqlstate, "54000") == 0);
+	PROMISE(event.reason->sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED);
 }
 
 bool

@@ -97,12 +97,12 @@ print_event(const CdrEvent *event)
 static void
 print_failure(const CdrEvent *event)
 {
-	const char *detail = strstr(event->error, "is not JSON: ");
+	const char *detail = strstr(event->reason->message, "is not JSON: ");
 
-	printf("%s %.*s", event->sqlstate,
-		   detail == NULL ? (int) strlen(event->error)
-						  : (int) (detail - event->error) + 11,
-		   event->error);
+	printf("%s %.*s", cdr_sqlstate_text(event->reason->sqlerrcode),
+		   detail == NULL ? (int) strlen(event->reason->message)
+						  : (int) (detail - event->reason->message) + 11,
+		   event->reason->message);
 }
 
 static void

@@ -1,0 +1,52 @@
+/*-------------------------------------------------------------------------
+ *
+ * fields.h
+ *	  What a body says, in whatever form: the forms fill this in, event.c
+ *	  makes the typed event of it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CDR_FIELDS_H
+#define CDR_FIELDS_H
+
+#include "base/message.h"
+#include "base/reason.h"
+
+/*
+ * Strings are NUL-terminated UTF-8 in the current context; NULL (of a number
+ * 0, of the time CDR_NO_TIME) where the body does not say, an empty string
+ * included.  A form fills in what it finds, whatever the type of the event.
+ */
+typedef struct CdrFields
+{
+	const char *type;
+	const char *trace_id;
+	const char *call_id;
+	const char *tenant_id;
+	TimestampTz time;
+
+	/* who calls whom, as SIP header values or URIs */
+	const char *from;
+	const char *to;
+	const char *direction;
+
+	/* whom the dialplan knows, and whom the event names itself */
+	const char *matched_user_id;
+	int64		matched_contact_id;
+	const char *user_id;
+	int64		contact_id;
+
+	/* how it ended */
+	const char *reason;
+	const char *hangup_source;
+
+	const char *recording_url;
+} CdrFields;
+
+/*
+ * A reason in the current context, for a form to return; the message must be
+ * there, too.
+ */
+extern const CdrReason *cdr_no_event(int sqlerrcode, const char *message);
+
+#endif /* CDR_FIELDS_H */

@@ -1,0 +1,23 @@
+/*-------------------------------------------------------------------------
+ *
+ * json.h
+ *	  The JSON form of events.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CDR_JSON_H
+#define CDR_JSON_H
+
+#include "event/fields.h"
+
+/* Real events nest five deep; this is far beyond, and far from the stack. */
+#define CDR_JSON_DEPTH_MAX 100
+
+/*
+ * Reads a JSON object.  Returns NULL with *fields filled in, or why it is no
+ * event, with *fields left as it was.
+ */
+extern const CdrReason *
+cdr_json_read(const char *text, size_t length, CdrFields *fields);
+
+#endif /* CDR_JSON_H */
