@@ -12,8 +12,8 @@
 
 #include "base/guc.h"
 #include "store/guard.h"
+#include "worker/start.h"
 #include "worker/stats.h"
-#include "worker/worker.h"
 
 PG_MODULE_MAGIC;
 

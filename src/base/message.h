@@ -3,7 +3,7 @@
  * message.h
  *	  What travels between the rooms: one message as it arrived, not yet
  *	  understood.  The broker and the SQL functions make it, event.c reads
- *	  it, store.c keeps it when it cannot become an event.
+ *	  it, dead_letters.c keeps it when it cannot become an event.
  *
  * All pointers belong to whoever made the message (for the worker: the memory
  * context of the batch) and are valid as long as the batch is.

@@ -11,7 +11,7 @@
  * event is counted once because the log takes it once.
  *
  * The same join, between a stored row and what a batch adds, stands in SQL in
- * store.c (merge_calls): a change here is a change there.
+ * store/calls.c (merge_calls): a change here is a change there.
  *
  *-------------------------------------------------------------------------
  */

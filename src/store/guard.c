@@ -29,8 +29,8 @@
 #include "utils/snapmgr.h"
 
 #include "base/guc.h"
-#include "store/catalog.h"
 #include "store/guard.h"
+#include "store/tables.h"
 
 static object_access_hook_type previous_object_access_hook = NULL;
 

@@ -17,6 +17,7 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "executor/spi.h"
+#include "fmgr.h"
 #include "miscadmin.h"
 #include "partitioning/partbounds.h"
 #include "partitioning/partdesc.h"
@@ -35,6 +36,10 @@
 #include "base/guc.h"
 #include "store/locks.h"
 #include "store/partition.h"
+#include "store/rights.h"
+
+/* Far more than anybody means to make at once. */
+#define PARTITIONS_MAX 1000
 
 /* A stretch of time: from is in it, to is not. */
 typedef struct Range
@@ -172,7 +177,7 @@ column_list(Oid parent)
 }
 
 static void
-run(const char *sql)
+run_sql(const char *sql)
 {
 	int result = SPI_execute(sql, false, 0);
 
@@ -190,28 +195,29 @@ create_partition(const CdrTables *tables, Range range)
 	const char *to = literal(range.to);
 	const char *columns = column_list(tables->call_events);
 
-	run(psprintf("CREATE TABLE %s.%s (LIKE %s.call_events INCLUDING DEFAULTS"
+	run_sql(
+		psprintf("CREATE TABLE %s.%s (LIKE %s.call_events INCLUDING DEFAULTS"
 				 " INCLUDING CONSTRAINTS INCLUDING GENERATED"
 				 " INCLUDING STORAGE INCLUDING COMPRESSION)",
 				 schema, name, schema));
-	run(psprintf("CREATE UNIQUE INDEX %s_key ON %s.%s"
-				 " (call_id, event_id, event_time)",
-				 name, schema, name));
+	run_sql(psprintf("CREATE UNIQUE INDEX %s_key ON %s.%s"
+					 " (call_id, event_id, event_time)",
+					 name, schema, name));
 	if (OidIsValid(tables->call_events_default))
 	{
-		run(psprintf("LOCK TABLE %s.call_events_default"
-					 " IN ACCESS EXCLUSIVE MODE",
-					 schema));
-		run(psprintf("WITH moved AS (DELETE FROM %s.call_events_default"
-					 " WHERE event_time >= %s AND event_time < %s"
-					 " RETURNING %s)"
-					 " INSERT INTO %s.%s (%s) SELECT %s FROM moved",
-					 schema, from, to, columns, schema, name, columns,
-					 columns));
+		run_sql(psprintf("LOCK TABLE %s.call_events_default"
+						 " IN ACCESS EXCLUSIVE MODE",
+						 schema));
+		run_sql(psprintf("WITH moved AS (DELETE FROM %s.call_events_default"
+						 " WHERE event_time >= %s AND event_time < %s"
+						 " RETURNING %s)"
+						 " INSERT INTO %s.%s (%s) SELECT %s FROM moved",
+						 schema, from, to, columns, schema, name, columns,
+						 columns));
 	}
-	run(psprintf("ALTER TABLE %s.call_events ATTACH PARTITION %s.%s"
-				 " FOR VALUES FROM (%s) TO (%s)",
-				 schema, schema, name, from, to));
+	run_sql(psprintf("ALTER TABLE %s.call_events ATTACH PARTITION %s.%s"
+					 " FOR VALUES FROM (%s) TO (%s)",
+					 schema, schema, name, from, to));
 }
 
 int
@@ -224,7 +230,7 @@ cdr_partition_create(const CdrTables *tables, TimestampTz from, TimestampTz to)
 	cdr_lock_partitions();
 	AcceptInvalidationMessages();
 	/* the tables are the owner's, whoever writes their rows */
-	cdr_catalog_assume_rights(tables, tables->owner, &rights);
+	cdr_rights_assume(tables, tables->owner, &rights);
 	(void) set_config_option("client_min_messages", "warning", PGC_USERSET,
 							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	if (SPI_connect() != SPI_OK_CONNECT)
@@ -248,7 +254,7 @@ cdr_partition_create(const CdrTables *tables, TimestampTz from, TimestampTz to)
 	}
 	if (SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "SPI_finish failed");
-	cdr_catalog_restore_rights(&rights);
+	cdr_rights_restore(&rights);
 	return made;
 }
 
@@ -263,7 +269,7 @@ is_covered(const CdrTables *tables, TimestampTz now, TimestampTz ahead)
 }
 
 static void
-maintain(void)
+make_partitions_ahead(void)
 {
 	CdrTables	tables;
 	TimestampTz now = GetCurrentTimestamp();
@@ -273,7 +279,7 @@ maintain(void)
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pgstat_report_activity(STATE_RUNNING, "making partitions");
-	if (cdr_catalog_find(&tables) && cdr_catalog_is_supported(&tables) &&
+	if (cdr_tables_find(&tables) && cdr_tables_are_supported(&tables) &&
 		!is_covered(&tables, now, ahead))
 		cdr_partition_create(&tables, now, ahead);
 	PopActiveSnapshot();
@@ -284,14 +290,14 @@ maintain(void)
 }
 
 bool
-cdr_partition_maintain(char sqlstate[6], char *error, size_t error_size)
+cdr_partition_maintain(CdrReasonBuffer *reason)
 {
 	MemoryContext context = CurrentMemoryContext;
 	volatile bool done = true;
 
 	PG_TRY();
 	{
-		maintain();
+		make_partitions_ahead();
 	}
 	PG_CATCH();
 	{
@@ -300,8 +306,7 @@ cdr_partition_maintain(char sqlstate[6], char *error, size_t error_size)
 		HOLD_INTERRUPTS();
 		MemoryContextSwitchTo(context);
 		data = CopyErrorData();
-		strlcpy(sqlstate, unpack_sql_state(data->sqlerrcode), 6);
-		snprintf(error, error_size, "could not make partitions: %s",
+		cdr_fail(reason, data->sqlerrcode, "could not make partitions: %s",
 				 data->message ? data->message : "");
 		EmitErrorReport();
 		FlushErrorState();
@@ -314,4 +319,41 @@ cdr_partition_maintain(char sqlstate[6], char *error, size_t error_size)
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
 	return done;
+}
+
+/* Throws unless the partitions between two times are worth making. */
+static void
+check_stretch(TimestampTz from, TimestampTz to)
+{
+	static const int days[] = {[CDR_PARTITION_DAY] = 1,
+							   [CDR_PARTITION_WEEK] = 7,
+							   [CDR_PARTITION_MONTH] = 28};
+
+	if (TIMESTAMP_NOT_FINITE(from) || TIMESTAMP_NOT_FINITE(to) || from > to)
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("from_time and to_time must be finite, and in order")));
+	if (to / USECS_PER_DAY - from / USECS_PER_DAY >
+		(int64) PARTITIONS_MAX * days[cdr_partition_interval])
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("that is more than %d partitions", PARTITIONS_MAX),
+				 errhint("Name a shorter stretch of time, or set "
+						 "cdr_service.partition_interval to a longer "
+						 "interval.")));
+}
+
+PG_FUNCTION_INFO_V1(cdr_create_partitions);
+
+Datum
+cdr_create_partitions(PG_FUNCTION_ARGS)
+{
+	TimestampTz from = PG_GETARG_TIMESTAMPTZ(0);
+	TimestampTz to = PG_GETARG_TIMESTAMPTZ(1);
+	CdrTables	tables;
+
+	check_stretch(from, to);
+	cdr_tables_require(&tables);
+	PG_RETURN_INT32(cdr_partition_create(&tables, from, to));
 }

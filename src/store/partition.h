@@ -10,7 +10,8 @@
 
 #include "datatype/timestamp.h"
 
-#include "store/catalog.h"
+#include "base/reason.h"
+#include "store/tables.h"
 
 /*
  * Makes the partitions that are missing between two times, both included, in
@@ -23,10 +24,9 @@ extern int cdr_partition_create(const CdrTables *tables, TimestampTz from,
 /*
  * Makes the partitions for this interval and the next one, in a transaction
  * of its own; for the worker.  Trouble is logged and returned as false with
- * the error's SQLSTATE and message: events go to the default partition until
+ * the reason: events go to the default partition until
  * it is over.
  */
-extern bool
-cdr_partition_maintain(char sqlstate[6], char *error, size_t error_size);
+extern bool cdr_partition_maintain(CdrReasonBuffer *reason);
 
 #endif /* CDR_PARTITION_H */

@@ -34,13 +34,16 @@
 static char prepared_schema[NAMEDATALEN * 2 + 3];
 
 void
-cdr_statements_forget(CdrStatement *const *statements, int count)
+cdr_statements_forget(CdrStatement *const *const *sets, int nsets)
 {
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < nsets; i++)
 	{
-		if (statements[i]->plan != NULL)
-			SPI_freeplan(statements[i]->plan);
-		statements[i]->plan = NULL;
+		for (CdrStatement *const *s = sets[i]; *s != NULL; s++)
+		{
+			if ((*s)->plan != NULL)
+				SPI_freeplan((*s)->plan);
+			(*s)->plan = NULL;
+		}
 	}
 }
 
@@ -67,26 +70,33 @@ describe_rows(CdrStatement *statement)
 	about->enrtuples = ROWS_EXPECTED;
 }
 
+/* Makes the rows of a statement known to the session. */
+static void
+register_rows(CdrStatement *statement)
+{
+	if (statement->rows == NULL)
+		return;
+	if (statement->relation.md.tupdesc == NULL)
+		describe_rows(statement);
+	if (SPI_register_relation(&statement->relation) != SPI_OK_REL_REGISTER)
+		elog(ERROR, "SPI_register_relation failed");
+}
+
 void
-cdr_statements_open(CdrStatement *const *statements, int count,
+cdr_statements_open(CdrStatement *const *const *sets, int nsets,
 					const char *schema)
 {
 	if (strcmp(prepared_schema, schema) != 0)
 	{
-		cdr_statements_forget(statements, count);
+		cdr_statements_forget(sets, nsets);
 		strlcpy(prepared_schema, schema, sizeof(prepared_schema));
 	}
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < nsets; i++)
 	{
-		if (statements[i]->rows == NULL)
-			continue;
-		if (statements[i]->relation.md.tupdesc == NULL)
-			describe_rows(statements[i]);
-		if (SPI_register_relation(&statements[i]->relation) !=
-			SPI_OK_REL_REGISTER)
-			elog(ERROR, "SPI_register_relation failed");
+		for (CdrStatement *const *s = sets[i]; *s != NULL; s++)
+			register_rows(*s);
 	}
 }
 
@@ -98,7 +108,7 @@ cdr_statements_close(void)
 }
 
 static void
-prepare(CdrStatement *statement)
+prepare_statement(CdrStatement *statement)
 {
 	char *sql = psprintf(statement->sql, prepared_schema);
 
@@ -120,7 +130,7 @@ cdr_statement_execute(CdrStatement *statement, Datum *parameters,
 	int result;
 
 	if (statement->plan == NULL)
-		prepare(statement);
+		prepare_statement(statement);
 	result = SPI_execute_plan(statement->plan, parameters, nulls, false, 0);
 	if (result != expected)
 		elog(ERROR, "SPI_execute_plan failed: %s",
@@ -156,6 +166,12 @@ void
 cdr_row_put_time(CdrRows *rows, int column, TimestampTz time)
 {
 	cdr_row_put(rows, column, TimestampTzGetDatum(time), time == CDR_NO_TIME);
+}
+
+void
+cdr_row_put_id(CdrRows *rows, int column, const pg_uuid_t *id)
+{
+	cdr_row_put(rows, column, UUIDPGetDatum(id), false);
 }
 
 void
@@ -195,7 +211,7 @@ cdr_rows_query_latest(CdrRows *rows)
 
 	use_rows(rows);
 	if (statement->plan == NULL)
-		prepare(statement);
+		prepare_statement(statement);
 	if (SPI_execute_snapshot(statement->plan, NULL, NULL, GetLatestSnapshot(),
 							 InvalidSnapshot, true, false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "SPI_execute_snapshot failed");

@@ -42,15 +42,16 @@ typedef struct CdrRows
 } CdrRows;
 
 /*
- * Connects to SPI and makes the statements known to it, for tables in schema
- * (a quoted identifier).  Plans are kept from one session to the next.
+ * Connects to SPI and makes sets of statements, each ended by NULL, known to
+ * it, for tables in schema (a quoted identifier).  Plans are kept from one
+ * session to the next.
  */
-extern void cdr_statements_open(CdrStatement *const *statements, int count,
+extern void cdr_statements_open(CdrStatement *const *const *sets, int nsets,
 								const char *schema);
 extern void cdr_statements_close(void);
 
 /* Has all plans made anew: after an error, one may hold on to what is gone. */
-extern void cdr_statements_forget(CdrStatement *const *statements, int count);
+extern void cdr_statements_forget(CdrStatement *const *const *sets, int nsets);
 
 /* Rows live in the memory context that is current at their begin. */
 extern CdrRows *cdr_rows_begin(CdrStatement *statement);
@@ -59,6 +60,7 @@ extern CdrRows *cdr_rows_begin(CdrStatement *statement);
 extern void cdr_row_put(CdrRows *rows, int column, Datum value, bool isnull);
 extern void cdr_row_put_text(CdrRows *rows, int column, const char *text);
 extern void cdr_row_put_time(CdrRows *rows, int column, TimestampTz time);
+extern void cdr_row_put_id(CdrRows *rows, int column, const pg_uuid_t *id);
 
 /* The row in hand is complete. */
 extern void cdr_row_end(CdrRows *rows);

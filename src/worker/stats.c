@@ -24,14 +24,14 @@
 #include "base/guc.h"
 #include "worker/stats.h"
 
-typedef struct Slot
+typedef struct WorkerSlot
 {
 	slock_t		   mutex;
 	CdrWorkerStats stats;
-} Slot;
+} WorkerSlot;
 
-static Slot *slots = NULL;	 /* cdr_workers of them, in shared memory */
-static Slot *my_slot = NULL; /* of this process, if it is a worker */
+static WorkerSlot *slots = NULL;   /* cdr_workers of them, in shared memory */
+static WorkerSlot *my_slot = NULL; /* of this process, if it is a worker */
 
 static shmem_request_hook_type previous_shmem_request_hook = NULL;
 static shmem_startup_hook_type previous_shmem_startup_hook = NULL;
@@ -39,7 +39,7 @@ static shmem_startup_hook_type previous_shmem_startup_hook = NULL;
 static Size
 slots_size(void)
 {
-	return mul_size(cdr_workers, sizeof(Slot));
+	return mul_size(cdr_workers, sizeof(WorkerSlot));
 }
 
 static void
@@ -89,13 +89,29 @@ cdr_stats_available(void)
 	return slots != NULL;
 }
 
+void
+cdr_stats_require(void)
+{
+	if (!cdr_stats_available())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cdr_service must be loaded via "
+						"shared_preload_libraries"),
+				 errdetail("Without that, no worker consumes events; "
+						   "cdr_ingest_event() works all the same."),
+				 errhint("Add cdr_service to shared_preload_libraries in "
+						 "postgresql.conf and restart the server.")));
+}
+
 /* At exit: a worker that never got beyond its start leaves a reason. */
 static void
-detach(int code, Datum arg)
+detach_slot(int code, Datum arg)
 {
 	if (my_slot->stats.state == CDR_STARTING)
-		cdr_stats_set_error(
-			"08004", "worker could not start: see the server log for why");
+		cdr_stats_set_error(&(CdrReason){
+			.sqlerrcode =
+				ERRCODE_SQLSERVER_REJECTED_ESTABLISHMENT_OF_SQLCONNECTION,
+			.message = "worker could not start: see the server log for why"});
 	SpinLockAcquire(&my_slot->mutex);
 	my_slot->stats.pid = 0;
 	my_slot->stats.host[0] = '\0';
@@ -110,7 +126,7 @@ cdr_stats_attach(int worker)
 {
 	Assert(worker >= 0 && worker < cdr_workers);
 	my_slot = &slots[worker];
-	before_shmem_exit(detach, (Datum) 0);
+	before_shmem_exit(detach_slot, (Datum) 0);
 	SpinLockAcquire(&my_slot->mutex);
 	my_slot->stats.pid = MyProcPid;
 	SpinLockRelease(&my_slot->mutex);
@@ -154,31 +170,31 @@ static void
 clip(char *clipped, const char *message)
 {
 	strlcpy(clipped, message,
-			pg_mbcliplen(message, strlen(message), CDR_ERROR_LENGTH - 1) + 1);
+			pg_mbcliplen(message, strlen(message), CDR_REASON_LENGTH - 1) + 1);
 }
 
 void
 cdr_stats_set_warning(const char *message)
 {
-	char clipped[CDR_ERROR_LENGTH];
+	char clipped[CDR_REASON_LENGTH];
 
 	clip(clipped, message);
 	SpinLockAcquire(&my_slot->mutex);
-	strlcpy(my_slot->stats.warning, clipped, CDR_ERROR_LENGTH);
+	strlcpy(my_slot->stats.warning, clipped, CDR_REASON_LENGTH);
 	SpinLockRelease(&my_slot->mutex);
 }
 
 void
-cdr_stats_set_error(const char *sqlstate, const char *message)
+cdr_stats_set_error(const CdrReason *reason)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	char		clipped[CDR_ERROR_LENGTH];
+	char		clipped[CDR_REASON_LENGTH];
 
-	clip(clipped, message);
+	clip(clipped, reason->message);
 
 	SpinLockAcquire(&my_slot->mutex);
-	strlcpy(my_slot->stats.last_error, clipped, CDR_ERROR_LENGTH);
-	strlcpy(my_slot->stats.last_error_sqlstate, sqlstate, 6);
+	strlcpy(my_slot->stats.last_error, clipped, CDR_REASON_LENGTH);
+	my_slot->stats.last_error_code = reason->sqlerrcode;
 	my_slot->stats.last_error_time = now;
 	SpinLockRelease(&my_slot->mutex);
 }
@@ -255,7 +271,7 @@ cdr_stats_reset_all(void)
 		stats->last_event_time = 0;
 		stats->last_commit_time = 0;
 		stats->last_error[0] = '\0';
-		stats->last_error_sqlstate[0] = '\0';
+		stats->last_error_code = 0;
 		stats->last_error_time = 0;
 		stats->stats_reset = now;
 		SpinLockRelease(&slots[i].mutex);

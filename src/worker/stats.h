@@ -10,9 +10,10 @@
 
 #include "datatype/timestamp.h"
 
+#include "base/reason.h"
+
 #define CDR_HOST_LENGTH	 256
 #define CDR_QUEUE_LENGTH 256
-#define CDR_ERROR_LENGTH 512
 
 /* The states of a worker, in the order of its life. */
 typedef enum CdrWorkerState
@@ -48,12 +49,12 @@ typedef struct CdrWorkerStats
 	TimestampTz last_event_time;  /* 0: none yet */
 	TimestampTz last_commit_time; /* 0: none yet */
 
-	char		last_error[CDR_ERROR_LENGTH];
-	char		last_error_sqlstate[6];
+	char		last_error[CDR_REASON_LENGTH];
+	int			last_error_code; /* ERRCODE_...; 0: none */
 	TimestampTz last_error_time; /* 0: none */
 	TimestampTz stats_reset;
 
-	char warning[CDR_ERROR_LENGTH]; /* "": none */
+	char warning[CDR_REASON_LENGTH]; /* "": none */
 
 	int failed_starts; /* in a row; not reset with the counters */
 } CdrWorkerStats;
@@ -64,6 +65,9 @@ extern void cdr_stats_init(void);
 /* Is there shared memory, that is, was the library preloaded? */
 extern bool cdr_stats_available(void);
 
+/* ERROR (55000) unless there is; for SQL functions. */
+extern void cdr_stats_require(void);
+
 /* Claims the worker's place until it exits; for the worker itself. */
 extern void cdr_stats_attach(int worker);
 
@@ -71,7 +75,7 @@ extern void cdr_stats_attach(int worker);
 extern void cdr_stats_set_state(CdrWorkerState state);
 extern void cdr_stats_set_connected(const char *host, const char *queue);
 extern void cdr_stats_set_disconnected(void);
-extern void cdr_stats_set_error(const char *sqlstate, const char *message);
+extern void cdr_stats_set_error(const CdrReason *reason);
 extern void cdr_stats_set_warning(const char *message);
 extern void cdr_stats_add_received(int64 messages);
 extern void

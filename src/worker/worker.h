@@ -1,17 +1,49 @@
 /*-------------------------------------------------------------------------
  *
  * worker.h
- *	  The background workers.
+ *	  The inside of a worker, for start.c, which makes it, and worker.c, which
+ *	  runs it.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef CDR_WORKER_H
 #define CDR_WORKER_H
 
-/* Registers cdr_service.workers of them; for _PG_init. */
-extern void cdr_worker_register(void);
+#include "broker/broker.h"
+#include "worker/stats.h"
+#include "worker/unacked.h"
 
-/* Entry point of worker number DatumGetInt32(argument). */
-extern PGDLLEXPORT void cdr_worker_main(Datum argument);
+typedef struct CdrWorker
+{
+	int			   number;
+	CdrWorkerState state;
+	CdrBroker	  *broker;
+	char		   name[128]; /* of the connection, on the broker */
+	CdrUnacked	   unacked;
+	MemoryContext  parse_context;
+
+	int			failed_connects; /* in a row */
+	int			failed_stores;	 /* in a row */
+	bool		read_only;		 /* was the reason of the last one */
+	TimestampTz wake_at;		 /* of backing off and retrying */
+	TimestampTz maintain_at;	 /* when to look after partitions again */
+	bool		stats_pending;
+	bool		warned; /* of something about this session */
+} CdrWorker;
+
+/* The life of a worker that is connected to its database; never returns. */
+extern void cdr_worker_run(CdrWorker *worker) pg_attribute_noreturn();
+
+/* Milliseconds until a time, at least 0. */
+extern long cdr_milliseconds_until(TimestampTz time);
+
+/*
+ * Milliseconds to wait after so many failures in a row: first * 2^failures, at
+ * most longest, less up to half of it by chance.
+ */
+extern long cdr_backoff(long first, int failures, long longest);
+
+/* The longest of such waits, if nothing else limits it. */
+#define CDR_LONGEST_BACKOFF 60000
 
 #endif /* CDR_WORKER_H */

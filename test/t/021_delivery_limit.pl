@@ -135,7 +135,7 @@ foreach my $case (@cases)
 	use_queue($queue, @arguments);
 	like($cdr->status('warning'), $warning, "$queue: the warning");
 }
-is( $cdr->log_matches(qr/worker 0: queue "limit" drops messages/, $log),
+is( $cdr->log_matches(qr/LOG:  queue "limit" drops messages/, $log),
 	1, 'the log has it once for each connection');
 
 # The question that finds this out can never make a queue.

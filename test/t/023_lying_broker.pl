@@ -48,7 +48,7 @@ sub troubles
 	poll(
 		sub {
 			@found = $cdr->log_since($offset) =~
-			  /LOG:  cdr_service worker 0: (.*)\n.*DETAIL:  Next try/g;
+			  /LOG:  (.*)\n.*DETAIL:  Next try/g;
 			return @found >= $count;
 		},
 		"$count troubles");

@@ -1,24 +1,21 @@
 /*-------------------------------------------------------------------------
  *
- * catalog.c
- *	  Where the extension's tables are, and as whom they are written.
+ * rights.c
+ *	  As whom the tables are read and written.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/genam.h"
-#include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_extension.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
-#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -26,82 +23,10 @@
 #include "utils/syscache.h"
 
 #include "base/guc.h"
-#include "store/catalog.h"
-
-/* The extension's schema and version, from its row of pg_extension. */
-static bool
-find_extension(CdrTables *tables)
-{
-	Relation	rel = table_open(ExtensionRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-
-	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber,
-				F_NAMEEQ, CStringGetDatum(CDR_EXTENSION_NAME));
-	scan = systable_beginscan(rel, ExtensionNameIndexId, true, NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-	{
-		bool  isnull;
-		Datum version = heap_getattr(tuple, Anum_pg_extension_extversion,
-									 RelationGetDescr(rel), &isnull);
-
-		tables->schema = ((Form_pg_extension) GETSTRUCT(tuple))->extnamespace;
-		strlcpy(tables->version, isnull ? "" : TextDatumGetCString(version),
-				sizeof(tables->version));
-	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return OidIsValid(tables->schema);
-}
-
-static Oid
-owner_of(Oid relation)
-{
-	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
-	Oid		  owner;
-
-	if (!HeapTupleIsValid(tuple))
-		return InvalidOid;
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	return owner;
-}
-
-bool
-cdr_catalog_find(CdrTables *tables)
-{
-	char *schema;
-
-	memset(tables, 0, sizeof(CdrTables));
-	if (!find_extension(tables))
-		return false;
-	schema = get_namespace_name(tables->schema);
-	if (schema == NULL)
-		return false;
-	strlcpy(tables->quoted, quote_identifier(schema), sizeof(tables->quoted));
-
-	tables->call_events = get_relname_relid("call_events", tables->schema);
-	tables->call_events_default =
-		get_relname_relid("call_events_default", tables->schema);
-	tables->calls = get_relname_relid("calls", tables->schema);
-	tables->dead_letters = get_relname_relid("dead_letters", tables->schema);
-	if (!OidIsValid(tables->call_events) || !OidIsValid(tables->calls) ||
-		!OidIsValid(tables->dead_letters))
-		return false;
-	tables->owner = owner_of(tables->calls);
-	return OidIsValid(tables->owner);
-}
-
-bool
-cdr_catalog_is_supported(const CdrTables *tables)
-{
-	return strcmp(tables->version, "1.0") == 0;
-}
+#include "store/rights.h"
 
 Oid
-cdr_catalog_writer(const CdrTables *tables)
+cdr_rights_writer(const CdrTables *tables)
 {
 	return cdr_role[0] == '\0' ? tables->owner : get_role_oid(cdr_role, false);
 }
@@ -178,7 +103,7 @@ check_code(Oid relation)
 }
 
 void
-cdr_catalog_assume_rights(const CdrTables *tables, Oid role, CdrRights *before)
+cdr_rights_assume(const CdrTables *tables, Oid role, CdrRights *before)
 {
 	if (superuser_arg(role))
 	{
@@ -196,7 +121,7 @@ cdr_catalog_assume_rights(const CdrTables *tables, Oid role, CdrRights *before)
 }
 
 void
-cdr_catalog_restore_rights(const CdrRights *before)
+cdr_rights_restore(const CdrRights *before)
 {
 	AtEOXact_GUC(false, before->guc_level);
 	SetUserIdAndSecContext(before->user, before->security_context);

@@ -1,0 +1,230 @@
+/*-------------------------------------------------------------------------
+ *
+ * batch.c
+ *	  A worker's batch, in a transaction of its own.
+ *
+ * Errors.  A batch is tried as a whole.  If its data fails, it is tried again in
+ * halves (bisect.c).  If its moment fails (a deadlock, a full disk, a lock, a
+ * table that somebody altered), nothing is written and the caller keeps the
+ * batch.
+ *
+ * Memory.  Events belong to the caller.  What outlives the transaction, such as
+ * the reasons of dead letters, goes to the context that was current at the call.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "commands/trigger.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "base/cancel.h"
+#include "base/compat.h"
+#include "base/fault.h"
+#include "store/batch.h"
+#include "store/bisect.h"
+#include "store/dead_letters.h"
+#include "store/passing.h"
+#include "store/record.h"
+#include "store/writer.h"
+
+/*
+ * Has deferrable constraints checked by the statement that breaks them: so
+ * the event is known that does, and what they run has the statement's rights,
+ * not those of whoever commits.
+ */
+static void
+check_constraints_at_once(void)
+{
+	ConstraintsSetStmt *statement = makeNode(ConstraintsSetStmt);
+
+	statement->deferred = false;
+	AfterTriggerSetState(statement);
+}
+
+/*
+ * Makes a commit wait although the batch wrote nothing, because all of it was
+ * recorded before.  Whoever recorded it may not have waited: a worker that was
+ * ended while it waited for a standby, a session with synchronous_commit off.
+ * To wait for a record of ours is to wait for all before it.
+ */
+static void
+make_commit_wait(void)
+{
+	cdr_log_empty_message(CDR_EXTENSION_NAME);
+}
+
+/* The ways to store a batch, from the fastest to the one that always works. */
+typedef enum Manner
+{
+	ALL_NEW,	/* fails if an event is recorded already */
+	AS_A_WHOLE, /* fails if the tables refuse an event */
+	IN_HALVES
+} Manner;
+
+/*
+ * Batches that are still to be stored without the hope that all is new, after
+ * one that held an event that was recorded already: for where one producer
+ * repeats itself, there will be more.
+ */
+#define WARY_BATCHES 100
+static int wary = 0;
+
+/* Where to begin: a batch that came before is not likely to be new. */
+static Manner
+first_manner(const CdrJob *job)
+{
+	if (wary > 0)
+		return AS_A_WHOLE;
+	for (int i = 0; i < job->nevents; i++)
+	{
+		if (job->events[i]->message->redelivered)
+			return AS_A_WHOLE;
+	}
+	return ALL_NEW;
+}
+
+/* One try at the whole job, in its own transaction; throws. */
+static CdrBatchOutcome
+run_transaction(CdrJob *job, Manner manner, CdrBatchResult *result)
+{
+	CdrTables tables;
+	CdrRights rights;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	pgstat_report_activity(STATE_RUNNING, "storing a batch of events");
+	check_constraints_at_once();
+	if (!cdr_tables_lock(&tables))
+	{
+		AbortCurrentTransaction();
+		return CDR_BATCH_NO_TABLES;
+	}
+
+	cdr_writer_open(&tables, &rights);
+	if (manner == IN_HALVES)
+		cdr_bisect(job, job->events, job->nevents);
+	else if (job->nevents > 0)
+		job->recorded +=
+			cdr_record_events(job->events, job->nevents, manner == ALL_NEW);
+	if (job->nletters > 0)
+	{
+		CDR_FAULT("before-dead-letters");
+		result->dead_letters =
+			cdr_dead_letters_keep(job->letters, job->nletters);
+		CDR_FAULT("after-dead-letters");
+	}
+	cdr_writer_close(&rights);
+	PopActiveSnapshot();
+	if (job->recorded == 0 && job->nletters == 0)
+		make_commit_wait();
+
+	/*
+	 * A cancel or terminate that comes from here on may end the wait for a
+	 * synchronous standby early, which only warns: so it must not have come.
+	 */
+	cdr_cancel_forget();
+	CHECK_FOR_INTERRUPTS();
+	CDR_FAULT("before-commit");
+	CommitTransactionCommand();
+	CDR_FAULT("after-commit");
+	result->committed_at = GetCurrentTimestamp();
+	return cdr_cancel_was_seen() || ProcDiePending ? CDR_BATCH_NOT_DURABLE
+												   : CDR_BATCH_STORED;
+}
+
+/* The same, but an error is returned, NULL for none; nothing was written. */
+static ErrorData *
+try_transaction(CdrJob *job, Manner manner, CdrBatchOutcome *outcome,
+				CdrBatchResult *result)
+{
+	ErrorData *volatile error = NULL;
+	int nletters = job->nletters;
+
+	job->recorded = 0;
+	PG_TRY();
+	{
+		*outcome = run_transaction(job, manner, result);
+	}
+	PG_CATCH();
+	{
+		HOLD_INTERRUPTS();
+		MemoryContextSwitchTo(job->context);
+		error = CopyErrorData();
+		FlushErrorState();
+		AbortCurrentTransaction();
+		cdr_writer_forget_plans();
+		job->nletters = nletters;
+		RESUME_INTERRUPTS();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(job->context);
+	pgstat_report_activity(STATE_IDLE, NULL);
+	return error;
+}
+
+/* What the status says of the last dead letter of a batch. */
+static CdrReason
+reason_of_letter(const CdrEvent *letter)
+{
+	CdrReason reason = *letter->reason;
+
+	reason.message = psprintf("dead letter: %s", reason.message);
+	return reason;
+}
+
+static TimestampTz
+latest_time(const CdrJob *job)
+{
+	TimestampTz latest = 0;
+
+	for (int i = 0; i < job->nevents; i++)
+	{
+		if (latest == 0 || job->events[i]->time > latest)
+			latest = job->events[i]->time;
+	}
+	return latest;
+}
+
+CdrBatchOutcome
+cdr_batch_store(CdrEvent *events, int count, CdrBatchResult *result)
+{
+	CdrJob			job;
+	Manner			manner;
+	CdrBatchOutcome outcome = CDR_BATCH_RETRY;
+	ErrorData	   *error;
+
+	memset(result, 0, sizeof(CdrBatchResult));
+	cdr_job_init(&job, events, count);
+	manner = first_manner(&job);
+	error = try_transaction(&job, manner, &outcome, result);
+	while (error != NULL && !cdr_error_passes(error->sqlerrcode) &&
+		   manner != IN_HALVES)
+	{
+		FreeErrorData(error);
+		manner++;
+		error = try_transaction(&job, manner, &outcome, result);
+	}
+	if (error != NULL)
+	{
+		result->reason = cdr_reason_of_error(error);
+		return CDR_BATCH_RETRY;
+	}
+
+	if (job.recorded < job.nevents)
+		wary = WARY_BATCHES;
+	else if (wary > 0)
+		wary--;
+	if (result->dead_letters > 0)
+		result->reason = reason_of_letter(job.letters[job.nletters - 1]);
+	result->recorded = job.recorded;
+	result->duplicates = count - job.recorded - result->dead_letters;
+	result->last_event_time = latest_time(&job);
+	return outcome;
+}

@@ -1,0 +1,46 @@
+/*-------------------------------------------------------------------------
+ *
+ * batch.h
+ *	  A worker's batch, in a transaction of its own.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CDR_BATCH_H
+#define CDR_BATCH_H
+
+#include "base/reason.h"
+#include "event/event.h"
+
+/* What became of a batch. */
+typedef struct CdrBatchResult
+{
+	int64		recorded;
+	int64		duplicates;
+	int64		dead_letters;
+	TimestampTz last_event_time; /* of the latest event; 0: none */
+	TimestampTz committed_at;
+
+	/* why not, where the outcome is CDR_BATCH_RETRY, or why the last of the
+	 * dead letters is one; in the memory context that was current */
+	CdrReason reason;
+} CdrBatchResult;
+
+typedef enum CdrBatchOutcome
+{
+	CDR_BATCH_STORED,	   /* committed and durable: may be acknowledged */
+	CDR_BATCH_RETRY,	   /* nothing was written; the moment was wrong */
+	CDR_BATCH_NOT_DURABLE, /* committed here, but a standby may lack it */
+	CDR_BATCH_NO_TABLES	   /* the extension is not there (any more) */
+} CdrBatchOutcome;
+
+/*
+ * Writes a batch in a transaction of its own; for the worker, outside of any
+ * transaction.  Events that were not understood, and those that the tables
+ * refuse, become dead letters.  The array is reordered.  Throws nothing that
+ * the batch or the tables are to blame for: FATAL, and out of memory before
+ * the transaction begins.
+ */
+extern CdrBatchOutcome
+cdr_batch_store(CdrEvent *events, int count, CdrBatchResult *result);
+
+#endif /* CDR_BATCH_H */

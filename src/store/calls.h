@@ -1,0 +1,20 @@
+/*-------------------------------------------------------------------------
+ *
+ * calls.h
+ *	  The table calls: one row for each call, merged from its events.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CDR_CALLS_H
+#define CDR_CALLS_H
+
+#include "event/event.h"
+#include "store/statement.h"
+
+/* For writer.c. */
+extern CdrStatement *const cdr_calls_statements[];
+
+/* Merges new events, sorted by call, into the rows of their calls. */
+extern void cdr_calls_merge(CdrEvent **events, int count);
+
+#endif /* CDR_CALLS_H */

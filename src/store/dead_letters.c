@@ -1,0 +1,143 @@
+/*-------------------------------------------------------------------------
+ *
+ * dead_letters.c
+ *	  The table dead_letters: messages that could not become events.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/timestamp.h"
+
+#include "store/dead_letters.h"
+#include "store/order.h"
+
+static CdrStatement keep_dead_letters = {
+	.sql = "INSERT INTO %1$s.dead_letters AS d"
+		   " (event_id, received_at, last_attempt_at, sqlstate, message,"
+		   " routing_key, headers, property_time, body_size, body)"
+		   " SELECT * FROM new_letters"
+		   " ON CONFLICT (event_id) DO UPDATE SET"
+		   " attempts = d.attempts + 1,"
+		   " last_attempt_at = EXCLUDED.last_attempt_at,"
+		   " sqlstate = EXCLUDED.sqlstate,"
+		   " message = EXCLUDED.message"
+		   " RETURNING attempts = 1",
+	.rows = "new_letters",
+	.ncolumns = 10,
+	.types = {UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, TEXTOID,
+			  TEXTOID, JSONOID, TIMESTAMPTZOID, INT8OID, BYTEAOID},
+};
+
+/* $1: the last one read before; $2: those wanted, NULL for all */
+static CdrStatement read_dead_letters = {
+	.sql = "SELECT event_id, received_at, routing_key, property_time,"
+		   " body_size, body FROM %1$s.dead_letters"
+		   " WHERE event_id > $1 AND ($2 IS NULL OR event_id = ANY ($2))"
+		   " ORDER BY event_id LIMIT 500 FOR UPDATE",
+	.ncolumns = 2,
+	.types = {UUIDOID, UUIDARRAYOID},
+};
+
+static CdrStatement delete_dead_letters = {
+	.sql = "DELETE FROM %1$s.dead_letters WHERE event_id = ANY ($1)",
+	.ncolumns = 1,
+	.types = {UUIDARRAYOID},
+};
+
+CdrStatement *const cdr_dead_letters_statements[] = {
+	&keep_dead_letters, &read_dead_letters, &delete_dead_letters, NULL};
+
+int64
+cdr_dead_letters_keep(CdrEvent **letters, int count)
+{
+	CdrRows	   *rows = cdr_rows_begin(&keep_dead_letters);
+	TimestampTz now = GetCurrentTimestamp();
+	int64		fresh = 0;
+
+	count = cdr_sort_events(letters, count);
+	for (int i = 0; i < count; i++)
+	{
+		const CdrEvent	 *event = letters[i];
+		const CdrMessage *message = event->message;
+
+		cdr_row_put_id(rows, 0, &event->id);
+		cdr_row_put_time(rows, 1, message->received_at);
+		cdr_row_put_time(rows, 2, now);
+		cdr_row_put_text(rows, 3,
+						 cdr_sqlstate_text(event->reason->sqlerrcode));
+		cdr_row_put_text(rows, 4, event->reason->message);
+		cdr_row_put_text(rows, 5, message->routing_key);
+		cdr_row_put_text(rows, 6, message->headers);
+		cdr_row_put_time(rows, 7, message->property_time);
+		cdr_row_put(rows, 8, Int64GetDatum((int64) message->body_size), false);
+		cdr_row_put(rows, 9,
+					PointerGetDatum(cstring_to_text_with_len(
+						message->body, (int) message->body_length)),
+					false);
+		cdr_row_end(rows);
+	}
+	cdr_rows_execute(rows, SPI_OK_INSERT_RETURNING);
+	for (uint64 row = 0; row < SPI_processed; row++)
+	{
+		bool isnull;
+
+		if (DatumGetBool(cdr_result(row, 1, &isnull)))
+			fresh++;
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return fresh;
+}
+
+int
+cdr_dead_letters_read(pg_uuid_t *last, ArrayType *ids)
+{
+	Datum parameters[2] = {UUIDPGetDatum(last), PointerGetDatum(ids)};
+	bool  isnull;
+
+	cdr_statement_execute(&read_dead_letters, parameters,
+						  ids == NULL ? " n" : NULL, SPI_OK_SELECT);
+	if (SPI_processed > 0)
+		*last = *DatumGetUUIDP(cdr_result(SPI_processed - 1, 1, &isnull));
+	return (int) SPI_processed;
+}
+
+CdrMessage *
+cdr_dead_letters_message(uint64 row)
+{
+	CdrMessage *message = palloc0(sizeof(CdrMessage));
+	bytea	   *body;
+	Datum		value;
+	bool		isnull;
+	pg_uuid_t  *id = palloc(sizeof(pg_uuid_t));
+
+	*id = *DatumGetUUIDP(cdr_result(row, 1, &isnull));
+	message->id = id;
+	message->received_at = DatumGetTimestampTz(cdr_result(row, 2, &isnull));
+	value = cdr_result(row, 3, &isnull);
+	if (!isnull)
+		message->routing_key = TextDatumGetCString(value);
+	value = cdr_result(row, 4, &isnull);
+	message->property_time = isnull ? CDR_NO_TIME : DatumGetTimestampTz(value);
+	message->body_size = (uint64) DatumGetInt64(cdr_result(row, 5, &isnull));
+	body = DatumGetByteaPCopy(cdr_result(row, 6, &isnull));
+	message->body = VARDATA_ANY(body);
+	message->body_length = VARSIZE_ANY_EXHDR(body);
+	return message;
+}
+
+void
+cdr_dead_letters_delete(CdrEvent **events, int count)
+{
+	Datum *ids = palloc(Max(count, 1) * sizeof(Datum));
+	Datum  array;
+
+	for (int i = 0; i < count; i++)
+		ids[i] = UUIDPGetDatum(&events[i]->id);
+	array = PointerGetDatum(
+		construct_array(ids, count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
+	cdr_statement_execute(&delete_dead_letters, &array, NULL, SPI_OK_DELETE);
+}

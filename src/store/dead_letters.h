@@ -1,0 +1,38 @@
+/*-------------------------------------------------------------------------
+ *
+ * dead_letters.h
+ *	  The table dead_letters: messages that could not become events.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CDR_DEAD_LETTERS_H
+#define CDR_DEAD_LETTERS_H
+
+#include "utils/array.h"
+
+#include "event/event.h"
+#include "store/statement.h"
+
+/* For writer.c. */
+extern CdrStatement *const cdr_dead_letters_statements[];
+
+/*
+ * Keeps dead letters, each with its reason; of one that is there already, the
+ * attempts are counted.  Returns how many were not there before.
+ */
+extern int64 cdr_dead_letters_keep(CdrEvent **letters, int count);
+
+/*
+ * Reads and locks the next dead letters after *last, those with the ids given
+ * or (NULL) all, and moves *last on.  Returns how many there are in the result
+ * in SPI_tuptable, 0 at the end.
+ */
+extern int cdr_dead_letters_read(pg_uuid_t *last, ArrayType *ids);
+
+/* The message that a row of that result came from, in the current context. */
+extern CdrMessage *cdr_dead_letters_message(uint64 row);
+
+/* Deletes the dead letters of events that are recorded now. */
+extern void cdr_dead_letters_delete(CdrEvent **events, int count);
+
+#endif /* CDR_DEAD_LETTERS_H */

@@ -1,0 +1,41 @@
+/*-------------------------------------------------------------------------
+ *
+ * order.c
+ *	  The order in which a batch writes its events.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "store/order.h"
+
+/* By call, then by identity: the order of the unique index. */
+static int
+compare_events(const void *a, const void *b)
+{
+	const CdrEvent *x = *(CdrEvent *const *) a;
+	const CdrEvent *y = *(CdrEvent *const *) b;
+	int				result = strcmp(x->call_id, y->call_id);
+
+	if (result == 0)
+		result = memcmp(x->id.data, y->id.data, UUID_LEN);
+	if (result == 0)
+		result = (x->time > y->time) - (x->time < y->time);
+	return result;
+}
+
+int
+cdr_sort_events(CdrEvent **events, int count)
+{
+	int kept = 0;
+
+	qsort(events, count, sizeof(CdrEvent *), compare_events);
+	for (int i = 0; i < count; i++)
+	{
+		if (kept > 0 && memcmp(events[kept - 1]->id.data, events[i]->id.data,
+							   UUID_LEN) == 0)
+			continue;
+		events[kept++] = events[i];
+	}
+	return kept;
+}

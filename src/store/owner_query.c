@@ -1,0 +1,37 @@
+/*-------------------------------------------------------------------------
+ *
+ * owner_query.c
+ *	  Queries of SQL functions, run as the owner of the tables.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "executor/spi.h"
+
+#include "store/owner_query.h"
+
+void
+cdr_owner_query_open(const char *query, Oid type, Datum argument,
+					 bool read_only, CdrRights *rights)
+{
+	CdrTables tables;
+	int		  result;
+
+	cdr_tables_require(&tables);
+	cdr_rights_assume(&tables, tables.owner, rights);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	result = SPI_execute_with_args(psprintf(query, tables.quoted),
+								   OidIsValid(type) ? 1 : 0, &type, &argument,
+								   NULL, read_only, 0);
+	if (result < 0)
+		elog(ERROR, "query failed: %s", SPI_result_code_string(result));
+}
+
+void
+cdr_owner_query_close(const CdrRights *rights)
+{
+	SPI_finish();
+	cdr_rights_restore(rights);
+}

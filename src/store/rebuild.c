@@ -1,0 +1,249 @@
+/*-------------------------------------------------------------------------
+ *
+ * rebuild.c
+ *	  SQL: calls computed from the log, to verify and to rebuild the stored ones.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+#include "call/merge.h"
+#include "store/event_options.h"
+#include "store/owner_query.h"
+#include "store/tables.h"
+
+/* Rows of the log that are fetched at a time. */
+#define LOG_CHUNK 1000
+
+/* Columns of the query that reads the log. */
+enum
+{
+	LOG_CALL_ID = 1,
+	LOG_EVENT_TIME,
+	LOG_EVENT_ID,
+	LOG_ROUTING_KEY,
+	LOG_PAYLOAD
+};
+
+static Datum
+log_value(int row, int column, bool *isnull)
+{
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc,
+						 column, isnull);
+}
+
+/*
+ * The event that a row of the log records.  What identifies and places it is
+ * taken from the row; what it says, from its payload.
+ */
+static CdrEvent *
+event_from_log(int row, const char *call_id)
+{
+	CdrEventOptions options = cdr_event_options();
+	CdrMessage	   *message = palloc0(sizeof(CdrMessage));
+	CdrEvent	   *event = palloc(sizeof(CdrEvent));
+	pg_uuid_t	   *id = palloc(sizeof(pg_uuid_t));
+	Datum			value;
+	bool			isnull;
+
+	*id = *DatumGetUUIDP(log_value(row, LOG_EVENT_ID, &isnull));
+	message->id = id;
+	message->property_time =
+		DatumGetTimestampTz(log_value(row, LOG_EVENT_TIME, &isnull));
+	value = log_value(row, LOG_ROUTING_KEY, &isnull);
+	if (!isnull)
+		message->routing_key = TextDatumGetCString(value);
+	value = log_value(row, LOG_PAYLOAD, &isnull);
+	message->body = isnull ? "" : TextDatumGetCString(value);
+	message->body_length = strlen(message->body);
+	message->body_size = message->body_length;
+
+	/* it was small enough once */
+	options.max_event_size = SIZE_MAX;
+	if (!cdr_event_parse(message, &options, event))
+		event->kind = CDR_OTHER;
+	event->time = message->property_time;
+	event->call_id = call_id;
+	return event;
+}
+
+static void
+set_text(Datum *values, bool *nulls, int *i, const char *text)
+{
+	nulls[*i] = text == NULL;
+	if (text != NULL)
+		values[*i] = CStringGetTextDatum(text);
+	(*i)++;
+}
+
+static void
+set_time(Datum *values, bool *nulls, int *i, TimestampTz time)
+{
+	nulls[*i] = time == CDR_NO_TIME;
+	values[*i] = TimestampTzGetDatum(time);
+	(*i)++;
+}
+
+static void
+set_id(Datum *values, bool *nulls, int *i, const pg_uuid_t *id,
+	   TimestampTz time)
+{
+	nulls[*i] = time == CDR_NO_TIME;
+	values[*i] = UUIDPGetDatum(id);
+	(*i)++;
+}
+
+/* A row of the result, in the order of cdr_calls_from_log()'s columns. */
+static void
+return_call(ReturnSetInfo *info, const CdrCall *call)
+{
+	Datum values[23];
+	bool  nulls[23] = {false};
+	int	  i = 0;
+
+	set_text(values, nulls, &i, call->call_id);
+	set_text(values, nulls, &i, call->direction);
+	set_text(values, nulls, &i, call->caller_number);
+	set_text(values, nulls, &i, call->callee_number);
+	set_time(values, nulls, &i, call->start_time);
+	set_time(values, nulls, &i, call->answer_time);
+	set_time(values, nulls, &i, call->end_time);
+	set_text(values, nulls, &i, call->hangup_cause);
+	set_text(values, nulls, &i, call->hangup_source);
+	set_text(values, nulls, &i, call->user_id);
+	nulls[i] = !call->has_contact_id;
+	values[i++] = Int64GetDatum(call->contact_id);
+	set_text(values, nulls, &i, call->recording_url);
+	values[i++] = Int64GetDatum(call->event_count);
+	set_time(values, nulls, &i, call->first_event_time);
+	set_time(values, nulls, &i, call->last_event_time);
+	set_id(values, nulls, &i, &call->started_event_id, call->start_time);
+	set_text(values, nulls, &i, call->started_tenant_id);
+	set_id(values, nulls, &i, &call->ended_event_id, call->end_time);
+	set_time(values, nulls, &i, call->identified_time);
+	set_id(values, nulls, &i, &call->identified_event_id,
+		   call->identified_time);
+	set_text(values, nulls, &i, call->identified_tenant_id);
+	set_time(values, nulls, &i, call->recording_time);
+	set_id(values, nulls, &i, &call->recording_event_id, call->recording_time);
+	Assert(i == info->setDesc->natts);
+	tuplestore_putvalues(info->setResult, info->setDesc, values, nulls);
+}
+
+/* The log, call by call. */
+static Portal
+open_log(void)
+{
+	CdrTables tables;
+	Portal	  portal;
+
+	cdr_tables_require(&tables);
+	portal = SPI_cursor_open_with_args(
+		NULL,
+		psprintf("SELECT call_id, event_time, event_id, routing_key, payload"
+				 " FROM %s.call_events"
+				 " WHERE call_id OPERATOR(pg_catalog.<>) ''"
+				 " ORDER BY call_id",
+				 tables.quoted),
+		0, NULL, NULL, NULL, true, 0);
+	if (portal == NULL)
+		elog(ERROR, "could not open a cursor over call_events");
+	return portal;
+}
+
+PG_FUNCTION_INFO_V1(cdr_calls_from_log);
+
+/*
+ * Each call's events are parsed into a context of their own, which is reset
+ * when its row is out: memory is that of the largest call.
+ */
+Datum
+cdr_calls_from_log(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *info = (ReturnSetInfo *) fcinfo->resultinfo;
+	MemoryContext  call_context;
+	Portal		   portal;
+	CdrCall		   call;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	call_context = AllocSetContextCreate(
+		CurrentMemoryContext, "cdr_service call", ALLOCSET_DEFAULT_SIZES);
+	cdr_call_init(&call, NULL);
+
+	portal = open_log();
+	for (SPI_cursor_fetch(portal, true, LOG_CHUNK); SPI_processed > 0;
+		 SPI_cursor_fetch(portal, true, LOG_CHUNK))
+	{
+		for (int row = 0; row < (int) SPI_processed; row++)
+		{
+			bool		  isnull;
+			MemoryContext outer = MemoryContextSwitchTo(call_context);
+			char		 *call_id =
+				TextDatumGetCString(log_value(row, LOG_CALL_ID, &isnull));
+
+			if (call.call_id != NULL && strcmp(call.call_id, call_id) != 0)
+			{
+				return_call(info, &call);
+				MemoryContextReset(call_context);
+				call_id =
+					TextDatumGetCString(log_value(row, LOG_CALL_ID, &isnull));
+				cdr_call_init(&call, call_id);
+			}
+			else if (call.call_id == NULL)
+				cdr_call_init(&call, call_id);
+			cdr_call_add(&call, event_from_log(row, call_id));
+			MemoryContextSwitchTo(outer);
+		}
+		SPI_freetuptable(SPI_tuptable);
+	}
+	if (call.call_id != NULL)
+		return_call(info, &call);
+	SPI_cursor_close(portal);
+	SPI_finish();
+	return (Datum) 0;
+}
+
+PG_FUNCTION_INFO_V1(cdr_verify_calls);
+
+Datum
+cdr_verify_calls(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *info = (ReturnSetInfo *) fcinfo->resultinfo;
+	CdrRights	   rights;
+
+	InitMaterializedSRF(fcinfo, 0);
+	cdr_owner_query_open("SELECT * FROM %s.cdr_verify_calls_as_caller()",
+						 InvalidOid, (Datum) 0, true, &rights);
+	for (uint64 row = 0; row < SPI_processed; row++)
+		tuplestore_puttuple(info->setResult, SPI_tuptable->vals[row]);
+	cdr_owner_query_close(&rights);
+	return (Datum) 0;
+}
+
+PG_FUNCTION_INFO_V1(cdr_rebuild_calls);
+
+Datum
+cdr_rebuild_calls(PG_FUNCTION_ARGS)
+{
+	CdrRights rights;
+	bool	  isnull;
+	int64	  rebuilt;
+
+	cdr_owner_query_open("SELECT %s.cdr_rebuild_calls_as_caller($1)", BOOLOID,
+						 PG_GETARG_DATUM(0), false, &rights);
+	rebuilt = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
+										  SPI_tuptable->tupdesc, 1, &isnull));
+	cdr_owner_query_close(&rights);
+	PG_RETURN_INT64(rebuilt);
+}

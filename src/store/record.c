@@ -1,0 +1,44 @@
+/*-------------------------------------------------------------------------
+ *
+ * record.c
+ *	  Records events: into the log, and exactly those that are new into calls.
+ *
+ * Memory.  Events belong to the caller.  What the statements need is built in a
+ * context of its own and freed with it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "base/fault.h"
+#include "store/call_events.h"
+#include "store/calls.h"
+#include "store/record.h"
+
+int64
+cdr_record_events(CdrEvent **events, int count, bool all_new)
+{
+	MemoryContext context = AllocSetContextCreate(
+		CurrentMemoryContext, "cdr_service statement", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext outer = MemoryContextSwitchTo(context);
+	CdrEvent	**work = palloc(Max(count, 1) * sizeof(CdrEvent *));
+	int			  fresh;
+
+	memcpy(work, events, count * sizeof(CdrEvent *));
+	CDR_FAULT("before-lookup");
+	fresh = cdr_call_events_drop_known(work, count);
+	CDR_FAULT("before-insert");
+	if (all_new)
+		cdr_call_events_insert_new(work, fresh);
+	else
+		fresh = cdr_call_events_insert(work, fresh);
+	CDR_FAULT("before-merge");
+	cdr_calls_merge(work, fresh);
+	CDR_FAULT("after-merge");
+
+	MemoryContextSwitchTo(outer);
+	MemoryContextDelete(context);
+	return fresh;
+}

@@ -1,0 +1,36 @@
+/*-------------------------------------------------------------------------
+ *
+ * rights.h
+ *	  As whom the tables are read and written.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CDR_RIGHTS_H
+#define CDR_RIGHTS_H
+
+#include "store/tables.h"
+
+/* Before one works on the tables as the extension's role, and to go back. */
+typedef struct CdrRights
+{
+	Oid user;
+	int security_context;
+	int guc_level;
+} CdrRights;
+
+/* Who writes rows: cdr_service.role, or else the owner of calls.  ERROR for an
+ * unknown role. */
+extern Oid cdr_rights_writer(const CdrTables *tables);
+
+/*
+ * Becomes a role that works on the tables, in a security-restricted context
+ * and under a safe search_path.  A (sub)transaction that is aborted goes back
+ * by itself.  ERROR if the role is a superuser, and somebody who is none can
+ * have code run with its rights: the owner of a table, or of the function of
+ * a trigger.
+ */
+extern void
+cdr_rights_assume(const CdrTables *tables, Oid role, CdrRights *before);
+extern void cdr_rights_restore(const CdrRights *before);
+
+#endif /* CDR_RIGHTS_H */

@@ -1,0 +1,41 @@
+/*-------------------------------------------------------------------------
+ *
+ * writer.c
+ *	  A writer of the tables: their statements, run with the rights that they need.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "store/call_events.h"
+#include "store/calls.h"
+#include "store/dead_letters.h"
+#include "store/writer.h"
+
+/* The statements of each table. */
+static CdrStatement *const *const tables_statements[] = {
+	cdr_call_events_statements,
+	cdr_calls_statements,
+	cdr_dead_letters_statements,
+};
+
+void
+cdr_writer_open(const CdrTables *tables, CdrRights *rights)
+{
+	cdr_rights_assume(tables, cdr_rights_writer(tables), rights);
+	cdr_statements_open(tables_statements, lengthof(tables_statements),
+						tables->quoted);
+}
+
+void
+cdr_writer_close(const CdrRights *rights)
+{
+	cdr_statements_close();
+	cdr_rights_restore(rights);
+}
+
+void
+cdr_writer_forget_plans(void)
+{
+	cdr_statements_forget(tables_statements, lengthof(tables_statements));
+}

@@ -1,0 +1,61 @@
+/*-------------------------------------------------------------------------
+ *
+ * pause.c
+ *	  SQL: a pause of the workers, and its end.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <signal.h>
+
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "nodes/parsenodes.h"
+#include "utils/guc.h"
+
+#include "worker/stats.h"
+
+/*
+ * Sets cdr_service.paused as ALTER SYSTEM would, and has it applied.  So it is
+ * there for workers that start, for a server that restarts, and for whoever
+ * looks into pg_settings; a rollback does not undo it.
+ */
+static void
+set_paused(const char *value)
+{
+	AlterSystemStmt *statement = makeNode(AlterSystemStmt);
+	A_Const			*constant = makeNode(A_Const);
+
+	cdr_stats_require();
+	constant->val.sval.type = T_String;
+	constant->val.sval.sval = pstrdup(value);
+	constant->location = -1;
+	statement->setstmt = makeNode(VariableSetStmt);
+	statement->setstmt->kind = VAR_SET_VALUE;
+	statement->setstmt->name = "cdr_service.paused";
+	statement->setstmt->args = list_make1(constant);
+	AlterSystemSetConfigFile(statement);
+	if (kill(PostmasterPid, SIGHUP) != 0)
+		ereport(ERROR, (errcode(ERRCODE_SYSTEM_ERROR),
+						errmsg("could not signal the postmaster: %m")));
+}
+
+PG_FUNCTION_INFO_V1(cdr_pause);
+
+Datum
+cdr_pause(PG_FUNCTION_ARGS)
+{
+	set_paused("on");
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(cdr_resume);
+
+Datum
+cdr_resume(PG_FUNCTION_ARGS)
+{
+	set_paused("off");
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,229 @@
+/*-------------------------------------------------------------------------
+ *
+ * start.c
+ *	  How a worker starts, up to where worker.c takes over.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "replication/syncrep.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "base/cancel.h"
+#include "base/compat.h"
+#include "base/guc.h"
+#include "worker/start.h"
+#include "worker/worker.h"
+
+/* Bytes of memory that a worker keeps for its next batch. */
+#define MEMORY_KEPT (32 * 1024 * 1024)
+
+/* A lock that is held longer than this is waited for with the batch kept. */
+#define LOCK_TIMEOUT "1s"
+
+/* Says in each message which worker it is about, and what it was doing. */
+static void
+add_context(void *argument)
+{
+	const CdrWorker *worker = argument;
+
+	errcontext("cdr_service worker %d, %s", worker->number,
+			   cdr_stats_state_name(worker->state));
+}
+
+/* At exit, also after a FATAL error: does not leave the broker guessing. */
+static void
+disconnect_at_exit(int code, Datum worker)
+{
+	cdr_broker_disconnect(((CdrWorker *) DatumGetPointer(worker))->broker);
+}
+
+/*
+ * Sleeps before a start that others before it did not survive, the longer the
+ * more there were, because the postmaster restarts workers at a fixed pace.
+ */
+static void
+wait_out_failures(void)
+{
+	int			failed = cdr_stats_begin_start();
+	TimestampTz end;
+
+	if (failed < 2)
+		return;
+	end = TimestampTzPlusMilliseconds(
+		GetCurrentTimestamp(),
+		cdr_backoff(1000, failed - 2, CDR_LONGEST_BACKOFF));
+	while (cdr_milliseconds_until(end) > 0)
+	{
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 cdr_milliseconds_until(end), PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/* Waits for cdr_resume(), connected to nothing. */
+static void
+wait_while_paused(void)
+{
+	for (;;)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+		}
+		if (!cdr_paused)
+			break;
+		cdr_stats_set_state(CDR_PAUSED);
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, -1,
+						 PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+	}
+	cdr_stats_set_state(CDR_STARTING);
+}
+
+/*
+ * What our transactions need, whatever roles and databases are set to: as
+ * autovacuum does for its own.
+ */
+static void
+override_settings(void)
+{
+	static const char *const settings[][2] = {
+		{"search_path", "pg_catalog, pg_temp"},
+		{"default_transaction_isolation", "read committed"},
+		{"default_transaction_deferrable", "off"},
+		{"statement_timeout", "0"},
+		{"idle_in_transaction_session_timeout", "0"},
+		{"lock_timeout", LOCK_TIMEOUT},
+		{"DateStyle", "ISO, YMD"},
+		{"TimeZone", "UTC"},
+		{"row_security", "on"},
+	};
+
+	for (int i = 0; i < (int) lengthof(settings); i++)
+		SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET,
+						PGC_S_OVERRIDE);
+
+	/* an acknowledgement means that the commit is durable */
+	if (synchronous_commit < SYNCHRONOUS_COMMIT_REMOTE_FLUSH)
+		SetConfigOption("synchronous_commit", "on", PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+/*
+ * Has freed memory kept for the next batch, which needs as much again: else it
+ * goes back to the kernel, which clears new pages, one fault after the other.
+ */
+static void
+keep_freed_memory(void)
+{
+#ifdef __GLIBC__
+	(void) mallopt(M_MMAP_THRESHOLD, MEMORY_KEPT);
+	(void) mallopt(M_TRIM_THRESHOLD, MEMORY_KEPT);
+#endif
+}
+
+static void
+init_worker(CdrWorker *worker)
+{
+	snprintf(worker->name, sizeof(worker->name), "cdr_service worker %d on %s",
+			 worker->number, cdr_database);
+	cdr_unacked_init(&worker->unacked);
+	worker->parse_context = AllocSetContextCreate(
+		TopMemoryContext, "cdr_service parse", ALLOCSET_DEFAULT_SIZES);
+	worker->broker = cdr_broker_create();
+	before_shmem_exit(disconnect_at_exit, PointerGetDatum(worker));
+}
+
+/* Notes the error that ends the worker, where its successor can show it. */
+static void
+run_until_error(CdrWorker *worker)
+{
+	MemoryContext loop_context = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		cdr_worker_run(worker);
+	}
+	PG_CATCH();
+	{
+		ErrorData *error;
+		CdrReason  reason;
+
+		MemoryContextSwitchTo(loop_context);
+		error = CopyErrorData();
+		reason = cdr_reason_of_error(error);
+		cdr_stats_set_error(&reason);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+}
+
+void
+cdr_worker_main(Datum argument)
+{
+	static CdrWorker	 worker;
+	ErrorContextCallback context;
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGINT, cdr_cancel_handle);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+
+	context.callback = add_context;
+	context.arg = &worker;
+	context.previous = error_context_stack;
+	error_context_stack = &context;
+	worker.number = DatumGetInt32(argument);
+	worker.state = CDR_STARTING;
+
+	cdr_stats_attach(DatumGetInt32(argument));
+	wait_out_failures();
+	wait_while_paused();
+	BackgroundWorkerInitializeConnection(cdr_database, NULL, 0);
+	override_settings();
+	cdr_stats_end_start();
+	keep_freed_memory();
+
+	MemoryContextSwitchTo(TopMemoryContext);
+	init_worker(&worker);
+	run_until_error(&worker);
+}
+
+void
+cdr_worker_register(void)
+{
+	for (int i = 0; i < cdr_workers; i++)
+	{
+		BackgroundWorker worker = {0};
+
+		snprintf(worker.bgw_name, BGW_MAXLEN, "cdr_service worker %d", i);
+		snprintf(worker.bgw_type, BGW_MAXLEN, "cdr_service worker");
+		worker.bgw_flags =
+			BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+		worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+		worker.bgw_restart_time = 1;
+		snprintf(worker.bgw_library_name, sizeof(worker.bgw_library_name),
+				 "cdr_service");
+		snprintf(worker.bgw_function_name, BGW_MAXLEN, "cdr_worker_main");
+		worker.bgw_main_arg = Int32GetDatum(i);
+		RegisterBackgroundWorker(&worker);
+	}
+}

@@ -1,0 +1,120 @@
+/*-------------------------------------------------------------------------
+ *
+ * unacked.c
+ *	  The messages that were received and are not acknowledged yet.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "base/fault.h"
+#include "base/guc.h"
+#include "store/event_options.h"
+#include "worker/unacked.h"
+
+void
+cdr_unacked_init(CdrUnacked *unacked)
+{
+	memset(unacked, 0, sizeof(CdrUnacked));
+	unacked->context = AllocSetContextCreate(
+		CurrentMemoryContext, "cdr_service batch", ALLOCSET_DEFAULT_SIZES);
+}
+
+void
+cdr_unacked_drop(CdrUnacked *unacked)
+{
+	MemoryContext context = unacked->context;
+
+	MemoryContextReset(context);
+	memset(unacked, 0, sizeof(CdrUnacked));
+	unacked->context = context;
+}
+
+/* Makes room for one more message. */
+static void
+reserve_message(CdrUnacked *unacked)
+{
+	MemoryContext outer;
+
+	if (unacked->count < unacked->capacity)
+		return;
+	outer = MemoryContextSwitchTo(unacked->context);
+	if (unacked->capacity == 0)
+	{
+		unacked->capacity = cdr_batch_size;
+		unacked->messages = palloc(unacked->capacity * sizeof(CdrMessage));
+		unacked->tags = palloc(unacked->capacity * sizeof(uint64));
+	}
+	else
+	{
+		unacked->capacity *= 2;
+		unacked->messages = repalloc_huge(
+			unacked->messages, unacked->capacity * sizeof(CdrMessage));
+		unacked->tags =
+			repalloc_huge(unacked->tags, unacked->capacity * sizeof(uint64));
+	}
+	MemoryContextSwitchTo(outer);
+}
+
+static void
+add_delivery(CdrUnacked *unacked, const CdrDelivery *delivery)
+{
+	if (unacked->count == 0)
+		unacked->first_at = delivery->message.received_at;
+	unacked->generation = delivery->generation;
+	unacked->messages[unacked->count] = delivery->message;
+	unacked->tags[unacked->count] = delivery->tag;
+	unacked->count++;
+	unacked->bytes += delivery->message.body_length;
+}
+
+CdrReceive
+cdr_unacked_receive(CdrUnacked *unacked, CdrBroker *broker, int limit,
+					size_t byte_limit)
+{
+	CdrReceive result = CDR_RECEIVED;
+
+	while (unacked->count < limit && unacked->bytes < byte_limit)
+	{
+		CdrDelivery delivery;
+
+		reserve_message(unacked);
+		result = cdr_broker_receive(broker, unacked->context, &delivery);
+		if (result != CDR_RECEIVED)
+			break;
+		add_delivery(unacked, &delivery);
+		CDR_FAULT("after-receive");
+	}
+	return result;
+}
+
+CdrEvent *
+cdr_unacked_parse(const CdrUnacked *unacked, int *count)
+{
+	CdrEventOptions options = cdr_event_options();
+	CdrEvent	   *events;
+
+	*count = Min(unacked->count - unacked->acknowledged, cdr_batch_size);
+	events = palloc(*count * sizeof(CdrEvent));
+	for (int i = 0; i < *count; i++)
+		(void) cdr_event_parse(&unacked->messages[unacked->acknowledged + i],
+							   &options, &events[i]);
+	return events;
+}
+
+bool
+cdr_unacked_acknowledge(CdrUnacked *unacked, CdrBroker *broker, int count)
+{
+	uint64 tag = unacked->tags[unacked->acknowledged + count - 1];
+
+	CDR_FAULT("before-ack");
+	if (!cdr_broker_ack(broker, unacked->generation, tag))
+		return false;
+	CDR_FAULT("after-ack");
+	unacked->acknowledged += count;
+	if (unacked->acknowledged == unacked->count)
+		cdr_unacked_drop(unacked);
+	return true;
+}

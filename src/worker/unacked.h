@@ -1,0 +1,58 @@
+/*-------------------------------------------------------------------------
+ *
+ * unacked.h
+ *	  The messages that were received and are not acknowledged yet.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CDR_UNACKED_H
+#define CDR_UNACKED_H
+
+#include "broker/broker.h"
+#include "event/event.h"
+
+/*
+ * They are stored in the order in which they came, a chunk at a time.  All
+ * that they point to lives in the context, which is reset when the last of
+ * them is acknowledged.
+ */
+typedef struct CdrUnacked
+{
+	MemoryContext context;
+	CdrMessage	 *messages;
+	uint64		 *tags;
+	int			  capacity;
+	int			  count;
+	int			  acknowledged; /* the first so many */
+	uint32		  generation;	/* of the session that they came from */
+	size_t		  bytes;
+	TimestampTz	  first_at; /* when the first of them came */
+} CdrUnacked;
+
+/* None, in a context of its own below the current one. */
+extern void cdr_unacked_init(CdrUnacked *unacked);
+
+/* Forgets them; what is not acknowledged comes again. */
+extern void cdr_unacked_drop(CdrUnacked *unacked);
+
+/*
+ * Takes deliveries until there are limit messages, or as many bytes, or nothing
+ * more has come, and says which.
+ */
+extern CdrReceive cdr_unacked_receive(CdrUnacked *unacked, CdrBroker *broker,
+									  int limit, size_t byte_limit);
+
+/*
+ * Reads the next messages that are to be stored together into events, in the
+ * current memory context.
+ */
+extern CdrEvent *cdr_unacked_parse(const CdrUnacked *unacked, int *count);
+
+/*
+ * Acknowledges the next count messages, which are durable.  False if that
+ * could not be sent: then they come again.
+ */
+extern bool
+cdr_unacked_acknowledge(CdrUnacked *unacked, CdrBroker *broker, int count);
+
+#endif /* CDR_UNACKED_H */
