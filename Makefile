@@ -3,7 +3,22 @@
 EXTENSION = cdr_service
 source = $(patsubst %/,%,$(dir $(firstword $(MAKEFILE_LIST))))
 EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(source)/cdr_service.control)
-DATA = cdr_service--$(EXTVERSION).sql
+DATA_built = cdr_service--$(EXTVERSION).sql
+
+# The install script: parts that lie in the room whose business they are, in
+# the order in which they must run.
+SQL_PARTS = src/head.sql \
+	src/store/derived.sql \
+	src/store/tables.sql \
+	src/store/ingest.sql \
+	src/store/retry.sql \
+	src/worker/status.sql \
+	src/worker/pause.sql \
+	src/store/partition.sql \
+	src/store/rebuild.sql \
+	src/store/history.sql \
+	src/store/guard.sql \
+	src/rights.sql
 
 # The rooms of src/, each with its files; one without any is a mistake.
 ROOMS = base broker event call store worker
@@ -36,6 +51,18 @@ include $(PGXS)
 # after PGXS, which sets it to nothing
 PROVE_FLAGS += -I test/perl
 
+cdr_service--$(EXTVERSION).sql: $(addprefix $(source)/,$(SQL_PARTS)) \
+		$(source)/Makefile
+	cat $(filter %.sql,$^) >$@
+
+# What PGXN takes: the files of the last commit.
+DISTVERSION = $(shell sed -n 's/^   "version": "\(.*\)",/\1/p' $(source)/META.json)
+.PHONY: dist
+dist:
+	git -C $(source) archive --format=zip \
+		--prefix=cdr_service-$(DISTVERSION)/ HEAD \
+		>cdr_service-$(DISTVERSION).zip
+
 # every room may be rebuilt when an interface changes
 $(OBJS): $(wildcard $(source)/src/*/*.h) $(source)/cdr_service.control
 
@@ -44,3 +71,5 @@ $(OBJS): $(wildcard $(source)/src/*/*.h) $(source)/cdr_service.control
 $(OBJS): | object-directories
 object-directories:
 	@mkdir -p $(addprefix src/,$(ROOMS))
+
+.DELETE_ON_ERROR:

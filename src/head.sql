@@ -1,0 +1,16 @@
+/* cdr_service--1.0.sql */
+
+-- complain if script is sourced in psql, rather than via CREATE EXTENSION
+\echo Use "CREATE EXTENSION cdr_service" to load this file. \quit
+
+-- Bodies are kept byte for byte, and JSON travels as UTF-8.
+DO $$
+BEGIN
+	IF pg_catalog.getdatabaseencoding() OPERATOR(pg_catalog.<>) 'UTF8' THEN
+		RAISE EXCEPTION 'cdr_service needs a database with encoding UTF8'
+			USING ERRCODE = 'feature_not_supported',
+				  HINT = 'Create one with CREATE DATABASE ... ENCODING ''UTF8'' TEMPLATE template0.';
+	END IF;
+END
+$$;
+

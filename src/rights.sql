@@ -1,0 +1,19 @@
+-- ---------------------------------------------------------------------------
+-- Who may
+-- ---------------------------------------------------------------------------
+
+REVOKE ALL ON FUNCTION
+	@extschema@.cdr_ingest_event(json),
+	@extschema@.cdr_ingest_events(json[]),
+	@extschema@.cdr_retry_dead_letters(uuid[]),
+	@extschema@.cdr_discard_dead_letters(uuid[]),
+	@extschema@.cdr_status(),
+	@extschema@.cdr_stats_reset(),
+	@extschema@.cdr_pause(),
+	@extschema@.cdr_resume(),
+	@extschema@.cdr_create_partitions(timestamptz, timestamptz),
+	@extschema@.cdr_verify_calls(),
+	@extschema@.cdr_rebuild_calls(boolean)
+FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION @extschema@.cdr_status() TO pg_monitor;

@@ -1,0 +1,17 @@
+CREATE FUNCTION @extschema@.cdr_pause()
+RETURNS void
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'cdr_pause';
+
+COMMENT ON FUNCTION @extschema@.cdr_pause() IS
+'makes the workers finish their batch, disconnect from broker and database, and wait';
+
+CREATE FUNCTION @extschema@.cdr_resume()
+RETURNS void
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'cdr_resume';
+
+COMMENT ON FUNCTION @extschema@.cdr_resume() IS 'ends a pause';
+
