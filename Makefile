@@ -52,8 +52,9 @@ include $(PGXS)
 PROVE_FLAGS += -I test/perl
 
 cdr_service--$(EXTVERSION).sql: $(addprefix $(source)/,$(SQL_PARTS)) \
-		$(source)/Makefile
-	cat $(filter %.sql,$^) >$@
+		$(addprefix $(source)/,Makefile src/call/columns.h src/call/columns.awk)
+	awk -f $(source)/src/call/columns.awk $(source)/src/call/columns.h \
+		$(filter %.sql,$^) >$@
 
 # What PGXN takes: the files of the last commit.
 DISTVERSION = $(shell sed -n 's/^   "version": "\(.*\)",/\1/p' $(source)/META.json)

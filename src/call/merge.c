@@ -10,8 +10,8 @@
  * split into batches, gives the same call.  Only event_count is a sum; each
  * event is counted once because the log takes it once.
  *
- * The same join, between a stored row and what a batch adds, stands in SQL in
- * store/calls.c (merge_calls): a change here is a change there.
+ * The same join, between a stored row and what a batch adds, is made in SQL by
+ * store/calls.c, by the register that columns.h gives each column.
  *
  *-------------------------------------------------------------------------
  */
@@ -48,18 +48,21 @@ is_later(const CdrEvent *event, TimestampTz time, const pg_uuid_t *id)
 		   compare(event->time, &event->id, time, id) > 0;
 }
 
+/* The types of columns.h whose fields do not begin with 0. */
+#define BEGIN_TEXT(name)
+#define BEGIN_TIME(name)		call->name = CDR_NO_TIME;
+#define BEGIN_TIME_ALWAYS(name) call->name = CDR_NO_TIME;
+#define BEGIN_BIGINT(name)
+#define BEGIN_COUNT(name)
+#define BEGIN_UUID(name)
+#define BEGIN(name, type, reg) BEGIN_##type(name)
+
 void
 cdr_call_init(CdrCall *call, const char *call_id)
 {
 	memset(call, 0, sizeof(CdrCall));
+	CDR_CALL_COLUMNS(BEGIN)
 	call->call_id = call_id;
-	call->start_time = CDR_NO_TIME;
-	call->answer_time = CDR_NO_TIME;
-	call->end_time = CDR_NO_TIME;
-	call->identified_time = CDR_NO_TIME;
-	call->recording_time = CDR_NO_TIME;
-	call->first_event_time = CDR_NO_TIME;
-	call->last_event_time = CDR_NO_TIME;
 }
 
 static void

@@ -8,7 +8,19 @@
 #ifndef CDR_MERGE_H
 #define CDR_MERGE_H
 
+#include "call/columns.h"
 #include "event/event.h"
+
+/* clang-format off */
+
+/* The fields of the types of columns.h. */
+#define CDR_FIELD_TEXT(name)		const char *name;
+#define CDR_FIELD_TIME(name)		TimestampTz name;
+#define CDR_FIELD_TIME_ALWAYS(name) TimestampTz name;
+#define CDR_FIELD_BIGINT(name)		bool has_##name; int64 name;
+#define CDR_FIELD_COUNT(name)		int64 name;
+#define CDR_FIELD_UUID(name)		pg_uuid_t name;
+#define CDR_FIELD(name, type, reg) CDR_FIELD_##type(name)
 
 /*
  * What a set of events says of their call: the stored columns of a row of
@@ -17,44 +29,10 @@
  */
 typedef struct CdrCall
 {
-	const char *call_id;
-
-	/* the earliest call.started */
-	TimestampTz start_time;
-	pg_uuid_t	started_event_id;
-	const char *caller_number;
-	const char *callee_number;
-	const char *direction;
-	const char *started_tenant_id;
-
-	/* the earliest call.answered */
-	TimestampTz answer_time;
-
-	/* the earliest call.ended */
-	TimestampTz end_time;
-	pg_uuid_t	ended_event_id;
-	const char *hangup_cause;
-	const char *hangup_source;
-
-	/* the latest user.identified.for_call or user.created.for_call */
-	TimestampTz identified_time;
-	pg_uuid_t	identified_event_id;
-	const char *identified_tenant_id;
-
-	/* of that one; without one, of the earliest call.started */
-	const char *user_id;
-	bool		has_contact_id;
-	int64		contact_id;
-
-	/* the latest call.recording.available */
-	TimestampTz recording_time;
-	pg_uuid_t	recording_event_id;
-	const char *recording_url;
-
-	int64		event_count;
-	TimestampTz first_event_time;
-	TimestampTz last_event_time;
+	CDR_CALL_COLUMNS(CDR_FIELD)
 } CdrCall;
+
+/* clang-format on */
 
 /* The call of no events yet. */
 extern void cdr_call_init(CdrCall *call, const char *call_id);

@@ -17,6 +17,7 @@
 #include "utils/uuid.h"
 
 #include "call/merge.h"
+#include "store/call_values.h"
 #include "store/event_options.h"
 #include "store/owner_query.h"
 #include "store/tables.h"
@@ -76,66 +77,15 @@ event_from_log(int row, const char *call_id)
 	return event;
 }
 
-static void
-set_text(Datum *values, bool *nulls, int *i, const char *text)
-{
-	nulls[*i] = text == NULL;
-	if (text != NULL)
-		values[*i] = CStringGetTextDatum(text);
-	(*i)++;
-}
-
-static void
-set_time(Datum *values, bool *nulls, int *i, TimestampTz time)
-{
-	nulls[*i] = time == CDR_NO_TIME;
-	values[*i] = TimestampTzGetDatum(time);
-	(*i)++;
-}
-
-static void
-set_id(Datum *values, bool *nulls, int *i, const pg_uuid_t *id,
-	   TimestampTz time)
-{
-	nulls[*i] = time == CDR_NO_TIME;
-	values[*i] = UUIDPGetDatum(id);
-	(*i)++;
-}
-
-/* A row of the result, in the order of cdr_calls_from_log()'s columns. */
+/* A row of the result. */
 static void
 return_call(ReturnSetInfo *info, const CdrCall *call)
 {
-	Datum values[23];
-	bool  nulls[23] = {false};
-	int	  i = 0;
+	Datum values[CDR_CALL_NCOLUMNS];
+	bool  nulls[CDR_CALL_NCOLUMNS];
 
-	set_text(values, nulls, &i, call->call_id);
-	set_text(values, nulls, &i, call->direction);
-	set_text(values, nulls, &i, call->caller_number);
-	set_text(values, nulls, &i, call->callee_number);
-	set_time(values, nulls, &i, call->start_time);
-	set_time(values, nulls, &i, call->answer_time);
-	set_time(values, nulls, &i, call->end_time);
-	set_text(values, nulls, &i, call->hangup_cause);
-	set_text(values, nulls, &i, call->hangup_source);
-	set_text(values, nulls, &i, call->user_id);
-	nulls[i] = !call->has_contact_id;
-	values[i++] = Int64GetDatum(call->contact_id);
-	set_text(values, nulls, &i, call->recording_url);
-	values[i++] = Int64GetDatum(call->event_count);
-	set_time(values, nulls, &i, call->first_event_time);
-	set_time(values, nulls, &i, call->last_event_time);
-	set_id(values, nulls, &i, &call->started_event_id, call->start_time);
-	set_text(values, nulls, &i, call->started_tenant_id);
-	set_id(values, nulls, &i, &call->ended_event_id, call->end_time);
-	set_time(values, nulls, &i, call->identified_time);
-	set_id(values, nulls, &i, &call->identified_event_id,
-		   call->identified_time);
-	set_text(values, nulls, &i, call->identified_tenant_id);
-	set_time(values, nulls, &i, call->recording_time);
-	set_id(values, nulls, &i, &call->recording_event_id, call->recording_time);
-	Assert(i == info->setDesc->natts);
+	Assert(info->setDesc->natts == CDR_CALL_NCOLUMNS);
+	cdr_call_values(call, values, nulls);
 	tuplestore_putvalues(info->setResult, info->setDesc, values, nulls);
 }
 

@@ -3,29 +3,8 @@
 -- ---------------------------------------------------------------------------
 
 CREATE FUNCTION @extschema@.cdr_calls_from_log(
-	OUT call_id text,
-	OUT direction text,
-	OUT caller_number text,
-	OUT callee_number text,
-	OUT start_time timestamptz,
-	OUT answer_time timestamptz,
-	OUT end_time timestamptz,
-	OUT hangup_cause text,
-	OUT hangup_source text,
-	OUT user_id text,
-	OUT contact_id bigint,
-	OUT recording_url text,
-	OUT event_count bigint,
-	OUT first_event_time timestamptz,
-	OUT last_event_time timestamptz,
-	OUT started_event_id uuid,
-	OUT started_tenant_id text,
-	OUT ended_event_id uuid,
-	OUT identified_time timestamptz,
-	OUT identified_event_id uuid,
-	OUT identified_tenant_id text,
-	OUT recording_time timestamptz,
-	OUT recording_event_id uuid)
+	OUT @column@ @type@@,@
+)
 RETURNS SETOF record
 LANGUAGE C STABLE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'cdr_calls_from_log';
@@ -44,13 +23,8 @@ LANGUAGE sql STABLE STRICT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	WITH stored AS (
-		SELECT c.call_id COLLATE "default", c.direction, c.caller_number,
-			   c.callee_number, c.start_time, c.answer_time, c.end_time,
-			   c.hangup_cause, c.hangup_source, c.user_id, c.contact_id,
-			   c.recording_url, c.event_count, c.first_event_time,
-			   c.last_event_time, c.started_event_id, c.started_tenant_id,
-			   c.ended_event_id, c.identified_time, c.identified_event_id,
-			   c.identified_tenant_id, c.recording_time, c.recording_event_id
+		SELECT c.call_id COLLATE "default",
+			   c.@column:!key@@,@
 		FROM @extschema@.calls AS c)
 	SELECT COALESCE(s.call_id, e.call_id), to_jsonb(s), to_jsonb(e)
 	FROM stored AS s
@@ -84,46 +58,17 @@ AS $$
 		AND w.expected IS NULL),
 	rebuilt AS (
 		INSERT INTO @extschema@.calls AS c
-			(call_id, direction, caller_number, callee_number,
-			 start_time, answer_time, end_time, hangup_cause, hangup_source,
-			 user_id, contact_id, recording_url, event_count,
-			 first_event_time, last_event_time,
-			 started_event_id, started_tenant_id, ended_event_id,
-			 identified_time, identified_event_id, identified_tenant_id,
-			 recording_time, recording_event_id)
-		SELECT r.call_id, r.direction, r.caller_number, r.callee_number,
-			   r.start_time, r.answer_time, r.end_time, r.hangup_cause,
-			   r.hangup_source, r.user_id, r.contact_id, r.recording_url,
-			   r.event_count, r.first_event_time, r.last_event_time,
-			   r.started_event_id, r.started_tenant_id, r.ended_event_id,
-			   r.identified_time, r.identified_event_id,
-			   r.identified_tenant_id, r.recording_time, r.recording_event_id
+			(
+			@column@@,@
+			)
+		SELECT
+			r.@column@@,@
 		FROM wrong AS w,
 			 jsonb_populate_record(NULL::@extschema@.calls, w.expected) AS r
 		WHERE w.expected IS NOT NULL
 		ON CONFLICT (call_id) DO UPDATE SET
-			direction = EXCLUDED.direction,
-			caller_number = EXCLUDED.caller_number,
-			callee_number = EXCLUDED.callee_number,
-			start_time = EXCLUDED.start_time,
-			answer_time = EXCLUDED.answer_time,
-			end_time = EXCLUDED.end_time,
-			hangup_cause = EXCLUDED.hangup_cause,
-			hangup_source = EXCLUDED.hangup_source,
-			user_id = EXCLUDED.user_id,
-			contact_id = EXCLUDED.contact_id,
-			recording_url = EXCLUDED.recording_url,
-			event_count = EXCLUDED.event_count,
-			first_event_time = EXCLUDED.first_event_time,
-			last_event_time = EXCLUDED.last_event_time,
-			started_event_id = EXCLUDED.started_event_id,
-			started_tenant_id = EXCLUDED.started_tenant_id,
-			ended_event_id = EXCLUDED.ended_event_id,
-			identified_time = EXCLUDED.identified_time,
-			identified_event_id = EXCLUDED.identified_event_id,
-			identified_tenant_id = EXCLUDED.identified_tenant_id,
-			recording_time = EXCLUDED.recording_time,
-			recording_event_id = EXCLUDED.recording_event_id)
+			@column:!key@ = EXCLUDED.@column:!key@@,@
+		)
 	SELECT count(*) FROM wrong
 $$;
 

@@ -13,7 +13,8 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
-#define CDR_COLUMNS_MAX 23
+/* More than any of our rows has. */
+#define CDR_COLUMNS_MAX 64
 
 /*
  * One statement, of static storage.  It reads a batch of rows from a relation

@@ -36,12 +36,7 @@ CREATE TABLE @extschema@.calls (
 		CASE WHEN end_time IS NOT NULL
 			 THEN @extschema@.cdr_disposition(answer_time IS NOT NULL, hangup_cause)
 		END) STORED,
-	direction text,
-	caller_number text,
-	callee_number text,
-	start_time timestamptz,
-	answer_time timestamptz,
-	end_time timestamptz,
+	@column:course@ @definition@,
 	duration_seconds bigint GENERATED ALWAYS AS (
 		@extschema@.cdr_seconds_between(start_time, end_time)) STORED,
 	billable_seconds bigint GENERATED ALWAYS AS (
@@ -49,25 +44,12 @@ CREATE TABLE @extschema@.calls (
 			 WHEN answer_time IS NULL THEN 0
 			 ELSE @extschema@.cdr_seconds_between(answer_time, end_time)
 		END) STORED,
-	hangup_cause text,
-	hangup_source text,
+	@column:end@ @definition@,
 	tenant_id text GENERATED ALWAYS AS (
 		COALESCE(identified_tenant_id, started_tenant_id)) STORED,
-	user_id text,
-	contact_id bigint,
-	recording_url text,
-	event_count bigint NOT NULL,
-	first_event_time timestamptz NOT NULL,
-	last_event_time timestamptz NOT NULL,
+	@column:rest@ @definition@,
 	-- which events won: what the merge needs to be the same in any order
-	started_event_id uuid,
-	started_tenant_id text,
-	ended_event_id uuid,
-	identified_time timestamptz,
-	identified_event_id uuid,
-	identified_tenant_id text,
-	recording_time timestamptz,
-	recording_event_id uuid
+	@column:winners@ @definition@@,@
 -- room on each page for the updates that a call sees while it lasts: where a
 -- new version finds room beside the old one, no index is touched
 ) WITH (fillfactor = 80);
