@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * broker.h
- *	  One session with RabbitMQ: connect, topology, deliveries,
- *	  acknowledgements, heartbeats.
+ *	  One consumer of a queue of RabbitMQ: what the worker has of it.
  *
  * No function blocks for longer than its own waits, in which interrupts are
  * served.  None throws for what the broker does: a failure is a return value,

@@ -1,8 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * session.h
- *	  The inside of a session with RabbitMQ, for the rooms that share it:
- *	  broker.c, which keeps it, and topology.c, which makes calls in it.
+ *	  Calls and their answers over one connection to RabbitMQ, which has one
+ *	  channel.
+ *
+ * A function that returns false has left the reason in the session.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,34 +13,22 @@
 
 #include "base/compat.h"
 #include "base/reason.h"
-#include "broker/broker.h"
-#include "broker/delivery.h"
 #include "broker/settings.h"
 #include "broker/wire.h"
 
-struct CdrBroker
+typedef struct CdrSession
 {
-	MemoryContext	   context; /* of this struct and what it points to */
-	MemoryContext	   settings_context;
-	CdrBrokerSettings *settings; /* that the session was made with */
-	CdrWire			  *wire;
-	bool			   open; /* logged in, and no trouble yet */
-	CdrAssembly		   assembly;
-	uint32			   generation;
-	uint64			   last_tag;	/* of the session's last delivery */
-	int				   next_server; /* in the list of URIs */
-	int				   close_code;	/* of the last channel.close */
-	int				   rabbitmq;	/* major version; 0: it is none */
-	bool			   may_not_ask; /* about the queue's arguments */
-	bool			   may_drop;	/* the queue, for all that is known */
-	char			   warning[512];
-	char			   host[256];
-	CdrReasonBuffer	   reason; /* of what went wrong last */
-};
+	const CdrBrokerSettings *settings; /* its owner's, as long as connected */
+	CdrWire					*wire;
+	CdrReasonBuffer			 reason;	 /* why what failed last did */
+	bool					 open;		 /* consuming, and no trouble yet */
+	int						 close_code; /* of the last channel.close */
+	int						 rabbitmq;	 /* major version; 0: it is none */
+} CdrSession;
 
 /* Notes what went wrong.  Always false, for the caller to return. */
-#define cdr_session_fail(broker, ...) \
-	((broker)->open = cdr_fail(&(broker)->reason, __VA_ARGS__))
+#define cdr_session_fail(session, ...) \
+	((session)->open = cdr_fail(&(session)->reason, __VA_ARGS__))
 
 /* An entry of a table; the strings must live as long. */
 static inline amqp_table_entry_t
@@ -53,14 +43,48 @@ cdr_session_text(const char *key, const char *value)
 }
 
 /*
- * Sends a method of the channel and awaits the answer.  False, with the reason
- * noted, if the broker refuses, which closes the channel and leaves its reply
- * code in close_code, or if the session is over: close_code is 0 then.
+ * Makes a session that is not connected, with a wire of its own in the current
+ * memory context.  The wire points into the session, which must not move.
  */
-extern bool cdr_session_call(CdrBroker *broker, amqp_method_number_t method,
+extern void cdr_session_init(CdrSession *session);
+
+/*
+ * Connects to a server, and sends what a connection begins with; the login is
+ * the business of login.c.
+ */
+extern bool
+cdr_session_connect(CdrSession *session, const char *host, int port, bool tls);
+
+/* Ends the session, politely where that does not block; harmless if none. */
+extern void cdr_session_disconnect(CdrSession *session);
+
+/* Sends a method that has no answer, or whose answer is awaited later. */
+extern bool cdr_session_send(CdrSession *session, amqp_channel_t channel,
+							 amqp_method_number_t method, void *arguments);
+
+/*
+ * Takes frames until an awaited method is there.  Its arguments, which are
+ * left at *arguments unless that is NULL, stay valid until the next call.
+ */
+extern bool cdr_session_await(CdrSession		  *session,
+							  amqp_method_number_t awaited, void **arguments);
+
+/*
+ * Sends a method of the channel and awaits the answer.  False if the broker
+ * refuses, which closes the channel and leaves its reply code in close_code,
+ * or if the session is over: close_code is 0 then.
+ */
+extern bool cdr_session_call(CdrSession *session, amqp_method_number_t method,
 							 void *arguments, amqp_method_number_t answer);
 
 /* Opens the channel, also after a refusal has closed it. */
-extern bool cdr_session_open_channel(CdrBroker *broker);
+extern bool cdr_session_open_channel(CdrSession *session);
+
+/*
+ * Takes the next frame of a delivery if one has come, and deals with all that
+ * comes between.  What the frame points to stays valid until the next call.
+ */
+extern CdrFrameResult
+cdr_session_receive(CdrSession *session, amqp_frame_t *frame);
 
 #endif /* CDR_SESSION_H */

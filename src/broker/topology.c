@@ -44,29 +44,29 @@ integer_argument(const char *key, int64 value)
  * declared?  The channel, which the refusal closed, is open again then.
  */
 static bool
-may_declare(CdrBroker *broker)
+may_declare(CdrSession *session)
 {
-	return broker->close_code == AMQP_NOT_FOUND &&
-		   broker->settings->declare == CDR_DECLARE_MISSING &&
-		   cdr_session_open_channel(broker);
+	return session->close_code == AMQP_NOT_FOUND &&
+		   session->settings->declare == CDR_DECLARE_MISSING &&
+		   cdr_session_open_channel(session);
 }
 
 static bool
-ensure_exchange(CdrBroker *broker)
+ensure_exchange(CdrSession *session)
 {
 	amqp_exchange_declare_t declare = {0};
 
-	declare.exchange = amqp_cstring_bytes(broker->settings->exchange);
+	declare.exchange = amqp_cstring_bytes(session->settings->exchange);
 	declare.type = amqp_cstring_bytes("topic");
 	declare.passive = 1;
-	if (cdr_session_call(broker, AMQP_EXCHANGE_DECLARE_METHOD, &declare,
+	if (cdr_session_call(session, AMQP_EXCHANGE_DECLARE_METHOD, &declare,
 						 AMQP_EXCHANGE_DECLARE_OK_METHOD))
 		return true;
-	if (!may_declare(broker))
+	if (!may_declare(session))
 		return false;
 	declare.passive = 0;
 	declare.durable = 1;
-	return cdr_session_call(broker, AMQP_EXCHANGE_DECLARE_METHOD, &declare,
+	return cdr_session_call(session, AMQP_EXCHANGE_DECLARE_METHOD, &declare,
 							AMQP_EXCHANGE_DECLARE_OK_METHOD);
 }
 
@@ -76,50 +76,51 @@ ensure_exchange(CdrBroker *broker)
  * default.
  */
 static bool
-declare_queue(CdrBroker *broker)
+declare_queue(CdrSession *session, CdrTopology *topology)
 {
 	amqp_queue_declare_t declare = {0};
 	amqp_table_entry_t	 arguments[3];
 	int					 count = 0;
 
-	if (broker->settings->queue_type == CDR_QUEUE_QUORUM)
+	if (session->settings->queue_type == CDR_QUEUE_QUORUM)
 	{
 		arguments[count++] = cdr_session_text("x-queue-type", "quorum");
 		arguments[count++] = integer_argument("x-delivery-limit", NO_LIMIT);
 	}
 	else
 		arguments[count++] = cdr_session_text("x-queue-type", "classic");
-	if (broker->settings->dead_letter_exchange[0] != '\0')
+	if (session->settings->dead_letter_exchange[0] != '\0')
 		arguments[count++] = cdr_session_text(
-			"x-dead-letter-exchange", broker->settings->dead_letter_exchange);
-	broker->may_drop = broker->settings->queue_type == CDR_QUEUE_QUORUM &&
-					   broker->settings->dead_letter_exchange[0] == '\0';
-	declare.queue = amqp_cstring_bytes(broker->settings->queue);
+			"x-dead-letter-exchange", session->settings->dead_letter_exchange);
+	topology->may_drop = session->settings->queue_type == CDR_QUEUE_QUORUM &&
+						 session->settings->dead_letter_exchange[0] == '\0';
+	declare.queue = amqp_cstring_bytes(session->settings->queue);
 	declare.durable = 1;
 	declare.arguments.num_entries = count;
 	declare.arguments.entries = arguments;
-	return cdr_session_call(broker, AMQP_QUEUE_DECLARE_METHOD, &declare,
+	return cdr_session_call(session, AMQP_QUEUE_DECLARE_METHOD, &declare,
 							AMQP_QUEUE_DECLARE_OK_METHOD);
 }
 
 /* Sets *found to whether the queue was there already. */
 static bool
-ensure_queue(CdrBroker *broker, bool *found)
+ensure_queue(CdrSession *session, CdrTopology *topology, bool *found)
 {
 	amqp_queue_declare_t declare = {0};
 
-	declare.queue = amqp_cstring_bytes(broker->settings->queue);
+	declare.queue = amqp_cstring_bytes(session->settings->queue);
 	declare.passive = 1;
-	*found = cdr_session_call(broker, AMQP_QUEUE_DECLARE_METHOD, &declare,
+	*found = cdr_session_call(session, AMQP_QUEUE_DECLARE_METHOD, &declare,
 							  AMQP_QUEUE_DECLARE_OK_METHOD);
-	return *found || (may_declare(broker) && declare_queue(broker));
+	return *found ||
+		   (may_declare(session) && declare_queue(session, topology));
 }
 
 /* Bindings cannot be looked up, but to bind again changes nothing. */
 static bool
-ensure_bindings(CdrBroker *broker)
+ensure_bindings(CdrSession *session)
 {
-	char *keys = pstrdup(broker->settings->binding_keys);
+	char *keys = pstrdup(session->settings->binding_keys);
 	char *rest;
 	bool  bound = true;
 
@@ -128,10 +129,10 @@ ensure_bindings(CdrBroker *broker)
 	{
 		amqp_queue_bind_t bind = {0};
 
-		bind.queue = amqp_cstring_bytes(broker->settings->queue);
-		bind.exchange = amqp_cstring_bytes(broker->settings->exchange);
+		bind.queue = amqp_cstring_bytes(session->settings->queue);
+		bind.exchange = amqp_cstring_bytes(session->settings->exchange);
 		bind.routing_key = amqp_cstring_bytes(key);
-		bound = cdr_session_call(broker, AMQP_QUEUE_BIND_METHOD, &bind,
+		bound = cdr_session_call(session, AMQP_QUEUE_BIND_METHOD, &bind,
 								 AMQP_QUEUE_BIND_OK_METHOD);
 	}
 	pfree(keys);
@@ -237,24 +238,25 @@ repeat_argument(const Difference *difference, amqp_table_entry_t *argument)
 
 /* After how many redeliveries a queue with such a limit drops a message. */
 static void
-judge_limit(CdrBroker *broker, const Difference *difference)
+judge_limit(const CdrSession *session, CdrTopology *topology,
+			const Difference *difference)
 {
 	long long limit = NO_LIMIT;
 	char	 *end = NULL;
 
 	if (difference->is_set)
 		limit = strtoll(difference->value, &end, 10);
-	else if (broker->rabbitmq >= 4)
+	else if (session->rabbitmq >= 4)
 		limit = DEFAULT_LIMIT;
 	if (end != NULL && (end == difference->value || *end != '\0'))
 		return;
 	if (limit < 0)
-		limit = broker->rabbitmq >= 4 ? NO_LIMIT : 0;
+		limit = session->rabbitmq >= 4 ? NO_LIMIT : 0;
 	if (limit < NO_LIMIT)
-		snprintf(broker->warning, sizeof(broker->warning),
+		snprintf(topology->warning, sizeof(topology->warning),
 				 "queue \"%s\" drops messages that come back more than %lld "
 				 "times: it has a delivery limit and no dead-letter exchange",
-				 broker->settings->queue, limit);
+				 session->settings->queue, limit);
 }
 
 /*
@@ -272,7 +274,7 @@ judge_limit(CdrBroker *broker, const Difference *difference)
  * False if the session is lost.  That the broker does not tell is no failure.
  */
 static bool
-ask_for_limit(CdrBroker *broker)
+ask_for_limit(CdrSession *session, CdrTopology *topology)
 {
 	amqp_table_entry_t	 arguments[12];
 	amqp_queue_declare_t declare = {0};
@@ -281,24 +283,24 @@ ask_for_limit(CdrBroker *broker)
 	arguments[0] = cdr_session_text("x-queue-type", "quorum");
 	arguments[1] = cdr_session_text("x-delivery-limit", "?");
 	arguments[2] = cdr_session_text("x-max-age", "?");
-	declare.queue = amqp_cstring_bytes(broker->settings->queue);
+	declare.queue = amqp_cstring_bytes(session->settings->queue);
 	declare.durable = 1;
 	declare.arguments.entries = arguments;
 
 	for (int known = 3; known < (int) lengthof(arguments); known++)
 	{
 		declare.arguments.num_entries = known;
-		if (cdr_session_call(broker, AMQP_QUEUE_DECLARE_METHOD, &declare,
+		if (cdr_session_call(session, AMQP_QUEUE_DECLARE_METHOD, &declare,
 							 AMQP_QUEUE_DECLARE_OK_METHOD))
 			return true;
-		broker->may_not_ask = broker->close_code == AMQP_ACCESS_REFUSED;
-		if (broker->close_code == 0 || !cdr_session_open_channel(broker))
+		topology->may_not_ask = session->close_code == AMQP_ACCESS_REFUSED;
+		if (session->close_code == 0 || !cdr_session_open_channel(session))
 			return false;
-		if (!parse_difference(broker->reason.message, &difference))
+		if (!parse_difference(session->reason.message, &difference))
 			return true;
 		if (strcmp(difference.name, "x-delivery-limit") == 0)
 		{
-			judge_limit(broker, &difference);
+			judge_limit(session, topology, &difference);
 			return true;
 		}
 		if (strcmp(difference.name, "x-dead-letter-exchange") == 0 ||
@@ -307,7 +309,7 @@ ask_for_limit(CdrBroker *broker)
 		{
 			/* it has one; it is of a type without a limit, as all are that
 			 * are not durable */
-			broker->may_drop = false;
+			topology->may_drop = false;
 			return true;
 		}
 		if (!repeat_argument(&difference, &arguments[known]))
@@ -317,36 +319,38 @@ ask_for_limit(CdrBroker *broker)
 }
 
 void
-cdr_topology_note_delivery(CdrBroker *broker, int64 count)
+cdr_topology_note_delivery(CdrTopology			   *topology,
+						   const CdrBrokerSettings *settings, int64 count)
 {
-	if (count >= DELIVERIES_TO_WARN_OF && broker->may_drop &&
-		broker->warning[0] == '\0')
-		snprintf(broker->warning, sizeof(broker->warning),
+	if (count >= DELIVERIES_TO_WARN_OF && topology->may_drop &&
+		topology->warning[0] == '\0')
+		snprintf(topology->warning, sizeof(topology->warning),
 				 "queue \"%s\" delivers messages again and again: if it has a "
 				 "delivery limit, from a policy perhaps, and no dead-letter "
 				 "exchange, it will drop them",
-				 broker->settings->queue);
+				 settings->queue);
 }
 
 bool
-cdr_topology_ensure(CdrBroker *broker)
+cdr_topology_ensure(CdrSession *session, CdrTopology *topology)
 {
 	bool found;
 
-	broker->warning[0] = '\0';
-	broker->may_drop = true;
-	if (broker->settings->declare == CDR_DECLARE_NEVER ||
-		broker->settings->exchange[0] == '\0')
+	topology->warning[0] = '\0';
+	topology->may_drop = true;
+	if (session->settings->declare == CDR_DECLARE_NEVER ||
+		session->settings->exchange[0] == '\0')
 	{
-		if (!ensure_queue(broker, &found))
+		if (!ensure_queue(session, topology, &found))
 			return false;
 	}
-	else if (!ensure_exchange(broker) || !ensure_queue(broker, &found) ||
-			 !ensure_bindings(broker))
+	else if (!ensure_exchange(session) ||
+			 !ensure_queue(session, topology, &found) ||
+			 !ensure_bindings(session))
 		return false;
 
 	/* others than RabbitMQ may take the question for a declaration */
-	if (!found || broker->rabbitmq == 0 || broker->may_not_ask)
+	if (!found || session->rabbitmq == 0 || topology->may_not_ask)
 		return true;
-	return ask_for_limit(broker);
+	return ask_for_limit(session, topology);
 }
