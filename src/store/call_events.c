@@ -189,8 +189,7 @@ check_passed_over(CdrEvent **events, int count)
 					 SPI_OK_INSERT);
 	if (SPI_processed > 0)
 		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-						errmsg("what was in the way of an event has been "
-							   "removed just now")));
+						errmsg("conflicting row was concurrently deleted")));
 }
 
 void

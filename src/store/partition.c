@@ -336,12 +336,13 @@ check_stretch(TimestampTz from, TimestampTz to)
 			 errmsg("from_time and to_time must be finite, and in order")));
 	if (to / USECS_PER_DAY - from / USECS_PER_DAY >
 		(int64) PARTITIONS_MAX * days[cdr_partition_interval])
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("that is more than %d partitions", PARTITIONS_MAX),
-				 errhint("Name a shorter stretch of time, or set "
-						 "cdr_service.partition_interval to a longer "
-						 "interval.")));
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg("too many partitions requested"),
+						errdetail("One call makes at most %d partitions.",
+								  PARTITIONS_MAX),
+						errhint("Name a shorter stretch of time, or set "
+								"cdr_service.partition_interval to a longer "
+								"interval.")));
 }
 
 PG_FUNCTION_INFO_V1(cdr_create_partitions);

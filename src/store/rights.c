@@ -33,19 +33,20 @@ cdr_rights_writer(const CdrTables *tables)
 
 /* A superuser's rights are lent to nobody: refuses to run code of a role's. */
 static void
-refuse_code_of(Oid role, Oid relation, const char *whose)
+refuse_code_of(Oid role, Oid relation, const char *what)
 {
 	if (superuser_arg(role))
 		return;
-	ereport(
-		ERROR,
-		(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-		 errmsg("%s of table \"%s\" is \"%s\", who is no superuser and "
-				"would run code with the rights of one",
-				whose, get_rel_name(relation), GetUserNameFromId(role, true)),
-		 errhint("Set cdr_service.role to a role that only has the rights "
-				 "that it needs, or give such a role all of the "
-				 "tables.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("cannot write table \"%s\" with the rights of a superuser",
+					get_rel_name(relation)),
+			 errdetail("Role \"%s\" owns %s, and could run code with these "
+					   "rights.",
+					   GetUserNameFromId(role, true), what),
+			 errhint("Set cdr_service.role to a role that only has the rights "
+					 "that it needs, or give such a role all of the "
+					 "tables.")));
 }
 
 /* The functions of a table's triggers, but those of its foreign keys. */
@@ -72,7 +73,7 @@ check_triggers(Oid relation)
 		if (!HeapTupleIsValid(function))
 			continue;
 		refuse_code_of(((Form_pg_proc) GETSTRUCT(function))->proowner,
-					   relation, "owner of the function of a trigger");
+					   relation, "the function of a trigger on it");
 		ReleaseSysCache(function);
 	}
 	systable_endscan(scan);
@@ -91,7 +92,7 @@ check_code(Oid relation)
 	if (!HeapTupleIsValid(tuple))
 		return;
 	class = (Form_pg_class) GETSTRUCT(tuple);
-	refuse_code_of(class->relowner, relation, "owner");
+	refuse_code_of(class->relowner, relation, "it");
 	if (class->relhastriggers)
 		check_triggers(relation);
 	ReleaseSysCache(tuple);
