@@ -4,6 +4,7 @@ package CdrService::Broker;
 use strict;
 use warnings FATAL => 'all';
 
+use Carp;
 use File::Basename;
 use IPC::Run;
 use MIME::Base64;
@@ -16,21 +17,32 @@ use constant QUEUE    => 'sentiric.cdr_service.events';
 
 my @private;
 
-# The node that all tests share, made by "scripts/broker start DIR" and
-# "scripts/broker vhosts DIR 40", if CDR_TEST_BROKER names DIR; else a node of
-# this test's own.  Each test file has a virtual host for itself: t<number of
-# the file>, or another that is $offset further on.
+# Each test file has a virtual host for itself, of the file's own name.
+use constant VHOST => basename($0, '.pl');
+
+# The node that all tests share, made by "scripts/broker start DIR", if
+# CDR_TEST_BROKER names DIR; else a node of this test's own.  Its virtual host
+# is made here, unless "scripts/broker vhosts DIR NAME..." has made it with all
+# others, which is quicker.
 sub shared
 {
-	my ($class, $offset) = @_;
-	my $number = (basename($0) =~ /^(\d+)/)[0] + ($offset || 0);
+	my ($class) = @_;
 
 	return $class->private unless $ENV{CDR_TEST_BROKER};
-	return bless {
+
+	my $self = bless {
 		directory => $ENV{CDR_TEST_BROKER},
-		vhost     => "t$number",
+		vhost     => VHOST,
 		env       => _read_env($ENV{CDR_TEST_BROKER}),
 	}, $class;
+
+	unless (eval { $self->clean; 1 })
+	{
+		# what a node says when the virtual host is not there
+		croak $@ unless $@ =~ /NOT_ALLOWED/;
+		$self->_script('vhosts', VHOST);
+	}
+	return $self;
 }
 
 # A node for a test whose fault is the broker's.  It ends with the test.  With
@@ -39,13 +51,13 @@ sub private
 {
 	my ($class, $certificates) = @_;
 	my $directory = PostgreSQL::Test::Utils::tempdir('rabbitmq');
-	my $self = bless { directory => $directory, vhost => 't1', private => 1 },
-	  $class;
+	my $self =
+	  bless { directory => $directory, vhost => VHOST, private => 1 }, $class;
 
 	push @private, $self;
 	$self->_script('start', $certificates ? $certificates->directory : ());
 	$self->{env} = _read_env($directory);
-	$self->_script('vhosts', 1);
+	$self->_script('vhosts', VHOST);
 	return $self;
 }
 

@@ -1,6 +1,6 @@
 # A message that comes again changes nothing: whether the producer sends it
 # again, or the broker does because it heard no acknowledgement (here, before
-# the events were committed; 029 has the same after the commit).
+# the events were committed; 012 has the same after the commit).
 
 use strict;
 use warnings FATAL => 'all';

@@ -147,7 +147,7 @@ cured(
 refused('plaintext port', '08001', qr/does not speak TLS on this port/,
 	'cdr_service.amqp_uri' => $broker->tls_uri(port => $broker->port));
 refused('TLS port', '08001', qr/amqps:\/\//,
-	'cdr_service.amqp_uri' => "amqp://guest:guest\@$by_address/t1");
+	'cdr_service.amqp_uri' => "amqp://guest:guest\@$by_address/" . $broker->vhost);
 cured('wrong port');
 
 my $old = CdrService::FakeBroker->old_tls($certificates);
@@ -181,7 +181,9 @@ $broker->ctl('eval',
 	'ok = rabbit_auth_backend_internal:put_user(#{name => <<"telephony">>,'
 	  . ' password => <<>>, tags => <<>>}, <<"test">>),'
 	  . ' ok = rabbit_auth_backend_internal:set_permissions(<<"telephony">>,'
-	  . ' <<"t1">>, <<".*">>, <<".*">>, <<".*">>, <<"test">>).');
+	  . ' <<"'
+	  . $broker->vhost
+	  . '">>, <<".*">>, <<".*">>, <<".*">>, <<"test">>).');
 consumes('EXTERNAL', $by_name, 'cdr_service.amqp_uri' => $nobody, %own);
 like($broker->ctl('list_connections', 'user', 'auth_mechanism'),
 	qr/^telephony\tEXTERNAL/m, 'EXTERNAL: as whom the certificate names');

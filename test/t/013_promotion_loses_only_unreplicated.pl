@@ -1,6 +1,6 @@
 # What asynchronous replication costs when a standby takes over: exactly the
 # events that the old primary acknowledged and did not get across, before it
-# was cut off, or after it came back to life beside the new one.  (029: with
+# was cut off, or after it came back to life beside the new one.  (012: with
 # synchronous replication, none.)
 
 use strict;

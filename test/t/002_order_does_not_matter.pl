@@ -7,7 +7,6 @@ use warnings FATAL => 'all';
 
 use Test::More;
 
-use CdrService::Broker;
 use CdrService::Fixture;
 use CdrService::RandomCalls qw(random_events count_distinct);
 
@@ -22,10 +21,8 @@ cmp_ok($distinct, '<', scalar @messages, "seed $seed: there are duplicates");
 foreach my $workers (1, 4)
 {
 	my $name = "seed $seed, $calls calls, $workers workers";
-	# one vhost each: the number of this file, and 20 more
 	my $cdr = CdrService::Fixture->new(
 		"workers_$workers",
-		broker => CdrService::Broker->shared($workers == 1 ? 0 : 20),
 		# small batches and a small prefetch share the calls out among workers
 		config => "cdr_service.workers = $workers\n"
 		  . "cdr_service.batch_size = 50\ncdr_service.prefetch = 50\n");

@@ -92,7 +92,7 @@ $cdr->wait_for_state('backing off');
 drop_is_quick('backing off');
 $cdr->set('cdr_service.amqp_uri' => $uri);
 
-# (006: once paused, the worker lets its own database go)
+# (016: once paused, the worker lets its own database go)
 like(
 	$cdr->error_of('DROP DATABASE postgres', 'template1'),
 	qr/being accessed by other users.*There is 1 other session/s,
