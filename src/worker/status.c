@@ -18,17 +18,21 @@
 #include "base/guc.h"
 #include "worker/stats.h"
 
+/* Those of cdr_status(), in status.sql. */
+#define STATUS_COLUMNS 20
+
 /* One row of cdr_status() while its columns are filled in. */
 typedef struct StatusRow
 {
-	Datum values[20];
-	bool  nulls[20];
+	Datum values[STATUS_COLUMNS];
+	bool  nulls[STATUS_COLUMNS];
 	int	  count;
 } StatusRow;
 
 static void
 status_put(StatusRow *row, Datum value, bool isnull)
 {
+	Assert(row->count < STATUS_COLUMNS);
 	row->values[row->count] = value;
 	row->nulls[row->count++] = isnull;
 }
