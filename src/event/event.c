@@ -54,16 +54,6 @@ static const struct
 	{"network_failure", "network"},
 };
 
-const CdrReason *
-cdr_no_event(int sqlerrcode, const char *message)
-{
-	CdrReason *reason = palloc0(sizeof(CdrReason));
-
-	reason->sqlerrcode = sqlerrcode;
-	reason->message = message;
-	return reason;
-}
-
 static const char *
 hangup_source_of(const char *cause)
 {
