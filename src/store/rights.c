@@ -37,16 +37,16 @@ refuse_code_of(Oid role, Oid relation, const char *what)
 {
 	if (superuser_arg(role))
 		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("cannot write table \"%s\" with the rights of a superuser",
-					get_rel_name(relation)),
-			 errdetail("Role \"%s\" owns %s, and could run code with these "
-					   "rights.",
-					   GetUserNameFromId(role, true), what),
-			 errhint("Set cdr_service.role to a role that only has the rights "
-					 "that it needs, or give such a role all of the "
-					 "tables.")));
+	ereport(
+		ERROR,
+		(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+		 errmsg("role \"%s\" could gain the rights of a superuser "
+				"through table \"%s\"",
+				GetUserNameFromId(role, true), get_rel_name(relation)),
+		 errdetail("It owns %s, and cdr_service writes as a superuser.", what),
+		 errhint("Set cdr_service.role to a role that only has the rights "
+				 "that it needs, or give such a role all of the "
+				 "tables.")));
 }
 
 /* The functions of a table's triggers, but those of its foreign keys. */
@@ -73,7 +73,7 @@ check_triggers(Oid relation)
 		if (!HeapTupleIsValid(function))
 			continue;
 		refuse_code_of(((Form_pg_proc) GETSTRUCT(function))->proowner,
-					   relation, "the function of a trigger on it");
+					   relation, "the function of a trigger on the table");
 		ReleaseSysCache(function);
 	}
 	systable_endscan(scan);
@@ -92,7 +92,7 @@ check_code(Oid relation)
 	if (!HeapTupleIsValid(tuple))
 		return;
 	class = (Form_pg_class) GETSTRUCT(tuple);
-	refuse_code_of(class->relowner, relation, "it");
+	refuse_code_of(class->relowner, relation, "the table");
 	if (class->relhastriggers)
 		check_triggers(relation);
 	ReleaseSysCache(tuple);
