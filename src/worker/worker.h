@@ -32,7 +32,7 @@ typedef struct CdrWorker
 } CdrWorker;
 
 /* The life of a worker that is connected to its database; never returns. */
-extern void cdr_worker_run(CdrWorker *worker) pg_attribute_noreturn();
+extern void cdr_worker_run(CdrWorker *worker);
 
 /* Milliseconds until a time, at least 0. */
 extern long cdr_milliseconds_until(TimestampTz time);
