@@ -31,7 +31,14 @@ typedef struct CdrMessage
 	const char *routing_key; /* printable NUL-terminated UTF-8, or NULL */
 	const char *message_id;	 /* AMQP message-id, raw bytes, or NULL */
 	size_t		message_id_length;
-	const char *headers;		/* AMQP headers as ASCII JSON, or NULL */
+	const char *headers; /* AMQP headers as ASCII JSON, or NULL */
+
+	/* more AMQP properties, and the exchange: as routing_key, NULL if absent */
+	const char *content_type;
+	const char *content_encoding;
+	const char *type;
+	const char *exchange;
+
 	TimestampTz property_time;	/* AMQP timestamp, or CDR_NO_TIME */
 	TimestampTz received_at;	/* when we got it */
 	bool		redelivered;	/* the broker has delivered it before */

@@ -3,7 +3,8 @@
  * event.c
  *	  Bytes to a typed event: what all forms of the wire have in common.
  *
- * A form (json.c) reads the body into fields; here the event is made of them.
+ * form.c has the body read into fields, by whichever form it has; here the
+ * event is made of them.
  * Nothing here throws: a message that is no event is a value, the reason, and
  * the caller decides.
  *
@@ -22,8 +23,14 @@
 #include "base/identity.h"
 #include "event/event.h"
 #include "event/fields.h"
-#include "event/json.h"
+#include "event/form.h"
 #include "event/number.h"
+
+/*
+ * Whom a web session calls.  It is talked to from its start on, and nobody
+ * says that it was answered.
+ */
+#define WEB_SESSION_CALLEE "ai-pipeline"
 
 /* The types that shape a call; all others are only logged and counted. */
 static const struct
@@ -87,6 +94,8 @@ make_call_started(const CdrFields *fields, const CdrEventOptions *options,
 								 options->extension_digits);
 	event->user_id = fields->matched_user_id;
 	set_contact_id(event, fields->matched_contact_id);
+	event->answers = event->callee_number != NULL &&
+					 strcmp(event->callee_number, WEB_SESSION_CALLEE) == 0;
 }
 
 /* What the event's type makes of its fields. */
@@ -119,6 +128,8 @@ make_kind(const CdrFields *fields, const CdrEventOptions *options,
 			event->recording_url = fields->recording_url;
 			break;
 		case CDR_CALL_ANSWERED:
+			event->answers = true;
+			break;
 		case CDR_OTHER:
 			break;
 	}
@@ -139,6 +150,7 @@ make_common(const CdrFields *fields, CdrEvent *event)
 	if (fields->call_id != NULL)
 		event->call_id = fields->call_id;
 
+	event->is_json = fields->is_json;
 	event->time_is_own = fields->time != CDR_NO_TIME;
 	if (event->time_is_own)
 		event->time = fields->time;
@@ -148,21 +160,20 @@ make_common(const CdrFields *fields, CdrEvent *event)
 
 /* Whatever the form: what is too large is not looked at. */
 static const CdrReason *
-read_body(const CdrMessage *message, const CdrEventOptions *options,
-		  CdrFields *fields)
+check_size(const CdrMessage *message, const CdrEventOptions *options)
 {
-	if (message->body_size > options->max_event_size)
-		return cdr_no_event(
-			ERRCODE_PROGRAM_LIMIT_EXCEEDED,
-			psprintf("event of " UINT64_FORMAT " bytes is larger than "
-					 "cdr_service.max_event_size (%zu bytes)",
-					 message->body_size, options->max_event_size));
-	return cdr_json_read(message->body, message->body_length, fields);
+	if (message->body_size <= options->max_event_size)
+		return NULL;
+	return cdr_no_event(ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+						psprintf("event of " UINT64_FORMAT
+								 " bytes is larger than "
+								 "cdr_service.max_event_size (%zu bytes)",
+								 message->body_size, options->max_event_size));
 }
 
-bool
-cdr_event_parse(const CdrMessage *message, const CdrEventOptions *options,
-				CdrEvent *event)
+static bool
+parse_event(const CdrMessage *message, const CdrEventOptions *options,
+			CdrFormReader *read, CdrEvent *event)
 {
 	CdrFields fields = {.time = CDR_NO_TIME};
 
@@ -176,7 +187,9 @@ cdr_event_parse(const CdrMessage *message, const CdrEventOptions *options,
 		cdr_identity_of(message->message_id, message->message_id_length,
 						message->body, message->body_length, &event->id);
 
-	event->reason = read_body(message, options, &fields);
+	event->reason = check_size(message, options);
+	if (event->reason == NULL)
+		event->reason = read(message, &fields);
 	if (event->reason != NULL)
 		return false;
 
@@ -190,4 +203,18 @@ cdr_event_parse(const CdrMessage *message, const CdrEventOptions *options,
 	else
 		make_kind(&fields, options, event);
 	return event->reason == NULL;
+}
+
+bool
+cdr_event_parse(const CdrMessage *message, const CdrEventOptions *options,
+				CdrEvent *event)
+{
+	return parse_event(message, options, cdr_form_read, event);
+}
+
+bool
+cdr_event_parse_json(const CdrMessage *message, const CdrEventOptions *options,
+					 CdrEvent *event)
+{
+	return parse_event(message, options, cdr_form_read_json, event);
 }

@@ -44,6 +44,8 @@ typedef struct CdrEvent
 
 	const CdrReason *reason; /* why it is no event; NULL: it is one */
 
+	bool is_json; /* the body is JSON text; valid if it is an event */
+
 	CdrEventKind kind;
 	TimestampTz	 time;
 	bool		 time_is_own; /* the body says when; else AMQP or receipt */
@@ -51,6 +53,9 @@ typedef struct CdrEvent
 	const char	*type;
 	const char	*trace_id;
 	const char	*tenant_id;
+
+	/* call.answered; call.started of a web session: answered at that time */
+	bool answers;
 
 	/* call.started */
 	const char *caller_number;
@@ -77,5 +82,13 @@ typedef struct CdrEvent
  */
 extern bool cdr_event_parse(const CdrMessage	  *message,
 							const CdrEventOptions *options, CdrEvent *event);
+
+/*
+ * The same for a body that is known to be JSON, as a value of SQL's type json
+ * is: no other form is tried.
+ */
+extern bool
+cdr_event_parse_json(const CdrMessage *message, const CdrEventOptions *options,
+					 CdrEvent *event);
 
 #endif /* CDR_EVENT_H */

@@ -41,6 +41,8 @@ typedef struct CdrFields
 	const char *hangup_source;
 
 	const char *recording_url;
+
+	bool is_json; /* the whole body is JSON text, not what is in it */
 } CdrFields;
 
 /*

@@ -15,7 +15,7 @@
 
 /*
  * Reads a JSON object.  Returns NULL with *fields filled in, or why it is no
- * event, with *fields left as it was.
+ * event, with *fields left as it was.  Leaves is_json alone.
  */
 extern const CdrReason *
 cdr_json_read(const char *text, size_t length, CdrFields *fields);

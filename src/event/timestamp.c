@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * timestamp.c
- *	  RFC 3339 text to a timestamptz.
+ *	  Times of the wire to a timestamptz: RFC 3339 text, seconds since 1970.
  *
  * The server's own parser is not used: what it makes of "now", of
  * "tomorrow" or of "01/02/2026" depends on the clock and on settings, and
@@ -18,6 +18,10 @@
 #include <math.h>
 
 #include "event/timestamp.h"
+
+/* Years 0001 to 9999, in seconds since 1970. */
+#define UNIX_SECONDS_MIN INT64CONST(-62135596800)
+#define UNIX_SECONDS_MAX INT64CONST(253402300799)
 
 /* Reads exactly n digits at *p and steps over them; -1: not digits. */
 static int
@@ -92,10 +96,17 @@ parse_date(const char **p, int64 *days)
 }
 
 /*
- * The fraction of a second after its point, in microseconds (up to 1000000).
- * Rounded through a double, as the server rounds it: 15 digits and a power of
- * ten are exact in one, so the quotient is what strtod() would give.
+ * A fraction of a second in microseconds (up to 1000000).  Rounded through a
+ * double, as the server rounds it: 15 digits and a power of ten are exact in
+ * one, so the quotient is what strtod() would give.
  */
+static int
+round_fraction(double value, double scale)
+{
+	return (int) rint(value / scale * 1000000.0);
+}
+
+/* The fraction of a second after its point. */
 static bool
 parse_fraction(const char **p, int *microseconds)
 {
@@ -111,7 +122,7 @@ parse_fraction(const char **p, int *microseconds)
 			scale *= 10;
 		}
 	}
-	*microseconds = (int) rint(value / scale * 1000000.0);
+	*microseconds = round_fraction(value, scale);
 	return count > 0;
 }
 
@@ -180,5 +191,73 @@ cdr_timestamp_parse(const char *text, TimestampTz *result)
 
 	days -= POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE;
 	*result = days * USECS_PER_DAY + time - offset * USECS_PER_SEC;
+	return true;
+}
+
+/* What a Timestamp of Protobuf may hold. */
+static bool
+is_unix_time(int64 seconds, int32 nanoseconds)
+{
+	return seconds >= UNIX_SECONDS_MIN && seconds <= UNIX_SECONDS_MAX &&
+		   nanoseconds >= 0 && nanoseconds <= 999999999;
+}
+
+bool
+cdr_timestamp_from_unix(int64 seconds, int32 nanoseconds, TimestampTz *result)
+{
+	if (!is_unix_time(seconds, nanoseconds))
+		return false;
+	seconds -= (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY;
+	*result =
+		seconds * USECS_PER_SEC + round_fraction(nanoseconds, 1000000000);
+	return true;
+}
+
+/* The date of a day since 1970-01-01: days_from_civil() the other way. */
+static void
+civil_from_days(int days, int *year, int *month, int *day)
+{
+	int day_of_era;
+	int year_of_era;
+	int day_of_year;
+	int month_from_march;
+
+	days += 719468;
+	day_of_era = days % 146097;
+	year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 -
+				   day_of_era / 146096) /
+				  365;
+	day_of_year =
+		day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+	month_from_march = (5 * day_of_year + 2) / 153;
+	*day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+	*month = month_from_march + (month_from_march < 10 ? 3 : -9);
+	*year = days / 146097 * 400 + year_of_era + (*month <= 2 ? 1 : 0);
+}
+
+bool
+cdr_timestamp_print_unix(int64 seconds, int32 nanoseconds, StringInfo out)
+{
+	int64 of_day;
+	int	  year;
+	int	  month;
+	int	  day;
+
+	if (!is_unix_time(seconds, nanoseconds))
+		return false;
+	of_day = (seconds - UNIX_SECONDS_MIN) % SECS_PER_DAY;
+	civil_from_days((int) ((seconds - of_day) / SECS_PER_DAY), &year, &month,
+					&day);
+	appendStringInfo(out, "\"%04d-%02d-%02dT%02d:%02d:%02d", year, month, day,
+					 (int) (of_day / SECS_PER_HOUR),
+					 (int) (of_day / SECS_PER_MINUTE % MINS_PER_HOUR),
+					 (int) (of_day % SECS_PER_MINUTE));
+	if (nanoseconds % 1000 != 0)
+		appendStringInfo(out, ".%09d", nanoseconds);
+	else if (nanoseconds % 1000000 != 0)
+		appendStringInfo(out, ".%06d", nanoseconds / 1000);
+	else if (nanoseconds != 0)
+		appendStringInfo(out, ".%03d", nanoseconds / 1000000);
+	appendStringInfoString(out, "Z\"");
 	return true;
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * timestamp.h
- *	  RFC 3339 text to a timestamptz, without the server's settings.
+ *	  Times of the wire to a timestamptz, without the server's settings.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,6 +9,7 @@
 #define CDR_TIMESTAMP_H
 
 #include "datatype/timestamp.h"
+#include "lib/stringinfo.h"
 
 /* 0001-01-01T00:00:00Z, which Go prints for a time that was never set. */
 #define CDR_GO_ZERO_TIME                                                 \
@@ -24,5 +25,22 @@
  * for anything else.
  */
 extern bool cdr_timestamp_parse(const char *text, TimestampTz *result);
+
+/*
+ * The same moment from seconds since 1970 and nanoseconds, which count forward
+ * also before 1970, rounded as those of a text are.  Returns false, leaving
+ * *result alone, for years beyond 0001 to 9999 and for nanoseconds beyond 0 to
+ * 999999999.
+ */
+extern bool
+cdr_timestamp_from_unix(int64 seconds, int32 nanoseconds, TimestampTz *result);
+
+/*
+ * Appends the same moment as RFC 3339 text in UTC, in quotes, with 0, 3, 6 or 9
+ * digits of a second.  Returns false, with nothing appended, where
+ * cdr_timestamp_from_unix() does.
+ */
+extern bool
+cdr_timestamp_print_unix(int64 seconds, int32 nanoseconds, StringInfo out);
 
 #endif /* CDR_TIMESTAMP_H */

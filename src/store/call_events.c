@@ -26,18 +26,18 @@
 #define INSERT_EVENTS                                           \
 	"INSERT INTO %1$s.call_events"                              \
 	" (event_time, received_at, event_id, call_id, event_type," \
-	" trace_id, tenant_id, routing_key, payload)"
+	" trace_id, tenant_id, routing_key, payload, body)"
 #define EVENT_TYPES                                                         \
 	{                                                                       \
 		TIMESTAMPTZOID, TIMESTAMPTZOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, \
-			TEXTOID, TEXTOID, JSONOID                                       \
+			TEXTOID, TEXTOID, JSONOID, BYTEAOID                             \
 	}
 
 static CdrStatement insert_events = {
 	.sql = INSERT_EVENTS " SELECT * FROM new_events"
 						 " ON CONFLICT DO NOTHING RETURNING event_id",
 	.rows = "new_events",
-	.ncolumns = 9,
+	.ncolumns = 10,
 	.types = EVENT_TYPES,
 };
 
@@ -45,7 +45,7 @@ static CdrStatement insert_events = {
 static CdrStatement insert_new_events = {
 	.sql = INSERT_EVENTS " SELECT * FROM all_new_events",
 	.rows = "all_new_events",
-	.ncolumns = 9,
+	.ncolumns = 10,
 	.types = EVENT_TYPES,
 };
 
@@ -147,6 +147,8 @@ event_rows(CdrStatement *statement, CdrEvent **events, int count)
 	{
 		const CdrEvent	 *event = events[i];
 		const CdrMessage *message = event->message;
+		Datum			  body = PointerGetDatum(cstring_to_text_with_len(
+						message->body, (int) message->body_length));
 
 		cdr_row_put_time(rows, 0, event->time);
 		cdr_row_put_time(rows, 1, message->received_at);
@@ -156,10 +158,8 @@ event_rows(CdrStatement *statement, CdrEvent **events, int count)
 		cdr_row_put_text(rows, 5, event->trace_id);
 		cdr_row_put_text(rows, 6, event->tenant_id);
 		cdr_row_put_text(rows, 7, message->routing_key);
-		cdr_row_put(rows, 8,
-					PointerGetDatum(cstring_to_text_with_len(
-						message->body, (int) message->body_length)),
-					false);
+		cdr_row_put(rows, 8, body, !event->is_json);
+		cdr_row_put(rows, 9, body, event->is_json);
 		cdr_row_end(rows);
 	}
 	return rows;

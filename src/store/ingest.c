@@ -44,7 +44,7 @@ parse_json(text *json, CdrEvent *event)
 	message->body_size = message->body_length;
 	message->property_time = CDR_NO_TIME;
 	message->received_at = GetCurrentTimestamp();
-	if (!cdr_event_parse(message, &options, event))
+	if (!cdr_event_parse_json(message, &options, event))
 		ereport(ERROR,
 				(errcode(event->reason->sqlerrcode),
 				 errmsg("%s", event->reason->message),

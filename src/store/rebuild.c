@@ -32,7 +32,8 @@ enum
 	LOG_EVENT_TIME,
 	LOG_EVENT_ID,
 	LOG_ROUTING_KEY,
-	LOG_PAYLOAD
+	LOG_PAYLOAD,
+	LOG_BODY
 };
 
 static Datum
@@ -44,7 +45,7 @@ log_value(int row, int column, bool *isnull)
 
 /*
  * The event that a row of the log records.  What identifies and places it is
- * taken from the row; what it says, from its payload.
+ * taken from the row; what it says, from its payload, else from its body.
  */
 static CdrEvent *
 event_from_log(int row, const char *call_id)
@@ -64,8 +65,18 @@ event_from_log(int row, const char *call_id)
 	if (!isnull)
 		message->routing_key = TextDatumGetCString(value);
 	value = log_value(row, LOG_PAYLOAD, &isnull);
-	message->body = isnull ? "" : TextDatumGetCString(value);
-	message->body_length = strlen(message->body);
+	if (isnull)
+	{
+		value = log_value(row, LOG_BODY, &isnull);
+		message->content_type = "application/protobuf";
+	}
+	if (!isnull)
+	{
+		bytea *body = DatumGetByteaPP(value);
+
+		message->body = VARDATA_ANY(body);
+		message->body_length = VARSIZE_ANY_EXHDR(body);
+	}
 	message->body_size = message->body_length;
 
 	/* it was small enough once */
@@ -99,7 +110,8 @@ open_log(void)
 	cdr_tables_require(&tables);
 	portal = SPI_cursor_open_with_args(
 		NULL,
-		psprintf("SELECT call_id, event_time, event_id, routing_key, payload"
+		psprintf("SELECT call_id, event_time, event_id, routing_key,"
+				 " payload, body"
 				 " FROM %s.call_events"
 				 " WHERE call_id OPERATOR(pg_catalog.<>) ''"
 				 " ORDER BY call_id",

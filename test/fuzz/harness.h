@@ -24,6 +24,24 @@
  */
 extern bool harness_event(const char *body, size_t length, CdrEvent *event);
 
+/*
+ * The same of a message with properties; NULL where it has none.  What is read
+ * as Protobuf is also shown as JSON, and has to say the same as that.
+ */
+extern bool
+harness_message(const char *body, size_t length, const char *routing_key,
+				const char *content_type, CdrEvent *event);
+
+/* Shows a body as JSON, checks it; NULL where it is no Protobuf. */
+extern const char *
+harness_show(const char *body, size_t length, const char *type);
+
+/* Shows an event that was read as Protobuf, and reads that. */
+extern void harness_protobuf(const CdrMessage *message, const CdrEvent *event);
+
+/* What two events say must be the same, apart from where it comes from. */
+extern void harness_same_facts(const CdrEvent *a, const CdrEvent *b);
+
 /* Reads a number out of a URI, checks it; NULL where there is none. */
 extern const char *harness_number(const char *uri);
 

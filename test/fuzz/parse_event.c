@@ -7,13 +7,33 @@
  * A file is the body of a message.  Of a file named *.events, *.uris or *.times
  * each line is a body, a URI or a timestamp.
  *
+ * Of a file named *.protobuf each line is a message: a name, the routing key,
+ * the content type ("-": none) and the body, as hexadecimal digits ("-": none).
+ * Each is also read when it is cut off at every byte, and with every byte
+ * changed.  With --show, such files are shown as JSON instead; with --write,
+ * each body becomes a file, for the fuzzer to begin with.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres_fe.h"
 
+#include <ctype.h>
+
 #include "arena.h"
 #include "harness.h"
 #include "event/number.h"
+
+/* A message of a file of those. */
+typedef struct Message
+{
+	char		name[80];
+	char		routing_key[256];
+	char		content_type[80];
+	const char *key;  /* NULL where there is none */
+	const char *type; /* likewise */
+	char	   *body;
+	size_t		length;
+} Message;
 
 static const char *const kinds[] = {"other", "started",	   "answered",
 									"ended", "identified", "recording"};
@@ -158,6 +178,114 @@ parse_time(const char *line)
 		printf("  %s -> none\n", line);
 }
 
+/* Reads the line of a message; its body is malloc()ed. */
+static void
+read_message(const char *line, Message *message)
+{
+	size_t size = strlen(line) / 2 + 1;
+	int	   start;
+
+	if (sscanf(line, "%79s %255s %79s %n", message->name, message->routing_key,
+			   message->content_type, &start) != 3)
+	{
+		fprintf(stderr, "parse_event: no message: %s\n", line);
+		exit(1);
+	}
+	message->key =
+		strcmp(message->routing_key, "-") == 0 ? NULL : message->routing_key;
+	message->type =
+		strcmp(message->content_type, "-") == 0 ? NULL : message->content_type;
+	message->body = malloc(size);
+	if (message->body == NULL)
+		abort();
+	message->length = 0;
+	for (const char *p = line + start;
+		 isxdigit((unsigned char) p[0]) && isxdigit((unsigned char) p[1]);
+		 p += 2)
+	{
+		char digits[3] = {p[0], p[1], '\0'};
+
+		message->body[message->length++] = (char) strtol(digits, NULL, 16);
+	}
+}
+
+/* The same message, cut off and with bytes changed, keeps the promises. */
+static void
+break_message(const Message *message)
+{
+	static const char changes[] = {'\x01', '\x08', '\x80', '\xff'};
+	CdrEvent		  event;
+
+	for (size_t i = 0; i < message->length; i++)
+	{
+		char byte = message->body[i];
+
+		harness_message(message->body, i, message->key, message->type, &event);
+		for (int k = 0; k < (int) lengthof(changes); k++)
+		{
+			message->body[i] = byte ^ changes[k];
+			harness_message(message->body, message->length, message->key,
+							message->type, &event);
+			arena_reset();
+		}
+		message->body[i] = byte;
+	}
+}
+
+static void
+parse_message(const char *line)
+{
+	Message	 message;
+	CdrEvent event;
+
+	read_message(line, &message);
+	printf("  %s\n    ", message.name);
+	if (harness_message(message.body, message.length, message.key,
+						message.type, &event))
+		print_event(&event);
+	else
+		print_failure(&event);
+	print_id(&event);
+	break_message(&message);
+	free(message.body);
+}
+
+static void
+show_message(const char *line)
+{
+	Message		message;
+	const char *shown;
+
+	read_message(line, &message);
+	shown = harness_show(message.body, message.length, message.key);
+	printf("  %s\n    %s\n", message.name, shown == NULL ? "none" : shown);
+	free(message.body);
+}
+
+/* The directory for write_message(). */
+static const char *directory;
+
+/* The body as a file, for the fuzzer to begin with. */
+static void
+write_message(const char *line)
+{
+	Message message;
+	char   *path;
+	FILE   *file;
+
+	read_message(line, &message);
+	path = psprintf("%s/%s", directory, message.name);
+	file = fopen(path, "wb");
+	if (file == NULL ||
+		fwrite(message.body, 1, message.length, file) != message.length ||
+		fclose(file) != 0)
+	{
+		perror(path);
+		exit(1);
+	}
+	free(message.body);
+}
+
 static void
 parse_lines(const char *name, char *bytes, size_t length,
 			void (*parse)(const char *))
@@ -182,6 +310,14 @@ parse_lines(const char *name, char *bytes, size_t length,
 	}
 }
 
+static const char *
+base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash == NULL ? path : slash + 1;
+}
+
 static bool
 has_suffix(const char *name, const char *suffix)
 {
@@ -191,35 +327,65 @@ has_suffix(const char *name, const char *suffix)
 	return n >= m && strcmp(name + n - m, suffix) == 0;
 }
 
+/* The files of messages, with no other files among them. */
+static int
+each_message(int count, char **paths, void (*use)(const char *))
+{
+	for (int i = 0; i < count; i++)
+	{
+		size_t length;
+		char  *bytes = read_file(paths[i], &length);
+
+		parse_lines(base_name(paths[i]), bytes, length, use);
+		free(bytes);
+		arena_reset();
+	}
+	return 0;
+}
+
+static void
+parse_file(const char *path)
+{
+	const char *name = base_name(path);
+	size_t		length;
+	char	   *bytes = read_file(path, &length);
+
+	if (has_suffix(name, ".events"))
+		parse_lines(name, bytes, length, parse_event);
+	else if (has_suffix(name, ".uris"))
+		parse_lines(name, bytes, length, parse_uri);
+	else if (has_suffix(name, ".times"))
+		parse_lines(name, bytes, length, parse_time);
+	else if (has_suffix(name, ".protobuf"))
+		parse_lines(name, bytes, length, parse_message);
+	else
+	{
+		printf("%s:\n    ", name);
+		parse_body(bytes, length);
+	}
+	free(bytes);
+	arena_reset();
+}
+
 int
 main(int argc, char **argv)
 {
-	if (argc < 2)
+	if (argc > 2 && strcmp(argv[1], "--show") == 0)
+		return each_message(argc - 2, argv + 2, show_message);
+	if (argc > 3 && strcmp(argv[1], "--write") == 0)
 	{
-		fprintf(stderr, "usage: parse_event FILE...\n");
+		directory = argv[2];
+		return each_message(argc - 3, argv + 3, write_message);
+	}
+	if (argc < 2 || argv[1][0] == '-')
+	{
+		fprintf(stderr, "usage: parse_event FILE...\n"
+						"       parse_event --show FILE...\n"
+						"       parse_event --write DIRECTORY FILE...\n");
 		return 2;
 	}
 	printf("calendar: %d days\n", harness_calendar());
 	for (int i = 1; i < argc; i++)
-	{
-		const char *slash = strrchr(argv[i], '/');
-		const char *name = slash == NULL ? argv[i] : slash + 1;
-		size_t		length;
-		char	   *bytes = read_file(argv[i], &length);
-
-		if (has_suffix(name, ".events"))
-			parse_lines(name, bytes, length, parse_event);
-		else if (has_suffix(name, ".uris"))
-			parse_lines(name, bytes, length, parse_uri);
-		else if (has_suffix(name, ".times"))
-			parse_lines(name, bytes, length, parse_time);
-		else
-		{
-			printf("%s:\n    ", name);
-			parse_body(bytes, length);
-		}
-		free(bytes);
-		arena_reset();
-	}
+		parse_file(argv[i]);
 	return 0;
 }

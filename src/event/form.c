@@ -1,0 +1,213 @@
+/*-------------------------------------------------------------------------
+ *
+ * form.c
+ *	  Which form of the wire a message has.
+ *
+ * The forms are asked in turn, those that properties tell before those that
+ * the bytes tell.  A dead letter has lost its properties, so the bytes alone
+ * must do for what needs no properties to be understood.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifdef FRONTEND
+#include "postgres_fe.h"
+#else
+#include "postgres.h"
+#endif
+
+#include "event/form.h"
+#include "event/json.h"
+#include "event/protobuf.h"
+
+static bool
+is_one_of(const char *word, size_t length, const char *const *words)
+{
+	for (; *words != NULL; words++)
+	{
+		if (strlen(*words) == length &&
+			pg_strncasecmp(*words, word, length) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The length of a content type without its parameters. */
+static size_t
+media_type_length(const char *content_type)
+{
+	return strcspn(content_type, "; \t");
+}
+
+/* ------------------------------------------------------------------------
+ * What tells a form
+ * ------------------------------------------------------------------------
+ */
+
+static bool
+is_compressed(const CdrMessage *message)
+{
+	static const char *const encodings[] = {
+		"gzip", "x-gzip", "deflate", "compress", "br", "zstd", NULL};
+	const char *encoding = message->content_encoding;
+
+	return encoding != NULL &&
+		   is_one_of(encoding, strlen(encoding), encodings);
+}
+
+static bool
+is_labelled_protobuf(const CdrMessage *message)
+{
+	static const char *const types[] = {
+		"application/protobuf", "application/x-protobuf",
+		"application/vnd.google.protobuf", NULL};
+	const char *type = message->content_type;
+
+	return type != NULL && is_one_of(type, media_type_length(type), types);
+}
+
+static bool
+is_labelled_json(const CdrMessage *message)
+{
+	static const char *const types[] = {"application/json", "text/json", NULL};
+	const char				*type = message->content_type;
+	size_t					 length;
+
+	if (type == NULL)
+		return false;
+	length = media_type_length(type);
+	return is_one_of(type, length, types) ||
+		   (length > 5 && pg_strncasecmp(type + length - 5, "+json", 5) == 0);
+}
+
+/* The first byte after JSON's white space is a brace. */
+static bool
+begins_like_json(const CdrMessage *message)
+{
+	for (size_t i = 0; i < message->body_length; i++)
+	{
+		char c = message->body[i];
+
+		if (c != ' ' && c != '\t' && c != '\r' && c != '\n')
+			return c == '{';
+	}
+	return false;
+}
+
+static bool
+is_anything(const CdrMessage *message)
+{
+	return true;
+}
+
+/* ------------------------------------------------------------------------
+ * How it is read
+ * ------------------------------------------------------------------------
+ */
+
+static const CdrReason *
+read_compressed(const CdrMessage *message, CdrFields *fields)
+{
+	return cdr_no_event(
+		ERRCODE_INVALID_BINARY_REPRESENTATION,
+		psprintf("event is compressed (content encoding \"%s\")",
+				 message->content_encoding));
+}
+
+static const CdrReason *
+read_protobuf(const CdrMessage *message, CdrFields *fields)
+{
+	return cdr_protobuf_read(message->body, message->body_length,
+							 message->routing_key, fields);
+}
+
+const CdrReason *
+cdr_form_read_json(const CdrMessage *message, CdrFields *fields)
+{
+	const CdrReason *reason =
+		cdr_json_read(message->body, message->body_length, fields);
+
+	fields->is_json = reason == NULL;
+	return reason;
+}
+
+/* Is that the reason of what is no JSON at all, rather than no event? */
+static bool
+is_no_json(const CdrReason *reason)
+{
+	return reason->sqlerrcode == ERRCODE_INVALID_TEXT_REPRESENTATION ||
+		   reason->sqlerrcode == ERRCODE_CHARACTER_NOT_IN_REPERTOIRE;
+}
+
+/*
+ * Protobuf that nothing tells to be that.  Short texts can be read as it, too
+ * ("hi"), with nothing in it that an event would say.
+ */
+static const CdrReason *
+read_likely_protobuf(const CdrMessage *message, CdrFields *fields)
+{
+	const CdrReason *reason = read_protobuf(message, fields);
+
+	if (reason == NULL && fields->type == NULL && fields->trace_id == NULL &&
+		fields->call_id == NULL && fields->tenant_id == NULL &&
+		fields->time == CDR_NO_TIME)
+		return cdr_no_event(ERRCODE_INVALID_BINARY_REPRESENTATION,
+							"event is Protobuf in which no field is known");
+	return reason;
+}
+
+/*
+ * What begins like JSON is Protobuf all the same if it is no JSON and can be
+ * read as that: a type of 123 bytes makes a message begin with "\n{".
+ */
+static const CdrReason *
+read_likely_json(const CdrMessage *message, CdrFields *fields)
+{
+	const CdrReason *reason = cdr_form_read_json(message, fields);
+
+	if (reason == NULL || is_labelled_json(message) || !is_no_json(reason))
+		return reason;
+	return read_likely_protobuf(message, fields) == NULL ? NULL : reason;
+}
+
+/* Without a hint: Protobuf, if it can be read as that. */
+static const CdrReason *
+read_unlabelled(const CdrMessage *message, CdrFields *fields)
+{
+	const CdrReason *reason = read_likely_protobuf(message, fields);
+	const CdrReason *json_reason;
+	CdrReason		*neither;
+
+	if (reason == NULL ||
+		reason->sqlerrcode != ERRCODE_INVALID_BINARY_REPRESENTATION)
+		return reason;
+	json_reason = cdr_form_read_json(message, fields);
+	if (is_labelled_json(message) || !is_no_json(json_reason))
+		return json_reason;
+	neither = palloc(sizeof(CdrReason));
+	*neither = *reason;
+	neither->message = "event is neither a JSON object nor Protobuf";
+	neither->detail = reason->message;
+	return neither;
+}
+
+/* The forms, in the order in which they are asked; the first that fits. */
+static const struct
+{
+	bool (*fits)(const CdrMessage *message);
+	CdrFormReader *read;
+} forms[] = {
+	{is_compressed, read_compressed},
+	{is_labelled_protobuf, read_protobuf},
+	{begins_like_json, read_likely_json},
+	{is_anything, read_unlabelled},
+};
+
+const CdrReason *
+cdr_form_read(const CdrMessage *message, CdrFields *fields)
+{
+	int i = 0;
+
+	while (!forms[i].fits(message))
+		i++;
+	return forms[i].read(message, fields);
+}
