@@ -98,7 +98,8 @@ WITH called AS (
 		   count(*) AS event_count,
 		   min(time) AS first_event_time,
 		   max(time) AS last_event_time,
-		   min(time) FILTER (WHERE type = 'call.answered') AS answer_time
+		   min(time) FILTER (WHERE type = 'call.answered'
+				OR type = 'call.started' AND callee = 'ai-pipeline') AS answer_time
 	FROM reference_events
 	WHERE call_id <> ''
 	GROUP BY call_id),

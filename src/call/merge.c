@@ -120,18 +120,22 @@ add_recording(CdrCall *call, const CdrEvent *event)
 	call->recording_url = event->recording_url;
 }
 
+static void
+add_answer(CdrCall *call, const CdrEvent *event)
+{
+	if (call->answer_time == CDR_NO_TIME || event->time < call->answer_time)
+		call->answer_time = event->time;
+}
+
 void
 cdr_call_add(CdrCall *call, const CdrEvent *event)
 {
+	if (event->answers)
+		add_answer(call, event);
 	switch (event->kind)
 	{
 		case CDR_CALL_STARTED:
 			add_started(call, event);
-			break;
-		case CDR_CALL_ANSWERED:
-			if (call->answer_time == CDR_NO_TIME ||
-				event->time < call->answer_time)
-				call->answer_time = event->time;
 			break;
 		case CDR_CALL_ENDED:
 			add_ended(call, event);
@@ -142,6 +146,7 @@ cdr_call_add(CdrCall *call, const CdrEvent *event)
 		case CDR_RECORDING_AVAILABLE:
 			add_recording(call, event);
 			break;
+		case CDR_CALL_ANSWERED:
 		case CDR_OTHER:
 			break;
 	}
