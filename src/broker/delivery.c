@@ -42,9 +42,7 @@ void
 cdr_assembly_init(CdrAssembly *assembly)
 {
 	memset(assembly, 0, sizeof(CdrAssembly));
-	initStringInfo(&assembly->routing_key);
-	initStringInfo(&assembly->message_id);
-	initStringInfo(&assembly->headers);
+	initStringInfo(&assembly->texts);
 	initStringInfo(&assembly->body);
 	cdr_assembly_reset(assembly);
 }
@@ -67,13 +65,17 @@ cdr_assembly_reset(CdrAssembly *assembly)
 	assembly->state = CDR_EXPECT_METHOD;
 	assembly->body_size = 0;
 	assembly->body_seen = 0;
-	assembly->has_message_id = false;
-	assembly->has_headers = false;
+	assembly->exchange = -1;
+	assembly->routing_key = -1;
+	assembly->content_type = -1;
+	assembly->content_encoding = -1;
+	assembly->type = -1;
+	assembly->headers = -1;
+	assembly->message_id = -1;
+	assembly->message_id_length = 0;
 	assembly->property_time = CDR_NO_TIME;
 	assembly->delivery_count = 0;
-	reset_buffer(&assembly->routing_key);
-	reset_buffer(&assembly->message_id);
-	reset_buffer(&assembly->headers);
+	reset_buffer(&assembly->texts);
 	reset_buffer(&assembly->body);
 	if (assembly->identity != NULL)
 		cdr_identity_end(assembly->identity, NULL);
@@ -238,10 +240,30 @@ copy_buffer(const StringInfoData *buffer, MemoryContext context)
 	return copy;
 }
 
+/* Where a text begins in a copy of all of them, or NULL. */
+static const char *
+text_at(const char *texts, int offset)
+{
+	return offset < 0 ? NULL : texts + offset;
+}
+
+/* Adds a text to the others; returns where it begins. */
+static int
+add_text(CdrAssembly *assembly, amqp_bytes_t bytes)
+{
+	int offset = assembly->texts.len;
+
+	append_printable(&assembly->texts, bytes, false);
+	appendStringInfoChar(&assembly->texts, '\0');
+	return offset;
+}
+
 static CdrAssembled
 complete(CdrAssembly *assembly, MemoryContext context, uint64 *tag,
 		 CdrMessage *message)
 {
+	const char *texts;
+
 	memset(message, 0, sizeof(CdrMessage));
 	message->received_at = GetCurrentTimestamp();
 	message->property_time = assembly->property_time;
@@ -250,14 +272,15 @@ complete(CdrAssembly *assembly, MemoryContext context, uint64 *tag,
 	message->body_size = assembly->body_size;
 	message->body = copy_buffer(&assembly->body, context);
 	message->body_length = assembly->body.len;
-	message->routing_key = copy_buffer(&assembly->routing_key, context);
-	if (assembly->has_message_id)
-	{
-		message->message_id = copy_buffer(&assembly->message_id, context);
-		message->message_id_length = assembly->message_id.len;
-	}
-	if (assembly->has_headers)
-		message->headers = copy_buffer(&assembly->headers, context);
+	texts = copy_buffer(&assembly->texts, context);
+	message->exchange = text_at(texts, assembly->exchange);
+	message->routing_key = text_at(texts, assembly->routing_key);
+	message->content_type = text_at(texts, assembly->content_type);
+	message->content_encoding = text_at(texts, assembly->content_encoding);
+	message->type = text_at(texts, assembly->type);
+	message->headers = text_at(texts, assembly->headers);
+	message->message_id = text_at(texts, assembly->message_id);
+	message->message_id_length = assembly->message_id_length;
 	if (assembly->identity != NULL)
 	{
 		pg_uuid_t *id = MemoryContextAlloc(context, sizeof(pg_uuid_t));
@@ -277,7 +300,8 @@ add_deliver(CdrAssembly *assembly, const amqp_basic_deliver_t *deliver)
 	cdr_assembly_reset(assembly);
 	assembly->tag = deliver->delivery_tag;
 	assembly->redelivered = deliver->redelivered;
-	append_printable(&assembly->routing_key, deliver->routing_key, false);
+	assembly->exchange = add_text(assembly, deliver->exchange);
+	assembly->routing_key = add_text(assembly, deliver->routing_key);
 	assembly->state = CDR_EXPECT_HEADER;
 	return CDR_INCOMPLETE;
 }
@@ -315,20 +339,31 @@ static void
 add_properties(CdrAssembly					 *assembly,
 			   const amqp_basic_properties_t *properties)
 {
+	StringInfo texts = &assembly->texts;
+
+	if (properties->_flags & AMQP_BASIC_CONTENT_TYPE_FLAG)
+		assembly->content_type = add_text(assembly, properties->content_type);
+	if (properties->_flags & AMQP_BASIC_CONTENT_ENCODING_FLAG)
+		assembly->content_encoding =
+			add_text(assembly, properties->content_encoding);
+	if (properties->_flags & AMQP_BASIC_TYPE_FLAG)
+		assembly->type = add_text(assembly, properties->type);
 	if (properties->_flags & AMQP_BASIC_MESSAGE_ID_FLAG)
 	{
-		assembly->has_message_id = true;
-		appendBinaryStringInfo(&assembly->message_id,
-							   properties->message_id.bytes,
+		assembly->message_id = texts->len;
+		assembly->message_id_length = properties->message_id.len;
+		appendBinaryStringInfo(texts, properties->message_id.bytes,
 							   (int) properties->message_id.len);
+		appendStringInfoChar(texts, '\0');
 	}
 	if (properties->_flags & AMQP_BASIC_TIMESTAMP_FLAG)
 		assembly->property_time = time_from_unix(properties->timestamp);
 	if ((properties->_flags & AMQP_BASIC_HEADERS_FLAG) &&
 		properties->headers.num_entries > 0)
 	{
-		assembly->has_headers = true;
-		append_table(&assembly->headers, properties->headers, 0);
+		assembly->headers = texts->len;
+		append_table(texts, properties->headers, 0);
+		appendStringInfoChar(texts, '\0');
 		if (assembly->redelivered)
 			assembly->delivery_count = delivery_count(properties->headers);
 	}
@@ -344,8 +379,9 @@ add_header(CdrAssembly *assembly, const amqp_frame_t *frame)
 	if (assembly->body_size > CDR_BODY_MAX)
 	{
 		assembly->identity = cdr_identity_begin();
-		cdr_identity_add(assembly->identity, assembly->message_id.data,
-						 assembly->message_id.len);
+		cdr_identity_add(assembly->identity,
+						 assembly->texts.data + Max(assembly->message_id, 0),
+						 assembly->message_id_length);
 	}
 	assembly->state = CDR_EXPECT_BODY;
 	return CDR_INCOMPLETE;

@@ -32,12 +32,19 @@ typedef struct CdrAssembly
 	int64		   delivery_count;
 	uint64		   body_size; /* announced */
 	uint64		   body_seen; /* so far */
-	StringInfoData routing_key;
-	StringInfoData message_id;
-	StringInfoData headers;
 	StringInfoData body;
-	bool		   has_message_id;
-	bool		   has_headers;
+
+	/* what else is known of it, NUL-terminated one after the other, and where
+	 * in these each begins; negative: absent */
+	StringInfoData texts;
+	int			   exchange;
+	int			   routing_key;
+	int			   content_type;
+	int			   content_encoding;
+	int			   type;
+	int			   headers;
+	int			   message_id; /* raw bytes, message_id_length of them */
+	size_t		   message_id_length;
 	TimestampTz	   property_time;
 	EVP_MD_CTX	  *identity; /* of a giant, else NULL */
 } CdrAssembly;
