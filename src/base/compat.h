@@ -69,6 +69,11 @@ cdr_json_lexer_free(JsonLexContext *lex)
 #include "utils/memutils.h"
 #include "utils/wait_event.h"
 
+/* Since 16, postgres.h leaves the inside of varlena values to this. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
 /* A wait event set that lives until it is freed, not until a query ends. */
 static inline WaitEventSet *
 cdr_create_wait_event_set(int nevents)

@@ -1,3 +1,11 @@
+CREATE FUNCTION @extschema@.cdr_event_json(body bytea, event_type text DEFAULT NULL)
+RETURNS json
+LANGUAGE C IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cdr_event_json';
+
+COMMENT ON FUNCTION @extschema@.cdr_event_json(bytea, text) IS
+'the body of an event in Protobuf as JSON, for people; NULL if it is no Protobuf';
+
 CREATE FUNCTION @extschema@.cdr_call_history(
 	call_id text,
 	OUT event_time timestamptz,
@@ -19,20 +27,31 @@ AS $$
 						   COALESCE(c.callee_number, 'somebody'))
 				WHEN 'call.answered' THEN 'answered'
 				WHEN 'call.ended' THEN
-					format('ended: %s', COALESCE(e.payload ->> 'reason', 'no cause given'))
+					format('ended: %s', COALESCE(said.reason, 'no cause given'))
 				WHEN 'call.recording.available' THEN
-					format('recording: %s', COALESCE(e.payload ->> 'recordingUri',
-						   e.payload ->> 'uri', e.payload ->> 'publicUrl', 'no place given'))
+					format('recording: %s', COALESCE(said.recording, 'no place given'))
 				WHEN 'user.identified.for_call' THEN
-					format('user %s identified', COALESCE(e.payload ->> 'userId', 'not'))
+					format('user %s identified', COALESCE(said.user_id, 'not'))
 				WHEN 'user.created.for_call' THEN
-					format('user %s created', COALESCE(e.payload ->> 'userId', 'not'))
+					format('user %s created', COALESCE(said.user_id, 'not'))
 		   END,
 		   e.received_at,
-		   e.payload
+		   shown.event
 	FROM @extschema@.call_events AS e
 	LEFT JOIN @extschema@.calls AS c
-		ON c.call_id OPERATOR(pg_catalog.=) e.call_id
+		ON c.call_id OPERATOR(pg_catalog.=) e.call_id,
+	LATERAL (SELECT COALESCE(e.payload, @extschema@.cdr_event_json(e.body, e.event_type)))
+		AS shown(event),
+	-- a GenericEvent says what it says in its payload_json
+	LATERAL (SELECT CASE WHEN e.payload IS NULL
+							  AND json_typeof(shown.event -> 'payloadJson') OPERATOR(pg_catalog.=) 'object'
+						 THEN shown.event -> 'payloadJson' ELSE shown.event END)
+		AS inner_event(event),
+	LATERAL (SELECT inner_event.event ->> 'reason',
+					COALESCE(inner_event.event ->> 'recordingUri', inner_event.event ->> 'uri',
+							 inner_event.event ->> 'publicUrl'),
+					COALESCE(inner_event.event ->> 'userId', inner_event.event -> 'user' ->> 'id'))
+		AS said(reason, recording, user_id)
 	WHERE e.call_id OPERATOR(pg_catalog.=) cdr_call_history.call_id
 	ORDER BY e.event_time, e.event_id
 $$;

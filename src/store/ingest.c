@@ -10,9 +10,11 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "utils/array.h"
+#include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "base/compat.h"
 #include "store/bisect.h"
 #include "store/event_options.h"
 #include "store/record.h"
@@ -32,25 +34,38 @@ hint_for(int sqlerrcode)
 		   "\"2026-01-19T22:00:03Z\"}, without \\u0000.";
 }
 
+/* A message of a body, received just now. */
+static CdrMessage *
+make_message(const char *body, size_t length)
+{
+	CdrMessage *message = palloc0(sizeof(CdrMessage));
+
+	message->body = body;
+	message->body_length = length;
+	message->body_size = length;
+	message->property_time = CDR_NO_TIME;
+	message->received_at = GetCurrentTimestamp();
+	return message;
+}
+
+static void
+refuse_message(const CdrReason *reason)
+{
+	ereport(ERROR, (errcode(reason->sqlerrcode), errmsg("%s", reason->message),
+					reason->detail ? errdetail("%s", reason->detail) : 0,
+					errhint("%s", hint_for(reason->sqlerrcode))));
+}
+
 /* Parses the text of a json value; throws if it is no event. */
 static void
 parse_json(text *json, CdrEvent *event)
 {
 	CdrEventOptions options = cdr_event_options();
-	CdrMessage	   *message = palloc0(sizeof(CdrMessage));
 
-	message->body = VARDATA_ANY(json);
-	message->body_length = VARSIZE_ANY_EXHDR(json);
-	message->body_size = message->body_length;
-	message->property_time = CDR_NO_TIME;
-	message->received_at = GetCurrentTimestamp();
-	if (!cdr_event_parse_json(message, &options, event))
-		ereport(ERROR,
-				(errcode(event->reason->sqlerrcode),
-				 errmsg("%s", event->reason->message),
-				 event->reason->detail ? errdetail("%s", event->reason->detail)
-									   : 0,
-				 errhint("%s", hint_for(event->reason->sqlerrcode))));
+	if (!cdr_event_parse_json(
+			make_message(VARDATA_ANY(json), VARSIZE_ANY_EXHDR(json)), &options,
+			event))
+		refuse_message(event->reason);
 }
 
 /* Records understood events, in the caller's transaction; how many were new. */
@@ -107,4 +122,41 @@ cdr_ingest_events(PG_FUNCTION_ARGS)
 		parse_json(DatumGetTextPP(elements[i]), &events[i]);
 	}
 	PG_RETURN_INT64(ingest(events, count));
+}
+
+/* An argument that is text, or NULL. */
+#define TEXT_ARGUMENT(n) \
+	(PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n)))
+
+PG_FUNCTION_INFO_V1(cdr_ingest_message);
+
+Datum
+cdr_ingest_message(PG_FUNCTION_ARGS)
+{
+	CdrEventOptions options = cdr_event_options();
+	CdrEvent		event;
+	CdrMessage	   *message;
+	bytea		   *body;
+
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	body = PG_GETARG_BYTEA_PP(0);
+	message = make_message(VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body));
+	message->routing_key = TEXT_ARGUMENT(1);
+	message->content_type = TEXT_ARGUMENT(2);
+	message->content_encoding = TEXT_ARGUMENT(3);
+	message->type = TEXT_ARGUMENT(4);
+	message->exchange = TEXT_ARGUMENT(5);
+	if (!PG_ARGISNULL(6))
+	{
+		bytea *message_id = PG_GETARG_BYTEA_PP(6);
+
+		message->message_id = VARDATA_ANY(message_id);
+		message->message_id_length = VARSIZE_ANY_EXHDR(message_id);
+	}
+	if (!PG_ARGISNULL(7))
+		message->property_time = PG_GETARG_TIMESTAMPTZ(7);
+	if (!cdr_event_parse(message, &options, &event))
+		refuse_message(event.reason);
+	PG_RETURN_BOOL(ingest(&event, 1) == 1);
 }

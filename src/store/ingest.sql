@@ -18,3 +18,19 @@ AS 'MODULE_PATHNAME', 'cdr_ingest_events';
 COMMENT ON FUNCTION @extschema@.cdr_ingest_events(json[]) IS
 'records events, all or none; returns how many were new';
 
+CREATE FUNCTION @extschema@.cdr_ingest_message(
+	body bytea,
+	routing_key text DEFAULT NULL,
+	content_type text DEFAULT NULL,
+	content_encoding text DEFAULT NULL,
+	type text DEFAULT NULL,
+	exchange text DEFAULT NULL,
+	message_id bytea DEFAULT NULL,
+	property_time timestamptz DEFAULT NULL)
+RETURNS boolean
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cdr_ingest_message';
+
+COMMENT ON FUNCTION @extschema@.cdr_ingest_message(bytea, text, text, text, text, text, bytea, timestamptz) IS
+'records the event of a message, in any form of the wire, as if it came from the broker; false: it was recorded before';
+

@@ -16,6 +16,7 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
+#include "base/compat.h"
 #include "call/merge.h"
 #include "store/call_values.h"
 #include "store/event_options.h"
