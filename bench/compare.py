@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 
-from calls import in_order_of_calls, make_events
+from calls import in_order_of_calls, in_protobuf, make_events
 from contestants import (RIVALS_DATABASE, Contestant, Messages, Service,
                          add_partitions, all_contestants)
 from report import Results, machine
@@ -54,19 +54,21 @@ def say(text: str) -> None:
 
 def make_contestants(servers: Servers, arguments: argparse.Namespace,
                      ) -> list[Contestant]:
-    """The calls, published in three ways, and who is to cope with them."""
+    """The calls, published in four ways, and who is to cope with them."""
     events = make_events(arguments.events, arguments.seed)
     servers.create_database(RIVALS_DATABASE)
     for database in (DATABASE, RIVALS_DATABASE):
         add_partitions(servers, database, events)
     every = Messages(events, servers.directory / "every")
+    protobuf = Messages(in_protobuf(events), servers.directory / "protobuf",
+                        same_as=every)
     in_order = Messages(in_order_of_calls(events),
                         servers.directory / "in_order")
     few = Messages(events[:len(events) // FEW], servers.directory / "few")
     # what the others must come to; and the servers are warm then
-    for messages in (every, in_order, few):
+    for messages in (every, protobuf, in_order, few):
         Service("quorum", messages).run(servers)
-    return all_contestants(every, in_order, few)
+    return all_contestants(every, protobuf, in_order, few)
 
 
 def run_rounds(servers: Servers, contestants: list[Contestant], rounds: int,

@@ -35,18 +35,35 @@ DIGEST_OF_CALLS = ("SELECT md5(string_agg(c::text, chr(10) ORDER BY call_id))"
 # received_at apart, which no two runs share
 DIGEST_OF_LOG = (
     "SELECT md5(string_agg(md5((event_time, event_id, call_id, event_type,"
-    " trace_id, tenant_id, routing_key, payload::text)::text), ''"
+    " trace_id, tenant_id, routing_key, payload::text, body)::text), ''"
     " ORDER BY call_id, event_id)) FROM call_events")
+
+# What both forms of the same events must agree on: all but the identities,
+# which are those of the bytes, and the bytes.
+FACTS_OF_CALLS = (
+    "SELECT md5(string_agg((SELECT jsonb_object_agg(key, value)::text"
+    " FROM jsonb_each(to_jsonb(c)) WHERE key NOT LIKE '%\\_event\\_id'),"
+    " chr(10) ORDER BY call_id)) FROM calls AS c")
+FACTS_OF_LOG = (
+    "SELECT md5(string_agg(md5((event_time, call_id, event_type, trace_id,"
+    " tenant_id, routing_key)::text), ''"
+    " ORDER BY call_id, event_time, event_type)) FROM call_events")
 
 
 class Messages:
-    """Events, and the file that publishes them."""
+    """Events, and the file that publishes them.
 
-    def __init__(self, events: list[Event], path: Path):
+    same_as are the same events in the other form.
+    """
+
+    def __init__(self, events: list[Event], path: Path,
+                 same_as: Messages | None = None):
         self.events = events
         self.path = path
+        self.same_as = same_as
         self.body_bytes = sum(len(event.body) for event in events)
         self.digests: tuple[str, str] | None = None  # set by the service
+        self.facts: tuple[str, str] | None = None  # at the same time
         self._loads: dict[tuple[int, str], Load] = {}
         write_messages(path, events)
 
@@ -108,6 +125,10 @@ def check_tables(servers: Servers, database: str, messages: Messages) -> None:
                servers.value(DIGEST_OF_LOG, database))
     if messages.digests is None:
         messages.digests = digests
+        messages.facts = (servers.value(FACTS_OF_CALLS, database),
+                          servers.value(FACTS_OF_LOG, database))
+        if messages.same_as and messages.facts != messages.same_as.facts:
+            raise BenchError("the forms of the same events do not agree")
     if digests[0] != messages.digests[0]:
         raise BenchError("calls differs from what the service stored")
     if digests[1] != messages.digests[1]:
@@ -146,9 +167,11 @@ class Service(Contestant):
     def __init__(self, queue: str, messages: Messages, *, workers: int = 1,
                  batch: int = BATCH):
         plural = "s" if workers > 1 else ""
-        super().__init__(f"service/{queue}/{workers}/{batch}",
-                         f"service, {workers} worker{plural}", queue, batch,
-                         messages)
+        form = ", Protobuf" if messages.same_as else ""
+        suffix = "/protobuf" if messages.same_as else ""
+        super().__init__(f"service/{queue}/{workers}/{batch}{suffix}",
+                         f"service, {workers} worker{plural}{form}", queue,
+                         batch, messages)
         self.workers = workers
 
     def run(self, servers: Servers) -> Measured:
@@ -335,7 +358,7 @@ def node(script: str, *arguments: str) -> list[str]:
     return ["node", f"{script}.mjs", *arguments]
 
 
-def all_contestants(every: Messages, in_order: Messages,
+def all_contestants(every: Messages, protobuf: Messages, in_order: Messages,
                     few: Messages) -> list[Contestant]:
     """All of them, in the order of a round.
 
@@ -360,6 +383,7 @@ def all_contestants(every: Messages, in_order: Messages,
         Service("quorum", every, workers=4),
         Service("classic", every, workers=2),
         Service("quorum", every, workers=2),
+        Service("quorum", protobuf),
         Service("quorum", every),
         Copy("events", every),
         Copy("calls", every),

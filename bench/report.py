@@ -13,6 +13,7 @@ from contestants import Contestant, Measured
 from servers import BATCH, Servers, run
 
 SERVICE = f"service/quorum/1/{BATCH}"
+PROTOBUF = f"{SERVICE}/protobuf"
 TWO_WORKERS = f"service/quorum/2/{BATCH}"
 COPY = f"copy/events/{BATCH}"
 COPY_MERGED = f"copy/calls/{BATCH}"
@@ -117,6 +118,12 @@ class Results:
                   rate(SERVICE, PER_EVENT)),
             Ratio("two_workers_vs_one", "events/s, 2 workers / 1 worker",
                   rate(TWO_WORKERS, SERVICE)),
+            Ratio("protobuf_vs_json", "events/s, service, Protobuf / JSON",
+                  rate(PROTOBUF, SERVICE)),
+            Ratio("protobuf_cpu_vs_json",
+                  "CPU of worker, Protobuf / JSON",
+                  lambda found: cpu(found[PROTOBUF], "consumer_cpu")
+                  / cpu(found[SERVICE], "consumer_cpu")),
             Ratio("disk_vs_body", "disk space / bytes of the bodies",
                   lambda found: found[SERVICE].disk_bytes_per_event
                   / self.body_bytes),
