@@ -80,6 +80,9 @@ SELECT count(*) FROM (SELECT * FROM good EXCEPT SELECT * FROM calls) AS x;
 -- the story of a call
 SELECT event_time, elapsed, event_type, description FROM cdr_call_history('v1');
 SELECT payload ->> 'eventType' AS type, received_at <= clock_timestamp() AS received FROM cdr_call_history('v2');
+SELECT cdr_ingest_event('{"eventType":"call.recording.available","callId":"w8","recordingUri":"","uri":"s3://r/8"}');
+SELECT cdr_ingest_event('{"eventType":"call.ended","callId":"w9","reason":""}');
+SELECT description FROM cdr_call_history('w8') UNION ALL SELECT description FROM cdr_call_history('w9');
 SELECT count(*) FROM cdr_call_history('nobody''s');
 SELECT count(*) FROM cdr_call_history('');
 SELECT count(*) FROM cdr_call_history(NULL);

@@ -47,10 +47,13 @@ AS $$
 							  AND json_typeof(shown.event -> 'payloadJson') OPERATOR(pg_catalog.=) 'object'
 						 THEN shown.event -> 'payloadJson' ELSE shown.event END)
 		AS inner_event(event),
-	LATERAL (SELECT inner_event.event ->> 'reason',
-					COALESCE(inner_event.event ->> 'recordingUri', inner_event.event ->> 'uri',
-							 inner_event.event ->> 'publicUrl'),
-					COALESCE(inner_event.event ->> 'userId', inner_event.event -> 'user' ->> 'id'))
+	-- an empty string says nothing
+	LATERAL (SELECT NULLIF(inner_event.event ->> 'reason', ''),
+					COALESCE(NULLIF(inner_event.event ->> 'recordingUri', ''),
+							 NULLIF(inner_event.event ->> 'uri', ''),
+							 NULLIF(inner_event.event ->> 'publicUrl', '')),
+					COALESCE(NULLIF(inner_event.event ->> 'userId', ''),
+							 NULLIF(inner_event.event -> 'user' ->> 'id', '')))
 		AS said(reason, recording, user_id)
 	WHERE e.call_id OPERATOR(pg_catalog.=) cdr_call_history.call_id
 	ORDER BY e.event_time, e.event_id
