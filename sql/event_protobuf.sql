@@ -58,6 +58,38 @@ SELECT count(*), count(DISTINCT event_id) FROM call_events;
 -- a json value is never taken for Protobuf
 SELECT cdr_ingest_event('-1.23');
 
+-- any message by SQL, with what the broker would say of it
+\set ended '\\x0a0a63616c6c2e656e6465641a026d312a0462757379'
+SELECT cdr_ingest_message(:'ended') AS new, cdr_ingest_message(:'ended') AS again,
+	cdr_ingest_message(:'ended', message_id => 'another') AS another,
+	cdr_ingest_message(NULL) AS nothing;
+SELECT cdr_ingest_message('\x1a026d312a0462757379', 'call.ended', 'Application/X-Protobuf; charset=binary', '', '', 'sentiric_events', '\xff', '2026-03-08 21:00:00Z');
+SELECT cdr_ingest_message('{"callId":"m1"}', 'call.answered', 'application/json', property_time => '2026-03-08 20:59:00Z');
+SELECT event_type, routing_key, event_time = received_at AS "no time", body, payload
+	FROM call_events WHERE call_id = 'm1' ORDER BY event_type, body;
+-- what is none is an error, and nothing is kept
+SELECT cdr_ingest_message('\x1f8b0800', 'call.ended');
+SELECT cdr_ingest_message('{"callId":"m2"}', 'call.ended', content_encoding => 'gzip');
+SELECT cdr_ingest_message('{"callId":"m2"', 'call.ended');
+SELECT cdr_ingest_message('{"callId":"m2"}', 'call.ended', 'application/protobuf');
+SELECT cdr_ingest_message('', 'call.ended', 'application/protobuf');
+SELECT cdr_ingest_message(decode(concat('1a8002', repeat('78', 256)), 'hex'), 'call.ended');
+SELECT count(*) FROM call_events WHERE call_id LIKE 'm2%';
+
+-- shown to people: every message; NULL for what is none
+\a
+SELECT name, cdr_event_json(body, routing_key) FROM samples
+	WHERE name NOT LIKE 'bad%' ORDER BY name;
+SELECT name, cdr_event_json(body) AS "without a routing key" FROM samples
+	WHERE name IN ('edge_type_missing', 'bad_truncated', 'bad_no_type') ORDER BY name;
+SELECT cdr_event_json(NULL) IS NULL AS "null", cdr_event_json('{"callId":"m1"}') IS NULL AS json,
+	cdr_event_json('', 'call.ended') AS empty;
+\a
+
+-- and the story of a call in two forms
+SELECT elapsed, event_type, description, payload ->> 'eventType' AS shown
+	FROM cdr_call_history('3c26a0d7-51f0-4b6e@192.0.2.14');
+
 DROP TABLE samples;
 SET cdr_service.allow_drop = on;
 DROP EXTENSION cdr_service;
