@@ -9,8 +9,9 @@
  *		routing key TAB properties TAB body
  *
  * Properties are none, or name=value pairs separated by ";": message-id,
- * timestamp (seconds since 1970), content-type, and header:NAME (an integer
- * or text).  The body is the rest of the line as it stands, or decoded when
+ * timestamp (seconds since 1970), content-type, content-encoding, delivery-mode
+ * (1, 2, or "absent", which is transient, too; persistent unless given), and
+ * header:NAME (an integer or text).  The body is the rest of the line as it stands, or decoded when
  * it begins with "base64:".
  *
  * "published N" is printed, and 0 returned, only when the broker has
@@ -351,6 +352,20 @@ parse_property(char *property, Message *message)
 	{
 		properties->_flags |= AMQP_BASIC_CONTENT_TYPE_FLAG;
 		properties->content_type = amqp_cstring_bytes(value);
+	}
+	else if (strcmp(name, "content-encoding") == 0)
+	{
+		properties->_flags |= AMQP_BASIC_CONTENT_ENCODING_FLAG;
+		properties->content_encoding = amqp_cstring_bytes(value);
+	}
+	else if (strcmp(name, "delivery-mode") == 0)
+	{
+		if (strcmp(value, "absent") == 0)
+			properties->_flags &=
+				~(amqp_flags_t) AMQP_BASIC_DELIVERY_MODE_FLAG;
+		else
+			properties->delivery_mode =
+				(uint8_t) parse_number(value, "delivery-mode");
 	}
 	else if (strcmp(name, "timestamp") == 0)
 	{
