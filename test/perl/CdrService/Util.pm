@@ -12,7 +12,7 @@ use IPC::Run;
 use PostgreSQL::Test::Utils ();
 use Time::HiRes             qw(time);
 
-our @EXPORT_OK = qw(repository run poll);
+our @EXPORT_OK = qw(repository run poll bytea copy_file);
 
 # The root of the source tree that this file belongs to.
 sub repository
@@ -34,6 +34,26 @@ sub run
 	  or croak "@$command: $stderr";
 	chomp $stdout;
 	return $stdout;
+}
+
+# Bytes, as SQL reads and prints them.
+sub bytea { return '\x' . unpack 'H*', $_[0]; }
+
+# Rows, each a list of values, in a file that COPY reads.
+sub copy_file
+{
+	my (@rows) = @_;
+	my $file = PostgreSQL::Test::Utils::tempdir('copy') . '/rows';
+
+	PostgreSQL::Test::Utils::append_to_file(
+		$file,
+		join '',
+		map {
+			join("\t",
+				map { defined $_ ? s/([\\\n\t])/\\$1/gr : '\N' } @$_)
+			  . "\n"
+		} @rows);
+	return $file;
 }
 
 # Asks $condition again and again until it says yes.  Dies when it has not
