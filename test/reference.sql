@@ -4,7 +4,9 @@
 -- This knows the rules of the merge and nothing of the code that carries it
 -- out: it reads the payloads, not the columns that the extension made of them
 -- (an event's identity, and the time of an event that carries none, excepted).
--- Numbers are read by regular expressions that cover the forms which the tests
+-- Plain SQL does not read Protobuf: what such a body says is what the test that
+-- sent it says it does, in the table said, which is to be filled before anybody
+-- asks.  A body that is missing there makes no call.  Numbers are read by regular expressions that cover the forms which the tests
 -- use, not every form of RFC 3261.
 --
 -- Everything is made in pg_temp: run it in the session that then asks for
@@ -46,7 +48,9 @@ AS $$
 		   END
 $$;
 
--- The fields of every event, whichever dialect it speaks.
+CREATE TEMP TABLE said (body bytea PRIMARY KEY, event json NOT NULL);
+
+-- The fields of every event, whichever form it has.
 CREATE OR REPLACE TEMP VIEW reference_events AS
 SELECT event_id,
 	   COALESCE(payload ->> 'callId', '') AS call_id,
@@ -83,7 +87,9 @@ SELECT event_id,
 			NULLIF(payload ->> 'recordingUri', ''),
 			NULLIF(payload ->> 'uri', ''),
 			NULLIF(payload ->> 'publicUrl', '')) AS recording
-FROM call_events;
+FROM (SELECT e.event_id, e.routing_key, e.event_time,
+			 COALESCE(e.payload, s.event) AS payload
+	  FROM call_events AS e LEFT JOIN said AS s USING (body)) AS e;
 
 CREATE OR REPLACE FUNCTION pg_temp.reference_contact(id text)
 RETURNS bigint
@@ -98,8 +104,10 @@ WITH called AS (
 		   count(*) AS event_count,
 		   min(time) AS first_event_time,
 		   max(time) AS last_event_time,
+		   -- nobody says that a web session was answered
 		   min(time) FILTER (WHERE type = 'call.answered'
-				OR type = 'call.started' AND callee = 'ai-pipeline') AS answer_time
+							 OR (type = 'call.started'
+								 AND callee = 'ai-pipeline')) AS answer_time
 	FROM reference_events
 	WHERE call_id <> ''
 	GROUP BY call_id),
@@ -135,8 +143,9 @@ SELECT c.call_id,
 				THEN 'ANSWERED'
 			WHEN e.cause IN ('busy', 'user_busy') THEN 'BUSY'
 			WHEN e.cause IN ('failure', 'network_failure') THEN 'FAILED'
-			WHEN e.cause IN ('terminated_by_request', 'system_terminated',
-							 'workflow_hangup') THEN 'CANCELED'
+			WHEN e.cause IN ('cancelled', 'terminated_by_request',
+							 'system_terminated', 'workflow_hangup')
+				THEN 'CANCELED'
 			ELSE 'NO_ANSWER'
 	   END AS disposition,
 	   COALESCE(s.direction, pg_temp.reference_direction(s.caller, s.callee))

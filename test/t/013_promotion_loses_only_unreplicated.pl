@@ -21,17 +21,17 @@ my $standby = $cdr->standby('new_primary');
 my $oracle  = CdrService::Oracle->new($cdr);
 my $old     = bless {%$cdr}, ref $cdr;
 
-# The numbers of the events that only the old primary has.
+# How many events only the old primary has.
 sub only_on_old
 {
-	my @numbers = map {
+	my @events = map {
 		{
 			map { $_ => 1 } split /\n/,
-			  $_->sql(q{SELECT payload ->> 'sequence' FROM call_events})
+			  $_->sql('SELECT event_id FROM call_events')
 		}
 	} $old, $cdr;
 
-	return scalar grep { !$numbers[1]{$_} } keys %{ $numbers[0] };
+	return scalar grep { !$events[1]{$_} } keys %{ $events[0] };
 }
 
 # What is lost to the new primary is what only the old one has.

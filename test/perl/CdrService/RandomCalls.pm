@@ -1,5 +1,6 @@
 # Random calls, the same for the same seed: with skewed clocks, missing
-# events, ties, contradictory and exact duplicates, in both dialects, shuffled.
+# events, ties, contradictory and exact duplicates, in every form of the wire
+# (both dialects of JSON, and Protobuf), shuffled.
 package CdrService::RandomCalls;
 
 use strict;
@@ -9,7 +10,13 @@ use Exporter 'import';
 use JSON::PP;
 use POSIX ();
 
-our @EXPORT_OK = qw(random_events count_distinct);
+use CdrService::Protobuf qw(event_type_has_message encode_oddly
+  encode_generic_oddly);
+
+our @EXPORT_OK = qw(random_events count_distinct spelled shuffled FORMS);
+
+# What producers publish: JSON in its first and its second dialect, Protobuf.
+use constant FORMS => ('first', 'second', 'protobuf');
 
 # canonical: the same bytes in every process
 my $json = JSON::PP->new->canonical->utf8;
@@ -34,7 +41,7 @@ sub _how_many
 	return 0;
 }
 
-sub _shuffle
+sub shuffled
 {
 	my @list = @_;
 
@@ -106,33 +113,24 @@ sub _contact
 		'no number', -7, 4.5, '12345678901234567890');
 }
 
+# The fields of an event are those of the second dialect; spelled() turns them
+# into the others.
 sub _started
 {
 	my %match;
 	my %event;
 
-	if (_chance(0.5))
-	{
-		$event{from}      = _uri()          if _chance(0.9);
-		$event{to}        = _uri()          if _chance(0.9);
-		$match{tenant_id} = _text('tenant') if _chance(0.8);
-		$match{matched_user} =
-		  { id => _text('user'), tenant_id => _text('tenant') }
-		  if _chance(0.5);
-		$match{matched_contact} = { id => _contact() } if _chance(0.5);
-		$event{dialplan}        = \%match              if %match;
-	}
-	else
-	{
-		$event{fromUri}  = _uri()          if _chance(0.9);
-		$event{toUri}    = _uri()          if _chance(0.9);
-		$match{tenantId} = _text('tenant') if _chance(0.8);
-		$match{matchedUser} =
-		  { id => _text('user'), tenantId => _text('tenant') }
-		  if _chance(0.5);
-		$match{matchedContact}     = { id => _contact() } if _chance(0.5);
-		$event{dialplanResolution} = \%match              if %match;
-	}
+	# a web session, of which nobody says that it was answered
+	return { fromUri => 'web-client', toUri => 'ai-pipeline' }
+	  if _chance(0.05);
+	$event{fromUri}  = _uri()          if _chance(0.9);
+	$event{toUri}    = _uri()          if _chance(0.9);
+	$match{tenantId} = _text('tenant') if _chance(0.8);
+	$match{matchedUser} =
+	  { id => _text('user'), tenantId => _text('tenant') }
+	  if _chance(0.5);
+	$match{matchedContact}     = { id => _contact() } if _chance(0.5);
+	$event{dialplanResolution} = \%match              if %match;
 	$event{direction} = _one_of('inbound', 'outbound', '') if _chance(0.1);
 	$event{tenantId}  = _text('tenant')                    if _chance(0.1);
 	return \%event;
@@ -158,6 +156,7 @@ sub _ended
 		'workflow_hangup',       'busy',
 		'user_busy',             'failure',
 		'network_failure',       'NO_ANSWER',
+		'cancelled',             'client_disconnected',
 		'') if _chance(0.9);
 	$event{hangupSource} = 'operator' if _chance(0.05);
 	return \%event;
@@ -195,6 +194,7 @@ sub _call
 			  unless _chance(0.02);
 			$event{timestamp} = '0001-01-01T00:00:00Z' if _chance(0.01);
 			$event{eventType} = ref $type ? _one_of(@$type) : $type;
+			$event{traceId}   = _text('trace') if _chance(0.5);
 			push @events, \%event;
 		}
 	};
@@ -213,8 +213,122 @@ sub _call
 		_how_many(0.20, 0.10),
 		'media',
 		[ 'acoustic.mood.shifted', 'call.media.playback.finished' ],
-		sub { { mood => _text('mood') } });
+		sub { { currentMood => _text('mood') } });
 	return @events;
+}
+
+# ---------------------------------------------------------------------------
+# Forms
+# ---------------------------------------------------------------------------
+
+sub _renamed
+{
+	my ($object, %names) = @_;
+
+	return { map { ($names{$_} || $_) => $object->{$_} } keys %$object };
+}
+
+# An event in the first dialect.
+sub _in_first_dialect
+{
+	my ($event) = @_;
+	my %match   = %{ $event->{dialplanResolution} || {} };
+	my $first   = _renamed($event, fromUri => 'from', toUri => 'to');
+
+	return $first unless %match;
+	$match{matchedUser} =
+	  _renamed($match{matchedUser}, tenantId => 'tenant_id')
+	  if $match{matchedUser};
+	delete $first->{dialplanResolution};
+	$first->{dialplan} = _renamed(
+		\%match,
+		tenantId       => 'tenant_id',
+		matchedUser    => 'matched_user',
+		matchedContact => 'matched_contact');
+	return $first;
+}
+
+# Leaves of an event what the message of its type has room for.
+sub _only_sayable
+{
+	my ($event, $type) = @_;
+	my %event = %$event;
+
+	delete @event{qw(direction hangupSource uri)};
+	delete $event{tenantId}    if $type eq 'call.started';
+	if (my $match = $event{dialplanResolution})
+	{
+		$event{dialplanResolution} = $match = {%$match};
+		delete $match->{matchedContact}
+		  if $match->{matchedContact}
+		  && $match->{matchedContact}{id} !~ /^-?\d{1,9}$/;
+	}
+	delete $event{contactId}
+	  if defined $event{contactId} && $event{contactId} !~ /^-?\d{1,9}$/;
+	return \%event;
+}
+
+# The body of an event in a GenericEvent, whose payload says what the message
+# around it does not.
+sub _in_generic_event
+{
+	my ($event, $type) = @_;
+	my %payload = %$event;
+	my %around;
+
+	foreach my $name ('eventType', 'traceId', 'timestamp')
+	{
+		$around{$name} = delete $payload{$name} if defined $payload{$name};
+	}
+	$around{tenantId} = delete $payload{tenantId}
+	  if defined $payload{tenantId} && _chance(0.5);
+	if ($type eq 'call.answered' && _chance(0.3))
+	{
+		# the B2BUA: the trace is the call, and no payload says so
+		$around{traceId} = delete $payload{callId};
+		$around{payloadJson} = _one_of(undef, '', 'not JSON', '{"callId":');
+	}
+	else
+	{
+		# who reads the payload's own type and trace is wrong
+		@payload{ 'eventType', 'traceId' } = ('call.ended', 'inner')
+		  if _chance(0.1);
+		$around{payloadJson} =
+		  _chance(0.5) ? \%payload : _in_first_dialect(\%payload);
+	}
+	return encode_generic_oddly(\%around);
+}
+
+# A message of an event, whose fields are those of the second dialect, in one
+# of the forms, for CdrService::Broker->publish.  What a body says that plain
+# SQL cannot read is, as JSON, in "says".
+sub spelled
+{
+	my ($event, $form, $type) = @_;
+
+	$type = $event->{eventType} unless defined $type;
+	return { key => $type, body => $json->encode(_in_first_dialect($event)) }
+	  if $form eq 'first';
+	return { key => $type, body => $json->encode($event) }
+	  if $form eq 'second';
+
+	# a type that has a message of its own is a GenericEvent, too, if its
+	# time is where only a GenericEvent has one
+	if (!event_type_has_message($type)
+		|| (defined $event->{timestamp} && _chance(0.2)))
+	{
+		return {
+			key  => $type,
+			body => _in_generic_event($event, $type),
+			says => $json->encode($event)
+		};
+	}
+	my $sayable = _only_sayable($event, $type);
+	return {
+		key  => $type,
+		body => encode_oddly($sayable, $type),
+		says => $json->encode($sayable)
+	};
 }
 
 # The events of $count random calls, and some of no call, as messages for
@@ -239,20 +353,30 @@ sub random_events
 		  if _chance(0.05);
 		foreach my $event (@events)
 		{
-			my $key = $event->{eventType};
+			my $type = $event->{eventType};
+			my $form = _one_of(FORMS);
 			# without a type in the body, the routing key is the type
 			delete $event->{eventType} if _chance(0.03);
-			my %message = (key => $key, body => $json->encode($event));
+			my %message = %{ spelled($event, $form, $type) };
+			my @properties;
 
-			$message{properties} = "timestamp=$epoch" if _chance(0.02);
+			push @properties, 'content-type=application/protobuf'
+			  if $message{says} && _chance(0.5);
+			push @properties, "timestamp=$epoch" if _chance(0.02);
+			$message{properties} = join ';', @properties;
 			push @messages, \%message;
 			push @messages, \%message while _chance(0.15);
 			# the same words, said twice, are two events
-			push @messages, { %message, properties => "message-id=m$i" }
+			push @messages,
+			  {
+				%message,
+				properties => join ';',
+				@properties, "message-id=m$i"
+			  }
 			  if _chance(0.02);
 		}
 	}
-	return _shuffle(@messages);
+	return shuffled(@messages);
 }
 
 # How many events these messages are: an event is its message-id and its body.
