@@ -33,14 +33,25 @@ static CdrStatement keep_dead_letters = {
 			  TEXTOID, JSONOID, TIMESTAMPTZOID, INT8OID, BYTEAOID},
 };
 
-/* $1: the last one read before; $2: those wanted, NULL for all */
+/* Of those read at a time: how many, and bytes of bodies. */
+#define PORTION_MAX		  500
+#define PORTION_BYTES_MAX (16 * 1024 * 1024)
+
+/* $1: the last one read before; $2: those wanted, NULL for all; $3: how many */
+static CdrStatement measure_dead_letters = {
+	.sql = "SELECT pg_catalog.octet_length(body)::int8 FROM %1$s.dead_letters"
+		   " WHERE event_id > $1 AND ($2 IS NULL OR event_id = ANY ($2))"
+		   " ORDER BY event_id LIMIT $3",
+	.ncolumns = 3,
+	.types = {UUIDOID, UUIDARRAYOID, INT8OID},
+};
 static CdrStatement read_dead_letters = {
 	.sql = "SELECT event_id, received_at, routing_key, property_time,"
 		   " body_size, body FROM %1$s.dead_letters"
 		   " WHERE event_id > $1 AND ($2 IS NULL OR event_id = ANY ($2))"
-		   " ORDER BY event_id LIMIT 500 FOR UPDATE",
-	.ncolumns = 2,
-	.types = {UUIDOID, UUIDARRAYOID},
+		   " ORDER BY event_id LIMIT $3 FOR UPDATE",
+	.ncolumns = 3,
+	.types = {UUIDOID, UUIDARRAYOID, INT8OID},
 };
 
 static CdrStatement delete_dead_letters = {
@@ -50,7 +61,8 @@ static CdrStatement delete_dead_letters = {
 };
 
 CdrStatement *const cdr_dead_letters_statements[] = {
-	&keep_dead_letters, &read_dead_letters, &delete_dead_letters, NULL};
+	&keep_dead_letters, &measure_dead_letters, &read_dead_letters,
+	&delete_dead_letters, NULL};
 
 int64
 cdr_dead_letters_keep(CdrEvent **letters, int count)
@@ -93,14 +105,38 @@ cdr_dead_letters_keep(CdrEvent **letters, int count)
 	return fresh;
 }
 
+/* How many of the dead letters just measured are read together, 1 at least. */
+static int64
+portion(void)
+{
+	int64  bytes = 0;
+	uint64 count = 0;
+	bool   isnull;
+
+	while (count < SPI_processed)
+	{
+		bytes += DatumGetInt64(cdr_result(count, 1, &isnull));
+		if (count > 0 && bytes > PORTION_BYTES_MAX)
+			break;
+		count++;
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return Max((int64) count, 1);
+}
+
 int
 cdr_dead_letters_read(pg_uuid_t *last, ArrayType *ids)
 {
-	Datum parameters[2] = {UUIDPGetDatum(last), PointerGetDatum(ids)};
-	bool  isnull;
+	Datum		parameters[3] = {UUIDPGetDatum(last), PointerGetDatum(ids),
+								 Int64GetDatum(PORTION_MAX)};
+	const char *nulls = ids == NULL ? " n " : NULL;
+	bool		isnull;
 
-	cdr_statement_execute(&read_dead_letters, parameters,
-						  ids == NULL ? " n" : NULL, SPI_OK_SELECT);
+	cdr_statement_execute(&measure_dead_letters, parameters, nulls,
+						  SPI_OK_SELECT);
+	parameters[2] = Int64GetDatum(portion());
+	cdr_statement_execute(&read_dead_letters, parameters, nulls,
+						  SPI_OK_SELECT);
 	if (SPI_processed > 0)
 		*last = *DatumGetUUIDP(cdr_result(SPI_processed - 1, 1, &isnull));
 	return (int) SPI_processed;

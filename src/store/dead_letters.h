@@ -23,7 +23,7 @@ extern CdrStatement *const cdr_dead_letters_statements[];
 extern int64 cdr_dead_letters_keep(CdrEvent **letters, int count);
 
 /*
- * Reads and locks the next dead letters after *last, those with the ids given
+ * Reads and locks the next dead letters after *last, as many as hold 16 MB, those with the ids given
  * or (NULL) all, and moves *last on.  Returns how many there are in the result
  * in SPI_tuptable, 0 at the end.
  */

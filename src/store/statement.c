@@ -127,11 +127,14 @@ void
 cdr_statement_execute(CdrStatement *statement, Datum *parameters,
 					  const char *nulls, int expected)
 {
-	int result;
+	MemoryContext context = CurrentMemoryContext;
+	int			  result;
 
 	if (statement->plan == NULL)
 		prepare_statement(statement);
 	result = SPI_execute_plan(statement->plan, parameters, nulls, false, 0);
+	/* SPI leaves us in its own context, which lives as long as the session */
+	MemoryContextSwitchTo(context);
 	if (result != expected)
 		elog(ERROR, "SPI_execute_plan failed: %s",
 			 SPI_result_code_string(result));
@@ -208,6 +211,7 @@ void
 cdr_rows_query_latest(CdrRows *rows)
 {
 	CdrStatement *statement = rows->statement;
+	MemoryContext context = CurrentMemoryContext;
 
 	use_rows(rows);
 	if (statement->plan == NULL)
@@ -215,6 +219,7 @@ cdr_rows_query_latest(CdrRows *rows)
 	if (SPI_execute_snapshot(statement->plan, NULL, NULL, GetLatestSnapshot(),
 							 InvalidSnapshot, true, false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "SPI_execute_snapshot failed");
+	MemoryContextSwitchTo(context);
 	free_rows(rows);
 }
 
