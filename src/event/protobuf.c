@@ -297,8 +297,9 @@ read_layout(ProtoReader *reader, const ProtoLayout *layout,
 }
 
 /*
- * GenericEvent: payload_json is read as a JSON event of that type.  What the
- * message around it says goes first; what is not JSON says nothing.
+ * GenericEvent: payload_json is read as a JSON event of that type; what is not
+ * JSON says nothing.  Type, trace and time of the message around it go first.
+ * Its tenant goes last, for producers send a constant there.
  */
 static void
 read_generic(ProtoReader *reader, const ProtoMessage *event, const char *type)
@@ -312,10 +313,11 @@ read_generic(ProtoReader *reader, const ProtoMessage *event, const char *type)
 		(void) cdr_json_read((const char *) event->bytes[5].start,
 							 event->bytes[5].length, &payload);
 	payload.type = fields->type;
-	payload.trace_id = fields->trace_id;
+	if (fields->trace_id != NULL)
+		payload.trace_id = fields->trace_id;
 	if (time != CDR_NO_TIME)
 		payload.time = time;
-	if (tenant_id != NULL)
+	if (payload.tenant_id == NULL)
 		payload.tenant_id = tenant_id;
 	if (payload.call_id == NULL && strcmp(type, "call.answered") == 0)
 		payload.call_id = fields->trace_id;
