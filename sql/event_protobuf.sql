@@ -74,6 +74,9 @@ SELECT cdr_ingest_message('{"callId":"m2"', 'call.ended');
 SELECT cdr_ingest_message('{"callId":"m2"}', 'call.ended', 'application/protobuf');
 SELECT cdr_ingest_message('', 'call.ended', 'application/protobuf');
 SELECT cdr_ingest_message(decode(concat('1a8002', repeat('78', 256)), 'hex'), 'call.ended');
+SELECT cdr_ingest_message('{"callId":"m2"}', 'call.ended', property_time => 'infinity');
+SELECT cdr_ingest_message('{"callId":"m2"}', 'call.ended', property_time => '0001-12-31 23:59:59Z BC');
+SELECT cdr_ingest_message('{"callId":"m2"}', 'call.ended', property_time => '10000-01-01 00:00Z');
 SELECT count(*) FROM call_events WHERE call_id LIKE 'm2%';
 
 -- shown to people: every message; NULL for what is none
@@ -84,6 +87,8 @@ SELECT name, cdr_event_json(body) AS "without a routing key" FROM samples
 	WHERE name IN ('edge_type_missing', 'bad_truncated', 'bad_no_type') ORDER BY name;
 SELECT cdr_event_json(NULL) IS NULL AS "null", cdr_event_json('{"callId":"m1"}') IS NULL AS json,
 	cdr_event_json('', 'call.ended') AS empty;
+-- what is larger than an event may be is not shown
+SELECT cdr_event_json(decode(repeat('08011001', 262144), 'hex')) IS NULL AS "1 MB", cdr_event_json(decode(repeat('08011001', 262145), 'hex')) IS NULL AS larger;
 \a
 
 -- and the story of a call in two forms

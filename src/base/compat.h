@@ -62,6 +62,14 @@ cdr_json_lexer_free(JsonLexContext *lex)
 #include <amqp_framing.h>
 #endif
 
+/* Without the server there is nobody who interrupts. */
+#ifdef FRONTEND
+#define CDR_CHECK_FOR_INTERRUPTS() ((void) 0)
+#else
+#include "miscadmin.h"
+#define CDR_CHECK_FOR_INTERRUPTS() CHECK_FOR_INTERRUPTS()
+#endif
+
 #ifndef FRONTEND
 
 #include "replication/message.h"

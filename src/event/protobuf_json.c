@@ -19,6 +19,7 @@
 #include "common/shortest_dec.h"
 #include "mb/pg_wchar.h"
 
+#include "base/compat.h"
 #include "event/json.h"
 #include "event/protobuf.h"
 #include "event/protobuf_json.h"
@@ -175,31 +176,69 @@ append_json(StringInfo out, CdrProtoSpan text)
  * ------------------------------------------------------------------------
  */
 
-/* Where a field stands; several make one member of the object. */
+/* A field of a message; several make one member of the object. */
 typedef struct ShownEntry
 {
-	const unsigned char	 *at;
+	CdrProtoField		  field;
 	const CdrProtoMember *known; /* NULL: not known */
-	uint32				  number;
 } ShownEntry;
 
 static bool append_message(StringInfo out, CdrProtoSpan bytes,
 						   const CdrProtoMember *members);
 
-/* By number; the unknown behind the known, then as they came. */
-static int
-compare_entries(const void *a, const void *b)
+/* By number; the unknown behind the known; what is equal, as it came. */
+static bool
+is_behind(const ShownEntry *x, const ShownEntry *y)
 {
-	const ShownEntry *x = a;
-	const ShownEntry *y = b;
+	if (x->field.number != y->field.number)
+		return x->field.number > y->field.number;
+	if (x->known == y->known || y->known == NULL)
+		return false;
+	return x->known == NULL || x->known > y->known;
+}
 
-	if (x->number != y->number)
-		return x->number < y->number ? -1 : 1;
-	if (x->known != y->known)
-		return x->known != NULL && (y->known == NULL || x->known < y->known)
-				   ? -1
-				   : 1;
-	return x->at < y->at ? -1 : 1;
+/* Merges two sorted halves of some entries into another array. */
+static void
+merge_halves(const ShownEntry *from, int middle, int count, ShownEntry *to)
+{
+	int left = 0;
+	int right = middle;
+
+	for (int i = 0; i < count; i++)
+	{
+		if (right == count ||
+			(left < middle && !is_behind(&from[left], &from[right])))
+			to[i] = from[left++];
+		else
+			to[i] = from[right++];
+	}
+}
+
+/*
+ * Sorts entries, and returns where they are then.  By merging, which takes
+ * n log n steps whatever their order is: a publisher chooses it, and can make
+ * qsort() quadratic.
+ */
+static ShownEntry *
+sort_entries(ShownEntry *entries, int count)
+{
+	ShownEntry *other = palloc(Max(count, 1) * sizeof(ShownEntry));
+
+	for (int width = 1; width < count; width *= 2)
+	{
+		ShownEntry *swap = entries;
+
+		for (int i = 0; i < count; i += 2 * width)
+		{
+			CDR_CHECK_FOR_INTERRUPTS();
+			merge_halves(entries + i, Min(width, count - i),
+						 Min(2 * width, count - i), other + i);
+		}
+		entries = other;
+		other = swap;
+	}
+	pfree(other);
+	return entries;
 }
 
 /* The fields of a message, sorted; -1: it is none. */
@@ -213,39 +252,24 @@ find_entries(CdrProtoSpan bytes, const CdrProtoMember *members,
 	int			   count = 0;
 
 	*entries = palloc(capacity * sizeof(ShownEntry));
-	for (;;)
+	while (cdr_proto_next(&cursor, &field))
 	{
-		const unsigned char *at = cursor.at;
-
-		if (!cdr_proto_next(&cursor, &field))
-			break;
+		CDR_CHECK_FOR_INTERRUPTS();
 		if (count == capacity)
 		{
 			capacity *= 2;
 			*entries = repalloc(*entries, capacity * sizeof(ShownEntry));
 		}
 		(*entries)[count++] =
-			(ShownEntry){at, cdr_proto_member(members, &field), field.number};
+			(ShownEntry){field, cdr_proto_member(members, &field)};
 	}
 	if (cursor.problem != NULL)
 	{
 		pfree(*entries);
 		return -1;
 	}
-	qsort(*entries, count, sizeof(ShownEntry), compare_entries);
+	*entries = sort_entries(*entries, count);
 	return count;
-}
-
-/* The field that an entry stands for; end is that of its message. */
-static CdrProtoField
-entry_field(const ShownEntry *entry, const unsigned char *end)
-{
-	CdrProtoCursor cursor = {.at = entry->at, .end = end};
-	CdrProtoField  field;
-
-	if (!cdr_proto_next(&cursor, &field))
-		memset(&field, 0, sizeof(field)); /* not reached: it was read before */
-	return field;
 }
 
 static void
@@ -358,85 +382,78 @@ is_map_entry(CdrProtoSpan entry)
 
 /* All of a field that are one message, or one list of floats: joined. */
 static CdrProtoSpan
-join_entries(const ShownEntry *entries, int count, const unsigned char *end)
+join_entries(const ShownEntry *entries, int count)
 {
 	StringInfoData joined;
 
 	if (count == 1)
-		return entry_field(entries, end).bytes;
+		return entries->field.bytes;
 	initStringInfo(&joined);
 	for (int i = 0; i < count; i++)
-	{
-		CdrProtoField field = entry_field(&entries[i], end);
-
-		appendBinaryStringInfo(&joined, (const char *) field.bytes.start,
-							   (int) field.bytes.length);
-	}
+		appendBinaryStringInfo(&joined,
+							   (const char *) entries[i].field.bytes.start,
+							   (int) entries[i].field.bytes.length);
 	return (CdrProtoSpan){(unsigned char *) joined.data, joined.len};
 }
 
 static void
-append_array(StringInfo out, const ShownEntry *entries, int count,
-			 const unsigned char *end)
+append_array(StringInfo out, const ShownEntry *entries, int count)
 {
 	appendStringInfoChar(out, '[');
 	for (int i = 0; i < count; i++)
 	{
-		CdrProtoField field = entry_field(&entries[i], end);
-
+		CDR_CHECK_FOR_INTERRUPTS();
 		if (i > 0)
 			appendStringInfoString(out, ", ");
 		if (entries[i].known != NULL)
-			append_known(out, entries[i].known, &field);
+			append_known(out, entries[i].known, &entries[i].field);
 		else
-			append_unknown(out, &field);
+			append_unknown(out, &entries[i].field);
 	}
 	appendStringInfoChar(out, ']');
 }
 
 static void
-append_map(StringInfo out, const ShownEntry *entries, int count,
-		   const unsigned char *end)
+append_map(StringInfo out, const ShownEntry *entries, int count)
 {
 	appendStringInfoChar(out, '{');
 	for (int i = 0; i < count; i++)
 	{
 		if (i > 0)
 			appendStringInfoString(out, ", ");
-		append_map_entry(out, entry_field(&entries[i], end).bytes);
+		append_map_entry(out, entries[i].field.bytes);
 	}
 	appendStringInfoChar(out, '}');
 }
 
 /* One member: all entries of one field. */
 static void
-append_member(StringInfo out, const ShownEntry *entries, int count,
-			  const unsigned char *end)
+append_member(StringInfo out, const ShownEntry *entries, int count)
 {
 	const CdrProtoMember *known = entries->known;
-	CdrProtoField		  last = entry_field(&entries[count - 1], end);
+	CdrProtoField		  last = entries[count - 1].field;
 
 	if (known == NULL)
 	{
-		appendStringInfo(out, "\"%u\": ", entries->number);
+		appendStringInfo(out, "\"%u\": ", entries->field.number);
 		if (count > 1)
-			append_array(out, entries, count, end);
+			append_array(out, entries, count);
 		else
 			append_unknown(out, &last);
 		return;
 	}
 	appendStringInfo(out, "\"%s\": ", known->name);
 	if (known->kind == CDR_PROTO_STRINGS || known->kind == CDR_PROTO_MESSAGES)
-		append_array(out, entries, count, end);
+		append_array(out, entries, count);
 	else if (known->kind == CDR_PROTO_MAP ||
 			 (known->kind == CDR_PROTO_MEDIA && is_map_entry(last.bytes)))
-		append_map(out, entries, count, end);
+		append_map(out, entries, count);
 	else
 	{
 		if (known->kind == CDR_PROTO_MESSAGE ||
 			known->kind == CDR_PROTO_MEDIA || known->kind == CDR_PROTO_TIME ||
 			known->kind == CDR_PROTO_FLOATS)
-			last.bytes = join_entries(entries, count, end);
+			last.bytes = join_entries(entries, count);
 		append_known(out, known, &last);
 	}
 }
@@ -457,13 +474,14 @@ append_message(StringInfo out, CdrProtoSpan bytes,
 	{
 		int next = first + 1;
 
-		while (next < count && entries[next].number == entries[first].number &&
+		CDR_CHECK_FOR_INTERRUPTS();
+		while (next < count &&
+			   entries[next].field.number == entries[first].field.number &&
 			   entries[next].known == entries[first].known)
 			next++;
 		if (first > 0)
 			appendStringInfoString(out, ", ");
-		append_member(out, entries + first, next - first,
-					  bytes.start + bytes.length);
+		append_member(out, entries + first, next - first);
 		first = next;
 	}
 	appendStringInfoChar(out, '}');

@@ -32,7 +32,8 @@
  *	- a Timestamp of nothing, which means that it was not set, is null; one
  *	  beyond the years 0001 to 9999 is an object of seconds and nanos.
  *
- * Memory: some 24 bytes for each field, in the current context.
+ * Memory: some 80 bytes for each field, of which two bytes can be one, in the current context.  Time: n log n
+ * for n fields, times the depth of groups.  Serves interrupts.
  */
 extern const CdrReason *cdr_protobuf_json(const char *body, size_t length,
 										  const char *type, StringInfo out);

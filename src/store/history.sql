@@ -1,6 +1,6 @@
 CREATE FUNCTION @extschema@.cdr_event_json(body bytea, event_type text DEFAULT NULL)
 RETURNS json
-LANGUAGE C IMMUTABLE PARALLEL SAFE
+LANGUAGE C STABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'cdr_event_json';
 
 COMMENT ON FUNCTION @extschema@.cdr_event_json(bytea, text) IS
@@ -40,7 +40,8 @@ AS $$
 	FROM @extschema@.call_events AS e
 	LEFT JOIN @extschema@.calls AS c
 		ON c.call_id OPERATOR(pg_catalog.=) e.call_id,
-	LATERAL (SELECT COALESCE(e.payload, @extschema@.cdr_event_json(e.body, e.event_type)))
+	-- OFFSET 0: computed once, and not wherever it is named
+	LATERAL (SELECT COALESCE(e.payload, @extschema@.cdr_event_json(e.body, e.event_type)) OFFSET 0)
 		AS shown(event),
 	-- a GenericEvent says what it says in its payload_json
 	LATERAL (SELECT CASE WHEN e.payload IS NULL

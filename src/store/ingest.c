@@ -20,18 +20,25 @@
 #include "store/record.h"
 #include "store/writer.h"
 
+/* What an event looks like, for a hint. */
+#define JSON_EVENT                                            \
+	"An event is a JSON object such as {\"eventType\": "      \
+	"\"call.answered\", \"callId\": \"...\", \"timestamp\": " \
+	"\"2026-01-19T22:00:03Z\"}, without \\u0000."
+#define ANY_EVENT                                                      \
+	"An event is a JSON object, or one of the platform's messages in " \
+	"Protobuf."
+
 /* What a caller can do about an event that was not understood. */
 static const char *
-hint_for(int sqlerrcode)
+hint_for(int sqlerrcode, const char *form)
 {
 	if (sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED)
 		return "Raise cdr_service.max_event_size if events of that size are "
 			   "meant to be recorded.";
 	if (sqlerrcode == ERRCODE_STRING_DATA_RIGHT_TRUNCATION)
 		return "A call id is a SIP Call-ID of at most 255 bytes.";
-	return "An event is a JSON object such as {\"eventType\": "
-		   "\"call.answered\", \"callId\": \"...\", \"timestamp\": "
-		   "\"2026-01-19T22:00:03Z\"}, without \\u0000.";
+	return form;
 }
 
 /* A message of a body, received just now. */
@@ -49,11 +56,11 @@ make_message(const char *body, size_t length)
 }
 
 static void
-refuse_message(const CdrReason *reason)
+refuse_message(const CdrReason *reason, const char *form)
 {
 	ereport(ERROR, (errcode(reason->sqlerrcode), errmsg("%s", reason->message),
 					reason->detail ? errdetail("%s", reason->detail) : 0,
-					errhint("%s", hint_for(reason->sqlerrcode))));
+					errhint("%s", hint_for(reason->sqlerrcode, form))));
 }
 
 /* Parses the text of a json value; throws if it is no event. */
@@ -65,7 +72,7 @@ parse_json(text *json, CdrEvent *event)
 	if (!cdr_event_parse_json(
 			make_message(VARDATA_ANY(json), VARSIZE_ANY_EXHDR(json)), &options,
 			event))
-		refuse_message(event->reason);
+		refuse_message(event->reason, JSON_EVENT);
 }
 
 /* Records understood events, in the caller's transaction; how many were new. */
@@ -124,6 +131,23 @@ cdr_ingest_events(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(ingest(events, count));
 }
 
+/* The years 0001 to 9999, as in a body; what AMQP can say lies within. */
+#define FIRST_TIME \
+	((TimestampTz) (1721426 - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY)
+#define END_TIME \
+	((TimestampTz) (5373485 - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY)
+
+static TimestampTz
+check_time(TimestampTz time)
+{
+	if (time < FIRST_TIME || time >= END_TIME)
+		ereport(ERROR, (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+						errmsg("property_time is out of range"),
+						errdetail("Events have times from the year 1 to the "
+								  "year 9999.")));
+	return time;
+}
+
 /* An argument that is text, or NULL. */
 #define TEXT_ARGUMENT(n) \
 	(PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n)))
@@ -155,8 +179,8 @@ cdr_ingest_message(PG_FUNCTION_ARGS)
 		message->message_id_length = VARSIZE_ANY_EXHDR(message_id);
 	}
 	if (!PG_ARGISNULL(7))
-		message->property_time = PG_GETARG_TIMESTAMPTZ(7);
+		message->property_time = check_time(PG_GETARG_TIMESTAMPTZ(7));
 	if (!cdr_event_parse(message, &options, &event))
-		refuse_message(event.reason);
+		refuse_message(event.reason, ANY_EVENT);
 	PG_RETURN_BOOL(ingest(&event, 1) == 1);
 }
