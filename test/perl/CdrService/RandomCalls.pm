@@ -268,6 +268,16 @@ sub _only_sayable
 	return \%event;
 }
 
+# Does an event name a tenant, besides its tenantId?
+sub _names_tenant
+{
+	my $match = $_[0]{dialplanResolution} || {};
+	my $user  = $match->{matchedUser}     || {};
+
+	return grep { defined $_ && length $_ } $match->{tenantId},
+	  $user->{tenantId};
+}
+
 # The body of an event in a GenericEvent, whose payload says what the message
 # around it does not.
 sub _in_generic_event
@@ -280,8 +290,12 @@ sub _in_generic_event
 	{
 		$around{$name} = delete $payload{$name} if defined $payload{$name};
 	}
-	$around{tenantId} = delete $payload{tenantId}
-	  if defined $payload{tenantId} && _chance(0.5);
+	# a tenant around it counts where the payload names none
+	my $named = _names_tenant(\%payload)
+	  || ($payload{tenantId} && _chance(0.5));
+
+	$around{tenantId} = $named ? 'system' : delete $payload{tenantId}
+	  if _chance(0.5);
 	if ($type eq 'call.answered' && _chance(0.3))
 	{
 		# the B2BUA: the trace is the call, and no payload says so
@@ -290,9 +304,17 @@ sub _in_generic_event
 	}
 	else
 	{
-		# who reads the payload's own type and trace is wrong
+		# type, trace and time around it go first
 		@payload{ 'eventType', 'traceId' } = ('call.ended', 'inner')
 		  if _chance(0.1);
+		if (defined $around{timestamp} && _chance(0.2))
+		{
+			# a Timestamp of nothing says nothing
+			($payload{timestamp}, $around{timestamp}) =
+			  $around{timestamp} !~ /^0001/ && _chance(0.5)
+			  ? ('2000-01-01T00:00:00Z', $around{timestamp})
+			  : ($around{timestamp}, '1970-01-01T00:00:00Z');
+		}
 		$around{payloadJson} =
 		  _chance(0.5) ? \%payload : _in_first_dialect(\%payload);
 	}
