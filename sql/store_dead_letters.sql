@@ -94,6 +94,11 @@ SELECT count(letter(convert_to(format('{"callId":"many %s","timestamp":"2026-01-
 SELECT cdr_retry_dead_letters();
 SELECT call_id, event_count FROM calls WHERE call_id LIKE 'many %' ORDER BY call_id;
 
+-- more bodies than are read at a time, which is 16 MB: none is passed over
+SELECT count(letter(convert_to(format('{"callId":"large","timestamp":"2026-01-23T00:00:00Z","n":%s}', n) || repeat(' ', 1000000), 'UTF8'))) FROM generate_series(1, 40) AS n;
+SELECT cdr_retry_dead_letters();
+SELECT event_count FROM calls WHERE call_id = 'large';
+
 -- a retry is part of the caller's transaction
 SELECT letter('{"callId":"rolled back"}');
 BEGIN;

@@ -79,6 +79,23 @@ note "rounds $more, reconnects ", $cdr->status('reconnects'),
   ", in contexts $used kB then $used_now kB, for itself $resident kB then "
   . "$resident_now kB";
 
+# Dead letters are tried again in portions, each of which is let go of: 30 of
+# 16 MB would take a gigabyte together.
+$cdr->sql(
+	q{INSERT INTO dead_letters (event_id, received_at, last_attempt_at, sqlstate,
+	  message, body_size, body) SELECT gen_random_uuid(), now(), now(), '54000',
+	  'large', 16000000, convert_to(repeat(' ', 16000000), 'UTF8')
+	  FROM generate_series(1, 30)});
+my $session = $cdr->session;
+my $backend = $session->query('SELECT pg_backend_pid()');
+is( $session->query(
+		q{SELECT cdr_retry_dead_letters(ARRAY(SELECT event_id FROM dead_letters
+		  WHERE message = 'large'))}),
+	0, 'dead letters that are too large, tried again');
+my ($peak) = slurp_file("/proc/$backend/status") =~ /^VmHWM:\s+(\d+) kB/m;
+cmp_ok($peak, '<', 400 * 1024, 'in portions: the peak is flat, too (kB)');
+$session->quit;
+
 $cdr->sql(q{DELETE FROM dead_letters WHERE body_size > 1000000});
 $oracle->is_satisfied("$rounds rounds");
 $cdr->nothing_left('memory');
