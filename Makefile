@@ -8,7 +8,6 @@ DATA_built = cdr_service--$(EXTVERSION).sql
 # The install script: parts that lie in the room whose business they are, in
 # the order in which they must run.
 SQL_PARTS = src/head.sql \
-	src/store/derived.sql \
 	src/store/tables.sql \
 	src/store/ingest.sql \
 	src/store/retry.sql \
@@ -19,6 +18,9 @@ SQL_PARTS = src/head.sql \
 	src/store/history.sql \
 	src/store/guard.sql \
 	src/rights.sql
+
+# The columns of the tables, which these parts name.
+COLUMNS = src/call/columns.h src/store/table_columns.h
 
 # The rooms of src/, each with its files; one without any is a mistake.
 ROOMS = base broker event call store worker
@@ -56,8 +58,8 @@ include $(PGXS)
 PROVE_FLAGS += -I test/perl
 
 cdr_service--$(EXTVERSION).sql: $(addprefix $(source)/,$(SQL_PARTS)) \
-		$(addprefix $(source)/,Makefile src/call/columns.h src/call/columns.awk)
-	awk -f $(source)/src/call/columns.awk $(source)/src/call/columns.h \
+		$(addprefix $(source)/,Makefile $(COLUMNS) src/call/columns.awk)
+	awk -f $(source)/src/call/columns.awk $(addprefix $(source)/,$(COLUMNS)) \
 		$(filter %.sql,$^) >$@
 
 # What PGXN takes: the files of the last commit.

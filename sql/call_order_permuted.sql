@@ -101,6 +101,6 @@ CALL try_orders('tampered', false, ARRAY[1], 1);
 
 DROP TABLE seven, ties, tampered, permutations;
 DROP PROCEDURE try_orders;
-SET cdr_service.allow_drop = on;
 DROP EXTENSION cdr_service;
+DROP TABLE calls, call_events, dead_letters;
 DROP FUNCTION drop_first;

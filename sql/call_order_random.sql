@@ -180,5 +180,5 @@ DROP VIEW differences, public_columns;
 DROP MATERIALIZED VIEW reference;
 DROP FUNCTION one_of, maybe, uri, said, number_of, contact_of, seconds;
 DROP TABLE dealt, deck;
-SET cdr_service.allow_drop = on;
 DROP EXTENSION cdr_service;
+DROP TABLE calls, call_events, dead_letters;

@@ -71,5 +71,5 @@ DROP FUNCTION drop_row;
 
 SELECT count(*) FROM cdr_verify_calls();
 DROP FUNCTION refused;
-SET cdr_service.allow_drop = on;
 DROP EXTENSION cdr_service;
+DROP TABLE calls, call_events, dead_letters;

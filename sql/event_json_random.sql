@@ -70,5 +70,5 @@ SELECT count(*) FROM cdr_verify_calls();
 
 DROP TABLE documents, compared;
 DROP FUNCTION one_of, random_value, said;
-SET cdr_service.allow_drop = on;
 DROP EXTENSION cdr_service;
+DROP TABLE calls, call_events, dead_letters;

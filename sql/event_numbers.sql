@@ -87,5 +87,5 @@ WHERE call_id IN ('both', 'digits', 'none', 'not started', 'told') ORDER BY call
 
 SELECT count(*) FROM cdr_verify_calls();
 DROP TABLE uris;
-SET cdr_service.allow_drop = on;
 DROP EXTENSION cdr_service;
+DROP TABLE calls, call_events, dead_letters;

@@ -96,5 +96,5 @@ SELECT elapsed, event_type, description, payload ->> 'eventType' AS shown
 	FROM cdr_call_history('3c26a0d7-51f0-4b6e@192.0.2.14');
 
 DROP TABLE samples;
-SET cdr_service.allow_drop = on;
 DROP EXTENSION cdr_service;
+DROP TABLE calls, call_events, dead_letters;

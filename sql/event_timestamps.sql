@@ -60,5 +60,5 @@ FROM random_times JOIN call_events ON call_id = 'random ' || n;
 
 DROP TABLE times, random_times;
 DROP FUNCTION server_reads;
-SET cdr_service.allow_drop = on;
 DROP EXTENSION cdr_service;
+DROP TABLE calls, call_events, dead_letters;

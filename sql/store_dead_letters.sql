@@ -118,5 +118,5 @@ SELECT count(*) FROM dead_letters;
 SELECT count(*) FROM cdr_verify_calls();
 DROP VIEW letters;
 DROP FUNCTION letter, refuse;
-SET cdr_service.allow_drop = on;
 DROP EXTENSION cdr_service;
+DROP TABLE calls, call_events, dead_letters;

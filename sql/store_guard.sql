@@ -4,8 +4,10 @@ CREATE EXTENSION cdr_service SCHEMA cdr;
 SET search_path = cdr, public;
 SET timezone = 'UTC';
 
--- empty tables are no loss
-DROP EXTENSION cdr_service;
+-- empty tables are no loss; PostgreSQL has them go with the extension only
+DROP TABLE calls;
+DROP TABLE calls CASCADE;
+DROP TABLE call_events, dead_letters;
 CREATE EXTENSION cdr_service SCHEMA cdr;
 
 SELECT cdr_create_partitions('2026-01-01', '2026-01-01');
@@ -14,23 +16,27 @@ SELECT cdr_ingest_events(ARRAY['{"eventType":"call.ended","callId":"x","timestam
 -- each way to drop them, in a session that has not loaded the library yet
 \c -
 SET search_path = cdr, public;
-DROP EXTENSION cdr_service;
+DROP TABLE call_events CASCADE;
 \c -
 SET search_path = cdr, public;
+\set VERBOSITY terse
 DROP SCHEMA cdr CASCADE;
+DROP OWNED BY cdr_service CASCADE;
+\set VERBOSITY default
 \c -
 SET search_path = cdr, public;
 DROP TABLE call_events_20260101;
 DROP TABLE call_events;
 DROP TABLE calls CASCADE;
 DROP TABLE IF EXISTS public.nothing, call_events_20260101;
-\set VERBOSITY sqlstate
-DROP EXTENSION cdr_service CASCADE;
-DROP TABLE call_events_20260101;
-DROP FUNCTION cdr_disposition(boolean, text) CASCADE;
-\set VERBOSITY default
+-- also where the extension goes first, in any order
+DROP TABLE dead_letters, calls, call_events CASCADE;
+
+-- without the extension, the tables stay, and are nobody's but the DBA's
 BEGIN;
 DROP EXTENSION cdr_service;
+SELECT count(*) FROM call_events;
+DROP TABLE call_events_20260101;
 ROLLBACK;
 
 -- by whoever owns them
@@ -47,17 +53,17 @@ SET ROLE regress_cdr_owner;
 DROP TABLE cdr.call_events_20260101;
 RESET ROLE;
 DROP OWNED BY regress_cdr_owner;
-ALTER TABLE call_events_20260101 OWNER TO CURRENT_USER;
+ALTER TABLE call_events_20260101 OWNER TO cdr_service;
 REVOKE USAGE ON SCHEMA cdr FROM regress_cdr_owner;
 DROP ROLE regress_cdr_owner;
 
 -- one table with rows is enough
 DELETE FROM call_events;
 \set VERBOSITY terse
-DROP EXTENSION cdr_service;
+DROP SCHEMA cdr CASCADE;
 DELETE FROM calls;
 INSERT INTO dead_letters (event_id, received_at, last_attempt_at, sqlstate, message, body_size, body) VALUES (gen_random_uuid(), now(), now(), '22P02', 'x', 1, 'x');
-DROP EXTENSION cdr_service;
+DROP SCHEMA cdr CASCADE;
 \set VERBOSITY default
 
 -- nothing was lost of it all
@@ -95,8 +101,5 @@ SET cdr_service.allow_drop = on;
 BEGIN;
 DROP TABLE calls CASCADE;
 ROLLBACK;
-DROP EXTENSION cdr_service;
-RESET cdr_service.allow_drop;
-SELECT count(*) FROM pg_class WHERE relnamespace = 'cdr'::regnamespace;
-SET search_path = public;
-DROP SCHEMA cdr;
+SET client_min_messages = warning;
+DROP SCHEMA cdr CASCADE;

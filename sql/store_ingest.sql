@@ -124,5 +124,5 @@ SELECT cdr_ingest_events(array_agg(json_build_object('eventType', 'call.answered
 SELECT count(*), sum(event_count), min(answer_time) FROM calls WHERE call_id LIKE 'large-%';
 
 SELECT count(*) FROM cdr_verify_calls();
-SET cdr_service.allow_drop = on;
 DROP EXTENSION cdr_service;
+DROP TABLE calls, call_events, dead_letters;

@@ -115,5 +115,5 @@ SELECT count(*) FROM pg_depend AS d JOIN pg_inherits ON inhrelid = objid WHERE c
 AND inhparent = 'call_events'::regclass AND objid <> 'call_events_default'::regclass;
 DROP VIEW partitions;
 DROP FUNCTION ev, row_count;
-SET cdr_service.allow_drop = on;
 DROP EXTENSION cdr_service;
+DROP TABLE calls, call_events, dead_letters;

@@ -19,7 +19,7 @@ CREATE EXTENSION cdr_service SCHEMA cdr;
 GRANT USAGE ON SCHEMA cdr TO PUBLIC;
 SET search_path = cdr;
 
--- what PUBLIC may execute: what generated columns need, what reads with the
+-- what PUBLIC may execute: what tells nothing, what reads with the
 -- caller's own rights, and what cannot be called
 SELECT p.oid::regprocedure FROM pg_proc AS p
 WHERE pronamespace = 'cdr'::regnamespace AND has_function_privilege('regress_cdr_nobody', p.oid, 'EXECUTE')
@@ -95,8 +95,8 @@ SELECT cdr_retry_dead_letters();
 SELECT cdr_discard_dead_letters(ARRAY['00000000-0000-0000-0000-00000000000b']::uuid[]);
 SELECT current_user;
 RESET ROLE;
--- what was made belongs to the owner of the tables
-SELECT count(*) FROM pg_class WHERE relnamespace = 'cdr'::regnamespace AND relkind IN ('r', 'p') AND relowner <> current_user::regrole;
+-- what was made belongs to the role of the tables
+SELECT count(*) FROM pg_class WHERE relnamespace = 'cdr'::regnamespace AND relkind IN ('r', 'p') AND relowner <> 'cdr_service'::regrole;
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA cdr FROM regress_cdr_reader;
 
 -- nobody bends what runs with the owner's rights: functions, operators, tables

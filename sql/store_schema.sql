@@ -11,11 +11,27 @@ AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'cdr_service')
 AND classid IN ('pg_class'::regclass, 'pg_proc'::regclass, 'pg_event_trigger'::regclass)
 ORDER BY pg_describe_object(classid, objid, 0) COLLATE "C";
 
--- tables that a dump takes the rows of
-SELECT c.oid::regclass AS dumped, condition
-FROM pg_extension AS e, unnest(extconfig, extcondition) AS x(oid, condition)
-JOIN pg_class AS c USING (oid)
-WHERE extname = 'cdr_service' ORDER BY c.relname COLLATE "C";
+-- tables are no members, so that a dump writes them as a DBA has made them; the
+-- extension depends on them, so that it writes them first
+SELECT pg_describe_object(refclassid, refobjid, 0) AS "depends on", deptype
+FROM pg_depend
+WHERE classid = 'pg_extension'::regclass
+AND objid = (SELECT oid FROM pg_extension WHERE extname = 'cdr_service')
+ORDER BY pg_describe_object(refclassid, refobjid, 0) COLLATE "C";
+SELECT extconfig, extcondition FROM pg_extension WHERE extname = 'cdr_service';
+-- nor are privileges of theirs taken for the extension's own
+SELECT count(*) FROM pg_init_privs
+WHERE classoid IN ('pg_class'::regclass, 'pg_namespace'::regclass)
+AND objoid IN ('call_events'::regclass, 'calls'::regclass, 'dead_letters'::regclass, 'public'::regnamespace)
+AND privtype = 'e';
+
+-- they belong to a role that can do nothing else
+SELECT relname, relowner::regrole, relacl FROM pg_class
+WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace ORDER BY relname COLLATE "C";
+SELECT rolcanlogin, rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls,
+	   (SELECT count(*) FROM pg_auth_members WHERE member = r.oid) AS memberships,
+	   has_schema_privilege(r.oid, 'public', 'CREATE') AS may_create
+FROM pg_roles AS r WHERE rolname = 'cdr_service';
 
 -- not relocatable: functions name the schema
 SELECT extrelocatable FROM pg_extension WHERE extname = 'cdr_service';
@@ -37,7 +53,7 @@ SELECT pg_get_partkeydef('call_events'::regclass);
 SELECT relname, pg_get_expr(relpartbound, oid) FROM pg_class
 WHERE relname = 'call_events_default';
 
--- keys: the parent of the log has none, its partitions have
+-- keys: the log's is its parent's, so that each partition has it
 SELECT conrelid::regclass AS "table", conname, pg_get_constraintdef(oid)
 FROM pg_constraint
 WHERE conrelid IN ('call_events'::regclass, 'call_events_default'::regclass,
@@ -88,12 +104,126 @@ SELECT cdr_guard_drops();
 SET cdr_service.allow_drops = on;
 SHOW cdr_service.allow_drop;
 
+-- the tables outlive the extension, and are adopted as they are
+SELECT cdr_ingest_event('{"eventType":"call.started","callId":"kept","timestamp":"2026-01-19T22:00:00Z"}');
+ALTER TABLE calls ADD COLUMN note text DEFAULT 'mine';
 DROP EXTENSION cdr_service;
-
--- nothing is left
-SELECT count(*) FROM pg_class WHERE relname IN ('calls', 'call_events', 'call_events_default', 'dead_letters');
+SELECT call_id, status, note FROM calls;
 SELECT count(*) FROM pg_proc WHERE proname LIKE 'cdr\_%';
 SELECT count(*) FROM pg_event_trigger WHERE evtname LIKE 'cdr%';
+CREATE EXTENSION cdr_service;
+SELECT cdr_ingest_events(ARRAY[
+	'{"eventType":"call.started","callId":"kept","timestamp":"2026-01-19T22:00:00Z"}',
+	'{"eventType":"call.ended","callId":"kept","timestamp":"2026-01-19T22:00:01Z"}']::json[]) AS new;
+SELECT call_id, status, event_count, note FROM calls;
+
+-- tables of another version: what they lack is added, and is as it was
+CREATE FUNCTION columns_of(regclass) RETURNS SETOF text LANGUAGE sql AS $$
+	SELECT format('%s %s %s %s', attname, format_type(atttypid, atttypmod), attnotnull, pg_get_expr(adbin, adrelid))
+	FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+	WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped $$;
+CREATE TABLE was AS SELECT t.name, c FROM (VALUES ('calls'), ('call_events'), ('dead_letters')) AS t(name), columns_of(name::regclass) AS c;
+SET client_min_messages = warning;
+ALTER TABLE calls DROP COLUMN answer_time CASCADE, DROP COLUMN end_time CASCADE, DROP COLUMN contact_id;
+ALTER TABLE call_events DROP COLUMN body, DROP COLUMN trace_id;
+ALTER TABLE dead_letters DROP COLUMN headers, DROP COLUMN attempts;
+RESET client_min_messages;
+SELECT cdr_ingest_event('{"eventType":"call.ended","callId":"kept","timestamp":"2026-01-19T22:00:02Z"}');
+SELECT cdr_update_tables();
+SELECT cdr_update_tables();
+SELECT w.* FROM was AS w WHERE c NOT IN (SELECT columns_of(name::regclass));
+SELECT cdr_ingest_event('{"eventType":"call.ended","callId":"kept","timestamp":"2026-01-19T22:00:02Z"}');
+SELECT count(*) FROM cdr_rebuild_calls();
+SELECT call_id, status, duration_seconds, event_count FROM calls;
+DROP TABLE was;
+DROP FUNCTION columns_of;
+
+-- what does not fit is told by name, and nothing is stored
+\set VERBOSITY terse
+\set event '{"eventType":"call.ringing","callId":"kept","timestamp":"2026-01-19T22:00:00.5Z"}'
+BEGIN;
+ALTER TABLE calls DROP CONSTRAINT calls_pkey;
+SELECT cdr_ingest_event(:'event');
+ROLLBACK;
+BEGIN;
+ALTER TABLE call_events DROP CONSTRAINT call_events_pkey;
+CREATE INDEX ON call_events (call_id, event_id, event_time);
+SELECT cdr_ingest_event(:'event');
+ROLLBACK;
+BEGIN;
+ALTER TABLE dead_letters DROP CONSTRAINT dead_letters_pkey;
+CREATE UNIQUE INDEX ON dead_letters (event_id) WHERE attempts > 0;
+SELECT cdr_retry_dead_letters();
+ROLLBACK;
+BEGIN;
+ALTER TABLE calls ALTER COLUMN contact_id TYPE integer;
+SELECT cdr_ingest_event(:'event');
+ROLLBACK;
+BEGIN;
+ALTER TABLE calls ALTER COLUMN event_count DROP NOT NULL;
+SELECT * FROM cdr_verify_calls();
+ROLLBACK;
+BEGIN;
+ALTER TABLE calls ALTER COLUMN status DROP EXPRESSION;
+SELECT cdr_ingest_event(:'event');
+ROLLBACK;
+BEGIN;
+ALTER TABLE call_events RENAME COLUMN payload TO body_text;
+SELECT cdr_ingest_event(:'event');
+ROLLBACK;
+BEGIN;
+ALTER TABLE calls RENAME TO call_records;
+SAVEPOINT s;
+SELECT cdr_rebuild_calls();
+ROLLBACK TO s;
+CREATE VIEW calls AS SELECT * FROM call_records;
+SAVEPOINT s;
+SELECT cdr_rebuild_calls();
+ROLLBACK TO s;
+SELECT cdr_adopt_tables();
+ROLLBACK;
+BEGIN;
+ALTER TABLE call_events RENAME TO events;
+CREATE TABLE call_events (LIKE events INCLUDING ALL);
+SELECT cdr_create_partitions(now(), now());
+ROLLBACK;
+BEGIN;
+ALTER TABLE dead_letters SET UNLOGGED;
+SELECT cdr_discard_dead_letters('{}');
+ROLLBACK;
+-- a key of another name or make is a key; so is text of limited length
+BEGIN;
+ALTER TABLE calls DROP CONSTRAINT calls_pkey, ALTER COLUMN call_id TYPE varchar(300) COLLATE "C";
+CREATE UNIQUE INDEX ON calls (call_id) INCLUDE (start_time);
+SELECT cdr_ingest_event(:'event');
+ROLLBACK;
+-- without any partition there is nothing to store events in, and all to make
+BEGIN;
+ALTER TABLE call_events DETACH PARTITION call_events_default;
+SELECT cdr_ingest_event(:'event');
+ROLLBACK;
+BEGIN;
+ALTER TABLE call_events DETACH PARTITION call_events_default;
+SELECT cdr_create_partitions('2026-01-19', '2026-01-20');
+SELECT cdr_ingest_event(:'event');
+ROLLBACK;
+-- a superuser does not write, and is told what to do
+BEGIN;
+ALTER TABLE calls OWNER TO CURRENT_USER;
+SAVEPOINT s;
+\set VERBOSITY default
+SELECT cdr_ingest_event(:'event');
+\set VERBOSITY terse
+ROLLBACK TO s;
+SELECT cdr_adopt_tables(current_user);
+ROLLBACK TO s;
+SELECT cdr_adopt_tables('cdr_service');
+SELECT cdr_ingest_event(:'event');
+ROLLBACK;
+\set VERBOSITY default
+
+DROP EXTENSION cdr_service;
+DROP TABLE calls, call_events, dead_letters;
 
 -- in a schema of another name, also one that needs quotes and holds a percent sign
 CREATE SCHEMA "odd Schema %s";
@@ -107,7 +237,6 @@ SELECT event_type, description FROM "odd Schema %s".cdr_call_history('a');
 SELECT count(*) FROM "odd Schema %s".cdr_verify_calls();
 ALTER EXTENSION cdr_service SET SCHEMA public;
 SET cdr_service.allow_drop = on;
-DROP EXTENSION cdr_service;
 DROP SCHEMA "odd Schema %s" CASCADE;
 
 -- only where text is UTF-8

@@ -88,5 +88,5 @@ SELECT count(*) FROM cdr_call_history('');
 SELECT count(*) FROM cdr_call_history(NULL);
 
 DROP TABLE good;
-SET cdr_service.allow_drop = on;
 DROP EXTENSION cdr_service;
+DROP TABLE calls, call_events, dead_letters;

@@ -41,5 +41,5 @@ SELECT cdr_ingest_event('{"eventType":"call.answered","callId":"x","timestamp":"
 SELECT status FROM calls;
 
 DROP FUNCTION odd_rows, works_or_says_why, preloaded;
-SET cdr_service.allow_drop = on;
 DROP EXTENSION cdr_service;
+DROP TABLE calls, call_events, dead_letters;

@@ -3,6 +3,8 @@
 -- ---------------------------------------------------------------------------
 
 REVOKE ALL ON FUNCTION
+	@extschema@.cdr_adopt_tables(name),
+	@extschema@.cdr_update_tables(),
 	@extschema@.cdr_ingest_event(json),
 	@extschema@.cdr_ingest_events(json[]),
 	@extschema@.cdr_ingest_message(bytea, text, text, text, text, text, bytea, timestamptz),

@@ -36,3 +36,30 @@ cdr_sqlstate_text(int sqlerrcode)
 		text[i] = (char) (((sqlerrcode >> (6 * i)) & 0x3F) + '0');
 	return text;
 }
+
+#ifndef FRONTEND
+
+void
+cdr_fail_with_error(CdrReasonBuffer *buffer)
+{
+	ErrorData *error = CopyErrorData();
+
+	(void) cdr_fail(buffer, error->sqlerrcode, "%s",
+					error->message ? error->message : "");
+	if (error->hint != NULL)
+	{
+		strlcpy(buffer->hint, error->hint, sizeof(buffer->hint));
+		buffer->reason.hint = buffer->hint;
+	}
+	FreeErrorData(error);
+}
+
+void
+cdr_throw(const CdrReason *reason)
+{
+	ereport(ERROR, (errcode(reason->sqlerrcode), errmsg("%s", reason->message),
+					reason->detail ? errdetail("%s", reason->detail) : 0,
+					reason->hint ? errhint("%s", reason->hint) : 0));
+}
+
+#endif

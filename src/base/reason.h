@@ -27,16 +27,21 @@ typedef struct CdrReason
 	int			sqlerrcode; /* 0: there is none, nothing failed */
 	const char *message;
 	const char *detail; /* NULL: none */
+	const char *hint;	/* NULL: none */
 } CdrReason;
 
 /* Bytes of a message that is kept beyond the memory it was made in. */
 #define CDR_REASON_LENGTH 512
 
-/* A reason with room of its own for its message, which is cut off there. */
+/*
+ * A reason with room of its own for its message, and for a hint that is no
+ * constant; they are cut off there.
+ */
 typedef struct CdrReasonBuffer
 {
 	CdrReason reason;
 	char	  message[CDR_REASON_LENGTH];
+	char	  hint[CDR_REASON_LENGTH];
 } CdrReasonBuffer;
 
 /* Leaves a reason in the buffer.  Always false, for the caller to return. */
@@ -54,8 +59,15 @@ cdr_reason_of_error(const ErrorData *error)
 {
 	return (CdrReason){.sqlerrcode = error->sqlerrcode,
 					   .message = error->message ? error->message : "",
-					   .detail = error->detail};
+					   .detail = error->detail,
+					   .hint = error->hint};
 }
+
+/* Leaves the error that is being caught in the buffer, message and hint. */
+extern void cdr_fail_with_error(CdrReasonBuffer *buffer);
+
+/* Makes an ERROR of a reason. */
+extern void cdr_throw(const CdrReason *reason);
 
 #endif
 

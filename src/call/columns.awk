@@ -1,25 +1,40 @@
-# Puts the columns of a call into SQL.
+# Puts the columns of the tables into SQL.
 #
-#	awk -f columns.awk columns.h PART.sql...
+#	awk -f columns.awk columns.h table_columns.h PART.sql...
 #
-# Reads the list of columns.h, and prints what follows.  A line of SQL that
-# names @column@ stands for one line for each column; @column:GROUP@, for each
-# of that group, which is the name of its #define in small letters; and
-# @column:!GROUP@, for each that is not of that group.  In it, @type@ is the
-# column's type, @definition@ what CREATE TABLE says of it, and @,@ a comma after
-# each but the last.
+# Reads the lists of the headers, and prints what follows.  A line of SQL that
+# names @column@ stands for one line for each column of a call; @column:GROUP@,
+# for each of that group, which is the name of its #define in small letters
+# (log and letter: the columns of call_events and dead_letters); and
+# @column:!GROUP@, for each of a call that is not of that group.  In it, @type@
+# is the column's type, @definition@ what CREATE TABLE says of it, and @,@ a
+# comma after each but the last.
 
 function sql_type(type)
 {
-	if (type == "TEXT")
+	sub(/_ALWAYS$/, "", type)
+	if (type == "TEXT" || type == "CALL_ID")
 		return "text"
-	if (type == "TIME" || type == "TIME_ALWAYS")
+	if (type == "TIME")
 		return "timestamptz"
 	if (type == "BIGINT" || type == "COUNT")
 		return "bigint"
-	if (type == "UUID")
-		return "uuid"
+	if (type == "ATTEMPTS")
+		return "integer"
+	if (type == "UUID" || type == "JSON" || type == "BYTEA")
+		return tolower(type)
 	fail("type " type " is unknown")
+}
+
+# What CREATE TABLE says of a column of that type.
+function sql_definition(type)
+{
+	if (type == "CALL_ID")
+		return "text COLLATE pg_catalog.\"C\" NOT NULL DEFAULT ''"
+	if (type == "ATTEMPTS")
+		return "integer NOT NULL DEFAULT 1"
+	return sql_type(type) \
+		(type == "COUNT" || type ~ /_ALWAYS$/ ? " NOT NULL" : "")
 }
 
 function fail(what)
@@ -29,31 +44,33 @@ function fail(what)
 	exit 1
 }
 
-FNR == 1 { file++ }
+FNR == 1 { is_list = FILENAME ~ /\.h$/ }
 
-file == 1 && /^#define CDR_CALL_[A-Z]+\(COLUMN\)/ {
+is_list && /^#define CDR_(CALL_[A-Z]+|[A-Z]+_COLUMNS)\(COLUMN\)/ {
 	group = $2
-	gsub(/^CDR_CALL_|\(.*$/, "", group)
+	of_call = group !~ /_COLUMNS/
+	gsub(/^CDR_(CALL_)?|(_COLUMNS)?\(.*$/, "", group)
 	group = tolower(group)
 }
 
-file == 1 && /^\tCOLUMN\([a-z_]+, [A-Z_]+, [A-Z]+\)/ {
+is_list && /^\tCOLUMN\([a-z_]+, [A-Z_]+(, [A-Z]+)?\)/ {
 	split($0, part, /[(), ]+/)
 	count++
 	name[count] = part[2]
 	type[count] = part[3]
 	in_group[count] = group
+	is_call[count] = of_call
 }
 
-file == 1 { next }
+is_list { next }
 
 match($0, /@column(:!?[a-z]+)?@/) {
 	marker = substr($0, RSTART, RLENGTH)
 	wanted = substr(marker, 9, length(marker) - 9)
 	lines = 0
 	for (i = 1; i <= count; i++)
-		if (marker == "@column@" || wanted == in_group[i] ||
-			(wanted ~ /^!/ && wanted != "!" in_group[i]))
+		if ((marker == "@column@" && is_call[i]) || wanted == in_group[i] ||
+			(wanted ~ /^!/ && wanted != "!" in_group[i] && is_call[i]))
 			chosen[++lines] = i
 	if (lines == 0)
 		fail("there is no column for " marker)
@@ -61,8 +78,7 @@ match($0, /@column(:!?[a-z]+)?@/) {
 	{
 		line = $0
 		c = chosen[i]
-		definition = sql_type(type[c]) \
-			(type[c] == "COUNT" || type[c] == "TIME_ALWAYS" ? " NOT NULL" : "")
+		definition = sql_definition(type[c])
 		gsub(marker, name[c], line)
 		gsub(/@type@/, sql_type(type[c]), line)
 		gsub(/@definition@/, definition, line)

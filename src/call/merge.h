@@ -40,10 +40,4 @@ extern void cdr_call_init(CdrCall *call, const char *call_id);
 /* Adds one event, which must be of that call and not added before. */
 extern void cdr_call_add(CdrCall *call, const CdrEvent *event);
 
-/*
- * How an ended call went: "ANSWERED", "BUSY", "FAILED", "CANCELED" or
- * "NO_ANSWER".  cause may be NULL; it is compared without regard to case.
- */
-extern const char *cdr_call_disposition(bool answered, const char *cause);
-
 #endif /* CDR_MERGE_H */

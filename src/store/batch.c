@@ -93,18 +93,25 @@ first_manner(const CdrJob *job)
 static CdrBatchOutcome
 run_transaction(CdrJob *job, Manner manner, CdrBatchResult *result)
 {
-	CdrTables tables;
-	CdrRights rights;
+	CdrTables		tables;
+	CdrRights		rights;
+	CdrReasonBuffer why;
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pgstat_report_activity(STATE_RUNNING, "storing a batch of events");
 	check_constraints_at_once();
-	if (!cdr_tables_lock(&tables))
+	switch (cdr_tables_lock(&tables, RowExclusiveLock, &why))
 	{
-		AbortCurrentTransaction();
-		return CDR_BATCH_NO_TABLES;
+		case CDR_NO_EXTENSION:
+			AbortCurrentTransaction();
+			return CDR_BATCH_NO_EXTENSION;
+		case CDR_TABLES_UNFIT:
+			cdr_throw(&why.reason);
+			break;
+		case CDR_TABLES_FIT:
+			break;
 	}
 
 	cdr_writer_open(&tables, &rights);

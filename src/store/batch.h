@@ -30,7 +30,7 @@ typedef enum CdrBatchOutcome
 	CDR_BATCH_STORED,	   /* committed and durable: may be acknowledged */
 	CDR_BATCH_RETRY,	   /* nothing was written; the moment was wrong */
 	CDR_BATCH_NOT_DURABLE, /* committed here, but a standby may lack it */
-	CDR_BATCH_NO_TABLES	   /* the extension is not there (any more) */
+	CDR_BATCH_NO_EXTENSION /* it is not there (any more) */
 } CdrBatchOutcome;
 
 /*

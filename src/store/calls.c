@@ -7,11 +7,10 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
-
 #include "call/merge.h"
 #include "store/call_values.h"
 #include "store/calls.h"
+#include "store/table_columns.h"
 
 /* clang-format off */
 
@@ -52,13 +51,6 @@
 
 #define NAME(name, type, reg) ", " #name
 #define OID(name, type, reg)  CDR_OID_##type,
-
-#define CDR_OID_TEXT		TEXTOID
-#define CDR_OID_TIME		TIMESTAMPTZOID
-#define CDR_OID_TIME_ALWAYS TIMESTAMPTZOID
-#define CDR_OID_BIGINT		INT8OID
-#define CDR_OID_COUNT		INT8OID
-#define CDR_OID_UUID		UUIDOID
 
 static CdrStatement merge_calls = {
 	.sql = "INSERT INTO %1$s.calls AS c"

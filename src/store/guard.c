@@ -5,9 +5,10 @@
  *	  cdr_service.allow_drop is on.
  *
  * The check sits where the server drops an object, because only there it is
- * known what a DROP EXTENSION, DROP SCHEMA, DROP OWNED or CASCADE takes with
- * it.  The hook lives in the library; where that is not preloaded, an event
- * trigger in C brings it in before such a command runs.
+ * known what a DROP SCHEMA, DROP OWNED or CASCADE takes with it.  The hook lives
+ * in the library; where that is not preloaded, an event trigger brings it in
+ * before such a command runs, or steps aside where there is no library any more
+ * (guard.sql).
  *
  *-------------------------------------------------------------------------
  */
@@ -19,11 +20,12 @@
 #include "catalog/objectaccess.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
-#include "commands/event_trigger.h"
+#include "catalog/pg_extension.h"
 #include "commands/extension.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -34,19 +36,54 @@
 
 static object_access_hook_type previous_object_access_hook = NULL;
 
-/* A table of the extension, or a partition of one? */
+/*
+ * DROP ... CASCADE of a table drops what depends on it first, and so the
+ * extension, and with it the knowledge which tables are ours.  These are the
+ * tables of an extension that went that way.  (A DROP EXTENSION drops no table;
+ * whoever drops one after it knows what he does.)
+ */
+static Oid	bereaved[CDR_NTABLES];
+static bool is_drop_extension = false;
+
+static bool
+is_table_of_ours(Oid extension, Oid relation)
+{
+	for (CdrTable t = 0; t < CDR_NTABLES; t++)
+	{
+		if (bereaved[t] == relation)
+			return true;
+	}
+	return OidIsValid(extension) && cdr_table_is_adopted(extension, relation);
+}
+
+/* A table that the extension depends on, or a partition of one? */
 static bool
 is_ours(Oid relation)
 {
-	Oid extension = get_extension_oid(CDR_EXTENSION_NAME, true);
-	Oid top = relation;
+	Oid		  extension = get_extension_oid(CDR_EXTENSION_NAME, true);
+	bool	  result = is_table_of_ours(extension, relation);
+	List	 *ancestors;
+	ListCell *cell;
 
-	if (!OidIsValid(extension))
-		return false;
-	if (get_rel_relispartition(relation))
-		top = get_partition_parent(relation, true);
-	return getExtensionOfObject(RelationRelationId, top) == extension ||
-		   getExtensionOfObject(RelationRelationId, relation) == extension;
+	if (result || !get_rel_relispartition(relation))
+		return result;
+	ancestors = get_partition_ancestors(relation);
+	foreach (cell, ancestors)
+		result = result || is_table_of_ours(extension, lfirst_oid(cell));
+	list_free(ancestors);
+	return result;
+}
+
+static void
+remember_tables(Oid extension)
+{
+	CdrTables tables;
+
+	if (extension != get_extension_oid(CDR_EXTENSION_NAME, true))
+		return;
+	if (!is_drop_extension && cdr_tables_find(&tables))
+		memcpy(bereaved, tables.table, sizeof(bereaved));
+	is_drop_extension = false;
 }
 
 /* The command that drops the table holds its lock already. */
@@ -79,9 +116,8 @@ guard_drop(Oid relation)
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("cannot drop table \"%s\" because it holds rows", name),
-			 errdetail("Dropping it, or extension \"%s\", would lose call "
-					   "detail records for good.",
-					   CDR_EXTENSION_NAME),
+			 errdetail("Dropping it would lose call detail records for "
+					   "good."),
 			 errhint("Detach a partition before dropping it, or set "
 					 "cdr_service.allow_drop to on if the rows may go.")));
 }
@@ -93,8 +129,11 @@ guard_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
 	if (previous_object_access_hook)
 		previous_object_access_hook(access, class_id, object_id, sub_id,
 									argument);
-	if (access == OAT_DROP && class_id == RelationRelationId && sub_id == 0 &&
-		!IsBinaryUpgrade)
+	if (access != OAT_DROP || sub_id != 0 || IsBinaryUpgrade)
+		return;
+	if (class_id == ExtensionRelationId)
+		remember_tables(object_id);
+	else if (class_id == RelationRelationId)
 	{
 		ObjectAccessDrop *drop = argument;
 
@@ -111,16 +150,18 @@ cdr_guard_init(void)
 	object_access_hook = guard_object_access;
 }
 
-PG_FUNCTION_INFO_V1(cdr_guard_drops);
+PG_FUNCTION_INFO_V1(cdr_load_guard);
 
-/* Called before a command that may drop tables; to be loaded is its work. */
+/*
+ * Called with the tag of a command that may drop tables, before it.  To be
+ * loaded is half of its work.
+ */
 Datum
-cdr_guard_drops(PG_FUNCTION_ARGS)
+cdr_load_guard(PG_FUNCTION_ARGS)
 {
-	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" must be called as an event trigger",
-						"cdr_guard_drops")));
+	char *tag = text_to_cstring(PG_GETARG_TEXT_PP(0));
+
+	memset(bereaved, 0, sizeof(bereaved));
+	is_drop_extension = strcmp(tag, "DROP EXTENSION") == 0;
 	PG_RETURN_VOID();
 }

@@ -87,7 +87,7 @@ ingest(CdrEvent *events, int count)
 	cdr_job_init(&job, events, count);
 	Assert(job.nletters == 0);
 
-	cdr_tables_require_locked(&tables);
+	cdr_tables_require(&tables, RowExclusiveLock);
 	cdr_writer_open(&tables, &rights);
 	recorded = cdr_record_events(job.events, job.nevents, false);
 	cdr_writer_close(&rights);

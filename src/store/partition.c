@@ -6,7 +6,8 @@
  *
  * A partition is made as a table of its own and then attached, because that
  * locks the parent only against other changes of its structure, not against
- * inserts.  The default partition is locked for the moment in which its rows
+ * inserts.  It gets the parent's key, and all other indexes, when it is
+ * attached.  The default partition is locked for the moment in which its rows
  * move.  Whoever makes partitions holds one advisory lock, so that workers
  * and sessions do not make the same one twice.
  *
@@ -16,6 +17,7 @@
 
 #include "access/table.h"
 #include "access/xact.h"
+#include "catalog/partition.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -34,6 +36,7 @@
 
 #include "base/fault.h"
 #include "base/guc.h"
+#include "store/command.h"
 #include "store/locks.h"
 #include "store/partition.h"
 #include "store/rights.h"
@@ -96,12 +99,13 @@ find_gap(Oid parent, TimestampTz time, Range *gap)
 	Relation		   rel = table_open(parent, AccessShareLock);
 	PartitionBoundInfo bounds =
 		RelationGetPartitionDesc(rel, false)->boundinfo;
+	int	 ndatums = bounds ? bounds->ndatums : 0; /* NULL: no partitions */
 	int	 below = -1; /* the last bound at or before time */
 	bool free;
 
 	gap->from = DT_NOBEGIN;
 	gap->to = DT_NOEND;
-	for (int i = 0; i < bounds->ndatums; i++)
+	for (int i = 0; i < ndatums; i++)
 	{
 		TimestampTz bound = DatumGetTimestampTz(bounds->datums[i][0]);
 
@@ -119,7 +123,7 @@ find_gap(Oid parent, TimestampTz time, Range *gap)
 	}
 
 	/* indexes[i] is the partition below bound i, or -1 */
-	free = bounds->indexes == NULL || bounds->ndatums == 0 ||
+	free = ndatums == 0 || bounds->indexes == NULL ||
 		   bounds->indexes[below + 1] == -1;
 	table_close(rel, NoLock);
 	return free;
@@ -139,21 +143,16 @@ literal(TimestampTz time)
 					tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
-/* A name that no other relation of the schema has. */
-static char *
+static const char *
 partition_name(const CdrTables *tables, TimestampTz from)
 {
 	struct pg_tm tm;
 	fsec_t		 fsec;
-	char		*name;
 
 	(void) timestamp2tm(from, NULL, &tm, &fsec, NULL, NULL);
-	name = psprintf("call_events_%04d%02d%02d", tm.tm_year, tm.tm_mon,
-					tm.tm_mday);
-	for (int i = 2; OidIsValid(get_relname_relid(name, tables->schema)); i++)
-		name = psprintf("call_events_%04d%02d%02d_%d", tm.tm_year, tm.tm_mon,
-						tm.tm_mday, i);
-	return name;
+	return cdr_free_name(psprintf("call_events_%04d%02d%02d", tm.tm_year,
+								  tm.tm_mon, tm.tm_mday),
+						 tables->schema);
 }
 
 /* The columns of call_events, for a list in SQL. */
@@ -176,48 +175,52 @@ column_list(Oid parent)
 	return list.data;
 }
 
+/*
+ * Moves the rows of a stretch of time out of the default partition.  Where there
+ * are none, nothing is deleted: a publication may forbid that.
+ */
 static void
-run_sql(const char *sql)
+move_rows(Oid parent, const char *partition, const char *from, const char *to)
 {
-	int result = SPI_execute(sql, false, 0);
+	Oid			default_partition = get_default_partition_oid(parent);
+	const char *source;
+	const char *columns;
 
-	if (result < 0)
-		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
+	if (!OidIsValid(default_partition))
+		return;
+	source = cdr_quoted_name(default_partition);
+	cdr_command("LOCK TABLE %s IN ACCESS EXCLUSIVE MODE", source);
+	cdr_command("SELECT FROM %s WHERE event_time >= %s AND event_time < %s"
+				" LIMIT 1",
+				source, from, to);
+	if (SPI_processed == 0)
+		return;
+	columns = column_list(parent);
+	cdr_command("WITH moved AS (DELETE FROM %s"
+				" WHERE event_time >= %s AND event_time < %s RETURNING %s)"
+				" INSERT INTO %s (%s) SELECT %s FROM moved",
+				source, from, to, columns, partition, columns, columns);
 }
 
 /* Makes and attaches one partition. */
 static void
 create_partition(const CdrTables *tables, Range range)
 {
-	const char *schema = tables->quoted;
-	const char *name = partition_name(tables, range.from);
+	const char *parent = cdr_quoted_name(tables->table[CDR_CALL_EVENTS]);
+	const char *name =
+		quote_qualified_identifier(get_namespace_name(tables->schema),
+								   partition_name(tables, range.from));
 	const char *from = literal(range.from);
 	const char *to = literal(range.to);
-	const char *columns = column_list(tables->call_events);
 
-	run_sql(
-		psprintf("CREATE TABLE %s.%s (LIKE %s.call_events INCLUDING DEFAULTS"
-				 " INCLUDING CONSTRAINTS INCLUDING GENERATED"
-				 " INCLUDING STORAGE INCLUDING COMPRESSION)",
-				 schema, name, schema));
-	run_sql(psprintf("CREATE UNIQUE INDEX %s_key ON %s.%s"
-					 " (call_id, event_id, event_time)",
-					 name, schema, name));
-	if (OidIsValid(tables->call_events_default))
-	{
-		run_sql(psprintf("LOCK TABLE %s.call_events_default"
-						 " IN ACCESS EXCLUSIVE MODE",
-						 schema));
-		run_sql(psprintf("WITH moved AS (DELETE FROM %s.call_events_default"
-						 " WHERE event_time >= %s AND event_time < %s"
-						 " RETURNING %s)"
-						 " INSERT INTO %s.%s (%s) SELECT %s FROM moved",
-						 schema, from, to, columns, schema, name, columns,
-						 columns));
-	}
-	run_sql(psprintf("ALTER TABLE %s.call_events ATTACH PARTITION %s.%s"
-					 " FOR VALUES FROM (%s) TO (%s)",
-					 schema, schema, name, from, to));
+	cdr_command("CREATE TABLE %s (LIKE %s INCLUDING DEFAULTS"
+				" INCLUDING CONSTRAINTS INCLUDING GENERATED"
+				" INCLUDING STORAGE INCLUDING COMPRESSION)",
+				name, parent);
+	move_rows(tables->table[CDR_CALL_EVENTS], name, from, to);
+	cdr_command("ALTER TABLE %s ATTACH PARTITION %s"
+				" FOR VALUES FROM (%s) TO (%s)",
+				parent, name, from, to);
 }
 
 int
@@ -239,7 +242,7 @@ cdr_partition_create(const CdrTables *tables, TimestampTz from, TimestampTz to)
 	{
 		Range range = interval_around(time);
 		Range gap;
-		bool  is_free = find_gap(tables->call_events, time, &gap);
+		bool  is_free = find_gap(tables->table[CDR_CALL_EVENTS], time, &gap);
 
 		CHECK_FOR_INTERRUPTS();
 		range.from = Max(range.from, gap.from);
@@ -264,22 +267,24 @@ is_covered(const CdrTables *tables, TimestampTz now, TimestampTz ahead)
 {
 	Range gap;
 
-	return !find_gap(tables->call_events, now, &gap) &&
-		   !find_gap(tables->call_events, ahead, &gap);
+	return !find_gap(tables->table[CDR_CALL_EVENTS], now, &gap) &&
+		   !find_gap(tables->table[CDR_CALL_EVENTS], ahead, &gap);
 }
 
 static void
 make_partitions_ahead(void)
 {
-	CdrTables	tables;
-	TimestampTz now = GetCurrentTimestamp();
-	TimestampTz ahead = interval_around(now).to;
+	CdrTables		tables;
+	CdrReasonBuffer why;
+	TimestampTz		now = GetCurrentTimestamp();
+	TimestampTz		ahead = interval_around(now).to;
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pgstat_report_activity(STATE_RUNNING, "making partitions");
-	if (cdr_tables_find(&tables) && cdr_tables_are_supported(&tables) &&
+	/* tables that are not fit are told of where events are stored */
+	if (cdr_tables_lock(&tables, AccessShareLock, &why) == CDR_TABLES_FIT &&
 		!is_covered(&tables, now, ahead))
 		cdr_partition_create(&tables, now, ahead);
 	PopActiveSnapshot();
@@ -355,6 +360,6 @@ cdr_create_partitions(PG_FUNCTION_ARGS)
 	CdrTables	tables;
 
 	check_stretch(from, to);
-	cdr_tables_require(&tables);
+	cdr_tables_require(&tables, AccessShareLock);
 	PG_RETURN_INT32(cdr_partition_create(&tables, from, to));
 }

@@ -20,7 +20,7 @@
 #include "call/merge.h"
 #include "store/call_values.h"
 #include "store/event_options.h"
-#include "store/owner_query.h"
+#include "store/writer_query.h"
 #include "store/tables.h"
 
 /* Rows of the log that are fetched at a time. */
@@ -108,7 +108,7 @@ open_log(void)
 	CdrTables tables;
 	Portal	  portal;
 
-	cdr_tables_require(&tables);
+	cdr_tables_require(&tables, AccessShareLock);
 	portal = SPI_cursor_open_with_args(
 		NULL,
 		psprintf("SELECT call_id, event_time, event_id, routing_key,"
@@ -186,11 +186,11 @@ cdr_verify_calls(PG_FUNCTION_ARGS)
 	CdrRights	   rights;
 
 	InitMaterializedSRF(fcinfo, 0);
-	cdr_owner_query_open("SELECT * FROM %s.cdr_verify_calls_as_caller()",
-						 InvalidOid, (Datum) 0, true, &rights);
+	cdr_writer_query_open("SELECT * FROM %s.cdr_verify_calls_as_caller()",
+						  InvalidOid, (Datum) 0, true, &rights);
 	for (uint64 row = 0; row < SPI_processed; row++)
 		tuplestore_puttuple(info->setResult, SPI_tuptable->vals[row]);
-	cdr_owner_query_close(&rights);
+	cdr_writer_query_close(&rights);
 	return (Datum) 0;
 }
 
@@ -203,10 +203,10 @@ cdr_rebuild_calls(PG_FUNCTION_ARGS)
 	bool	  isnull;
 	int64	  rebuilt;
 
-	cdr_owner_query_open("SELECT %s.cdr_rebuild_calls_as_caller($1)", BOOLOID,
-						 PG_GETARG_DATUM(0), false, &rights);
+	cdr_writer_query_open("SELECT %s.cdr_rebuild_calls_as_caller($1)", BOOLOID,
+						  PG_GETARG_DATUM(0), false, &rights);
 	rebuilt = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
 										  SPI_tuptable->tupdesc, 1, &isnull));
-	cdr_owner_query_close(&rights);
+	cdr_writer_query_close(&rights);
 	PG_RETURN_INT64(rebuilt);
 }

@@ -15,7 +15,7 @@
 #include "store/bisect.h"
 #include "store/dead_letters.h"
 #include "store/event_options.h"
-#include "store/owner_query.h"
+#include "store/writer_query.h"
 #include "store/writer.h"
 
 /*
@@ -63,7 +63,7 @@ retry_dead_letters(ArrayType *ids)
 	int64			stored = 0;
 	int				count;
 
-	cdr_tables_require_locked(&tables);
+	cdr_tables_require(&tables, RowExclusiveLock);
 	cdr_writer_open(&tables, &rights);
 	context =
 		AllocSetContextCreate(CurrentMemoryContext, "cdr_service dead letters",
@@ -100,10 +100,10 @@ cdr_discard_dead_letters(PG_FUNCTION_ARGS)
 	CdrRights rights;
 	int64	  discarded;
 
-	cdr_owner_query_open("DELETE FROM %s.dead_letters"
-						 " WHERE event_id OPERATOR(pg_catalog.=) ANY ($1)",
-						 UUIDARRAYOID, PG_GETARG_DATUM(0), false, &rights);
+	cdr_writer_query_open("DELETE FROM %s.dead_letters"
+						  " WHERE event_id OPERATOR(pg_catalog.=) ANY ($1)",
+						  UUIDARRAYOID, PG_GETARG_DATUM(0), false, &rights);
 	discarded = (int64) SPI_processed;
-	cdr_owner_query_close(&rights);
+	cdr_writer_query_close(&rights);
 	PG_RETURN_INT64(discarded);
 }

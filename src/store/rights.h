@@ -25,9 +25,7 @@ extern Oid cdr_rights_writer(const CdrTables *tables);
 /*
  * Becomes a role that works on the tables, in a security-restricted context
  * and under a safe search_path.  A (sub)transaction that is aborted goes back
- * by itself.  ERROR if the role is a superuser, and somebody who is none can
- * have code run with its rights: the owner of a table, or of the function of
- * a trigger.
+ * by itself.  ERROR (42501) if the role is a superuser.
  */
 extern void
 cdr_rights_assume(const CdrTables *tables, Oid role, CdrRights *before);

@@ -52,15 +52,16 @@ describe_rows(CdrStatement *statement)
 {
 	EphemeralNamedRelationMetadata about = &statement->relation.md;
 	MemoryContext				   outer;
+	TupleDesc					   columns;
 
 	outer = MemoryContextSwitchTo(TopMemoryContext);
-	about->tupdesc = CreateTemplateTupleDesc(statement->ncolumns);
+	columns = CreateTemplateTupleDesc(statement->ncolumns);
 	for (int i = 0; i < statement->ncolumns; i++)
 	{
 		char name[NAMEDATALEN]; /* a column without one counts as dropped */
 
 		snprintf(name, sizeof(name), "c%d", i + 1);
-		TupleDescInitEntry(about->tupdesc, (AttrNumber) (i + 1), name,
+		TupleDescInitEntry(columns, (AttrNumber) (i + 1), name,
 						   statement->types[i], -1, 0);
 	}
 	MemoryContextSwitchTo(outer);
@@ -68,6 +69,8 @@ describe_rows(CdrStatement *statement)
 	about->reliddesc = InvalidOid;
 	about->enrtype = ENR_NAMED_TUPLESTORE;
 	about->enrtuples = ROWS_EXPECTED;
+	/* last: it says that all of this is complete */
+	about->tupdesc = columns;
 }
 
 /* Makes the rows of a statement known to the session. */
@@ -135,6 +138,10 @@ cdr_statement_execute(CdrStatement *statement, Datum *parameters,
 	result = SPI_execute_plan(statement->plan, parameters, nulls, false, 0);
 	/* SPI leaves us in its own context, which lives as long as the session */
 	MemoryContextSwitchTo(context);
+	if (result == SPI_OK_REWRITTEN)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("a rule replaces what cdr_service writes"),
+						errhint("Drop the rule, or make it DO ALSO.")));
 	if (result != expected)
 		elog(ERROR, "SPI_execute_plan failed: %s",
 			 SPI_result_code_string(result));

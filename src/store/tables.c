@@ -1,7 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * tables.c
- *	  Where the extension's tables are.
+ *	  Where the extension's tables are, and whether they are fit for use.
+ *
+ * The tables are those that the extension depends on (pg_depend), with the
+ * names that the statements call them by: a table that merely has such a name
+ * is a stranger's until it is adopted (adopt.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -11,19 +15,35 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/indexing.h"
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_depend.h"
 #include "catalog/pg_extension.h"
 #include "storage/lmgr.h"
 #include "storage/sinval.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
+#include "store/shape.h"
 #include "store/tables.h"
 
-/* The extension's schema and version, from its row of pg_extension. */
+const char *
+cdr_table_name(CdrTable table)
+{
+	static const char *const names[CDR_NTABLES] = {
+		[CDR_CALL_EVENTS] = "call_events",
+		[CDR_CALLS] = "calls",
+		[CDR_DEAD_LETTERS] = "dead_letters",
+	};
+
+	return names[table];
+}
+
+/* The extension, its schema and version, from its row of pg_extension. */
 static bool
 find_extension_row(CdrTables *tables)
 {
@@ -38,17 +58,19 @@ find_extension_row(CdrTables *tables)
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
 	{
-		bool  isnull;
+		Form_pg_extension form = (Form_pg_extension) GETSTRUCT(tuple);
+		bool			  isnull;
 		Datum version = heap_getattr(tuple, Anum_pg_extension_extversion,
 									 RelationGetDescr(rel), &isnull);
 
-		tables->schema = ((Form_pg_extension) GETSTRUCT(tuple))->extnamespace;
+		tables->extension = form->oid;
+		tables->schema = form->extnamespace;
 		strlcpy(tables->version, isnull ? "" : TextDatumGetCString(version),
 				sizeof(tables->version));
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
-	return OidIsValid(tables->schema);
+	return OidIsValid(tables->extension);
 }
 
 static Oid
@@ -76,84 +98,198 @@ cdr_tables_find(CdrTables *tables)
 	if (schema == NULL)
 		return false;
 	strlcpy(tables->quoted, quote_identifier(schema), sizeof(tables->quoted));
-
-	tables->call_events = get_relname_relid("call_events", tables->schema);
-	tables->call_events_default =
-		get_relname_relid("call_events_default", tables->schema);
-	tables->calls = get_relname_relid("calls", tables->schema);
-	tables->dead_letters = get_relname_relid("dead_letters", tables->schema);
-	if (!OidIsValid(tables->call_events) || !OidIsValid(tables->calls) ||
-		!OidIsValid(tables->dead_letters))
-		return false;
-	tables->owner = owner_of(tables->calls);
-	return OidIsValid(tables->owner);
+	for (CdrTable t = 0; t < CDR_NTABLES; t++)
+		tables->table[t] =
+			get_relname_relid(cdr_table_name(t), tables->schema);
+	if (OidIsValid(tables->table[CDR_CALLS]))
+		tables->owner = owner_of(tables->table[CDR_CALLS]);
+	return true;
 }
 
 bool
-cdr_tables_are_supported(const CdrTables *tables)
+cdr_table_is_adopted(Oid extension, Oid table)
 {
-	return strcmp(tables->version, "1.0") == 0;
+	Relation	rel = table_open(DependRelationId, AccessShareLock);
+	ScanKeyData key[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		found = false;
+
+	ScanKeyInit(&key[0], Anum_pg_depend_classid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(ExtensionRelationId));
+	ScanKeyInit(&key[1], Anum_pg_depend_objid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(extension));
+	scan = systable_beginscan(rel, DependDependerIndexId, true, NULL, 2, key);
+	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_depend entry = (Form_pg_depend) GETSTRUCT(tuple);
+
+		found = entry->refclassid == RelationRelationId &&
+				entry->refobjid == table;
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return found;
+}
+
+/* ------------------------------------------------------------------------
+ * Fit for use, looked at once for each state of the relation cache
+ * ------------------------------------------------------------------------
+ */
+
+/* The tables that were found fit, until one of them is altered. */
+static bool		 is_fit = false;
+static CdrTables fit;
+
+static void
+forget_fit(Datum argument, Oid relation)
+{
+	if (!OidIsValid(relation))
+		is_fit = false;
+	for (CdrTable t = 0; t < CDR_NTABLES; t++)
+	{
+		if (fit.table[t] == relation)
+			is_fit = false;
+	}
 }
 
 static bool
-find_supported(CdrTables *tables)
+was_found_fit(const CdrTables *tables)
 {
-	return cdr_tables_find(tables) && cdr_tables_are_supported(tables);
+	return is_fit && fit.extension == tables->extension &&
+		   memcmp(fit.table, tables->table, sizeof(fit.table)) == 0 &&
+		   strcmp(fit.version, tables->version) == 0;
 }
 
-bool
-cdr_tables_lock(CdrTables *tables)
+/* Whatever of the extension's tables this library cannot work with. */
+static bool
+check_tables(const CdrTables *tables, CdrReasonBuffer *why)
 {
-	uint64 seen = SharedInvalidMessageCounter;
-	bool   waited = false;
-	Oid	   relations[4];
-
-	if (!find_supported(tables))
-		return false;
-	relations[0] = tables->call_events;
-	relations[1] = tables->calls;
-	relations[2] = tables->dead_letters;
-	relations[3] = tables->call_events_default;
-	for (int i = 0; i < (int) lengthof(relations); i++)
+	if (strcmp(tables->version, "1.0") != 0)
 	{
-		/* a DBA may do without a default partition */
-		if (!OidIsValid(relations[i]))
-			continue;
-		if (!ConditionalLockRelationOid(relations[i], RowExclusiveLock))
+		(void) cdr_fail(why, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+						"extension \"%s\" has version \"%s\", which its "
+						"library does not support",
+						CDR_EXTENSION_NAME, tables->version);
+		why->reason.hint = "After an update of the library, restart the server"
+						   " and run ALTER EXTENSION cdr_service UPDATE.";
+		return false;
+	}
+	for (CdrTable t = 0; t < CDR_NTABLES; t++)
+	{
+		if (!cdr_table_is_adopted(tables->extension, tables->table[t]))
 		{
-			waited = true;
-			LockRelationOid(relations[i], RowExclusiveLock);
+			(void) cdr_fail(why, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+							"table %s.%s is not one that extension \"%s\" "
+							"depends on",
+							tables->quoted, cdr_table_name(t),
+							CDR_EXTENSION_NAME);
+			why->reason.hint = "Run cdr_adopt_tables().";
+			return false;
 		}
-		if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relations[i])))
+		if (!cdr_shape_resembles(t, tables->table[t], why) ||
+			!cdr_shape_has_key(t, tables->table[t], why))
 			return false;
 	}
-	/* an update of the extension may have been what we waited for, or missed */
-	return (!waited && seen == SharedInvalidMessageCounter) ||
-		   find_supported(tables);
+	/* last, because these can be added once the rest fits */
+	for (CdrTable t = 0; t < CDR_NTABLES; t++)
+	{
+		if (!cdr_shape_has_columns(t, tables->table[t], why))
+			return false;
+	}
+	return true;
+}
+
+static bool
+are_fit(const CdrTables *tables, CdrReasonBuffer *why)
+{
+	static bool is_registered = false;
+
+	if (was_found_fit(tables))
+		return true;
+	if (!is_registered)
+	{
+		CacheRegisterRelcacheCallback(forget_fit, (Datum) 0);
+		is_registered = true;
+	}
+	fit = *tables;
+	/* first, so that an invalidation while we look is not missed */
+	is_fit = true;
+	if (!check_tables(tables, why))
+		is_fit = false;
+	return is_fit;
+}
+
+static bool
+are_there(const CdrTables *tables, CdrReasonBuffer *why)
+{
+	for (CdrTable t = 0; t < CDR_NTABLES; t++)
+	{
+		if (OidIsValid(tables->table[t]))
+			continue;
+		(void) cdr_fail(why, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+						"table %s.%s is missing", tables->quoted,
+						cdr_table_name(t));
+		why->reason.hint = "Give it back its name and schema, or have "
+						   "cdr_adopt_tables() make one.";
+		return false;
+	}
+	return true;
+}
+
+/* Locks a table; true if that had to wait. */
+static bool
+lock_waits(Oid relation, LOCKMODE mode)
+{
+	if (ConditionalLockRelationOid(relation, mode))
+		return false;
+	LockRelationOid(relation, mode);
+	return true;
+}
+
+CdrTablesState
+cdr_tables_lock(CdrTables *tables, LOCKMODE mode, CdrReasonBuffer *why)
+{
+	for (;;)
+	{
+		uint64 seen = SharedInvalidMessageCounter;
+		bool   waited = false;
+		Oid	   default_partition;
+
+		if (!cdr_tables_find(tables))
+			return CDR_NO_EXTENSION;
+		if (!are_there(tables, why))
+			return CDR_TABLES_UNFIT;
+		for (CdrTable t = 0; t < CDR_NTABLES; t++)
+			waited = lock_waits(tables->table[t], mode) || waited;
+		/* a DBA may do without a default partition */
+		default_partition =
+			get_default_partition_oid(tables->table[CDR_CALL_EVENTS]);
+		if (OidIsValid(default_partition))
+			waited = lock_waits(default_partition, mode) || waited;
+		/* what we waited for, or missed, may have altered or dropped them */
+		if (!waited && seen == SharedInvalidMessageCounter)
+			break;
+	}
+	return are_fit(tables, why) ? CDR_TABLES_FIT : CDR_TABLES_UNFIT;
 }
 
 void
-cdr_tables_require(CdrTables *tables)
+cdr_tables_require(CdrTables *tables, LOCKMODE mode)
 {
-	if (!cdr_tables_find(tables))
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						errmsg("the tables of extension \"%s\" are missing",
-							   CDR_EXTENSION_NAME)));
-}
+	CdrReasonBuffer why = {0};
 
-void
-cdr_tables_require_locked(CdrTables *tables)
-{
-	if (cdr_tables_lock(tables))
-		return;
-	cdr_tables_require(tables);
-	ereport(
-		ERROR,
-		(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-		 errmsg(
-			 "extension \"%s\" has version \"%s\", which its library does not support",
-			 CDR_EXTENSION_NAME, tables->version),
-		 errhint("After an update of the library, restart the server "
-				 "and run ALTER EXTENSION %s UPDATE.",
-				 CDR_EXTENSION_NAME)));
+	switch (cdr_tables_lock(tables, mode, &why))
+	{
+		case CDR_TABLES_FIT:
+			return;
+		case CDR_TABLES_UNFIT:
+			break;
+		case CDR_NO_EXTENSION:
+			(void) cdr_fail(&why, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+							"extension \"%s\" does not exist",
+							CDR_EXTENSION_NAME);
+			break;
+	}
+	cdr_throw(&why.reason);
 }

@@ -1,51 +1,75 @@
 /*-------------------------------------------------------------------------
  *
  * tables.h
- *	  Where the extension's tables are.
+ *	  Where the extension's tables are, and whether they are fit for use.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef CDR_TABLES_H
 #define CDR_TABLES_H
 
+#include "storage/lockdefs.h"
+
+#include "base/reason.h"
+
 #define CDR_EXTENSION_NAME "cdr_service"
+
+/* The role that CREATE EXTENSION makes and gives the tables to. */
+#define CDR_ROLE_NAME "cdr_service"
+
+/* The tables, where they are counted. */
+typedef enum CdrTable
+{
+	CDR_CALL_EVENTS,
+	CDR_CALLS,
+	CDR_DEAD_LETTERS
+} CdrTable;
+#define CDR_NTABLES (CDR_DEAD_LETTERS + 1)
 
 /* The extension's tables in the database of this process. */
 typedef struct CdrTables
 {
+	Oid	 extension;
 	Oid	 schema;
-	Oid	 call_events;
-	Oid	 call_events_default;
-	Oid	 calls;
-	Oid	 dead_letters;
-	Oid	 owner;						  /* of calls */
+	Oid	 table[CDR_NTABLES];		  /* InvalidOid: missing */
+	Oid	 owner;						  /* of calls; InvalidOid without it */
 	char version[32];				  /* of the extension's SQL */
 	char quoted[NAMEDATALEN * 2 + 3]; /* the schema, ready for SQL text */
 } CdrTables;
 
+typedef enum CdrTablesState
+{
+	CDR_NO_EXTENSION,
+	CDR_TABLES_UNFIT,
+	CDR_TABLES_FIT
+} CdrTablesState;
+
+/* The name of a table, without schema. */
+extern const char *cdr_table_name(CdrTable table);
+
 /*
- * Looks the tables up; needs a transaction.  False where the extension does
- * not exist (or is being dropped).
+ * Looks up the extension, and by their names the tables in its schema; needs a
+ * transaction.  False where the extension does not exist (or is being
+ * dropped).
  */
 extern bool cdr_tables_find(CdrTables *tables);
 
-/* Does this library know the SQL of that version? */
-extern bool cdr_tables_are_supported(const CdrTables *tables);
+/* Does the extension depend on the table, that is, is it ours? */
+extern bool cdr_table_is_adopted(Oid extension, Oid table);
 
 /*
  * Finds the tables and locks them as the statements will: so that DROP
  * EXTENSION either waits for us or is seen, and so that whoever is making a
  * partition, which locks the default one, is waited for before the statements
- * look which partitions there are.  False where they are missing, or of a
- * version that is not supported.
+ * look which partitions there are.  Then looks whether they are what the
+ * statements need: that is remembered until one of them is altered, so that it
+ * costs nothing.  What is wrong with tables that are not fit is left in why,
+ * which has a SQLSTATE for which the batch waits.
  */
-extern bool cdr_tables_lock(CdrTables *tables);
+extern CdrTablesState
+cdr_tables_lock(CdrTables *tables, LOCKMODE mode, CdrReasonBuffer *why);
 
-/*
- * For SQL functions, where the tables must be there: ERROR (55000), if not.
- * The second one locks them, as above, and throws for another version, too.
- */
-extern void cdr_tables_require(CdrTables *tables);
-extern void cdr_tables_require_locked(CdrTables *tables);
+/* The same for SQL functions: ERROR (55000) unless the tables are fit. */
+extern void cdr_tables_require(CdrTables *tables, LOCKMODE mode);
 
 #endif /* CDR_TABLES_H */

@@ -2,82 +2,98 @@
 -- Tables
 -- ---------------------------------------------------------------------------
 
-CREATE TABLE @extschema@.call_events (
-	event_time timestamptz NOT NULL,
-	received_at timestamptz NOT NULL,
-	event_id uuid NOT NULL,
-	call_id text COLLATE pg_catalog."C" NOT NULL DEFAULT '',
-	event_type text,
-	trace_id text,
-	tenant_id text,
-	routing_key text,
-	payload json,
-	body bytea
-) PARTITION BY RANGE (event_time);
-
-COMMENT ON TABLE @extschema@.call_events IS
-'the log: one row for each distinct event';
-
--- The unique index sits on each partition: with a key on the parent, a dump
--- of this table with partitions made at run time could not be restored.
-CREATE TABLE @extschema@.call_events_default
-	PARTITION OF @extschema@.call_events DEFAULT;
-CREATE UNIQUE INDEX call_events_default_key
-	ON @extschema@.call_events_default (call_id, event_id, event_time);
-
-CREATE TABLE @extschema@.calls (
-	call_id text COLLATE pg_catalog."C" PRIMARY KEY,
-	status text NOT NULL GENERATED ALWAYS AS (
+-- Each column once: CREATE EXTENSION makes the tables of this list, and
+-- cdr_update_tables() adds those that tables of an older version lack.
+--
+-- The tables are no members of the extension, but it depends on them: so a
+-- dump writes them as ordinary tables, before the extension.  What they say may
+-- therefore not call a function of the extension.
+CREATE FUNCTION @extschema@.cdr_table_columns(
+	OUT table_name name,
+	OUT column_name name,
+	OUT definition text)
+RETURNS SETOF record
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+	VALUES
+	('call_events', '@column:log@', $d$@definition@$d$),
+	('dead_letters', '@column:letter@', $d$@definition@$d$),
+	('calls', 'call_id', $d$text COLLATE pg_catalog."C" NOT NULL$d$),
+	('calls', 'status', $d$text NOT NULL GENERATED ALWAYS AS (
 		CASE WHEN end_time IS NOT NULL THEN 'COMPLETED'
 			 WHEN answer_time IS NOT NULL THEN 'ANSWERED'
 			 WHEN start_time IS NOT NULL THEN 'STARTED'
-			 ELSE 'IDENTIFIED' END) STORED,
-	disposition text GENERATED ALWAYS AS (
-		CASE WHEN end_time IS NOT NULL
-			 THEN @extschema@.cdr_disposition(answer_time IS NOT NULL, hangup_cause)
-		END) STORED,
-	@column:course@ @definition@,
-	duration_seconds bigint GENERATED ALWAYS AS (
-		@extschema@.cdr_seconds_between(start_time, end_time)) STORED,
-	billable_seconds bigint GENERATED ALWAYS AS (
+			 ELSE 'IDENTIFIED' END) STORED$d$),
+	-- Hangup causes as Sentiric's producers, FreeSWITCH and Q.850 name them.
+	-- What none of these tells, and was never answered, rang out.
+	('calls', 'disposition', $d$text GENERATED ALWAYS AS (
 		CASE WHEN end_time IS NULL THEN NULL
-			 WHEN answer_time IS NULL THEN 0
-			 ELSE @extschema@.cdr_seconds_between(answer_time, end_time)
-		END) STORED,
-	@column:end@ @definition@,
-	tenant_id text GENERATED ALWAYS AS (
-		COALESCE(identified_tenant_id, started_tenant_id)) STORED,
-	@column:rest@ @definition@,
+			 WHEN answer_time IS NOT NULL THEN 'ANSWERED'
+			 ELSE CASE lower(hangup_cause COLLATE pg_catalog."C")
+				-- a BYE ends an established dialogue
+				WHEN 'normal_clearing' THEN 'ANSWERED'
+				WHEN 'normal_clearing_by_user' THEN 'ANSWERED'
+				WHEN 'busy' THEN 'BUSY'
+				WHEN 'user_busy' THEN 'BUSY'
+				WHEN 'failure' THEN 'FAILED'
+				WHEN 'failed' THEN 'FAILED'
+				WHEN 'network_failure' THEN 'FAILED'
+				WHEN 'network_out_of_order' THEN 'FAILED'
+				WHEN 'normal_temporary_failure' THEN 'FAILED'
+				WHEN 'switch_congestion' THEN 'FAILED'
+				WHEN 'unallocated_number' THEN 'FAILED'
+				WHEN 'no_route_destination' THEN 'FAILED'
+				WHEN 'invalid_number_format' THEN 'FAILED'
+				WHEN 'destination_out_of_order' THEN 'FAILED'
+				WHEN 'call_rejected' THEN 'FAILED'
+				WHEN 'incompatible_destination' THEN 'FAILED'
+				WHEN 'bearercapability_notavail' THEN 'FAILED'
+				WHEN 'service_unavailable' THEN 'FAILED'
+				WHEN 'canceled' THEN 'CANCELED'
+				WHEN 'cancelled' THEN 'CANCELED'
+				WHEN 'originator_cancel' THEN 'CANCELED'
+				WHEN 'terminated_by_request' THEN 'CANCELED'
+				WHEN 'system_terminated' THEN 'CANCELED'
+				WHEN 'workflow_hangup' THEN 'CANCELED'
+				ELSE 'NO_ANSWER' END
+		END) STORED$d$),
+	('calls', '@column:course@', '@definition@'),
+	-- whole seconds, never negative; exact: numeric, not float8
+	('calls', 'duration_seconds', $d$bigint GENERATED ALWAYS AS (
+		CASE WHEN end_time < start_time THEN 0
+			 ELSE trunc(extract(epoch FROM end_time - start_time))::bigint
+		END) STORED$d$),
+	('calls', 'billable_seconds', $d$bigint GENERATED ALWAYS AS (
+		CASE WHEN end_time IS NULL THEN NULL
+			 WHEN answer_time IS NULL OR end_time < answer_time THEN 0
+			 ELSE trunc(extract(epoch FROM end_time - answer_time))::bigint
+		END) STORED$d$),
+	('calls', '@column:end@', '@definition@'),
+	('calls', 'tenant_id', $d$text GENERATED ALWAYS AS (
+		COALESCE(identified_tenant_id, started_tenant_id)) STORED$d$),
+	('calls', '@column:rest@', '@definition@'),
 	-- which events won: what the merge needs to be the same in any order
-	@column:winners@ @definition@@,@
--- room on each page for the updates that a call sees while it lasts: where a
--- new version finds room beside the old one, no index is touched
-) WITH (fillfactor = 80);
+	('calls', '@column:winners@', '@definition@')@,@
+$function$;
 
-COMMENT ON TABLE @extschema@.calls IS
-'call detail records: one row for each call, merged from its events';
+COMMENT ON FUNCTION @extschema@.cdr_table_columns() IS
+'the columns of the tables, as CREATE EXTENSION makes them';
 
-CREATE TABLE @extschema@.dead_letters (
-	event_id uuid PRIMARY KEY,
-	received_at timestamptz NOT NULL,
-	last_attempt_at timestamptz NOT NULL,
-	attempts integer NOT NULL DEFAULT 1,
-	sqlstate text NOT NULL,
-	message text NOT NULL,
-	routing_key text,
-	headers json,
-	property_time timestamptz,
-	body_size bigint NOT NULL,
-	body bytea NOT NULL
-);
+CREATE FUNCTION @extschema@.cdr_adopt_tables(owner name DEFAULT NULL)
+RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cdr_adopt_tables';
 
-COMMENT ON TABLE @extschema@.dead_letters IS
-'messages that could not become events, with the reason';
-COMMENT ON COLUMN @extschema@.dead_letters.body_size IS
-'bytes on the wire; more than body holds where only the start of a giant was kept';
+COMMENT ON FUNCTION @extschema@.cdr_adopt_tables(name) IS
+'makes the tables that are missing, and has the extension depend on all of them; gives them, with all partitions, to a role, if one is named';
 
-SELECT pg_catalog.pg_extension_config_dump('@extschema@.call_events', '');
-SELECT pg_catalog.pg_extension_config_dump('@extschema@.call_events_default', '');
-SELECT pg_catalog.pg_extension_config_dump('@extschema@.calls', '');
-SELECT pg_catalog.pg_extension_config_dump('@extschema@.dead_letters', '');
+CREATE FUNCTION @extschema@.cdr_update_tables()
+RETURNS integer
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cdr_update_tables';
 
+COMMENT ON FUNCTION @extschema@.cdr_update_tables() IS
+'adds the columns that tables of an older version lack; returns how many';
+
+SELECT @extschema@.cdr_adopt_tables();

@@ -13,9 +13,33 @@
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/parsenodes.h"
+#include "utils/acl.h"
 #include "utils/guc.h"
 
+#include "store/tables.h"
 #include "worker/stats.h"
+
+/*
+ * Whoever may call the function needs no right to ALTER SYSTEM: the role of the
+ * extension has it, for this one setting.
+ */
+static void
+alter_system(AlterSystemStmt *statement)
+{
+	Oid role = get_role_oid(CDR_ROLE_NAME, true);
+	Oid user;
+	int security_context;
+
+	GetUserIdAndSecContext(&user, &security_context);
+	if (OidIsValid(role) &&
+		pg_parameter_aclcheck(statement->setstmt->name, user,
+							  ACL_ALTER_SYSTEM) != ACLCHECK_OK)
+		SetUserIdAndSecContext(role, security_context |
+										 SECURITY_LOCAL_USERID_CHANGE |
+										 SECURITY_RESTRICTED_OPERATION);
+	AlterSystemSetConfigFile(statement);
+	SetUserIdAndSecContext(user, security_context);
+}
 
 /*
  * Sets cdr_service.paused as ALTER SYSTEM would, and has it applied.  So it is
@@ -36,7 +60,7 @@ set_paused(const char *value)
 	statement->setstmt->kind = VAR_SET_VALUE;
 	statement->setstmt->name = "cdr_service.paused";
 	statement->setstmt->args = list_make1(constant);
-	AlterSystemSetConfigFile(statement);
+	alter_system(statement);
 	if (kill(PostmasterPid, SIGHUP) != 0)
 		ereport(ERROR, (errcode(ERRCODE_SYSTEM_ERROR),
 						errmsg("could not signal the postmaster: %m")));

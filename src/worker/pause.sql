@@ -1,7 +1,6 @@
 CREATE FUNCTION @extschema@.cdr_pause()
 RETURNS void
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
-SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'cdr_pause';
 
 COMMENT ON FUNCTION @extschema@.cdr_pause() IS
@@ -10,7 +9,6 @@ COMMENT ON FUNCTION @extschema@.cdr_pause() IS
 CREATE FUNCTION @extschema@.cdr_resume()
 RETURNS void
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
-SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'cdr_resume';
 
 COMMENT ON FUNCTION @extschema@.cdr_resume() IS 'ends a pause';

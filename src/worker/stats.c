@@ -189,8 +189,12 @@ cdr_stats_set_error(const CdrReason *reason)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	char		clipped[CDR_REASON_LENGTH];
+	char		hinted[2 * CDR_REASON_LENGTH];
 
-	clip(clipped, reason->message);
+	/* a hint often is the command that cures it */
+	snprintf(hinted, sizeof(hinted), "%s%s%s", reason->message,
+			 reason->hint ? " HINT: " : "", reason->hint ? reason->hint : "");
+	clip(clipped, hinted);
 
 	SpinLockAcquire(&my_slot->mutex);
 	strlcpy(my_slot->stats.last_error, clipped, CDR_REASON_LENGTH);
@@ -291,6 +295,8 @@ cdr_stats_state_name(CdrWorkerState state)
 			return "paused";
 		case CDR_WAITING_FOR_EXTENSION:
 			return "waiting for extension";
+		case CDR_WAITING_FOR_TABLES:
+			return "waiting for tables";
 		case CDR_NOT_CONFIGURED:
 			return "not configured";
 		case CDR_CONNECTING:

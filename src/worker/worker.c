@@ -4,11 +4,12 @@
  *	  The life of a worker, as a small state machine.
  *
  *	starting -> paused
- *	starting -> waiting for extension -> connecting -> consuming
+ *	starting -> waiting for extension, waiting for tables -> connecting
+ *	connecting -> consuming
  *	consuming -> storing -> consuming		(a batch, durable, acknowledged)
  *	storing -> retrying -> storing			(the moment was wrong: keep it)
  *	any of these -> backing off -> connecting		(the broker failed)
- *	any of these -> waiting for extension			(the tables are gone)
+ *	any of these -> waiting for extension			(it is gone)
  *	any of these -> not configured, while no server is named
  *
  * Each turn of the main loop serves interrupts and a reload, then takes one
@@ -32,7 +33,6 @@
 
 #include <limits.h>
 
-#include "access/xact.h"
 #include "common/pg_prng.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -41,7 +41,6 @@
 #include "storage/pmsignal.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "base/cancel.h"
@@ -51,12 +50,13 @@
 #include "store/batch.h"
 #include "store/partition.h"
 #include "store/read_only.h"
+#include "store/ready.h"
 #include "store/tables.h"
 #include "worker/stats.h"
 #include "worker/worker.h"
 
 /* Milliseconds. */
-#define EXTENSION_POLL		 1000
+#define TABLES_POLL			 1000
 #define FIRST_CONNECT_DELAY	 500
 #define FIRST_RETRY_DELAY	 100
 #define LONGEST_RETRY_DELAY	 10000
@@ -128,35 +128,7 @@ back_off(CdrWorker *worker)
 	enter_state(worker, CDR_BACKING_OFF);
 }
 
-/* Is the extension there, in a version that this library knows? */
-static bool
-is_extension_there(void)
-{
-	CdrTables tables;
-	bool	  found;
-
-	cdr_cancel_begin();
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	found = cdr_tables_find(&tables);
-	if (found && !cdr_tables_are_supported(&tables))
-	{
-		cdr_stats_set_error(&(CdrReason){
-			.sqlerrcode = ERRCODE_FEATURE_NOT_SUPPORTED,
-			.message = psprintf("version \"%s\" of extension \"%s\" needs "
-								"another version of its library; restart the "
-								"server after an update",
-								tables.version, CDR_EXTENSION_NAME)});
-		found = false;
-	}
-	PopActiveSnapshot();
-	CommitTransactionCommand();
-	cdr_cancel_end();
-	return found;
-}
-
-/* Where to go once the extension is known to be there. */
+/* Where to go once events can be stored. */
 static void
 enter_connecting(CdrWorker *worker)
 {
@@ -171,17 +143,50 @@ enter_connecting(CdrWorker *worker)
 		enter_state(worker, CDR_CONNECTING);
 }
 
+/* Goes on if events can be stored; says in the log what it waits for, if not. */
 static void
-wait_for_extension(CdrWorker *worker)
+look_at_tables(CdrWorker *worker)
 {
-	if (is_extension_there())
+	CdrReasonBuffer why;
+	CdrTablesState	state;
+
+	cdr_cancel_begin();
+	state = cdr_tables_prepare(&why);
+	cdr_cancel_end();
+	switch (state)
+	{
+		case CDR_TABLES_FIT:
+			enter_connecting(worker);
+			break;
+		case CDR_TABLES_UNFIT:
+			cdr_stats_set_error(&why.reason);
+			if (worker->state != CDR_WAITING_FOR_TABLES)
+				ereport(
+					LOG,
+					(errcode(why.reason.sqlerrcode),
+					 errmsg("waiting for tables: %s", why.reason.message),
+					 why.reason.hint ? errhint("%s", why.reason.hint) : 0));
+			enter_state(worker, CDR_WAITING_FOR_TABLES);
+			break;
+		case CDR_NO_EXTENSION:
+			enter_state(worker, CDR_WAITING_FOR_EXTENSION);
+			break;
+	}
+}
+
+/* The extension or its tables are not there yet, or not fit. */
+static void
+wait_for_tables(CdrWorker *worker)
+{
+	look_at_tables(worker);
+	if (worker->state == CDR_WAITING_FOR_EXTENSION ||
+		worker->state == CDR_WAITING_FOR_TABLES)
+		cdr_broker_wait(worker->broker, TABLES_POLL);
+	else
 	{
 		worker->maintain_at = 0;
 		worker->failed_connects = 0;
-		enter_connecting(worker);
 	}
-	else
-		cdr_broker_wait(worker->broker, EXTENSION_POLL);
 }
 
 /* Shows what is to be feared of this session; or that nothing is, any more. */
@@ -308,13 +313,11 @@ store_next(CdrWorker *worker)
 			disconnect_worker(worker);
 			enter_connecting(worker);
 			break;
-		case CDR_BATCH_NO_TABLES:
-			ereport(
-				LOG,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("waiting for extension \"%s\"", CDR_EXTENSION_NAME),
-				 errdetail("It was dropped, or is of another version than "
-						   "its library.")));
+		case CDR_BATCH_NO_EXTENSION:
+			ereport(LOG, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						  errmsg("waiting for extension \"%s\"",
+								 CDR_EXTENSION_NAME),
+						  errdetail("It was dropped.")));
 			disconnect_worker(worker);
 			enter_state(worker, CDR_WAITING_FOR_EXTENSION);
 			break;
@@ -482,7 +485,8 @@ reload_settings(CdrWorker *worker)
 	if (worker->state == CDR_NOT_CONFIGURED)
 		enter_connecting(worker);
 	else if (cdr_broker_settings_changed(worker->broker) &&
-			 worker->state != CDR_WAITING_FOR_EXTENSION)
+			 worker->state != CDR_WAITING_FOR_EXTENSION &&
+			 worker->state != CDR_WAITING_FOR_TABLES)
 	{
 		disconnect_worker(worker);
 		worker->failed_connects = 0;
@@ -496,7 +500,8 @@ take_step(CdrWorker *worker)
 	switch (worker->state)
 	{
 		case CDR_WAITING_FOR_EXTENSION:
-			wait_for_extension(worker);
+		case CDR_WAITING_FOR_TABLES:
+			wait_for_tables(worker);
 			break;
 		case CDR_NOT_CONFIGURED:
 			report_stats(worker);
@@ -516,10 +521,8 @@ take_step(CdrWorker *worker)
 			if (cdr_milliseconds_until(worker->wake_at) > 0)
 				cdr_broker_wait(worker->broker,
 								cdr_milliseconds_until(worker->wake_at));
-			else if (is_extension_there())
-				enter_connecting(worker);
 			else
-				enter_state(worker, CDR_WAITING_FOR_EXTENSION);
+				look_at_tables(worker);
 			break;
 		case CDR_NOT_STARTED:
 		case CDR_STARTING:

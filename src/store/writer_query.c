@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
- * owner_query.c
- *	  Queries of SQL functions, run as the owner of the tables.
+ * writer_query.c
+ *	  Queries of SQL functions, run as the role that writes.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,17 +9,18 @@
 
 #include "executor/spi.h"
 
-#include "store/owner_query.h"
+#include "store/writer_query.h"
 
 void
-cdr_owner_query_open(const char *query, Oid type, Datum argument,
-					 bool read_only, CdrRights *rights)
+cdr_writer_query_open(const char *query, Oid type, Datum argument,
+					  bool read_only, CdrRights *rights)
 {
 	CdrTables tables;
 	int		  result;
 
-	cdr_tables_require(&tables);
-	cdr_rights_assume(&tables, tables.owner, rights);
+	cdr_tables_require(&tables,
+					   read_only ? AccessShareLock : RowExclusiveLock);
+	cdr_rights_assume(&tables, cdr_rights_writer(&tables), rights);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	result = SPI_execute_with_args(psprintf(query, tables.quoted),
@@ -30,7 +31,7 @@ cdr_owner_query_open(const char *query, Oid type, Datum argument,
 }
 
 void
-cdr_owner_query_close(const CdrRights *rights)
+cdr_writer_query_close(const CdrRights *rights)
 {
 	SPI_finish();
 	cdr_rights_restore(rights);

@@ -1,0 +1,414 @@
+/*-------------------------------------------------------------------------
+ *
+ * install.c
+ *	  SQL: makes the role and the tables, and brings tables up to date.
+ *
+ * CREATE EXTENSION calls cdr_adopt_tables().  What is made here must not become
+ * a member of the extension, and a GRANT must not be taken for one that the
+ * extension makes anew by itself: a dump would leave both out.  So the server
+ * is not to know meanwhile that an extension is being created.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_extension.h"
+#include "catalog/pg_inherits.h"
+#include "commands/extension.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+#include "store/adopt.h"
+#include "store/command.h"
+#include "store/install.h"
+#include "store/rights.h"
+
+/* ------------------------------------------------------------------------
+ * The role
+ * ------------------------------------------------------------------------
+ */
+
+/* What makes a role more than an ordinary one; NULL: nothing. */
+static const char *
+attribute_of(Oid role)
+{
+	HeapTuple	   tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
+	Form_pg_authid form;
+	const char	  *attribute = NULL;
+
+	if (!HeapTupleIsValid(tuple))
+		return NULL;
+	form = (Form_pg_authid) GETSTRUCT(tuple);
+	if (form->rolsuper)
+		attribute = "SUPERUSER";
+	else if (form->rolcanlogin)
+		attribute = "LOGIN";
+	else if (form->rolcreaterole)
+		attribute = "CREATEROLE";
+	else if (form->rolcreatedb)
+		attribute = "CREATEDB";
+	else if (form->rolreplication)
+		attribute = "REPLICATION";
+	else if (form->rolbypassrls)
+		attribute = "BYPASSRLS";
+	ReleaseSysCache(tuple);
+	return attribute;
+}
+
+/* A role that is as good as a superuser, and that this one is a member of. */
+static Oid
+power_of(Oid role)
+{
+	Relation	  rel = table_open(AuthIdRelationId, AccessShareLock);
+	TableScanDesc scan = table_beginscan_catalog(rel, 0, NULL);
+	HeapTuple	  tuple;
+	Oid			  power = InvalidOid;
+
+	while ((tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
+	{
+		Form_pg_authid form = (Form_pg_authid) GETSTRUCT(tuple);
+
+		if (form->oid != role &&
+			(form->rolsuper || form->oid == ROLE_PG_EXECUTE_SERVER_PROGRAM ||
+			 form->oid == ROLE_PG_WRITE_SERVER_FILES ||
+			 form->oid == ROLE_PG_READ_SERVER_FILES) &&
+			is_member_of_role_nosuper(role, form->oid))
+			power = form->oid;
+	}
+	table_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return power;
+}
+
+/* The role that writes must not be worth gaining. */
+static void
+check_role(Oid role)
+{
+	const char *attribute = attribute_of(role);
+	Oid			power = power_of(role);
+
+	if (attribute != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("role \"%s\" exists and has attribute %s",
+						CDR_ROLE_NAME, attribute),
+				 errdetail("The tables are to belong to a role that cannot "
+						   "log in and has no attributes."),
+				 errhint("Rename that role, or run ALTER ROLE %s NO%s.",
+						 CDR_ROLE_NAME, attribute)));
+	if (OidIsValid(power))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("role \"%s\" exists and is a member of role \"%s\"",
+						CDR_ROLE_NAME, GetUserNameFromId(power, true)),
+				 errdetail("The tables are to belong to a role that has no "
+						   "power over the server."),
+				 errhint("Rename that role, or revoke that membership.")));
+}
+
+/* Makes the role, unless it is there, and gives it what it needs. */
+static void
+make_role(const CdrTables *tables)
+{
+	Oid role = get_role_oid(CDR_ROLE_NAME, true);
+
+	if (OidIsValid(role))
+		check_role(role);
+	else
+		cdr_command("CREATE ROLE %s NOLOGIN", CDR_ROLE_NAME);
+	cdr_command("GRANT USAGE, CREATE ON SCHEMA %s TO %s", tables->quoted,
+				CDR_ROLE_NAME);
+	/* for cdr_pause() and cdr_resume() */
+	cdr_command("GRANT ALTER SYSTEM ON PARAMETER cdr_service.paused TO %s",
+				CDR_ROLE_NAME);
+}
+
+/* ------------------------------------------------------------------------
+ * The tables
+ * ------------------------------------------------------------------------
+ */
+
+static const struct
+{
+	const char *key;
+	const char *options;
+	const char *comment;
+} makings[CDR_NTABLES] = {
+	[CDR_CALL_EVENTS] = {"call_id, event_id, event_time",
+						 "PARTITION BY RANGE (event_time)",
+						 "the log: one row for each distinct event"},
+	/* Room on each page for the updates that a call sees while it lasts: where
+	 * a new version finds room beside the old one, no index is touched. */
+	[CDR_CALLS] = {"call_id", "WITH (fillfactor = 80)",
+				   "call detail records: one row for each call, merged from "
+				   "its events"},
+	[CDR_DEAD_LETTERS] = {"event_id", "",
+						  "messages that could not become events, with the "
+						  "reason"},
+};
+
+/* The columns of a table, for CREATE TABLE; in the SPI context. */
+static const char *
+definitions_of(const CdrTables *tables, CdrTable table)
+{
+	cdr_command("SELECT string_agg(quote_ident(column_name) || ' ' ||"
+				" definition, ', ') FROM %s.cdr_table_columns()"
+				" WHERE table_name = '%s'",
+				tables->quoted, cdr_table_name(table));
+	return SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+}
+
+static void
+make_table(const CdrTables *tables, CdrTable table)
+{
+	const char *name = cdr_table_name(table);
+	const char *columns = definitions_of(tables, table);
+
+	cdr_command("CREATE TABLE %s.%s (%s, PRIMARY KEY (%s)) %s", tables->quoted,
+				name, columns, makings[table].key, makings[table].options);
+	cdr_command("COMMENT ON TABLE %s.%s IS '%s'", tables->quoted, name,
+				makings[table].comment);
+	cdr_command("ALTER TABLE %s.%s OWNER TO %s", tables->quoted, name,
+				CDR_ROLE_NAME);
+	if (table == CDR_CALL_EVENTS)
+	{
+		const char *partition =
+			cdr_free_name("call_events_default", tables->schema);
+
+		cdr_command("CREATE TABLE %s.%s PARTITION OF %s.%s DEFAULT",
+					tables->quoted, partition, tables->quoted, name);
+		cdr_command("ALTER TABLE %s.%s OWNER TO %s", tables->quoted, partition,
+					CDR_ROLE_NAME);
+	}
+	if (table == CDR_DEAD_LETTERS)
+		cdr_command("COMMENT ON COLUMN %s.%s.body_size IS 'bytes on the wire; "
+					"more than body holds where only the start of a giant was "
+					"kept'",
+					tables->quoted, name);
+}
+
+/* Makes the tables that are missing; true if there were any. */
+static void
+make_missing(CdrTables *tables)
+{
+	for (CdrTable t = 0; t < CDR_NTABLES; t++)
+	{
+		if (!OidIsValid(tables->table[t]))
+			make_table(tables, t);
+	}
+	(void) cdr_tables_find(tables);
+}
+
+static bool
+is_one_missing(const CdrTables *tables)
+{
+	for (CdrTable t = 0; t < CDR_NTABLES; t++)
+	{
+		if (!OidIsValid(tables->table[t]))
+			return true;
+	}
+	return false;
+}
+
+static void
+lock_those_there(const CdrTables *tables)
+{
+	for (CdrTable t = 0; t < CDR_NTABLES; t++)
+	{
+		if (OidIsValid(tables->table[t]))
+			LockRelationOid(tables->table[t], AccessShareLock);
+	}
+}
+
+/* Gives the tables, and all partitions, to a role. */
+static void
+give_tables(const CdrTables *tables, const char *role)
+{
+	const char *quoted = quote_identifier(role);
+
+	cdr_command("GRANT USAGE, CREATE ON SCHEMA %s TO %s", tables->quoted,
+				quoted);
+	for (CdrTable t = 0; t < CDR_NTABLES; t++)
+	{
+		List *members =
+			find_all_inheritors(tables->table[t], AccessExclusiveLock, NULL);
+		ListCell *cell;
+
+		foreach (cell, members)
+		{
+			Oid member = lfirst_oid(cell);
+
+			cdr_command("ALTER %sTABLE %s OWNER TO %s",
+						get_rel_relkind(member) == RELKIND_FOREIGN_TABLE
+							? "FOREIGN "
+							: "",
+						cdr_quoted_name(member), quoted);
+		}
+	}
+}
+
+/* Tells whoever creates the extension what else there is to do. */
+static void
+warn_of_superuser(const CdrTables *tables)
+{
+	if (!superuser_arg(tables->owner))
+		return;
+	ereport(
+		WARNING,
+		(errcode(ERRCODE_WARNING),
+		 errmsg("the tables of extension \"%s\" belong to superuser \"%s\"",
+				CDR_EXTENSION_NAME, GetUserNameFromId(tables->owner, true)),
+		 errdetail("The service does not write as a superuser."),
+		 errhint("Run SELECT %s.cdr_adopt_tables('%s'), which gives the "
+				 "tables to that role.",
+				 tables->quoted, CDR_ROLE_NAME)));
+}
+
+/* ------------------------------------------------------------------------
+ * SQL
+ * ------------------------------------------------------------------------
+ */
+
+static void
+require_extension(CdrTables *tables)
+{
+	if (!cdr_tables_find(tables))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+						errmsg("extension \"%s\" does not exist",
+							   CDR_EXTENSION_NAME)));
+	/* one at a time, and none while the extension is dropped */
+	LockDatabaseObject(ExtensionRelationId, tables->extension, 0,
+					   ShareUpdateExclusiveLock);
+	if (!cdr_tables_find(tables))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+						errmsg("extension \"%s\" does not exist",
+							   CDR_EXTENSION_NAME)));
+}
+
+/* Role and tables, as an ordinary user of the server would make them. */
+static void
+make_and_adopt(CdrTables *tables, const char *owner)
+{
+	if (creating_extension || is_one_missing(tables))
+	{
+		creating_extension = false;
+		make_role(tables);
+		make_missing(tables);
+	}
+	creating_extension = false;
+	lock_those_there(tables);
+	cdr_adopt(tables);
+	if (owner != NULL)
+	{
+		give_tables(tables, owner);
+		(void) cdr_tables_find(tables);
+	}
+}
+
+PG_FUNCTION_INFO_V1(cdr_adopt_tables);
+
+Datum
+cdr_adopt_tables(PG_FUNCTION_ARGS)
+{
+	const char *owner =
+		PG_ARGISNULL(0) ? NULL : pstrdup(NameStr(*PG_GETARG_NAME(0)));
+	CdrTables tables;
+	bool	  creating = creating_extension;
+	int		  guc_level;
+
+	if (owner != NULL && superuser_arg(get_role_oid(owner, false)))
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						errmsg("role \"%s\" is a superuser", owner),
+						errdetail("The service writes as the owner of the "
+								  "tables, and never as a superuser.")));
+	require_extension(&tables);
+	guc_level = NewGUCNestLevel();
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	PG_TRY();
+	{
+		make_and_adopt(&tables, owner);
+	}
+	PG_FINALLY();
+	{
+		creating_extension = creating;
+	}
+	PG_END_TRY();
+	SPI_finish();
+	AtEOXact_GUC(false, guc_level);
+	warn_of_superuser(&tables);
+	PG_RETURN_VOID();
+}
+
+/* Adds the columns of a table that it lacks; generated ones last, because they
+ * are computed from others. */
+static int
+add_columns(const CdrTables *tables, CdrTable table)
+{
+	SPITupleTable *missing;
+	uint64		   count;
+
+	cdr_command("SELECT quote_ident(c.column_name), c.definition"
+				" FROM %s.cdr_table_columns() AS c"
+				" WHERE c.table_name = '%s' AND NOT EXISTS"
+				" (SELECT FROM pg_attribute AS a WHERE a.attrelid = %u"
+				" AND a.attname = c.column_name AND a.attnum > 0"
+				" AND NOT a.attisdropped)"
+				" ORDER BY c.definition LIKE '%% GENERATED ALWAYS AS %%'",
+				tables->quoted, cdr_table_name(table), tables->table[table]);
+	missing = SPI_tuptable;
+	count = SPI_processed;
+	for (uint64 i = 0; i < count; i++)
+		cdr_command("ALTER TABLE %s.%s ADD COLUMN %s %s", tables->quoted,
+					cdr_table_name(table),
+					SPI_getvalue(missing->vals[i], missing->tupdesc, 1),
+					SPI_getvalue(missing->vals[i], missing->tupdesc, 2));
+	return (int) count;
+}
+
+int
+cdr_update_columns(const CdrTables *tables)
+{
+	CdrRights rights;
+	int		  added = 0;
+
+	cdr_rights_assume(tables, tables->owner, &rights);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	for (CdrTable t = 0; t < CDR_NTABLES; t++)
+		added += add_columns(tables, t);
+	SPI_finish();
+	cdr_rights_restore(&rights);
+	return added;
+}
+
+PG_FUNCTION_INFO_V1(cdr_update_tables);
+
+Datum
+cdr_update_tables(PG_FUNCTION_ARGS)
+{
+	CdrTables tables;
+
+	require_extension(&tables);
+	if (is_one_missing(&tables))
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("a table of extension \"%s\" is missing",
+							   CDR_EXTENSION_NAME),
+						errhint("cdr_adopt_tables() makes those that are "
+								"missing.")));
+	PG_RETURN_INT32(cdr_update_columns(&tables));
+}

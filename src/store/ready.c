@@ -1,0 +1,123 @@
+/*-------------------------------------------------------------------------
+ *
+ * ready.c
+ *	  Whether a worker may begin to consume.
+ *
+ * A restore makes the tables first, and their keys last, when all rows are
+ * there: until then, a repetition would not be recognised.  So nothing is
+ * consumed before the keys are there, and nothing is altered before that, for
+ * partitions that are not attached yet could not be, any more.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_extension.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/snapmgr.h"
+
+#include "base/reason.h"
+#include "store/adopt.h"
+#include "store/install.h"
+#include "store/ready.h"
+#include "store/rights.h"
+
+/* Are there tables that the extension does not depend on, and could? */
+static bool
+is_adoption_due(const CdrTables *tables)
+{
+	for (CdrTable t = 0; t < CDR_NTABLES; t++)
+	{
+		if (!OidIsValid(tables->table[t]))
+			return false;
+	}
+	for (CdrTable t = 0; t < CDR_NTABLES; t++)
+	{
+		if (!cdr_table_is_adopted(tables->extension, tables->table[t]))
+			return true;
+	}
+	return false;
+}
+
+/* Records what pg_upgrade forgets; one worker at a time. */
+static void
+adopt_tables(void)
+{
+	CdrTables tables;
+
+	if (!cdr_tables_find(&tables) || !is_adoption_due(&tables))
+		return;
+	LockDatabaseObject(ExtensionRelationId, tables.extension, 0,
+					   ShareUpdateExclusiveLock);
+	if (!cdr_tables_find(&tables) || !is_adoption_due(&tables))
+		return;
+	for (CdrTable t = 0; t < CDR_NTABLES; t++)
+		LockRelationOid(tables.table[t], AccessShareLock);
+	cdr_adopt(&tables);
+	CommandCounterIncrement();
+}
+
+static CdrTablesState
+look_at_tables(CdrReasonBuffer *why)
+{
+	CdrTables	   tables;
+	CdrRights	   rights;
+	CdrTablesState state = cdr_tables_lock(&tables, AccessShareLock, why);
+
+	if (state == CDR_TABLES_UNFIT &&
+		why->reason.sqlerrcode == ERRCODE_UNDEFINED_COLUMN)
+	{
+		(void) cdr_update_columns(&tables);
+		CommandCounterIncrement();
+		state = cdr_tables_lock(&tables, AccessShareLock, why);
+	}
+	if (state == CDR_TABLES_FIT)
+	{
+		/* throws if nobody can write */
+		cdr_rights_assume(&tables, cdr_rights_writer(&tables), &rights);
+		cdr_rights_restore(&rights);
+	}
+	return state;
+}
+
+static CdrTablesState
+prepare_tables(CdrReasonBuffer *why)
+{
+	CdrTablesState state;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	adopt_tables();
+	state = look_at_tables(why);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	return state;
+}
+
+CdrTablesState
+cdr_tables_prepare(CdrReasonBuffer *why)
+{
+	MemoryContext			context = CurrentMemoryContext;
+	volatile CdrTablesState state = CDR_TABLES_UNFIT;
+
+	PG_TRY();
+	{
+		state = prepare_tables(why);
+	}
+	PG_CATCH();
+	{
+		HOLD_INTERRUPTS();
+		MemoryContextSwitchTo(context);
+		cdr_fail_with_error(why);
+		FlushErrorState();
+		AbortCurrentTransaction();
+		RESUME_INTERRUPTS();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	return state;
+}

@@ -1,0 +1,86 @@
+/*-------------------------------------------------------------------------
+ *
+ * table_columns.h
+ *	  The columns of call_events and dead_letters that this library writes,
+ *	  once: for the statements' sake those of calls stand in call/columns.h.
+ *
+ * COLUMN(name, type), in the order of the table.  columns.awk reads this file,
+ * too: so each column stands on a line.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CDR_TABLE_COLUMNS_H
+#define CDR_TABLE_COLUMNS_H
+
+#include "catalog/pg_type.h"
+
+/* clang-format off */
+
+#define CDR_LOG_COLUMNS(COLUMN) \
+	COLUMN(event_time, TIME_ALWAYS) \
+	COLUMN(received_at, TIME_ALWAYS) \
+	COLUMN(event_id, UUID_ALWAYS) \
+	COLUMN(call_id, CALL_ID) \
+	COLUMN(event_type, TEXT) \
+	COLUMN(trace_id, TEXT) \
+	COLUMN(tenant_id, TEXT) \
+	COLUMN(routing_key, TEXT) \
+	COLUMN(payload, JSON) \
+	COLUMN(body, BYTEA)
+
+#define CDR_LETTER_COLUMNS(COLUMN) \
+	COLUMN(event_id, UUID_ALWAYS) \
+	COLUMN(received_at, TIME_ALWAYS) \
+	COLUMN(last_attempt_at, TIME_ALWAYS) \
+	COLUMN(attempts, ATTEMPTS) \
+	COLUMN(sqlstate, TEXT_ALWAYS) \
+	COLUMN(message, TEXT_ALWAYS) \
+	COLUMN(routing_key, TEXT) \
+	COLUMN(headers, JSON) \
+	COLUMN(property_time, TIME) \
+	COLUMN(body_size, BIGINT_ALWAYS) \
+	COLUMN(body, BYTEA_ALWAYS)
+
+/* Columns of calls that PostgreSQL computes; how is said in tables.sql. */
+#define CDR_DERIVED_COLUMNS(COLUMN) \
+	COLUMN(status, TEXT) \
+	COLUMN(disposition, TEXT) \
+	COLUMN(duration_seconds, BIGINT) \
+	COLUMN(billable_seconds, BIGINT) \
+	COLUMN(tenant_id, TEXT)
+
+/* clang-format on */
+
+/* The types of these columns, and of those of call/columns.h. */
+#define CDR_OID_ATTEMPTS	  INT4OID
+#define CDR_OID_BIGINT		  INT8OID
+#define CDR_OID_BIGINT_ALWAYS INT8OID
+#define CDR_OID_BYTEA		  BYTEAOID
+#define CDR_OID_BYTEA_ALWAYS  BYTEAOID
+#define CDR_OID_CALL_ID		  TEXTOID
+#define CDR_OID_COUNT		  INT8OID
+#define CDR_OID_JSON		  JSONOID
+#define CDR_OID_TEXT		  TEXTOID
+#define CDR_OID_TEXT_ALWAYS	  TEXTOID
+#define CDR_OID_TIME		  TIMESTAMPTZOID
+#define CDR_OID_TIME_ALWAYS	  TIMESTAMPTZOID
+#define CDR_OID_UUID		  UUIDOID
+#define CDR_OID_UUID_ALWAYS	  UUIDOID
+
+/* Those that are NOT NULL. */
+#define CDR_ALWAYS_ATTEMPTS		 true
+#define CDR_ALWAYS_BIGINT		 false
+#define CDR_ALWAYS_BIGINT_ALWAYS true
+#define CDR_ALWAYS_BYTEA		 false
+#define CDR_ALWAYS_BYTEA_ALWAYS	 true
+#define CDR_ALWAYS_CALL_ID		 true
+#define CDR_ALWAYS_COUNT		 true
+#define CDR_ALWAYS_JSON			 false
+#define CDR_ALWAYS_TEXT			 false
+#define CDR_ALWAYS_TEXT_ALWAYS	 true
+#define CDR_ALWAYS_TIME			 false
+#define CDR_ALWAYS_TIME_ALWAYS	 true
+#define CDR_ALWAYS_UUID			 false
+#define CDR_ALWAYS_UUID_ALWAYS	 true
+
+#endif /* CDR_TABLE_COLUMNS_H */
