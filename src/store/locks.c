@@ -1,19 +1,31 @@
 /*-------------------------------------------------------------------------
  *
  * locks.c
- *	  Advisory locks, under a first key of our own.
+ *	  Advisory locks that no SQL function can take or release.
+ *
+ * The server's functions for advisory locks are there for every role.  They
+ * set the last field of a lock's tag to 1 (a key of 64 bits) or 2 (two keys of
+ * 32 bits), so with another number the locks are ours alone: nobody can keep
+ * the service waiting by taking them first.  They last as long as the
+ * transaction, so pg_advisory_unlock_all() does not release them.  All else is
+ * as with any advisory lock: lock_timeout, the search for deadlocks, pg_locks.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "utils/fmgrprotos.h"
+#include "miscadmin.h"
+#include "storage/lock.h"
 #include "utils/uuid.h"
 
 #include "store/locks.h"
 
-/* "cdr" in ASCII: the first key, so that we disturb nobody else's locks */
-#define LOCK_CLASS 0x636472
+/*
+ * In pg_locks: classid and objsubid.  Other extensions lock with numbers of
+ * their own, so that both must be unlikely: "cdr" and "cd" in ASCII.
+ */
+#define LOCK_CLASS	  0x636472
+#define LOCK_SUBCLASS 0x6364
 
 #define IDENTITY_LOCKS 64
 #define PARTITION_LOCK IDENTITY_LOCKS
@@ -21,8 +33,10 @@
 static void
 lock(int key)
 {
-	DirectFunctionCall2(pg_advisory_xact_lock_int4, Int32GetDatum(LOCK_CLASS),
-						Int32GetDatum(key));
+	LOCKTAG tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, LOCK_CLASS, key, LOCK_SUBCLASS);
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 }
 
 void
