@@ -74,6 +74,7 @@ cdr_json_lexer_free(JsonLexContext *lex)
 
 #include "replication/message.h"
 #include "storage/latch.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/wait_event.h"
 
@@ -81,6 +82,35 @@ cdr_json_lexer_free(JsonLexContext *lex)
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
 #endif
+
+/*
+ * Memory that a setting may own: since 16 in a context, before from malloc().
+ * NULL if there is none, after a message.
+ */
+static inline void *
+cdr_guc_malloc(int elevel, size_t size)
+{
+#if PG_VERSION_NUM >= 160000
+	return guc_malloc(elevel, size);
+#else
+	void *memory = malloc(size);
+
+	if (memory == NULL)
+		ereport(elevel,
+				(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	return memory;
+#endif
+}
+
+static inline void
+cdr_guc_free(void *memory)
+{
+#if PG_VERSION_NUM >= 160000
+	guc_free(memory);
+#else
+	free(memory);
+#endif
+}
 
 /* A wait event set that lives until it is freed, not until a query ends. */
 static inline WaitEventSet *

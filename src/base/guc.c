@@ -12,22 +12,24 @@
 #include "miscadmin.h"
 #include "utils/guc.h"
 
+#include "base/compat.h"
 #include "base/guc.h"
+#include "base/masked_uri.h"
 
-char *cdr_amqp_uri;
-char *cdr_amqp_password_file;
-char *cdr_tls_ca_file;
-char *cdr_tls_cert_file;
-char *cdr_tls_key_file;
-int	  cdr_tls_verify = CDR_TLS_VERIFY_FULL;
-char *cdr_exchange;
-char *cdr_queue;
-char *cdr_binding_keys;
-int	  cdr_queue_type = CDR_QUEUE_CLASSIC;
-char *cdr_dead_letter_exchange;
-int	  cdr_declare = CDR_DECLARE_MISSING;
-int	  cdr_prefetch = 4000;
-int	  cdr_heartbeat = 30;
+const char *cdr_amqp_uri = "";
+char	   *cdr_amqp_password_file;
+char	   *cdr_tls_ca_file;
+char	   *cdr_tls_cert_file;
+char	   *cdr_tls_key_file;
+int			cdr_tls_verify = CDR_TLS_VERIFY_FULL;
+char	   *cdr_exchange;
+char	   *cdr_queue;
+char	   *cdr_binding_keys;
+int			cdr_queue_type = CDR_QUEUE_CLASSIC;
+char	   *cdr_dead_letter_exchange;
+int			cdr_declare = CDR_DECLARE_MISSING;
+int			cdr_prefetch = 4000;
+int			cdr_heartbeat = 30;
 
 char *cdr_database;
 int	  cdr_workers = 1;
@@ -72,10 +74,6 @@ static const struct
 	GucContext	context;
 	int			flags;
 } strings[] = {
-	{"cdr_service.amqp_uri",
-	 "RabbitMQ servers as amqps://user@host:port/vhost, comma-separated, tried "
-	 "in turn; amqp:// is without TLS.",
-	 &cdr_amqp_uri, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY},
 	{"cdr_service.amqp_password_file",
 	 "File that holds the RabbitMQ user's password.", &cdr_amqp_password_file,
 	 "", PGC_SIGHUP, GUC_SUPERUSER_ONLY},
@@ -171,6 +169,82 @@ static const struct
 	 &cdr_allow_drop, PGC_USERSET},
 };
 
+/* ------------------------------------------------------------------------
+ * amqp_uri, which may hold passwords
+ *
+ * The server keeps, and shows whoever may see it, a text in which they are
+ * masked.  The real text is the setting's "extra" data.  A parallel worker is
+ * handed the masked text and takes it for the real one; it never connects.
+ * ------------------------------------------------------------------------
+ */
+
+/* what the server knows of it */
+static char *shown_amqp_uri;
+
+static void
+warn_of_password(CdrUriSecrecy secrecy)
+{
+	if (secrecy == CDR_URI_MASKED)
+		ereport(WARNING,
+				(errcode(ERRCODE_WARNING),
+				 errmsg("cdr_service.amqp_uri holds a password"),
+				 errdetail("It is shown masked, but the server writes it to "
+						   "its log when the setting changes."),
+				 errhint("Write the password into a file, and the file's name "
+						 "into cdr_service.amqp_password_file.")));
+	else if (secrecy == CDR_URI_HIDDEN)
+		ereport(
+			WARNING,
+			(errcode(ERRCODE_WARNING),
+			 errmsg("cdr_service.amqp_uri holds something that is no "
+					"amqp://user@host:port/vhost, nor amqps://"),
+			 errdetail("All of it is shown masked, because it may hold a "
+					   "password."),
+			 errhint("Write special characters in a name as percent escapes, "
+					 "and the password into the file that "
+					 "cdr_service.amqp_password_file names.")));
+}
+
+static bool
+check_amqp_uri(char **newval, void **extra, GucSource source)
+{
+	size_t		  length = strlen(*newval);
+	char		 *uris = cdr_guc_malloc(LOG, length + 1);
+	char		 *shown = cdr_guc_malloc(LOG, CDR_MASKED_URI_SIZE(length));
+	CdrUriSecrecy secrecy;
+
+	if (uris == NULL || shown == NULL)
+	{
+		cdr_guc_free(uris);
+		cdr_guc_free(shown);
+		/* the server's own message would show the value */
+		GUC_check_errcode(ERRCODE_OUT_OF_MEMORY);
+		GUC_check_errmsg("out of memory");
+		return false;
+	}
+	strcpy(uris, *newval);
+	secrecy = cdr_masked_uri(uris, shown);
+
+	/* every process reads the files; one of them speaks, when it is news */
+	if (!IsUnderPostmaster && strcmp(uris, cdr_amqp_uri) != 0)
+		warn_of_password(secrecy);
+	cdr_guc_free(*newval);
+	*newval = shown;
+	*extra = uris;
+	return true;
+}
+
+static void
+assign_amqp_uri(const char *newval, void *extra)
+{
+	cdr_amqp_uri = extra;
+}
+
+/* ------------------------------------------------------------------------
+ * To the server
+ * ------------------------------------------------------------------------
+ */
+
 /*
  * A setting that takes a restart can only be defined while the server starts;
  * in a session that loads the library later it is there to be read.
@@ -187,6 +261,12 @@ definable(GucContext context)
 void
 cdr_guc_define(void)
 {
+	DefineCustomStringVariable(
+		"cdr_service.amqp_uri",
+		"RabbitMQ servers as amqps://user@host:port/vhost, comma-separated, "
+		"tried in turn; amqp:// is without TLS.",
+		NULL, &shown_amqp_uri, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+		check_amqp_uri, assign_amqp_uri, NULL);
 	for (int i = 0; i < (int) lengthof(strings); i++)
 		DefineCustomStringVariable(strings[i].name, strings[i].description,
 								   NULL, strings[i].variable, strings[i].value,

@@ -13,8 +13,9 @@
 /* More workers than this have nothing to gain from one queue. */
 #define CDR_WORKERS_MAX 32
 
-/* the broker */
-extern char *cdr_amqp_uri;
+/* the broker; the URIs as they were set, with their passwords */
+extern const char *cdr_amqp_uri;
+
 extern char *cdr_amqp_password_file;
 extern char *cdr_tls_ca_file;
 extern char *cdr_tls_cert_file;

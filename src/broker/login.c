@@ -16,6 +16,7 @@
 
 #include "lib/stringinfo.h"
 
+#include "base/masked_uri.h"
 #include "broker/login.h"
 
 /* ------------------------------------------------------------------------
@@ -31,8 +32,8 @@ cdr_login_split_uris(const CdrBrokerSettings *settings, char ***uris)
 	int	  count = 0;
 
 	*uris = palloc((strlen(list) / 2 + 1) * sizeof(char *));
-	for (char *uri = strtok_r(list, ", ", &rest); uri != NULL;
-		 uri = strtok_r(NULL, ", ", &rest))
+	for (char *uri = strtok_r(list, CDR_URI_SEPARATORS, &rest); uri != NULL;
+		 uri = strtok_r(NULL, CDR_URI_SEPARATORS, &rest))
 		(*uris)[count++] = uri;
 	return count;
 }

@@ -10,10 +10,12 @@ use Test::More;
 
 use CdrService::Events qw(simple_events);
 use CdrService::Fixture;
+use CdrService::Util qw(run);
 
 my %secret = (
 	first     => 'first-4711-never-to-be-seen',
 	second    => 'second-4712-never-to-be-seen',
+	uri       => 'uri-4716-never-to-be-seen',
 	wrong     => 'wrong-4713-never-to-be-seen',
 	malformed => 'malformed-4714-never-to-be-seen',
 	misplaced => 'misplaced-4715-never-to-be-seen');
@@ -52,6 +54,131 @@ sub write_password
 	chmod 0600, $file or die "could not protect $file: $!";
 	return;
 }
+
+# --- a URI with a password in it: what of it the server shows, and warns of
+
+my $S      = $secret{misplaced};
+my $hidden = '********';
+my @uris   = (
+	[ plain => '' ],
+	[ plain => ' , ' ],
+	[ plain => 'amqp://rabbit' ],
+	[ plain => 'amqps://cdr@r1.example.org:5671/v, amqps://cdr@r2/,amqp://r3' ],
+	[ plain => 'amqps://cdr%40example@[::1]:5671/%2Fcdr' ],
+	[ masked => "amqp://u:$S\@h", "amqp://u:$hidden\@h" ],
+	[ masked => "amqp://:%40$S\@h:1/", "amqp://:$hidden\@h:1/" ],
+	[ masked => 'amqp://u:@h', "amqp://u:$hidden\@h" ],
+	[
+		masked => "amqp://u:$S\@h:1/v,amqps://x\@y , amqps://v:$S\@[::1]/, ",
+		"amqp://u:$hidden\@h:1/v,amqps://x\@y , amqps://v:$hidden\@[::1]/, "
+	],
+	map { [ hidden => $_, $hidden ] } (
+		$S,
+		"u:$S",
+		"u:$S\@h",
+		"//u:$S\@h",
+		"amqp//u:$S\@h",
+		"amqp:u:$S\@h",
+		"AMQP://u:$S\@h",
+		"http://u:$S\@h",
+		"amqp://u:$S",
+		"amqp://u:$S\@",
+		"amqp://u:1$S\@/v",
+		"amqp://u:p\@$S\@h",
+		"amqp://u:p\@$S/w\@h",
+		"amqp://u:p\@$S%40h",
+		"amqp://u:p:$S\@h",
+		"amqp://u:p/$S\@h",
+		"amqp://u:1/$S\@h",
+		"amqp://u:1/$S:1",
+		"amqp://u:1,$S\@h",
+		"amqp://u:1 $S\@h",
+		"amqp://u:p\t$S\@h",
+		"amqp://u:p?$S\@h",
+		"amqp://u:p#$S\@h",
+		"amqp://u\@h?password=$S",
+		"amqp://u%3a$S\@h",
+		"amqp://u\@[$S]",
+		'amqp://u:471100',
+		"amqp://u:p\@h, amqp://v:$S"));
+
+my %warning = (
+	masked => qr/WARNING:  cdr_service\.amqp_uri holds a password\n/,
+	hidden => qr/WARNING:  cdr_service\.amqp_uri holds something that is no /);
+
+# The reload that brings this name of the queue has brought all else.
+sub reloaded
+{
+	my ($cdr, $name, %settings) = @_;
+
+	$cdr->set('cdr_service.queue' => $name, %settings);
+	return $cdr->wait_for("current_setting('cdr_service.queue') = '$name'");
+}
+
+# Without a server that listens, and with the setting on the command line.
+sub single_user
+{
+	my ($cdr, $uri, $statement) = @_;
+
+	return run(
+		[
+			$cdr->node->installed_command('postgres'),
+			'--single', '-D', $cdr->node->data_dir,
+			'-c', "cdr_service.amqp_uri=$uri",
+			'postgres'
+		],
+		"$statement\n");
+}
+
+sub shows_masked
+{
+	my $cdr = CdrService::Fixture->new(
+		'masked',
+		broker    => $broker,
+		extension => 0);
+	my $case = 0;
+
+	is($cdr->log_matches($warning{masked}, 0),
+		1, 'a password in the URI is warned of at start, once');
+	reloaded($cdr, 'no case');
+	is($cdr->log_matches($warning{masked}, 0),
+		1, 'and not again when something else changes');
+
+	foreach (@uris)
+	{
+		my ($kind, $uri, $shown) = @$_;
+		my $offset = $cdr->log_size;
+
+		reloaded($cdr, 'case ' . ++$case, 'cdr_service.amqp_uri' => $uri);
+		is($cdr->sql('SHOW cdr_service.amqp_uri'),
+			defined $shown ? $shown : $uri,
+			"\"$uri\" is $kind");
+		foreach my $other ('masked', 'hidden')
+		{
+			is($cdr->log_matches($warning{$other}, $offset),
+				$other eq $kind ? 1 : 0, "warnings of a text that is $other");
+		}
+	}
+	$cdr->node->restart;
+	is($cdr->sql('SHOW cdr_service.amqp_uri'), $hidden, 'a restart: hidden');
+
+	$cdr->sql("ALTER SYSTEM SET cdr_service.amqp_uri = 'amqp://u:$S\@system'");
+	reloaded($cdr, 'ALTER SYSTEM');
+	is($cdr->sql('SHOW cdr_service.amqp_uri'),
+		"amqp://u:$hidden\@system", 'ALTER SYSTEM: masked');
+	unlike($cdr->error_of("SET cdr_service.amqp_uri = 'amqp://u:$S\@set'"),
+		qr/WARNING|ERROR:.*$secrets/, 'SET: refused, without the value');
+	$cdr->node->stop;
+	like(
+		single_user($cdr, "amqp://u:$S\@line", 'SHOW cdr_service.amqp_uri'),
+		qr/"amqp:\/\/u:\*{8}\@line"/,
+		'command line: masked');
+	return;
+}
+
+shows_masked();
+
+# --- the recommended way
 
 set_broker_password($secret{first});
 write_password("$secret{first}\n");
@@ -92,12 +219,20 @@ sub shows_nowhere
 	foreach my $query (
 		'SELECT * FROM cdr_status()',
 		'SELECT * FROM pg_stat_activity',
-		'SET ROLE visitor; SELECT * FROM pg_settings',
-		'SET ROLE watcher; SELECT * FROM cdr_status()',
-		'SET ROLE watcher; SELECT * FROM pg_stat_activity')
+		'SELECT * FROM pg_settings',
+		'SHOW ALL',
+		'SHOW cdr_service.amqp_uri',
+		"SELECT current_setting('cdr_service.amqp_uri')",
+		'EXPLAIN (SETTINGS) SELECT 1')
 	{
-		push @seen, $query if $cdr->sql($query) =~ $secrets;
+		foreach my $role ('NONE', 'watcher')
+		{
+			push @seen, "$role: $query"
+			  if $cdr->sql("SET ROLE $role; $query") =~ $secrets;
+		}
 	}
+	push @seen, 'visitor'
+	  if $cdr->sql('SET ROLE visitor; SELECT * FROM pg_settings') =~ $secrets;
 	return is("@seen", '', "$name: no secret in views and status");
 }
 
@@ -209,6 +344,52 @@ foreach my $case (
 # --- a password within the URI: PostgreSQL itself logs a changed setting, we
 # do not
 
+sub set_uri_password
+{
+	my ($password) = @_;
+
+	return $cdr->set(
+		'cdr_service.amqp_password_file' => '',
+		'cdr_service.amqp_uri' =>
+		  "amqp://$user:$password\@127.0.0.1:$port/$vhost");
+}
+
+my $shown = "amqp://$user:********\@127.0.0.1:$port/$vhost";
+
+set_broker_password($secret{uri});
+set_uri_password($secret{uri});
+$cdr->wait_for("current_setting('cdr_service.amqp_uri') = '$shown'");
+consumes('password in the URI');
+foreach my $role ('NONE', 'watcher')
+{
+	is( $cdr->sql(
+			"SET ROLE $role;"
+			  . ' SELECT setting, reset_val, boot_val FROM pg_settings'
+			  . " WHERE name = 'cdr_service.amqp_uri'"),
+		"$shown|$shown|",
+		"$role: pg_settings shows it masked");
+	my $setting = "SELECT current_setting('cdr_service.amqp_uri')";
+	my $parallel = "SET ROLE $role; SET force_parallel_mode = on";
+
+	like($cdr->sql("$parallel; EXPLAIN $setting"),
+		qr/Gather/, "$role: a parallel worker reads it");
+	is($cdr->sql("$parallel; $setting"), $shown, "$role: and masked");
+}
+foreach my $role ('watcher', 'visitor')
+{
+	like(
+		$cdr->error_of("SET ROLE $role; SELECT * FROM pg_file_settings"),
+		qr/permission denied/,
+		"$role: what the files hold is not shown");
+}
+shows_nowhere('password in the URI');
+refused('another password in the same URI',
+	'28000', qr/ACCESS_REFUSED/, sub { set_uri_password($secret{wrong}) });
+set_uri_password($secret{uri});
+consumes('another password in the same URI, corrected');
+drains('password in the URI');
+set_broker_password($secret{second});
+
 foreach my $case (
 	[ 'no URI',     '22023', "amqp//$user:$secret{malformed}\@127.0.0.1/" ],
 	[ 'no port',    '22023', "amqp://$user:$secret{malformed}\@127.0.0.1:x/" ],
@@ -232,16 +413,8 @@ foreach my $case (
 	refused($name, $sqlstate, qr/./,
 		sub { $cdr->set('cdr_service.amqp_uri' => $uri); });
 }
-refused(
-	'wrong password in the URI',
-	'28000',
-	qr/ACCESS_REFUSED/,
-	sub {
-		$cdr->set(
-			'cdr_service.amqp_password_file' => '',
-			'cdr_service.amqp_uri' =>
-			  "amqp://$user:$secret{wrong}\@127.0.0.1:$port/$vhost");
-	});
+refused('wrong password in the URI',
+	'28000', qr/ACCESS_REFUSED/, sub { set_uri_password($secret{wrong}) });
 $cdr->set(
 	'cdr_service.amqp_password_file' => $file,
 	'cdr_service.amqp_uri'           => $recommended);
@@ -270,8 +443,8 @@ foreach my $line (@said)
 	}
 }
 is($ours, 0, 'no line of the log holds a secret');
-is($server, 8,
-	'but for those of the server itself, of amqp_uri with a password');
+is($server, 6,
+	'but for those of the server itself, when the masked amqp_uri changes');
 unlike($log, qr/(?:$secret{first}|$secret{second})/,
 	'and none at all a password that stands in the file alone');
 
