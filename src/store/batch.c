@@ -89,6 +89,19 @@ first_manner(const CdrJob *job)
 	return ALL_NEW;
 }
 
+/* The reason that a buffer holds, for longer than it. */
+static CdrReason
+copy_reason(MemoryContext context, const CdrReasonBuffer *buffer)
+{
+	const CdrReason *reason = &buffer->reason;
+
+	return (CdrReason){
+		.sqlerrcode = reason->sqlerrcode,
+		.message = MemoryContextStrdup(context, reason->message),
+		.hint =
+			reason->hint ? MemoryContextStrdup(context, reason->hint) : NULL};
+}
+
 /* One try at the whole job, in its own transaction; throws. */
 static CdrBatchOutcome
 run_transaction(CdrJob *job, Manner manner, CdrBatchResult *result)
@@ -108,8 +121,9 @@ run_transaction(CdrJob *job, Manner manner, CdrBatchResult *result)
 			AbortCurrentTransaction();
 			return CDR_BATCH_NO_EXTENSION;
 		case CDR_TABLES_UNFIT:
-			cdr_throw(&why.reason);
-			break;
+			result->reason = copy_reason(job->context, &why);
+			AbortCurrentTransaction();
+			return CDR_BATCH_UNFIT;
 		case CDR_TABLES_FIT:
 			break;
 	}
@@ -223,6 +237,8 @@ cdr_batch_store(CdrEvent *events, int count, CdrBatchResult *result)
 		result->reason = cdr_reason_of_error(error);
 		return CDR_BATCH_RETRY;
 	}
+	if (outcome == CDR_BATCH_UNFIT || outcome == CDR_BATCH_NO_EXTENSION)
+		return outcome;
 
 	if (job.recorded < job.nevents)
 		wary = WARY_BATCHES;

@@ -20,8 +20,9 @@ typedef struct CdrBatchResult
 	TimestampTz last_event_time; /* of the latest event; 0: none */
 	TimestampTz committed_at;
 
-	/* why not, where the outcome is CDR_BATCH_RETRY, or why the last of the
-	 * dead letters is one; in the memory context that was current */
+	/* why not, where the outcome is CDR_BATCH_RETRY or CDR_BATCH_UNFIT, or why
+	 * the last of the dead letters is one; in the memory context that was
+	 * current */
 	CdrReason reason;
 } CdrBatchResult;
 
@@ -30,6 +31,7 @@ typedef enum CdrBatchOutcome
 	CDR_BATCH_STORED,	   /* committed and durable: may be acknowledged */
 	CDR_BATCH_RETRY,	   /* nothing was written; the moment was wrong */
 	CDR_BATCH_NOT_DURABLE, /* committed here, but a standby may lack it */
+	CDR_BATCH_UNFIT,	   /* nothing was written; the tables do not fit */
 	CDR_BATCH_NO_EXTENSION /* it is not there (any more) */
 } CdrBatchOutcome;
 

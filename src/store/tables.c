@@ -167,7 +167,7 @@ check_tables(const CdrTables *tables, CdrReasonBuffer *why)
 {
 	if (strcmp(tables->version, "1.0") != 0)
 	{
-		(void) cdr_fail(why, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+		(void) cdr_fail(why, ERRCODE_FEATURE_NOT_SUPPORTED,
 						"extension \"%s\" has version \"%s\", which its "
 						"library does not support",
 						CDR_EXTENSION_NAME, tables->version);

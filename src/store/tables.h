@@ -63,13 +63,13 @@ extern bool cdr_table_is_adopted(Oid extension, Oid table);
  * partition, which locks the default one, is waited for before the statements
  * look which partitions there are.  Then looks whether they are what the
  * statements need: that is remembered until one of them is altered, so that it
- * costs nothing.  What is wrong with tables that are not fit is left in why,
- * which has a SQLSTATE for which the batch waits.
+ * costs nothing.  What is wrong with tables that are not fit is left in why.
  */
 extern CdrTablesState
 cdr_tables_lock(CdrTables *tables, LOCKMODE mode, CdrReasonBuffer *why);
 
-/* The same for SQL functions: ERROR (55000) unless the tables are fit. */
+/* The same for SQL functions: ERROR (55000, 42703 for a column that is missing,
+ * 0A000 for another version) unless the tables are fit. */
 extern void cdr_tables_require(CdrTables *tables, LOCKMODE mode);
 
 #endif /* CDR_TABLES_H */

@@ -10,6 +10,7 @@
  *	storing -> retrying -> storing			(the moment was wrong: keep it)
  *	any of these -> backing off -> connecting		(the broker failed)
  *	any of these -> waiting for extension			(it is gone)
+ *	storing, backing off -> waiting for tables		(they do not fit)
  *	any of these -> not configured, while no server is named
  *
  * Each turn of the main loop serves interrupts and a reload, then takes one
@@ -143,7 +144,19 @@ enter_connecting(CdrWorker *worker)
 		enter_state(worker, CDR_CONNECTING);
 }
 
-/* Goes on if events can be stored; says in the log what it waits for, if not. */
+/* Waits until the tables are what events can be stored in. */
+static void
+enter_waiting_for_tables(CdrWorker *worker, const CdrReason *why)
+{
+	cdr_stats_set_error(why);
+	if (worker->state != CDR_WAITING_FOR_TABLES)
+		ereport(LOG, (errcode(why->sqlerrcode),
+					  errmsg("waiting for tables: %s", why->message),
+					  why->hint ? errhint("%s", why->hint) : 0));
+	enter_state(worker, CDR_WAITING_FOR_TABLES);
+}
+
+/* Goes on if events can be stored. */
 static void
 look_at_tables(CdrWorker *worker)
 {
@@ -159,14 +172,7 @@ look_at_tables(CdrWorker *worker)
 			enter_connecting(worker);
 			break;
 		case CDR_TABLES_UNFIT:
-			cdr_stats_set_error(&why.reason);
-			if (worker->state != CDR_WAITING_FOR_TABLES)
-				ereport(
-					LOG,
-					(errcode(why.reason.sqlerrcode),
-					 errmsg("waiting for tables: %s", why.reason.message),
-					 why.reason.hint ? errhint("%s", why.reason.hint) : 0));
-			enter_state(worker, CDR_WAITING_FOR_TABLES);
+			enter_waiting_for_tables(worker, &why.reason);
 			break;
 		case CDR_NO_EXTENSION:
 			enter_state(worker, CDR_WAITING_FOR_EXTENSION);
@@ -312,6 +318,10 @@ store_next(CdrWorker *worker)
 						   "batch is not acknowledged"});
 			disconnect_worker(worker);
 			enter_connecting(worker);
+			break;
+		case CDR_BATCH_UNFIT:
+			disconnect_worker(worker);
+			enter_waiting_for_tables(worker, &result.reason);
 			break;
 		case CDR_BATCH_NO_EXTENSION:
 			ereport(LOG, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

@@ -255,9 +255,9 @@ cmp_ok($cdr->broker->left_over,
 	'>', 100, 'another version: events wait on the broker');
 $cdr->wait_for("last_error_sqlstate = '0A000' FROM cdr_status()");
 like($cdr->status('last_error'),
-	qr/version "1.1" .* restart the server/,
+	qr/version "1.1".* restart the server/,
 	'another version: with a hint');
-is($cdr->log_matches(qr/waiting for extension/, $log),
+is($cdr->log_matches(qr/waiting for tables/, $log),
 	1, 'another version: with one line in the log');
 $session->query(
 	q{UPDATE pg_extension SET extversion = '1.0' WHERE extname = 'cdr_service';
@@ -271,7 +271,6 @@ $oracle->start(200, rate => 800);
 my @errors = grep { $_ ne 'no error' } map {
 	$cdr->error_of(<<'EOS')
 BEGIN;
-SET LOCAL cdr_service.allow_drop = on;
 DROP EXTENSION cdr_service;
 ROLLBACK;
 EOS
@@ -283,31 +282,14 @@ $log = $cdr->log_size;
 $oracle->start(200, rate => 800);
 $before = $cdr->events;
 $cdr->wait_for("count(*) > $before FROM call_events");
-$cdr->sql(<<'EOS');
-BEGIN;
-SET LOCAL cdr_service.allow_drop = on;
-LOCK TABLE call_events;
-CREATE TABLE dropped AS SELECT event_id FROM call_events;
-DROP EXTENSION cdr_service;
-COMMIT;
-EOS
+$cdr->sql('DROP EXTENSION cdr_service');
 $oracle->finish;
 cmp_ok($cdr->broker->left_over,
 	'>', 0, 'DROP EXTENSION: events wait on the broker');
 is($cdr->log_matches(qr/waiting for extension|ERROR|FATAL/, $log),
 	1, 'DROP EXTENSION: with one line in the log');
 $cdr->sql('CREATE EXTENSION cdr_service');
-$cdr->broker->wait_until_empty;
-$cdr->wait_for_state('consuming');
-# (some of it was sent twice, and came again)
-my $dropped = $cdr->sql(
-	q{SELECT count(*) FROM (SELECT event_id FROM dropped
-	  EXCEPT SELECT event_id FROM call_events) AS d}
-);
-my $figures = $oracle->figures;
-is( join(' ', @$figures{qw(lost duplicated unexpected differing)}),
-	"$dropped 0 0 0",
-	'DROP EXTENSION: only what was dropped is lost');
+$oracle->is_satisfied('DROP EXTENSION, and created again');
 $cdr->nothing_left('commands');
 
 done_testing();
