@@ -26,6 +26,7 @@
 #include "base/cancel.h"
 #include "base/compat.h"
 #include "base/guc.h"
+#include "worker/delay.h"
 #include "worker/start.h"
 #include "worker/worker.h"
 

@@ -34,7 +34,6 @@
 
 #include <limits.h>
 
-#include "common/pg_prng.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
@@ -53,6 +52,7 @@
 #include "store/read_only.h"
 #include "store/ready.h"
 #include "store/tables.h"
+#include "worker/delay.h"
 #include "worker/stats.h"
 #include "worker/worker.h"
 
@@ -80,21 +80,6 @@ enter_state(CdrWorker *worker, CdrWorkerState state)
 {
 	worker->state = state;
 	cdr_stats_set_state(state);
-}
-
-long
-cdr_milliseconds_until(TimestampTz time)
-{
-	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), time);
-}
-
-long
-cdr_backoff(long first, int failures, long longest)
-{
-	double delay =
-		Min((double) first * (1L << Min(failures, 20)), (double) longest);
-
-	return (long) (delay * (1.0 - pg_prng_double(&pg_global_prng_state) / 2));
 }
 
 static void

@@ -34,16 +34,4 @@ typedef struct CdrWorker
 /* The life of a worker that is connected to its database; never returns. */
 extern void cdr_worker_run(CdrWorker *worker);
 
-/* Milliseconds until a time, at least 0. */
-extern long cdr_milliseconds_until(TimestampTz time);
-
-/*
- * Milliseconds to wait after so many failures in a row: first * 2^failures, at
- * most longest, less up to half of it by chance.
- */
-extern long cdr_backoff(long first, int failures, long longest);
-
-/* The longest of such waits, if nothing else limits it. */
-#define CDR_LONGEST_BACKOFF 60000
-
 #endif /* CDR_WORKER_H */

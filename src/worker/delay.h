@@ -1,0 +1,25 @@
+/*-------------------------------------------------------------------------
+ *
+ * delay.h
+ *	  How long to wait.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CDR_DELAY_H
+#define CDR_DELAY_H
+
+#include "datatype/timestamp.h"
+
+/* Milliseconds until a time, at least 0. */
+extern long cdr_milliseconds_until(TimestampTz time);
+
+/*
+ * Milliseconds to wait after so many failures in a row: first * 2^failures, at
+ * most longest, less up to half of it by chance.
+ */
+extern long cdr_backoff(long first, int failures, long longest);
+
+/* The longest of such waits, if nothing else limits it. */
+#define CDR_LONGEST_BACKOFF 60000
+
+#endif /* CDR_DELAY_H */
