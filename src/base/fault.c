@@ -7,9 +7,10 @@
  *
  *		POINT ACTION CROSSINGS
  *
- * that is, the name of a point, "error", "exit" or "kill", and how often a
- * process may cross the point before it fails there.  To remove the file is
- * to claim it: so one process fails, once, and its successor does not.
+ * that is, the name of a point, "error", "exit", "kill" or "abort", and how
+ * often a process may cross the point before it fails there.  To remove the
+ * file is to claim it: so one process fails, once, and its successor does not.
+ * With "abort" the file stays, and each process fails.
  *
  *-------------------------------------------------------------------------
  */
@@ -65,7 +66,11 @@ cdr_fault(const char *name)
 		current = fault;
 		crossed = 0;
 	}
-	if (crossed++ < fault.crossings || unlink(FAULT_FILE) != 0)
+	if (crossed++ < fault.crossings)
+		return;
+	if (strcmp(fault.action, "abort") == 0)
+		abort();
+	if (unlink(FAULT_FILE) != 0)
 		return;
 
 	memset(&current, 0, sizeof(Fault));
