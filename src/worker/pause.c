@@ -17,6 +17,7 @@
 #include "utils/guc.h"
 
 #include "store/tables.h"
+#include "worker/crashes.h"
 #include "worker/stats.h"
 
 /*
@@ -42,12 +43,12 @@ alter_system(AlterSystemStmt *statement)
 }
 
 /*
- * Sets cdr_service.paused as ALTER SYSTEM would, and has it applied.  So it is
- * there for workers that start, for a server that restarts, and for whoever
- * looks into pg_settings; a rollback does not undo it.
+ * Sets cdr_service.paused as ALTER SYSTEM would, to be applied by a reload.  So
+ * it is there for workers that start, for a server that restarts, and for
+ * whoever looks into pg_settings; a rollback does not undo it.
  */
 static void
-set_paused(const char *value)
+write_paused(const char *value)
 {
 	AlterSystemStmt *statement = makeNode(AlterSystemStmt);
 	A_Const			*constant = makeNode(A_Const);
@@ -61,6 +62,11 @@ set_paused(const char *value)
 	statement->setstmt->name = "cdr_service.paused";
 	statement->setstmt->args = list_make1(constant);
 	alter_system(statement);
+}
+
+static void
+request_reload(void)
+{
 	if (kill(PostmasterPid, SIGHUP) != 0)
 		ereport(ERROR, (errcode(ERRCODE_SYSTEM_ERROR),
 						errmsg("could not signal the postmaster: %m")));
@@ -71,7 +77,8 @@ PG_FUNCTION_INFO_V1(cdr_pause);
 Datum
 cdr_pause(PG_FUNCTION_ARGS)
 {
-	set_paused("on");
+	write_paused("on");
+	request_reload();
 	PG_RETURN_VOID();
 }
 
@@ -80,6 +87,9 @@ PG_FUNCTION_INFO_V1(cdr_resume);
 Datum
 cdr_resume(PG_FUNCTION_ARGS)
 {
-	set_paused("off");
+	/* first what needs a right, last what has the workers look */
+	write_paused("off");
+	cdr_crashes_forget_all();
+	request_reload();
 	PG_RETURN_VOID();
 }

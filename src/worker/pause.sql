@@ -11,5 +11,6 @@ RETURNS void
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'cdr_resume';
 
-COMMENT ON FUNCTION @extschema@.cdr_resume() IS 'ends a pause';
+COMMENT ON FUNCTION @extschema@.cdr_resume() IS
+'ends a pause; makes workers forget their crashes and start at once';
 

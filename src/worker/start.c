@@ -26,6 +26,7 @@
 #include "base/cancel.h"
 #include "base/compat.h"
 #include "base/guc.h"
+#include "worker/crashes.h"
 #include "worker/delay.h"
 #include "worker/start.h"
 #include "worker/worker.h"
@@ -54,34 +55,49 @@ disconnect_at_exit(int code, Datum worker)
 }
 
 /*
- * Sleeps before a start that others before it did not survive, the longer the
- * more there were, because the postmaster restarts workers at a fixed pace.
+ * When a start is due, because the postmaster restarts workers at a fixed
+ * pace, and at once after a crash: the longer after the last one, the more of
+ * them in a row failed or crashed.
  */
-static void
-wait_out_failures(void)
+static TimestampTz
+find_turn(int worker, CdrWorkerState *state)
 {
-	int			failed = cdr_stats_begin_start();
-	TimestampTz end;
+	TimestampTz turn;
+	TimestampTz crash_turn;
+	int			failed = cdr_stats_failed_starts();
+	int			crashes = cdr_crashes_begin(worker, &crash_turn);
+	CdrReason	reason = {.sqlerrcode = ERRCODE_CRASH_SHUTDOWN};
 
-	if (failed < 2)
-		return;
-	end = TimestampTzPlusMilliseconds(
-		GetCurrentTimestamp(),
-		cdr_backoff(1000, failed - 2, CDR_LONGEST_BACKOFF));
-	while (cdr_milliseconds_until(end) > 0)
-	{
-		(void) WaitLatch(MyLatch,
-						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 cdr_milliseconds_until(end), PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
-	}
+	turn = failed < 2
+			   ? 0
+			   : TimestampTzPlusMilliseconds(
+					 GetCurrentTimestamp(),
+					 cdr_backoff(1000, failed - 2, CDR_LONGEST_BACKOFF));
+	*state = CDR_STARTING;
+	if (crash_turn <= turn || cdr_milliseconds_until(crash_turn) == 0)
+		return turn;
+
+	reason.message = psprintf("worker crashed %d times in a row", crashes);
+	cdr_stats_set_error(&reason);
+	ereport(LOG, (errcode(reason.sqlerrcode), errmsg("%s", reason.message),
+				  errdetail("Next start in %.1f seconds.",
+							cdr_milliseconds_until(crash_turn) / 1000.0),
+				  errhint("Look for the cause in the server's log. After "
+						  "cdr_resume() the worker starts at once.")));
+	*state = CDR_CRASHED;
+	return crash_turn;
 }
 
-/* Waits for cdr_resume(), connected to nothing. */
+/*
+ * Waits, connected to nothing, until the start is due or cdr_resume() asks for
+ * it, and while there is a pause.
+ */
 static void
-wait_while_paused(void)
+wait_for_turn(int worker)
 {
+	CdrWorkerState state;
+	TimestampTz	   turn = find_turn(worker, &state);
+
 	for (;;)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -90,11 +106,18 @@ wait_while_paused(void)
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
 		}
-		if (!cdr_paused)
+		if (cdr_crashes_heed_resume())
+		{
+			cdr_stats_forget_failed_starts();
+			turn = 0;
+		}
+		if (!cdr_paused && cdr_milliseconds_until(turn) == 0)
 			break;
-		cdr_stats_set_state(CDR_PAUSED);
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, -1,
-						 PG_WAIT_EXTENSION);
+		cdr_stats_set_state(cdr_paused ? CDR_PAUSED : state);
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_EXIT_ON_PM_DEATH |
+							 (cdr_paused ? 0 : WL_TIMEOUT),
+						 cdr_milliseconds_until(turn), PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 	}
 	cdr_stats_set_state(CDR_STARTING);
@@ -195,12 +218,12 @@ cdr_worker_main(Datum argument)
 	worker.number = DatumGetInt32(argument);
 	worker.state = CDR_STARTING;
 
-	cdr_stats_attach(DatumGetInt32(argument));
-	wait_out_failures();
-	wait_while_paused();
+	cdr_stats_attach(worker.number);
+	wait_for_turn(worker.number);
+	cdr_crashes_set_running();
 	BackgroundWorkerInitializeConnection(cdr_database, NULL, 0);
 	override_settings();
-	cdr_stats_end_start();
+	cdr_stats_forget_failed_starts();
 	keep_freed_memory();
 
 	MemoryContextSwitchTo(TopMemoryContext);

@@ -4,8 +4,8 @@
  *	  What each worker does and has done, in shared memory.
  *
  * One slot for each worker, each with a spinlock.  Only the worker writes to
- * its slot, but for cdr_stats_reset(), which writes to all: so every access,
- * the worker's own included, holds the lock, for a few assignments and never
+ * its slot, but for cdr_stats_reset() and cdr_resume(), which write to all: so
+ * every access, the worker's own included, holds the lock, for a few assignments and never
  * across a call that could fail.  Readers copy a slot and format the copy.
  * Nothing in a slot is a pointer.
  *
@@ -107,12 +107,15 @@ cdr_stats_require(void)
 static void
 detach_slot(int code, Datum arg)
 {
-	if (my_slot->stats.state == CDR_STARTING)
+	bool failed = my_slot->stats.state == CDR_STARTING;
+
+	if (failed)
 		cdr_stats_set_error(&(CdrReason){
 			.sqlerrcode =
 				ERRCODE_SQLSERVER_REJECTED_ESTABLISHMENT_OF_SQLCONNECTION,
 			.message = "worker could not start: see the server log for why"});
 	SpinLockAcquire(&my_slot->mutex);
+	my_slot->stats.failed_starts += failed ? 1 : 0;
 	my_slot->stats.pid = 0;
 	my_slot->stats.host[0] = '\0';
 	if (my_slot->stats.state != CDR_PAUSED)
@@ -229,22 +232,45 @@ cdr_stats_add_batch(int64 recorded, int64 duplicates, int64 dead_letters,
 }
 
 int
-cdr_stats_begin_start(void)
+cdr_stats_failed_starts(void)
 {
 	int failed;
 
 	SpinLockAcquire(&my_slot->mutex);
-	failed = my_slot->stats.failed_starts++;
+	failed = my_slot->stats.failed_starts;
 	SpinLockRelease(&my_slot->mutex);
 	return failed;
 }
 
 void
-cdr_stats_end_start(void)
+cdr_stats_forget_failed_starts(void)
 {
 	SpinLockAcquire(&my_slot->mutex);
 	my_slot->stats.failed_starts = 0;
 	SpinLockRelease(&my_slot->mutex);
+}
+
+void
+cdr_stats_set_resumed_all(void)
+{
+	for (int i = 0; i < cdr_workers; i++)
+	{
+		SpinLockAcquire(&slots[i].mutex);
+		slots[i].stats.resumed = true;
+		SpinLockRelease(&slots[i].mutex);
+	}
+}
+
+bool
+cdr_stats_take_resumed(void)
+{
+	bool resumed;
+
+	SpinLockAcquire(&my_slot->mutex);
+	resumed = my_slot->stats.resumed;
+	my_slot->stats.resumed = false;
+	SpinLockRelease(&my_slot->mutex);
+	return resumed;
 }
 
 void
@@ -291,6 +317,8 @@ cdr_stats_state_name(CdrWorkerState state)
 			return "not started";
 		case CDR_STARTING:
 			return "starting";
+		case CDR_CRASHED:
+			return "crashed";
 		case CDR_PAUSED:
 			return "paused";
 		case CDR_WAITING_FOR_EXTENSION:

@@ -20,6 +20,7 @@ typedef enum CdrWorkerState
 {
 	CDR_NOT_STARTED,
 	CDR_STARTING,
+	CDR_CRASHED,
 	CDR_PAUSED,
 	CDR_WAITING_FOR_EXTENSION,
 	CDR_WAITING_FOR_TABLES,
@@ -57,7 +58,8 @@ typedef struct CdrWorkerStats
 
 	char warning[CDR_REASON_LENGTH]; /* "": none */
 
-	int failed_starts; /* in a row; not reset with the counters */
+	int	 failed_starts; /* in a row; not reset with the counters */
+	bool resumed;		/* cdr_resume() was called; the worker clears it */
 } CdrWorkerStats;
 
 /* Asks for shared memory and sets it up; for _PG_init. */
@@ -83,11 +85,17 @@ extern void
 cdr_stats_add_batch(int64 recorded, int64 duplicates, int64 dead_letters,
 					TimestampTz last_event, TimestampTz committed);
 
-/* Counts a start; returns how many in a row failed before it. */
-extern int cdr_stats_begin_start(void);
+/* How many starts in a row ended in order, but before they had succeeded. */
+extern int cdr_stats_failed_starts(void);
 
-/* The start succeeded. */
-extern void cdr_stats_end_start(void);
+/* The start succeeded, or those before it are to be forgotten. */
+extern void cdr_stats_forget_failed_starts(void);
+
+/* Notes for all workers that cdr_resume() was called. */
+extern void cdr_stats_set_resumed_all(void);
+
+/* Was it, since the worker has last asked? */
+extern bool cdr_stats_take_resumed(void);
 
 /* Copies what is known of one worker, 0 to cdr_workers - 1. */
 extern void cdr_stats_read(int worker, CdrWorkerStats *copy);

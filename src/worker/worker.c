@@ -3,7 +3,8 @@
  * worker.c
  *	  The life of a worker, as a small state machine.
  *
- *	starting -> paused
+ *	starting -> crashed -> starting			(see crashes.c)
+ *	starting, crashed -> paused
  *	starting -> waiting for extension, waiting for tables -> connecting
  *	connecting -> consuming
  *	consuming -> storing -> consuming		(a batch, durable, acknowledged)
@@ -52,6 +53,7 @@
 #include "store/read_only.h"
 #include "store/ready.h"
 #include "store/tables.h"
+#include "worker/crashes.h"
 #include "worker/delay.h"
 #include "worker/stats.h"
 #include "worker/worker.h"
@@ -474,6 +476,7 @@ reload_settings(CdrWorker *worker)
 		return;
 	ConfigReloadPending = false;
 	ProcessConfigFile(PGC_SIGHUP);
+	(void) cdr_crashes_heed_resume();
 
 	if (cdr_paused)
 		pause_worker(worker);
@@ -521,6 +524,7 @@ take_step(CdrWorker *worker)
 			break;
 		case CDR_NOT_STARTED:
 		case CDR_STARTING:
+		case CDR_CRASHED:
 		case CDR_PAUSED:
 		case CDR_STORING:
 		case CDR_STOPPED:
@@ -543,6 +547,7 @@ cdr_worker_run(CdrWorker *worker)
 		if (!PostmasterIsAlive())
 			proc_exit(1);
 		reload_settings(worker);
+		cdr_crashes_heed_health();
 		take_step(worker);
 	}
 }

@@ -30,6 +30,7 @@ foreach my $round (1 .. $rounds)
 	is(kill('KILL', $cdr->status('pid')), 1, "round $round: killed the worker");
 	$cdr->node->wait_for_log(
 		qr/all server processes terminated; reinitializing/, $log);
+	$cdr->forget_crashes;
 	$cdr->wait_for('pid IS NOT NULL FROM cdr_status()');
 }
 

@@ -45,9 +45,9 @@ sub arm
 sub wait_for_fault
 {
 	poll(sub { !-e $file }, 'the fault');
-	$cdr->node->wait_for_log(qr/database system is ready/, $log)
-	  if $action_armed eq 'kill';
-	return;
+	return unless $action_armed eq 'kill';
+	$cdr->node->wait_for_log(qr/database system is ready/, $log);
+	return $cdr->forget_crashes;
 }
 
 foreach my $action (qw(error exit kill))

@@ -33,7 +33,7 @@ my %victims = (
 
 		kill 'KILL', $pids[ rand @pids ] or return 0;
 		$cdr->node->wait_for_log(qr/database system is ready/, $log);
-		return 1;
+		return $cdr->forget_crashes;
 	},
 	postmaster => sub {
 		my ($cdr) = @_;

@@ -191,6 +191,7 @@ foreach my $round (1 .. $rounds)
 
 	push @slow, sprintf '%.2f s for %s', $took, $way if $took > 2;
 	$cdr->node->start unless $way eq 'terminate';
+	$cdr->forget_crashes if $way eq 'immediate';
 	$cdr->wait_for('batches > 0 AND pid IS NOT NULL FROM cdr_status()');
 	$cdr->sql('SELECT cdr_stats_reset()');
 }

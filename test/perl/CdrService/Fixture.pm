@@ -286,6 +286,10 @@ sub terminate_worker
 	return time - $started;
 }
 
+# After a crash that the test has made: the workers forget it.  (Else their
+# next starts would be delayed, the longer the more crashes there are.)
+sub forget_crashes { return shift->wait_for('cdr_resume() IS NOT NULL'); }
+
 # ---------------------------------------------------------------------------
 # Events
 # ---------------------------------------------------------------------------
