@@ -19,11 +19,24 @@ CREATE EXTENSION cdr_service SCHEMA cdr;
 GRANT USAGE ON SCHEMA cdr TO PUBLIC;
 SET search_path = cdr;
 
+-- the tables belong to a role that can do nothing else, and no function lends
+-- the rights of whoever installed
+SELECT relname, relowner::regrole FROM pg_class
+WHERE relnamespace = 'cdr'::regnamespace AND relkind IN ('r', 'p') ORDER BY relname COLLATE "C";
+SELECT rolsuper, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication, rolbypassrls,
+	(SELECT count(*) FROM pg_auth_members WHERE member = r.oid) AS member_of
+FROM pg_roles AS r WHERE rolname = 'cdr_service';
+SELECT p.oid::regprocedure FROM pg_proc AS p WHERE pronamespace = 'cdr'::regnamespace AND prosecdef;
+
 -- what PUBLIC may execute: what tells nothing, what reads with the
 -- caller's own rights, and what cannot be called
 SELECT p.oid::regprocedure FROM pg_proc AS p
 WHERE pronamespace = 'cdr'::regnamespace AND has_function_privilege('regress_cdr_nobody', p.oid, 'EXECUTE')
 ORDER BY p.oid::regprocedure::text COLLATE "C";
+-- the owner of the tables no more than that
+SELECT p.oid::regprocedure FROM pg_proc AS p
+WHERE pronamespace = 'cdr'::regnamespace AND has_function_privilege('cdr_service', p.oid, 'EXECUTE')
+AND NOT has_function_privilege('regress_cdr_nobody', p.oid, 'EXECUTE');
 -- and pg_monitor besides
 SELECT p.oid::regprocedure FROM pg_proc AS p
 WHERE pronamespace = 'cdr'::regnamespace AND has_function_privilege('regress_cdr_monitor', p.oid, 'EXECUTE')
@@ -137,18 +150,33 @@ RESET ROLE;
 SET search_path = cdr;
 SELECT call_id, status FROM calls ORDER BY call_id;
 
--- a trigger of whoever may make one does not run as the owner unwatched: what it
--- may do is restricted
+-- a trigger of whoever may make one runs as the owner of the tables, whoever
+-- calls, and what it may do is restricted
 GRANT TRIGGER ON calls TO regress_cdr_thief;
 SET ROLE regress_cdr_thief;
 CREATE FUNCTION trap.escalate() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+	attempt text;
 BEGIN
-	CREATE TEMP TABLE left_behind AS SELECT current_user;
+	RAISE WARNING 'runs as %', current_user;
+	FOREACH attempt IN ARRAY ARRAY[
+		'CREATE TEMP TABLE left_behind ()', 'SET ROLE regress_cdr_nobody', 'RESET ROLE',
+		'RESET SESSION AUTHORIZATION', 'CREATE ROLE regress_cdr_trojan', 'ALTER ROLE regress_cdr_thief SUPERUSER']
+	LOOP
+		BEGIN
+			EXECUTE attempt;
+			RAISE WARNING 'worked: %', attempt;
+		EXCEPTION WHEN OTHERS THEN
+			-- what it says differs between versions
+			RAISE WARNING '%: %', attempt, SQLSTATE;
+		END;
+	END LOOP;
 	RETURN NEW;
 END $$;
 CREATE TRIGGER escalate BEFORE INSERT ON cdr.calls FOR EACH ROW EXECUTE FUNCTION trap.escalate();
 SELECT cdr.cdr_ingest_event('{"eventType":"call.started","callId":"escalate","timestamp":"2026-01-19T22:00:00Z"}');
 RESET ROLE;
+SELECT cdr.cdr_ingest_event('{"eventType":"call.started","callId":"escalate more","timestamp":"2026-01-19T22:00:00Z"}');
 DROP TRIGGER escalate ON calls;
 
 -- temporary objects are no way in either
