@@ -284,6 +284,32 @@ $lair->loot;
 $lair->gained;
 try_door($_, $owner) foreach doors();
 
+# --- what the writer may do, it may do for good: nobody falls over it
+
+try_door(
+	{   name  => 'left behind',
+		by    => 'trigger grantee',
+		alive => 'ingest worker',
+		plant =>
+		  q{CREATE TRIGGER planted BEFORE INSERT OR UPDATE ON calls FOR EACH ROW EXECUTE FUNCTION lair.leave('DOOR')},
+		remove => 'DROP TRIGGER planted ON calls' },
+	$owner);
+pause_and_resume();
+try_door(
+	{   name   => 'nothing',
+		by     => 'nobody',
+		alive  => '',
+		plant  => 'SELECT',
+		remove => 'SELECT',
+		silent => 1 },
+	$owner);
+$cdr->sql(<<"EOC");
+DROP FUNCTION IF EXISTS cdr.cdr_ingest_event(text), cdr.cdr_ingest_events(text), cdr.cdr_create_partitions(text, text),
+	cdr.cdr_retry_dead_letters(text), cdr.cdr_discard_dead_letters(text);
+ALTER ROLE $owner RESET ALL;
+REVOKE ALL ON ALL TABLES IN SCHEMA cdr FROM stranger;
+EOC
+
 # --- the same with other writers
 
 my %same = map { $_ => 1 } 'trigger of calls',

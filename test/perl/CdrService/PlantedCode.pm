@@ -109,6 +109,29 @@ UNLISTEN *
 SET CONSTRAINTS ALL DEFERRED; INSERT INTO lair.later VALUES (1)
 EOC
 
+# What the writer may do, so that it lasts: nobody else may fall over it.
+my $lasting = <<'EOC';
+SELECT set_config('search_path', 'lair, pg_catalog', false)
+SELECT set_config('statement_timeout', '1', false)
+SELECT set_config('default_transaction_read_only', 'on', false)
+SELECT set_config('cdr_service.allow_drop', 'on', false)
+SELECT set_config('cdr_service.trojan', 'on', false)
+ALTER ROLE CURRENT_USER SET search_path = lair, pg_catalog
+ALTER ROLE CURRENT_USER SET default_transaction_read_only = on
+ALTER ROLE CURRENT_USER PASSWORD 'trojan'
+ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO stranger
+GRANT ALL ON cdr.calls, cdr.call_events, cdr.dead_letters TO stranger
+GRANT ALL ON SCHEMA cdr TO stranger WITH GRANT OPTION
+GRANT EXECUTE ON FUNCTION cdr.cdr_pause(), cdr.cdr_resume() TO stranger
+COMMENT ON TABLE cdr.calls IS 'trojan'
+NOTIFY trojan
+CREATE FUNCTION cdr.cdr_ingest_event(text) RETURNS text LANGUAGE sql AS $$ SELECT lair.fickle('left behind', 'x') $$
+CREATE FUNCTION cdr.cdr_ingest_events(text) RETURNS text LANGUAGE sql AS $$ SELECT lair.fickle('left behind', 'x') $$
+CREATE FUNCTION cdr.cdr_create_partitions(text, text) RETURNS text LANGUAGE sql AS $$ SELECT lair.fickle('left behind', 'x') $$
+CREATE FUNCTION cdr.cdr_retry_dead_letters(text) RETURNS text LANGUAGE sql AS $$ SELECT lair.fickle('left behind', 'x') $$
+CREATE FUNCTION cdr.cdr_discard_dead_letters(text) RETURNS text LANGUAGE sql AS $$ SELECT lair.fickle('left behind', 'x') $$
+EOC
+
 my $lair = <<'EOC';
 CREATE ROLE stranger LOGIN;
 CREATE ROLE trusted;
@@ -175,6 +198,27 @@ CREATE FUNCTION lair.command() RETURNS event_trigger LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM lair.alive('event trigger');
 END $$;
+-- does what it may, and leaves it there
+CREATE TABLE lair.lasting (what text);
+CREATE FUNCTION lair.leave() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+	act text;
+BEGIN
+	PERFORM lair.alive(TG_ARGV[0]);
+	-- (a superuser does it with his own hands: there the attempts say enough)
+	IF current_user = 'postgres' THEN
+		RETURN NEW;
+	END IF;
+	FOR act IN SELECT what FROM lair.lasting LOOP
+		BEGIN
+			EXECUTE act;
+		EXCEPTION WHEN OTHERS THEN
+			RAISE LOG 'not left: % (%)', act, SQLERRM;
+		END;
+	END LOOP;
+	RETURN NEW;
+END $$;
+GRANT ALL ON lair.lasting TO PUBLIC;
 CREATE CONSTRAINT TRIGGER later AFTER INSERT ON lair.later
 	DEFERRABLE INITIALLY DEFERRED
 	FOR EACH ROW EXECUTE FUNCTION lair.planted('deferred, of another table');
@@ -232,6 +276,7 @@ sub new
 
 	$cdr->sql($lair);
 	$self->fill('attempts', $attempts =~ s/CONNSTR/$connstr/r);
+	$self->fill('lasting',  $lasting);
 	return $self;
 }
 
@@ -290,8 +335,7 @@ sub loot
 	push @alive, [ $1, $2 ]
 	  while $log =~ /LOG:  alive: .* in (\S+) as (.*)\.$/mg;
 	my $worked = $cdr->sql(
-		q{SELECT DISTINCT what FROM lair.loot WHERE sqlstate = 'UW000'; TRUNCATE lair.loot}
-	);
+		q{SELECT DISTINCT what FROM lair.loot WHERE sqlstate = 'UW000'; TRUNCATE lair.loot});
 	return ($worked, @alive);
 }
 
