@@ -248,7 +248,7 @@ $session->query(
 $oracle->start(100);
 $cdr->wait_for($locked);
 $session->query('COMMIT');
-$cdr->wait_for_state('waiting for extension');
+$cdr->wait_for_state('waiting for tables');
 $oracle->finish;
 is($cdr->events, $before,
 	'another version: the batch that waited is not stored');

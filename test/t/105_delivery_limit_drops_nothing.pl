@@ -82,6 +82,7 @@ like($cdr->status('warning'), drops_after(20), 'limit 20: the warning');
 # Each batch of two fails once; the last waits through thirty failures.
 $cdr->sql(<<'EOC');
 CREATE SEQUENCE tries;
+GRANT USAGE ON SEQUENCE tries TO cdr_service;
 CREATE FUNCTION fail_first() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
 	IF nextval('public.tries') % 2 = 1 THEN

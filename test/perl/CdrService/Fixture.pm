@@ -327,6 +327,7 @@ sub hold_back
 
 	$self->sql(<<'EOC') unless $self->{gate}++;
 CREATE TABLE gate (first text COLLATE "C", last text COLLATE "C");
+GRANT SELECT ON gate TO cdr_service;
 CREATE FUNCTION wait_at_gate() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
 	IF EXISTS (SELECT FROM public.gate
