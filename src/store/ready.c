@@ -61,7 +61,7 @@ adopt_tables(void)
 }
 
 static CdrTablesState
-look_at_tables(CdrReasonBuffer *why)
+look_and_update(CdrReasonBuffer *why)
 {
 	CdrTables	   tables;
 	CdrRights	   rights;
@@ -92,7 +92,7 @@ prepare_tables(CdrReasonBuffer *why)
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	adopt_tables();
-	state = look_at_tables(why);
+	state = look_and_update(why);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	return state;

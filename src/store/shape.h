@@ -8,7 +8,16 @@
 #ifndef CDR_SHAPE_H
 #define CDR_SHAPE_H
 
-#include "store/tables.h"
+#include "base/reason.h"
+
+/* The tables, where they are counted. */
+typedef enum CdrTable
+{
+	CDR_CALL_EVENTS,
+	CDR_CALLS,
+	CDR_DEAD_LETTERS
+} CdrTable;
+#define CDR_NTABLES (CDR_DEAD_LETTERS + 1)
 
 /*
  * What is asked of a relation, which the caller has locked, that is to be one

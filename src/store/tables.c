@@ -28,7 +28,6 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
-#include "store/shape.h"
 #include "store/tables.h"
 
 const char *

@@ -10,21 +10,12 @@
 
 #include "storage/lockdefs.h"
 
-#include "base/reason.h"
+#include "store/shape.h"
 
 #define CDR_EXTENSION_NAME "cdr_service"
 
 /* The role that CREATE EXTENSION makes and gives the tables to. */
 #define CDR_ROLE_NAME "cdr_service"
-
-/* The tables, where they are counted. */
-typedef enum CdrTable
-{
-	CDR_CALL_EVENTS,
-	CDR_CALLS,
-	CDR_DEAD_LETTERS
-} CdrTable;
-#define CDR_NTABLES (CDR_DEAD_LETTERS + 1)
 
 /* The extension's tables in the database of this process. */
 typedef struct CdrTables
