@@ -191,6 +191,15 @@ BEGIN;
 ALTER TABLE dead_letters SET UNLOGGED;
 SELECT cdr_discard_dead_letters('{}');
 ROLLBACK;
+-- a rule that writes something else is told of, as long as it is there
+BEGIN;
+CREATE RULE nothing AS ON INSERT TO calls DO INSTEAD NOTHING;
+SAVEPOINT s;
+SELECT cdr_ingest_event(:'event');
+ROLLBACK TO s;
+DROP RULE nothing ON calls;
+SELECT cdr_ingest_event(:'event');
+ROLLBACK;
 -- a key of another name or make is a key; so is text of limited length
 BEGIN;
 ALTER TABLE calls DROP CONSTRAINT calls_pkey, ALTER COLUMN call_id TYPE varchar(300) COLLATE "C";

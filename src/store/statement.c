@@ -33,17 +33,21 @@
 /* The schema that the plans are prepared for. */
 static char prepared_schema[NAMEDATALEN * 2 + 3];
 
+static void
+forget_statement(CdrStatement *statement)
+{
+	if (statement->plan != NULL)
+		SPI_freeplan(statement->plan);
+	statement->plan = NULL;
+}
+
 void
 cdr_statements_forget(CdrStatement *const *const *sets, int nsets)
 {
 	for (int i = 0; i < nsets; i++)
 	{
 		for (CdrStatement *const *s = sets[i]; *s != NULL; s++)
-		{
-			if ((*s)->plan != NULL)
-				SPI_freeplan((*s)->plan);
-			(*s)->plan = NULL;
-		}
+			forget_statement(*s);
 	}
 }
 
@@ -139,9 +143,13 @@ cdr_statement_execute(CdrStatement *statement, Datum *parameters,
 	/* SPI leaves us in its own context, which lives as long as the session */
 	MemoryContextSwitchTo(context);
 	if (result == SPI_OK_REWRITTEN)
+	{
+		/* nothing is left of it that an end of the rule would invalidate */
+		forget_statement(statement);
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("a rule replaces what cdr_service writes"),
-						errhint("Drop the rule, or make it DO ALSO.")));
+						errhint("Drop the rule.")));
+	}
 	if (result != expected)
 		elog(ERROR, "SPI_execute_plan failed: %s",
 			 SPI_result_code_string(result));
