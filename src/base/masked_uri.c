@@ -35,7 +35,7 @@ typedef struct Stretch
 } Stretch;
 
 static bool
-skip_prefix(Stretch *rest, const char *prefix)
+skip_text(Stretch *rest, const char *prefix)
 {
 	if (strncmp(rest->start, prefix, strlen(prefix)) != 0)
 		return false;
@@ -104,9 +104,9 @@ skip_credentials(Stretch *rest, Stretch *password)
 static bool
 skip_host(Stretch *rest)
 {
-	if (skip_prefix(rest, "["))
+	if (skip_text(rest, "["))
 		return skip_characters(rest, DIGITS "ABCDEFabcdef:.") > 0 &&
-			   skip_prefix(rest, "]");
+			   skip_text(rest, "]");
 	return skip_characters(rest, LETTERS DIGITS "._-") > 0;
 }
 
@@ -115,7 +115,7 @@ skip_port(Stretch *rest)
 {
 	size_t digits;
 
-	if (!skip_prefix(rest, ":"))
+	if (!skip_text(rest, ":"))
 		return true;
 	digits = skip_characters(rest, DIGITS);
 	return digits > 0 && digits <= strlen("65535");
@@ -125,12 +125,12 @@ skip_port(Stretch *rest)
 static bool
 is_sound(Stretch uri, Stretch *password)
 {
-	if (!skip_prefix(&uri, "amqp://") && !skip_prefix(&uri, "amqps://"))
+	if (!skip_text(&uri, "amqp://") && !skip_text(&uri, "amqps://"))
 		return false;
 	if (!skip_credentials(&uri, password) || !skip_host(&uri) ||
 		!skip_port(&uri))
 		return false;
-	if (skip_prefix(&uri, "/"))
+	if (skip_text(&uri, "/"))
 		return is_word(uri.start, uri.end);
 	return uri.start == uri.end;
 }
