@@ -7,36 +7,75 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
+#include "parser/parser.h"
+#include "tcop/dest.h"
+#include "tcop/utility.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
 #include "store/command.h"
 
+static char *
+format_command(const char *format, va_list args) pg_attribute_printf(1, 0);
+
+/* The text that printf() would make; in palloc'd memory. */
+static char *
+format_command(const char *format, va_list args)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	for (;;)
+	{
+		va_list copy;
+		int		needed;
+
+		va_copy(copy, args);
+		needed = appendStringInfoVA(&sql, format, copy);
+		va_end(copy);
+		if (needed == 0)
+			return sql.data;
+		enlargeStringInfo(&sql, needed);
+	}
+}
+
 void
 cdr_command(const char *format, ...)
 {
-	StringInfoData sql;
-	int			   needed;
-	int			   result;
+	va_list args;
+	char   *sql;
+	int		result;
 
-	initStringInfo(&sql);
-	do
-	{
-		va_list args;
-
-		va_start(args, format);
-		needed = appendStringInfoVA(&sql, format, args);
-		va_end(args);
-		if (needed > 0)
-			enlargeStringInfo(&sql, needed);
-	} while (needed > 0);
-
-	result = SPI_execute(sql.data, false, 0);
+	va_start(args, format);
+	sql = format_command(format, args);
+	va_end(args);
+	result = SPI_execute(sql, false, 0);
 	if (result < 0)
 		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
+}
+
+void
+cdr_command_unheard(const char *format, ...)
+{
+	va_list		 args;
+	char		*sql;
+	PlannedStmt *statement = makeNode(PlannedStmt);
+
+	va_start(args, format);
+	sql = format_command(format, args);
+	va_end(args);
+	statement->commandType = CMD_UTILITY;
+	statement->utilityStmt =
+		linitial_node(RawStmt, raw_parser(sql, RAW_PARSE_DEFAULT))->stmt;
+	statement->stmt_location = -1;
+	/* as a part of another command, which event triggers hear of */
+	ProcessUtility(statement, sql, false, PROCESS_UTILITY_SUBCOMMAND, NULL,
+				   NULL, None_Receiver, NULL);
+	CommandCounterIncrement();
 }
 
 const char *

@@ -128,7 +128,7 @@ make_role(const CdrTables *tables)
 		check_role(role);
 	else
 		cdr_command("CREATE ROLE %s NOLOGIN", CDR_ROLE_NAME);
-	cdr_command("GRANT USAGE, CREATE ON SCHEMA %s TO %s", tables->quoted,
+	cdr_command("GRANT USAGE ON SCHEMA %s TO %s", tables->quoted,
 				CDR_ROLE_NAME);
 	/* for cdr_pause() and cdr_resume() */
 	cdr_command("GRANT ALTER SYSTEM ON PARAMETER cdr_service.paused TO %s",
@@ -238,8 +238,7 @@ give_tables(const CdrTables *tables, const char *role)
 {
 	const char *quoted = quote_identifier(role);
 
-	cdr_command("GRANT USAGE, CREATE ON SCHEMA %s TO %s", tables->quoted,
-				quoted);
+	cdr_command("GRANT USAGE ON SCHEMA %s TO %s", tables->quoted, quoted);
 	for (CdrTable t = 0; t < CDR_NTABLES; t++)
 	{
 		List *members =

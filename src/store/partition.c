@@ -18,6 +18,7 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/partition.h"
+#include "catalog/pg_authid.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -202,6 +203,31 @@ move_rows(Oid parent, const char *partition, const char *from, const char *to)
 				source, from, to, columns, partition, columns, columns);
 }
 
+/*
+ * Makes an empty table like the parent, the owner's.  The owner may not create
+ * anything in the schema: it could make a function there that stands in for
+ * one of the extension's, and wait for a superuser to call it.  So a superuser
+ * makes this table, which runs nobody's code: neither does LIKE, nor do event
+ * triggers hear of it (they do of the ATTACH, which is the owner's).
+ */
+static void
+make_table(const CdrTables *tables, const char *name, const char *parent)
+{
+	Oid user;
+	int security_context;
+
+	GetUserIdAndSecContext(&user, &security_context);
+	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, security_context);
+	cdr_command_unheard("CREATE TABLE %s (LIKE %s INCLUDING DEFAULTS"
+						" INCLUDING CONSTRAINTS INCLUDING GENERATED"
+						" INCLUDING STORAGE INCLUDING COMPRESSION)",
+						name, parent);
+	cdr_command_unheard(
+		"ALTER TABLE %s OWNER TO %s", name,
+		quote_identifier(GetUserNameFromId(tables->owner, false)));
+	SetUserIdAndSecContext(user, security_context);
+}
+
 /* Makes and attaches one partition. */
 static void
 create_partition(const CdrTables *tables, Range range)
@@ -213,10 +239,7 @@ create_partition(const CdrTables *tables, Range range)
 	const char *from = literal(range.from);
 	const char *to = literal(range.to);
 
-	cdr_command("CREATE TABLE %s (LIKE %s INCLUDING DEFAULTS"
-				" INCLUDING CONSTRAINTS INCLUDING GENERATED"
-				" INCLUDING STORAGE INCLUDING COMPRESSION)",
-				name, parent);
+	make_table(tables, name, parent);
 	move_rows(tables->table[CDR_CALL_EVENTS], name, from, to);
 	cdr_command("ALTER TABLE %s ATTACH PARTITION %s"
 				" FOR VALUES FROM (%s) TO (%s)",

@@ -1,7 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * rebuild.c
- *	  SQL: calls computed from the log, to verify and to rebuild the stored ones.
+ *	  SQL: the stored calls, compared with the log and written anew from it.
+ *
+ * Values are compared as what they are in the log: a DBA may have made text a
+ * varchar, say.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,171 +14,51 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
-#include "utils/builtins.h"
-#include "utils/memutils.h"
-#include "utils/timestamp.h"
-#include "utils/uuid.h"
+#include "storage/lmgr.h"
 
-#include "base/compat.h"
-#include "call/merge.h"
-#include "store/call_values.h"
-#include "store/event_options.h"
-#include "store/writer_query.h"
+#include "call/columns.h"
+#include "store/table_columns.h"
 #include "store/tables.h"
+#include "store/writer_query.h"
 
-/* Rows of the log that are fetched at a time. */
-#define LOG_CHUNK 1000
+/* clang-format off */
 
-/* Columns of the query that reads the log. */
-enum
-{
-	LOG_CALL_ID = 1,
-	LOG_EVENT_TIME,
-	LOG_EVENT_ID,
-	LOG_ROUTING_KEY,
-	LOG_PAYLOAD,
-	LOG_BODY
-};
+#define NAME(name, type, reg)		", " #name
+#define STORED(name, type, reg)		", c." #name "::" CDR_SQL_##type
+#define COMPUTED(name, type, reg)	", r." #name
+#define OVERWRITE(name, type, reg)	", " #name " = EXCLUDED." #name
 
-static Datum
-log_value(int row, int column, bool *isnull)
-{
-	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc,
-						 column, isnull);
-}
+/* Calls that differ; each %1$s is the schema. */
+#define DIFFERENT_CALLS \
+	"SELECT COALESCE(s.call_id, e.call_id) AS call_id," \
+	" to_jsonb(s) AS stored, to_jsonb(e) AS expected" \
+	" FROM (SELECT c.call_id::text COLLATE \"default\"" \
+	CDR_CALL_VALUES(STORED) " FROM %1$s.calls AS c) AS s" \
+	" FULL JOIN %1$s.cdr_calls_from_log() AS e ON s.call_id = e.call_id" \
+	" WHERE s.* IS DISTINCT FROM e.*"
 
 /*
- * The event that a row of the log records.  What identifies and places it is
- * taken from the row; what it says, from its payload, else from its body.
+ * A call that has counted more events than the log holds lost them to
+ * retention: what it says is all that is left of them, unless $1 (prune).
  */
-static CdrEvent *
-event_from_log(int row, const char *call_id)
-{
-	CdrEventOptions options = cdr_event_options();
-	CdrMessage	   *message = palloc0(sizeof(CdrMessage));
-	CdrEvent	   *event = palloc(sizeof(CdrEvent));
-	pg_uuid_t	   *id = palloc(sizeof(pg_uuid_t));
-	Datum			value;
-	bool			isnull;
+#define REBUILD_CALLS \
+	"WITH wrong AS MATERIALIZED (SELECT v.call_id, v.expected" \
+	" FROM (" DIFFERENT_CALLS ") AS v" \
+	" WHERE $1 OR v.stored IS NULL" \
+	" OR (v.expected ->> 'event_count')::bigint" \
+	" >= (v.stored ->> 'event_count')::bigint)," \
+	" removed AS (DELETE FROM %1$s.calls AS c USING wrong AS w" \
+	" WHERE c.call_id = w.call_id AND w.expected IS NULL)," \
+	" rebuilt AS (INSERT INTO %1$s.calls AS c" \
+	" (call_id" CDR_CALL_VALUES(NAME) ")" \
+	" SELECT r.call_id" CDR_CALL_VALUES(COMPUTED) " FROM wrong AS w," \
+	" jsonb_populate_record(NULL::%1$s.calls, w.expected) AS r" \
+	" WHERE w.expected IS NOT NULL" \
+	" ON CONFLICT (call_id) DO UPDATE SET call_id = EXCLUDED.call_id" \
+	CDR_CALL_VALUES(OVERWRITE) ")" \
+	" SELECT count(*) FROM wrong"
 
-	*id = *DatumGetUUIDP(log_value(row, LOG_EVENT_ID, &isnull));
-	message->id = id;
-	message->property_time =
-		DatumGetTimestampTz(log_value(row, LOG_EVENT_TIME, &isnull));
-	value = log_value(row, LOG_ROUTING_KEY, &isnull);
-	if (!isnull)
-		message->routing_key = TextDatumGetCString(value);
-	value = log_value(row, LOG_PAYLOAD, &isnull);
-	if (isnull)
-	{
-		value = log_value(row, LOG_BODY, &isnull);
-		message->content_type = "application/protobuf";
-	}
-	if (!isnull)
-	{
-		bytea *body = DatumGetByteaPP(value);
-
-		message->body = VARDATA_ANY(body);
-		message->body_length = VARSIZE_ANY_EXHDR(body);
-	}
-	message->body_size = message->body_length;
-
-	/* it was small enough once */
-	options.max_event_size = SIZE_MAX;
-	if (!cdr_event_parse(message, &options, event))
-		event->kind = CDR_OTHER;
-	event->time = message->property_time;
-	event->call_id = call_id;
-	return event;
-}
-
-/* A row of the result. */
-static void
-return_call(ReturnSetInfo *info, const CdrCall *call)
-{
-	Datum values[CDR_CALL_NCOLUMNS];
-	bool  nulls[CDR_CALL_NCOLUMNS];
-
-	Assert(info->setDesc->natts == CDR_CALL_NCOLUMNS);
-	cdr_call_values(call, values, nulls);
-	tuplestore_putvalues(info->setResult, info->setDesc, values, nulls);
-}
-
-/* The log, call by call. */
-static Portal
-open_log(void)
-{
-	CdrTables tables;
-	Portal	  portal;
-
-	cdr_tables_require(&tables, AccessShareLock);
-	portal = SPI_cursor_open_with_args(
-		NULL,
-		psprintf("SELECT call_id, event_time, event_id, routing_key,"
-				 " payload, body"
-				 " FROM %s.call_events"
-				 " WHERE call_id OPERATOR(pg_catalog.<>) ''"
-				 " ORDER BY call_id",
-				 tables.quoted),
-		0, NULL, NULL, NULL, true, 0);
-	if (portal == NULL)
-		elog(ERROR, "could not open a cursor over call_events");
-	return portal;
-}
-
-PG_FUNCTION_INFO_V1(cdr_calls_from_log);
-
-/*
- * Each call's events are parsed into a context of their own, which is reset
- * when its row is out: memory is that of the largest call.
- */
-Datum
-cdr_calls_from_log(PG_FUNCTION_ARGS)
-{
-	ReturnSetInfo *info = (ReturnSetInfo *) fcinfo->resultinfo;
-	MemoryContext  call_context;
-	Portal		   portal;
-	CdrCall		   call;
-
-	InitMaterializedSRF(fcinfo, 0);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	call_context = AllocSetContextCreate(
-		CurrentMemoryContext, "cdr_service call", ALLOCSET_DEFAULT_SIZES);
-	cdr_call_init(&call, NULL);
-
-	portal = open_log();
-	for (SPI_cursor_fetch(portal, true, LOG_CHUNK); SPI_processed > 0;
-		 SPI_cursor_fetch(portal, true, LOG_CHUNK))
-	{
-		for (int row = 0; row < (int) SPI_processed; row++)
-		{
-			bool		  isnull;
-			MemoryContext outer = MemoryContextSwitchTo(call_context);
-			char		 *call_id =
-				TextDatumGetCString(log_value(row, LOG_CALL_ID, &isnull));
-
-			if (call.call_id != NULL && strcmp(call.call_id, call_id) != 0)
-			{
-				return_call(info, &call);
-				MemoryContextReset(call_context);
-				call_id =
-					TextDatumGetCString(log_value(row, LOG_CALL_ID, &isnull));
-				cdr_call_init(&call, call_id);
-			}
-			else if (call.call_id == NULL)
-				cdr_call_init(&call, call_id);
-			cdr_call_add(&call, event_from_log(row, call_id));
-			MemoryContextSwitchTo(outer);
-		}
-		SPI_freetuptable(SPI_tuptable);
-	}
-	if (call.call_id != NULL)
-		return_call(info, &call);
-	SPI_cursor_close(portal);
-	SPI_finish();
-	return (Datum) 0;
-}
+/* clang-format on */
 
 PG_FUNCTION_INFO_V1(cdr_verify_calls);
 
@@ -186,12 +69,26 @@ cdr_verify_calls(PG_FUNCTION_ARGS)
 	CdrRights	   rights;
 
 	InitMaterializedSRF(fcinfo, 0);
-	cdr_writer_query_open("SELECT * FROM %s.cdr_verify_calls_as_caller()",
-						  InvalidOid, (Datum) 0, true, &rights);
+	cdr_writer_query_open(DIFFERENT_CALLS, InvalidOid, (Datum) 0, true,
+						  &rights);
 	for (uint64 row = 0; row < SPI_processed; row++)
 		tuplestore_puttuple(info->setResult, SPI_tuptable->vals[row]);
 	cdr_writer_query_close(&rights);
 	return (Datum) 0;
+}
+
+/*
+ * A batch that has logged events but not merged them waits for this lock, and
+ * merges into what is left when it is released.  It is taken before the weaker
+ * one that each statement takes, so that two rebuilds do not deadlock.
+ */
+static void
+lock_out_batches(void)
+{
+	CdrTables tables;
+
+	if (cdr_tables_find(&tables) && OidIsValid(tables.table[CDR_CALLS]))
+		LockRelationOid(tables.table[CDR_CALLS], ShareRowExclusiveLock);
 }
 
 PG_FUNCTION_INFO_V1(cdr_rebuild_calls);
@@ -203,8 +100,9 @@ cdr_rebuild_calls(PG_FUNCTION_ARGS)
 	bool	  isnull;
 	int64	  rebuilt;
 
-	cdr_writer_query_open("SELECT %s.cdr_rebuild_calls_as_caller($1)", BOOLOID,
-						  PG_GETARG_DATUM(0), false, &rights);
+	lock_out_batches();
+	cdr_writer_query_open(REBUILD_CALLS, BOOLOID, PG_GETARG_DATUM(0), false,
+						  &rights);
 	rebuilt = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
 										  SPI_tuptable->tupdesc, 1, &isnull));
 	cdr_writer_query_close(&rights);

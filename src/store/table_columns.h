@@ -67,6 +67,14 @@
 #define CDR_OID_UUID		  UUIDOID
 #define CDR_OID_UUID_ALWAYS	  UUIDOID
 
+/* The same for SQL text, of those that stand in calls. */
+#define CDR_SQL_BIGINT		"int8"
+#define CDR_SQL_COUNT		"int8"
+#define CDR_SQL_TEXT		"text"
+#define CDR_SQL_TIME		"timestamptz"
+#define CDR_SQL_TIME_ALWAYS "timestamptz"
+#define CDR_SQL_UUID		"uuid"
+
 /* Those that are NOT NULL. */
 #define CDR_ALWAYS_ATTEMPTS		 true
 #define CDR_ALWAYS_BIGINT		 false
