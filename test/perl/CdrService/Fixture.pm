@@ -15,19 +15,20 @@ use CdrService::Broker;
 use CdrService::Session;
 use CdrService::Util qw(repository run poll bytea copy_file);
 
-# Options: broker (default: the shared one), config (more lines for
+# Options: broker (default: the shared one; 0: none, nothing is consumed), config (more lines for
 # postgresql.conf), initdb (more of its options), streaming (for a standby),
 # start and extension (0: the test does it itself), install_path (of another
 # PostgreSQL than the one that is tested).
 sub new
 {
 	my ($class, $name, %option) = @_;
-	my $broker = $option{broker} || CdrService::Broker->shared;
+	my $broker =
+	  defined $option{broker} ? $option{broker} : CdrService::Broker->shared;
 	my $node   = PostgreSQL::Test::Cluster->new($name,
 		install_path => $option{install_path});
 	my $self   = bless { node => $node, broker => $broker }, $class;
 
-	$broker->clean;
+	$broker->clean if $broker;
 	$node->init(
 		allows_streaming => $option{streaming} || 0,
 		extra            => [
@@ -39,14 +40,14 @@ sub new
 	$node->start;
 	return $self if defined $option{extension} && !$option{extension};
 	$self->sql('CREATE EXTENSION cdr_service');
-	$self->wait_for_state('consuming');
+	$self->wait_for_state($broker ? 'consuming' : 'not configured');
 	return $self;
 }
 
 sub config
 {
 	my ($self) = @_;
-	my $uri = $self->broker->uri;
+	my $uri = $self->broker ? $self->broker->uri : '';
 
 	return <<EOC;
 shared_preload_libraries = 'cdr_service'
@@ -313,6 +314,41 @@ sub publish
 
 	$self->know(@messages);
 	return $self->broker->publish(@messages);
+}
+
+# Records messages, as publish takes them, by SQL.
+sub ingest
+{
+	my ($self, $database, @messages) = @_;
+	my @rows;
+
+	$self->know(@messages);
+	foreach my $message (@messages)
+	{
+		my %m = ref $message ? %$message : (body => $message);
+		my %property =
+		  map { split /=/, $_, 2 } split /;/, $m{properties} || '';
+
+		push @rows,
+		  [
+			bytea($m{body}), $m{key}, $property{'content-type'},
+			defined $property{'message-id'}
+			? bytea($property{'message-id'})
+			: undef,
+			$property{timestamp}
+		  ];
+	}
+	my $file = copy_file(@rows);
+
+	return $self->sql(<<"EOC", $database);
+CREATE TEMP TABLE sent (
+	body bytea, key text, content_type text, message_id bytea, time bigint);
+\\copy sent FROM '$file'
+SELECT count(*) FILTER (WHERE cdr_ingest_message(
+	body, routing_key => key, content_type => content_type,
+	message_id => message_id, property_time => to_timestamp(time)))
+FROM sent;
+EOC
 }
 
 sub events { return shift->sql('SELECT count(*) FROM call_events'); }
