@@ -70,6 +70,37 @@ $cdr->broker->wait_until_empty;
 is($cdr->sql('SELECT count(*), sum(event_count) FROM calls', 'cdr'),
 	'120|360', 'a new extension goes on where the old one was, exactly once');
 
+# The moment in which a batch is stored is met sooner or later.
+my $events = 360;
+foreach my $round (1 .. 8)
+{
+	my $publishing =
+	  $cdr->broker->start_publishing(simple_events(300, "round $round"));
+
+	$node->poll_query_until('cdr',
+		"SELECT count(*) > $events FROM call_events")
+	  or die 'events are missing';
+	$cdr->sql('DROP EXTENSION cdr_service',   'cdr');
+	$cdr->sql('CREATE EXTENSION cdr_service', 'cdr');
+	$publishing->finish or die 'could not publish';
+	$events += 300;
+	$node->poll_query_until('cdr',
+		"SELECT count(*) >= $events FROM call_events")
+	  or die 'events are missing';
+}
+$cdr->broker->wait_until_empty;
+is( $cdr->sql(
+		'SELECT count(*), count(DISTINCT (call_id, event_id)) FROM call_events',
+		'cdr'),
+	"$events|$events",
+	'through drops in the midst of batches, every event is stored once');
+is( $cdr->sql(
+		'SELECT count(*), sum(event_count), count(note) FROM calls', 'cdr'),
+	join('|', $events / 3, $events, 0),
+	'in a call of its own, in the same table');
+is($cdr->sql('SELECT count(*) FROM cdr_verify_calls()', 'cdr'),
+	0, 'and the calls are right');
+
 # --- no room for a worker
 
 $node->append_conf('postgresql.conf', 'max_worker_processes = 0');
