@@ -34,6 +34,7 @@
 #include "store/command.h"
 #include "store/install.h"
 #include "store/rights.h"
+#include "store/shape.h"
 
 /* ------------------------------------------------------------------------
  * The role
@@ -400,7 +401,8 @@ PG_FUNCTION_INFO_V1(cdr_update_tables);
 Datum
 cdr_update_tables(PG_FUNCTION_ARGS)
 {
-	CdrTables tables;
+	CdrTables		tables;
+	CdrReasonBuffer why = {0};
 
 	require_extension(&tables);
 	if (is_one_missing(&tables))
@@ -409,5 +411,11 @@ cdr_update_tables(PG_FUNCTION_ARGS)
 							   CDR_EXTENSION_NAME),
 						errhint("cdr_adopt_tables() makes those that are "
 								"missing.")));
+	lock_those_there(&tables);
+	for (CdrTable t = 0; t < CDR_NTABLES; t++)
+	{
+		if (!cdr_shape_resembles(t, tables.table[t], &why))
+			cdr_throw(&why.reason);
+	}
 	PG_RETURN_INT32(cdr_update_columns(&tables));
 }

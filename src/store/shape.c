@@ -213,8 +213,12 @@ cdr_shape_resembles(CdrTable table, Oid relation, CdrReasonBuffer *why)
 	bool	 result = check_kind(rel, shapes[table].kind, why) &&
 				  check_columns(table, rel, why);
 
+	/* one without them is another table, and is not to be completed */
 	for (const char *const *key = shapes[table].key; result && *key; key++)
-		result = has_column(rel, *key, why);
+	{
+		if (get_attnum(relation, *key) <= 0)
+			result = REFUSE(rel, "column \"%s\" is missing", *key);
+	}
 	relation_close(rel, NoLock);
 	return result;
 }

@@ -22,7 +22,7 @@ typedef enum CdrTable
 /*
  * What is asked of a relation, which the caller has locked, that is to be one
  * of the tables.  All are false with the reason, which names what does not fit
- * (55000; 42703 for a column that is missing).
+ * (55000; 42703 for a column that is missing and could be added).
  */
 
 /*
