@@ -105,7 +105,31 @@ SELECT cdr_create_partitions('2008-02-28Z', '2008-03-01Z');
 SELECT partition, bound FROM partitions WHERE bound LIKE '%2008%' ORDER BY bound;
 -- the stretch is limited by the interval
 SELECT cdr_create_partitions('2020-01-01', '2023-01-01');
+-- or none: somebody else makes them
+SET cdr_service.partition_interval = 'none';
+SELECT cdr_create_partitions('2021-01-01', '2021-01-01');
 RESET cdr_service.partition_interval;
+
+-- names that are taken by relations, types and domains are passed over
+CREATE TYPE call_events_20220101 AS (x int);
+CREATE DOMAIN call_events_20220101_2 AS int;
+CREATE SEQUENCE call_events_20220101_3;
+CREATE TABLE call_events_20220201 (x int);
+CREATE INDEX call_events_20220301_pkey ON call_events_20220201 (x);
+SELECT cdr_create_partitions('2022-01-01', '2022-03-01');
+SELECT partition, index FROM partitions WHERE bound LIKE '%(''2022%' ORDER BY bound;
+DROP TABLE call_events_20220201;
+DROP TYPE call_events_20220101;
+DROP DOMAIN call_events_20220101_2;
+DROP SEQUENCE call_events_20220101_3;
+-- the default partition is found under any name; another table of its name is not it
+ALTER TABLE call_events_default RENAME TO rest;
+CREATE TABLE call_events_default (LIKE call_events);
+SELECT cdr_ingest_event(ev(14, '2022-04-05T00:00:00Z'));
+SELECT cdr_create_partitions('2022-04-01', '2022-04-01');
+SELECT tableoid::regclass FROM call_events WHERE event_time >= '2022-04-01' AND event_time < '2022-05-01';
+DROP TABLE call_events_default;
+ALTER TABLE rest RENAME TO call_events_default;
 
 -- however the log is cut, the calls are the same
 SELECT count(*) FROM cdr_verify_calls();

@@ -200,6 +200,10 @@ BEGIN;
 ALTER TABLE dead_letters SET UNLOGGED;
 SELECT cdr_discard_dead_letters('{}');
 ROLLBACK;
+BEGIN;
+ALTER TABLE call_events_default SET UNLOGGED;
+SELECT cdr_ingest_event(:'event');
+ROLLBACK;
 -- a rule that writes something else is told of, as long as it is there
 BEGIN;
 CREATE RULE nothing AS ON INSERT TO calls DO INSTEAD NOTHING;

@@ -63,6 +63,7 @@ static const struct config_enum_entry partition_intervals[] = {
 	{"day", CDR_PARTITION_DAY, false},
 	{"week", CDR_PARTITION_WEEK, false},
 	{"month", CDR_PARTITION_MONTH, false},
+	{"none", CDR_PARTITION_NONE, false},
 	{NULL, 0, false}};
 
 static const struct
@@ -150,7 +151,7 @@ static const struct
 	 "Whether a missing exchange, queue or binding is declared.", &cdr_declare,
 	 declare_modes, PGC_SIGHUP},
 	{"cdr_service.partition_interval",
-	 "Time that one partition of call_events covers.", &cdr_partition_interval,
+	 "Time that one partition of call_events covers; none to make none.", &cdr_partition_interval,
 	 partition_intervals, PGC_USERSET},
 };
 

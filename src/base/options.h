@@ -33,7 +33,8 @@ typedef enum CdrPartitionInterval
 {
 	CDR_PARTITION_DAY,
 	CDR_PARTITION_WEEK,
-	CDR_PARTITION_MONTH
+	CDR_PARTITION_MONTH,
+	CDR_PARTITION_NONE /* made by somebody else */
 } CdrPartitionInterval;
 
 #endif /* CDR_OPTIONS_H */

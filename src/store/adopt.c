@@ -30,6 +30,7 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
+#include "base/guc.h"
 #include "store/adopt.h"
 #include "store/shape.h"
 
@@ -53,6 +54,7 @@ static bool
 is_trusted(Oid role, Oid schema)
 {
 	return superuser_arg(role) || role == get_role_oid(CDR_ROLE_NAME, true) ||
+		   (cdr_role[0] != '\0' && role == get_role_oid(cdr_role, true)) ||
 		   role ==
 			   owner_in(NAMESPACEOID, schema, Anum_pg_namespace_nspowner) ||
 		   role ==
@@ -139,9 +141,27 @@ check_shape(CdrTable table, Oid relation)
 						 CDR_EXTENSION_NAME)));
 }
 
-void
-cdr_adopt(const CdrTables *tables)
+/*
+ * pg_upgrade brings the extension and all of its tables, but not that it
+ * depends on them: then they were adopted once, and their owners looked at.
+ */
+static bool
+is_upgraded(const CdrTables *tables)
 {
+	for (CdrTable t = 0; t < CDR_NTABLES; t++)
+	{
+		if (!OidIsValid(tables->table[t]) ||
+			cdr_table_is_adopted(tables->extension, tables->table[t]))
+			return false;
+	}
+	return true;
+}
+
+void
+cdr_adopt(const CdrTables *tables, bool creating)
+{
+	bool upgraded = !creating && is_upgraded(tables);
+
 	for (CdrTable t = 0; t < CDR_NTABLES; t++)
 	{
 		Oid			  relation = tables->table[t];
@@ -152,7 +172,8 @@ cdr_adopt(const CdrTables *tables)
 			cdr_table_is_adopted(tables->extension, relation))
 			continue;
 		check_shape(t, relation);
-		check_owner(tables, relation);
+		if (!upgraded)
+			check_owner(tables, relation);
 		ObjectAddressSet(extension, ExtensionRelationId, tables->extension);
 		ObjectAddressSet(table, RelationRelationId, relation);
 		recordDependencyOn(&extension, &table, DEPENDENCY_NORMAL);

@@ -15,8 +15,8 @@
 extern void cdr_command(const char *format, ...) pg_attribute_printf(1, 2);
 
 /* The same for a utility command, of which no event trigger hears. */
-extern void cdr_command_unheard(const char *format, ...)
-	pg_attribute_printf(1, 2);
+extern void
+cdr_command_unheard(const char *format, ...) pg_attribute_printf(1, 2);
 
 /*
  * The name of a relation for SQL text, with its schema; in palloc'd memory.

@@ -301,20 +301,22 @@ require_extension(CdrTables *tables)
 static void
 make_and_adopt(CdrTables *tables, const char *owner)
 {
-	if (creating_extension || is_one_missing(tables))
+	bool creating = creating_extension;
+
+	creating_extension = false;
+	if (creating || is_one_missing(tables))
 	{
-		creating_extension = false;
 		make_role(tables);
 		make_missing(tables);
 	}
-	creating_extension = false;
 	lock_those_there(tables);
-	cdr_adopt(tables);
+	/* first, because it may be the owner that keeps them from being adopted */
 	if (owner != NULL)
 	{
 		give_tables(tables, owner);
 		(void) cdr_tables_find(tables);
 	}
+	cdr_adopt(tables, creating);
 }
 
 PG_FUNCTION_INFO_V1(cdr_adopt_tables);

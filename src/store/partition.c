@@ -45,6 +45,9 @@
 /* Far more than anybody means to make at once. */
 #define PARTITIONS_MAX 1000
 
+/* Rows that are fetched at a time. */
+#define ROWS_CHUNK 1000
+
 /* A stretch of time: from is in it, to is not. */
 typedef struct Range
 {
@@ -176,31 +179,87 @@ column_list(Oid parent)
 	return list.data;
 }
 
+/* Rows on their way from the default partition to another. */
+typedef struct MovedRows
+{
+	const char		*columns; /* a list in SQL */
+	TupleDesc		 tupdesc;
+	Tuplestorestate *store; /* beyond work_mem, in a file */
+	uint64			 count;
+} MovedRows;
+
 /*
- * Moves the rows of a stretch of time out of the default partition.  Where there
- * are none, nothing is deleted: a publication may forbid that.
+ * Takes the rows of a stretch of time out of the default partition, which is
+ * locked.  Where there are none, nothing is deleted, and NULL is returned: a
+ * publication may forbid to delete.
  */
-static void
-move_rows(Oid parent, const char *partition, const char *from, const char *to)
+static MovedRows *
+take_rows(Oid parent, const char *from, const char *to)
 {
 	Oid			default_partition = get_default_partition_oid(parent);
 	const char *source;
-	const char *columns;
+	MovedRows  *rows;
+	Portal		portal;
 
 	if (!OidIsValid(default_partition))
-		return;
+		return NULL;
 	source = cdr_quoted_name(default_partition);
 	cdr_command("LOCK TABLE %s IN ACCESS EXCLUSIVE MODE", source);
 	cdr_command("SELECT FROM %s WHERE event_time >= %s AND event_time < %s"
 				" LIMIT 1",
 				source, from, to);
 	if (SPI_processed == 0)
-		return;
-	columns = column_list(parent);
-	cdr_command("WITH moved AS (DELETE FROM %s"
-				" WHERE event_time >= %s AND event_time < %s RETURNING %s)"
-				" INSERT INTO %s (%s) SELECT %s FROM moved",
-				source, from, to, columns, partition, columns, columns);
+		return NULL;
+
+	rows = palloc0(sizeof(MovedRows));
+	rows->columns = column_list(parent);
+	rows->store = tuplestore_begin_heap(false, false, work_mem);
+	portal = SPI_cursor_open_with_args(
+		NULL,
+		psprintf("DELETE FROM %s WHERE event_time >= %s AND event_time < %s"
+				 " RETURNING %s",
+				 source, from, to, rows->columns),
+		0, NULL, NULL, NULL, false, 0);
+	for (SPI_cursor_fetch(portal, true, ROWS_CHUNK); SPI_processed > 0;
+		 SPI_cursor_fetch(portal, true, ROWS_CHUNK))
+	{
+		if (rows->tupdesc == NULL)
+			rows->tupdesc = CreateTupleDescCopy(SPI_tuptable->tupdesc);
+		for (uint64 i = 0; i < SPI_processed; i++)
+			tuplestore_puttuple(rows->store, SPI_tuptable->vals[i]);
+		rows->count += SPI_processed;
+		SPI_freetuptable(SPI_tuptable);
+	}
+	SPI_cursor_close(portal);
+	return rows;
+}
+
+/*
+ * Puts them into the log again, through the parent: so that a publication of it
+ * tells its subscribers.
+ */
+static void
+put_rows(const char *parent, MovedRows *rows)
+{
+	char					   name[] = "moved_events";
+	EphemeralNamedRelationData relation = {
+		.md = {.name = name,
+			   .tupdesc = rows->tupdesc,
+			   .enrtype = ENR_NAMED_TUPLESTORE,
+			   .enrtuples = (double) rows->count},
+		.reldata = rows->store};
+
+	if (SPI_register_relation(&relation) != SPI_OK_REL_REGISTER)
+		elog(ERROR, "SPI_register_relation failed");
+	cdr_command("INSERT INTO %s (%s) SELECT * FROM moved_events", parent,
+				rows->columns);
+	if (SPI_processed != rows->count)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("a trigger has dropped events that were to move out "
+						"of the default partition")));
+	(void) SPI_unregister_relation(name);
+	tuplestore_end(rows->store);
 }
 
 /*
@@ -239,11 +298,15 @@ create_partition(const CdrTables *tables, Range range)
 	const char *from = literal(range.from);
 	const char *to = literal(range.to);
 
+	MovedRows *rows;
+
 	make_table(tables, name, parent);
-	move_rows(tables->table[CDR_CALL_EVENTS], name, from, to);
+	rows = take_rows(tables->table[CDR_CALL_EVENTS], from, to);
 	cdr_command("ALTER TABLE %s ATTACH PARTITION %s"
 				" FOR VALUES FROM (%s) TO (%s)",
 				parent, name, from, to);
+	if (rows != NULL)
+		put_rows(parent, rows);
 }
 
 int
@@ -307,7 +370,8 @@ make_partitions_ahead(void)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pgstat_report_activity(STATE_RUNNING, "making partitions");
 	/* tables that are not fit are told of where events are stored */
-	if (cdr_tables_lock(&tables, AccessShareLock, &why) == CDR_TABLES_FIT &&
+	if (cdr_partition_interval != CDR_PARTITION_NONE &&
+		cdr_tables_lock(&tables, AccessShareLock, &why) == CDR_TABLES_FIT &&
 		!is_covered(&tables, now, ahead))
 		cdr_partition_create(&tables, now, ahead);
 	PopActiveSnapshot();
@@ -357,6 +421,12 @@ check_stretch(TimestampTz from, TimestampTz to)
 							   [CDR_PARTITION_WEEK] = 7,
 							   [CDR_PARTITION_MONTH] = 28};
 
+	if (cdr_partition_interval == CDR_PARTITION_NONE)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cdr_service makes no partitions"),
+				 errhint("Set cdr_service.partition_interval to something "
+						 "else than none.")));
 	if (TIMESTAMP_NOT_FINITE(from) || TIMESTAMP_NOT_FINITE(to) || from > to)
 		ereport(
 			ERROR,

@@ -56,7 +56,7 @@ adopt_tables(void)
 		return;
 	for (CdrTable t = 0; t < CDR_NTABLES; t++)
 		LockRelationOid(tables.table[t], AccessShareLock);
-	cdr_adopt(&tables);
+	cdr_adopt(&tables, false);
 	CommandCounterIncrement();
 }
 

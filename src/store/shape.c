@@ -105,9 +105,6 @@ check_kind(Relation rel, char kind, CdrReasonBuffer *why)
 		return REFUSE(rel, "it is no %s",
 					  kind == RELKIND_PARTITIONED_TABLE ? "partitioned table"
 														: "ordinary table");
-	/* what is unlogged is gone after a crash, acknowledged or not */
-	if (rel->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
-		return REFUSE(rel, "it is not permanent");
 	if (kind != RELKIND_PARTITIONED_TABLE)
 		return true;
 	key = RelationGetPartitionKey(rel);
@@ -241,6 +238,22 @@ cdr_shape_has_key(CdrTable table, Oid relation, CdrReasonBuffer *why)
 	}
 	relation_close(rel, NoLock);
 	return found;
+}
+
+/* What is unlogged is gone after a crash, acknowledged or not. */
+bool
+cdr_shape_is_permanent(const List *members, CdrReasonBuffer *why)
+{
+	ListCell *cell;
+
+	foreach (cell, members)
+	{
+		if (get_rel_persistence(lfirst_oid(cell)) != RELPERSISTENCE_PERMANENT)
+			return cdr_fail(why, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+							"table \"%s\" does not fit: it is not permanent",
+							get_rel_name(lfirst_oid(cell)));
+	}
+	return true;
 }
 
 bool

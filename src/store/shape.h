@@ -8,6 +8,8 @@
 #ifndef CDR_SHAPE_H
 #define CDR_SHAPE_H
 
+#include "nodes/pg_list.h"
+
 #include "base/reason.h"
 
 /* The tables, where they are counted. */
@@ -36,6 +38,9 @@ cdr_shape_resembles(CdrTable table, Oid relation, CdrReasonBuffer *why);
 /* Has it its key?  That comes last when a dump is restored. */
 extern bool
 cdr_shape_has_key(CdrTable table, Oid relation, CdrReasonBuffer *why);
+
+/* Are a table and its partitions, which are given, permanent? */
+extern bool cdr_shape_is_permanent(const List *members, CdrReasonBuffer *why);
 
 /* Has it all columns?  Those of a later version can be added. */
 extern bool

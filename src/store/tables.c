@@ -19,12 +19,14 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_depend.h"
 #include "catalog/pg_extension.h"
+#include "catalog/pg_inherits.h"
 #include "storage/lmgr.h"
 #include "storage/sinval.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
@@ -136,20 +138,49 @@ cdr_table_is_adopted(Oid extension, Oid table)
  * ------------------------------------------------------------------------
  */
 
-/* The tables that were found fit, until one of them is altered. */
+/*
+ * The tables that were found fit, until one of them is altered, or one of the
+ * members: the tables with their partitions, in TopMemoryContext.
+ */
 static bool		 is_fit = false;
 static CdrTables fit;
+static Oid		*fit_members = NULL;
+static int		 fit_nmembers = 0;
 
 static void
 forget_fit(Datum argument, Oid relation)
 {
 	if (!OidIsValid(relation))
 		is_fit = false;
-	for (CdrTable t = 0; t < CDR_NTABLES; t++)
+	for (int i = 0; is_fit && i < fit_nmembers; i++)
 	{
-		if (fit.table[t] == relation)
+		if (fit_members[i] == relation)
 			is_fit = false;
 	}
+}
+
+static void
+remember_members(const List *members)
+{
+	int	 count = list_length(members);
+	Oid *copy = MemoryContextAlloc(TopMemoryContext, count * sizeof(Oid));
+
+	for (int i = 0; i < count; i++)
+		copy[i] = list_nth_oid(members, i);
+	if (fit_members != NULL)
+		pfree(fit_members);
+	fit_members = copy;
+	fit_nmembers = count;
+}
+
+static List *
+find_members(const CdrTables *tables)
+{
+	List *members =
+		find_all_inheritors(tables->table[CDR_CALL_EVENTS], NoLock, NULL);
+
+	members = lappend_oid(members, tables->table[CDR_CALLS]);
+	return lappend_oid(members, tables->table[CDR_DEAD_LETTERS]);
 }
 
 static bool
@@ -162,7 +193,8 @@ was_found_fit(const CdrTables *tables)
 
 /* Whatever of the extension's tables this library cannot work with. */
 static bool
-check_tables(const CdrTables *tables, CdrReasonBuffer *why)
+check_tables(const CdrTables *tables, const List *members,
+			 CdrReasonBuffer *why)
 {
 	if (strcmp(tables->version, "1.0") != 0)
 	{
@@ -190,6 +222,8 @@ check_tables(const CdrTables *tables, CdrReasonBuffer *why)
 			!cdr_shape_has_key(t, tables->table[t], why))
 			return false;
 	}
+	if (!cdr_shape_is_permanent(members, why))
+		return false;
 	/* last, because these can be added once the rest fits */
 	for (CdrTable t = 0; t < CDR_NTABLES; t++)
 	{
@@ -203,6 +237,7 @@ static bool
 are_fit(const CdrTables *tables, CdrReasonBuffer *why)
 {
 	static bool is_registered = false;
+	List	   *members;
 
 	if (was_found_fit(tables))
 		return true;
@@ -211,11 +246,14 @@ are_fit(const CdrTables *tables, CdrReasonBuffer *why)
 		CacheRegisterRelcacheCallback(forget_fit, (Datum) 0);
 		is_registered = true;
 	}
+	members = find_members(tables);
+	remember_members(members);
 	fit = *tables;
 	/* first, so that an invalidation while we look is not missed */
 	is_fit = true;
-	if (!check_tables(tables, why))
+	if (!check_tables(tables, members, why))
 		is_fit = false;
+	list_free(members);
 	return is_fit;
 }
 
