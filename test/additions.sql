@@ -8,7 +8,7 @@
 --
 
 --- owner is a role of his
-GRANT USAGE, CREATE ON SCHEMA public TO dba;
+GRANT USAGE ON SCHEMA public TO dba;
 ALTER TABLE calls OWNER TO dba;
 ALTER TABLE dead_letters OWNER TO dba;
 SELECT format('ALTER TABLE %s OWNER TO dba', relid)

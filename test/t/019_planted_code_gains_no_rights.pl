@@ -319,7 +319,7 @@ my %same = map { $_ => 1 } 'trigger of calls',
 my @same = grep { $same{ $_->{name} } } doors();
 
 $cdr->sql(
-	"CREATE ROLE keeper; GRANT USAGE, CREATE ON SCHEMA cdr TO keeper; SELECT cdr_adopt_tables('keeper')"
+	"CREATE ROLE keeper; SELECT cdr_adopt_tables('keeper')"
 );
 $owner = 'keeper';
 $lair->gained;
