@@ -45,6 +45,27 @@ sub send
 sub receive
 {
 	my ($self) = @_;
+	my $output = $self->_receive;
+
+	croak "session: $self->{err}" if $self->{err} =~ /ERROR|FATAL/;
+	return $output;
+}
+
+# The same, for statements that may fail: returns what went wrong.  Dies only
+# if the connection is gone.
+sub complaints
+{
+	my ($self) = @_;
+
+	$self->_receive;
+	my $complaints = $self->{err};
+	$self->{err} = '';
+	return $complaints;
+}
+
+sub _receive
+{
+	my ($self) = @_;
 	my $mark = 'answer ' . ++$self->{asked};
 
 	$self->{timer}->start;
@@ -56,7 +77,6 @@ sub receive
 	}
 	my ($output, $rest) = split /^\Q$mark\E\n/m, $self->{out}, 2;
 	$self->{out} = $rest;
-	croak "session: $self->{err}" if $self->{err} =~ /ERROR|FATAL/;
 	chomp $output;
 	return $output;
 }
