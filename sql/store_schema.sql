@@ -213,6 +213,13 @@ ROLLBACK TO s;
 DROP RULE nothing ON calls;
 SELECT cdr_ingest_event(:'event');
 ROLLBACK;
+-- a table that was replaced is any table
+BEGIN;
+ALTER TABLE dead_letters RENAME TO old_letters;
+SELECT cdr_adopt_tables();
+SELECT cdr_retry_dead_letters();
+DROP TABLE old_letters;
+ROLLBACK;
 -- a key of another name or make is a key; so is text of limited length
 BEGIN;
 ALTER TABLE calls DROP CONSTRAINT calls_pkey, ALTER COLUMN call_id TYPE varchar(300) COLLATE "C";

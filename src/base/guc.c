@@ -151,8 +151,8 @@ static const struct
 	 "Whether a missing exchange, queue or binding is declared.", &cdr_declare,
 	 declare_modes, PGC_SIGHUP},
 	{"cdr_service.partition_interval",
-	 "Time that one partition of call_events covers; none to make none.", &cdr_partition_interval,
-	 partition_intervals, PGC_USERSET},
+	 "Time that one partition of call_events covers; none to make none.",
+	 &cdr_partition_interval, partition_intervals, PGC_USERSET},
 };
 
 static const struct

@@ -16,10 +16,15 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
 #include "catalog/dependency.h"
+#include "catalog/indexing.h"
 #include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
+#include "catalog/pg_depend.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
@@ -27,6 +32,7 @@
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
@@ -157,6 +163,34 @@ is_upgraded(const CdrTables *tables)
 	return true;
 }
 
+/* What was renamed, and has been replaced since, is any table. */
+static void
+let_others_go(const CdrTables *tables)
+{
+	Relation	rel = table_open(DependRelationId, RowExclusiveLock);
+	ScanKeyData key[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key[0], Anum_pg_depend_classid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(ExtensionRelationId));
+	ScanKeyInit(&key[1], Anum_pg_depend_objid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(tables->extension));
+	scan = systable_beginscan(rel, DependDependerIndexId, true, NULL, 2, key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_depend entry = (Form_pg_depend) GETSTRUCT(tuple);
+		bool		   is_ours = entry->refclassid != RelationRelationId;
+
+		for (CdrTable t = 0; t < CDR_NTABLES; t++)
+			is_ours = is_ours || entry->refobjid == tables->table[t];
+		if (!is_ours)
+			CatalogTupleDelete(rel, &tuple->t_self);
+	}
+	systable_endscan(scan);
+	table_close(rel, RowExclusiveLock);
+}
+
 void
 cdr_adopt(const CdrTables *tables, bool creating)
 {
@@ -178,4 +212,5 @@ cdr_adopt(const CdrTables *tables, bool creating)
 		ObjectAddressSet(table, RelationRelationId, relation);
 		recordDependencyOn(&extension, &table, DEPENDENCY_NORMAL);
 	}
+	let_others_go(tables);
 }

@@ -12,7 +12,7 @@
 
 /*
  * Has the extension depend on each of its tables that is there and that it
- * does not depend on yet.  ERROR (55000, 42501) for one that cannot be ours, by
+ * does not depend on yet, and on no other.  ERROR (55000, 42501) for one that cannot be ours, by
  * its shape or its owner.  creating: the extension is being created, so that it
  * has never depended on any.  Needs all tables locked, so that nobody drops
  * them meanwhile.

@@ -128,6 +128,8 @@ run_transaction(CdrJob *job, Manner manner, CdrBatchResult *result)
 			break;
 	}
 
+	job->writer = MemoryContextStrdup(
+		job->context, GetUserNameFromId(cdr_rights_writer(&tables), false));
 	cdr_writer_open(&tables, &rights);
 	if (manner == IN_HALVES)
 		cdr_bisect(job, job->events, job->nevents);
@@ -190,6 +192,21 @@ try_transaction(CdrJob *job, Manner manner, CdrBatchOutcome *outcome,
 	return error;
 }
 
+/* Why a batch waits; of a right that is missing, also who lacks it. */
+static CdrReason
+reason_to_wait(const CdrJob *job, const ErrorData *error)
+{
+	CdrReason reason = cdr_reason_of_error(error);
+
+	if (reason.sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE &&
+		reason.hint == NULL && job->writer != NULL)
+		reason.hint = psprintf("The service writes as role \"%s\": grant it "
+							   "what it lacks, or run "
+							   "cdr_adopt_tables('%s').",
+							   job->writer, CDR_ROLE_NAME);
+	return reason;
+}
+
 /* What the status says of the last dead letter of a batch. */
 static CdrReason
 reason_of_letter(const CdrEvent *letter)
@@ -234,7 +251,7 @@ cdr_batch_store(CdrEvent *events, int count, CdrBatchResult *result)
 	}
 	if (error != NULL)
 	{
-		result->reason = cdr_reason_of_error(error);
+		result->reason = reason_to_wait(&job, error);
 		return CDR_BATCH_RETRY;
 	}
 	if (outcome == CDR_BATCH_UNFIT || outcome == CDR_BATCH_NO_EXTENSION)

@@ -19,6 +19,7 @@ typedef struct CdrJob
 	CdrEvent	**letters; /* dead; has room for all */
 	int			  nletters;
 	int64		  recorded;
+	const char	 *writer; /* the role that writes */
 } CdrJob;
 
 /*

@@ -270,7 +270,7 @@ put_rows(const char *parent, MovedRows *rows)
  * triggers hear of it (they do of the ATTACH, which is the owner's).
  */
 static void
-make_table(const CdrTables *tables, const char *name, const char *parent)
+make_empty_table(const CdrTables *tables, const char *name, const char *parent)
 {
 	Oid user;
 	int security_context;
@@ -300,7 +300,7 @@ create_partition(const CdrTables *tables, Range range)
 
 	MovedRows *rows;
 
-	make_table(tables, name, parent);
+	make_empty_table(tables, name, parent);
 	rows = take_rows(tables->table[CDR_CALL_EVENTS], from, to);
 	cdr_command("ALTER TABLE %s ATTACH PARTITION %s"
 				" FOR VALUES FROM (%s) TO (%s)",

@@ -60,6 +60,19 @@ adopt_tables(void)
 	CommandCounterIncrement();
 }
 
+/* Not every column that is missing is one of a later version: not in silence. */
+static void
+tell_of_columns(int added, CdrReasonBuffer *why)
+{
+	(void) cdr_fail(why, ERRCODE_WARNING,
+					"the tables lacked columns, and %d were added", added);
+	why->reason.hint =
+		"If one was renamed, drop the new one, rename it back, and run "
+		"cdr_rebuild_calls().";
+	ereport(LOG, (errcode(ERRCODE_WARNING), errmsg("%s", why->message),
+				  errhint("%s", why->reason.hint)));
+}
+
 static CdrTablesState
 look_and_update(CdrReasonBuffer *why)
 {
@@ -70,9 +83,12 @@ look_and_update(CdrReasonBuffer *why)
 	if (state == CDR_TABLES_UNFIT &&
 		why->reason.sqlerrcode == ERRCODE_UNDEFINED_COLUMN)
 	{
-		(void) cdr_update_columns(&tables);
+		int added = cdr_update_columns(&tables);
+
 		CommandCounterIncrement();
 		state = cdr_tables_lock(&tables, AccessShareLock, why);
+		if (state == CDR_TABLES_FIT)
+			tell_of_columns(added, why);
 	}
 	if (state == CDR_TABLES_FIT)
 	{

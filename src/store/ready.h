@@ -15,7 +15,8 @@
  * the extension is there, its tables fit, and somebody other than a superuser
  * writes them.  Adopts tables that came without the extension, by pg_upgrade,
  * and adds columns that those of an older version lack.  An error counts as
- * CDR_TABLES_UNFIT, with the reason.
+ * CDR_TABLES_UNFIT, with the reason; columns that were added are told of in why,
+ * too, which otherwise is left empty (its SQLSTATE is 0).
  */
 extern CdrTablesState cdr_tables_prepare(CdrReasonBuffer *why);
 

@@ -147,7 +147,7 @@ enter_waiting_for_tables(CdrWorker *worker, const CdrReason *why)
 static void
 look_at_tables(CdrWorker *worker)
 {
-	CdrReasonBuffer why;
+	CdrReasonBuffer why = {0};
 	CdrTablesState	state;
 
 	cdr_cancel_begin();
@@ -156,6 +156,8 @@ look_at_tables(CdrWorker *worker)
 	switch (state)
 	{
 		case CDR_TABLES_FIT:
+			if (why.reason.sqlerrcode != 0)
+				cdr_stats_set_error(&why.reason);
 			enter_connecting(worker);
 			break;
 		case CDR_TABLES_UNFIT:
