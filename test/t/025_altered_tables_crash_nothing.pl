@@ -316,7 +316,8 @@ sub alter
 	my @scripts       = ([], []);
 	my @some = sort { $a->[0] <=> $b->[0] } map { [ rand, $_ ] } @calls,
 	  @reads;
-	my $alone = rand() < 0.6;
+	my $alone  = rand() < 0.6;
+	my $pauses = rand() < 0.03;
 
 	foreach my $id (0 .. $#alterations)
 	{
@@ -328,7 +329,7 @@ sub alter
 	@some = map { $_->[1] } @some;
 	splice @some, rand @some, 0, 'SELECT cdr.cdr_pause()',
 	  'SELECT cdr.cdr_resume()'
-	  if rand() < 0.03;
+	  if $pauses;
 	tell_trace(
 		map {
 			("-- session $_", map { "$_;" } @{ $scripts[$_] })
@@ -342,6 +343,9 @@ sub alter
 	end_session('caller') if rand() < 0.3;
 	send_to('caller', @some);
 	wait_for_session('caller');
+	# the function that ends a pause may be gone
+	ask('ALTER SYSTEM RESET cdr_service.paused; SELECT pg_reload_conf()')
+	  if $pauses;
 	return;
 }
 
