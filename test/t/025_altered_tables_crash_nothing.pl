@@ -356,6 +356,9 @@ sub check_state
 	my $deadline = time + TELL;
 	my ($state, $sqlstate, $error) = ('', '', '');
 
+	# cdr_stats_reset() may have been the last to be called: so the worker has
+	# to look again, which it does for a reload
+	ask('SELECT pg_reload_conf()');
 	while (time < $deadline)
 	{
 		my $answer = ask(
@@ -368,8 +371,10 @@ sub check_state
 			next;
 		}
 		($state, $sqlstate, $error) = split /\|/, $answer, 3;
-		last if $state =~ /^waiting/;
-		last if $state =~ /^(retrying|backing off)$/ && $sqlstate ne '';
+		last if $state eq 'waiting for extension';
+		last
+		  if $state =~ /^(retrying|backing off|waiting for tables)$/
+		  && $sqlstate ne '';
 		last if $state eq 'consuming' && ($cdr->broker->count)[0] == 0;
 		select undef, undef, undef, 0.02;
 	}
