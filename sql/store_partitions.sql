@@ -56,6 +56,10 @@ CREATE UNIQUE INDEX ON mine (call_id, event_id, event_time);
 SELECT cdr_create_partitions('2012-08-15Z', '2012-08-15Z');
 SELECT cdr_create_partitions('2012-08-01Z', '2012-08-31Z');
 SELECT partition, bound FROM partitions WHERE bound LIKE '%2012-08%' ORDER BY bound;
+-- also where a bound lies within a second
+CREATE TABLE halved PARTITION OF call_events FOR VALUES FROM ('2012-11-01Z') TO ('2012-11-30 23:59:59.999Z');
+SELECT cdr_create_partitions('2012-11-15Z', '2012-12-15Z');
+SELECT partition, bound FROM partitions WHERE bound ~ '2012-1[12]' ORDER BY bound;
 -- a name that is taken is not taken again
 CREATE TABLE call_events_20121001 (x int);
 SELECT cdr_create_partitions('2012-10-01Z', '2012-10-01Z');
