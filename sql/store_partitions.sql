@@ -76,6 +76,29 @@ SELECT cdr_ingest_event(ev(10, '2013-02-05T00:00:00Z'));
 SELECT cdr_create_partitions('2013-02-01Z', '2013-02-01Z');
 SELECT tableoid::regclass, payload FROM call_events WHERE event_time >= '2013-02-01' AND event_time < '2013-03-01';
 
+-- what refers to events is not deleted when they move
+BEGIN;
+SELECT cdr_ingest_event(ev(20, '2013-04-05T00:00:00Z'));
+CREATE TABLE notes (call_id text COLLATE "C", event_id uuid, event_time timestamptz,
+	CONSTRAINT noted FOREIGN KEY (call_id, event_id, event_time) REFERENCES call_events ON DELETE CASCADE);
+INSERT INTO notes SELECT call_id, event_id, event_time FROM call_events WHERE event_time >= '2013-04-01' AND event_time < '2013-05-01';
+SELECT cdr_create_partitions('2013-04-01Z', '2013-04-01Z');
+ROLLBACK;
+-- nor is a partition made where a trigger keeps the events, or takes them away
+BEGIN;
+SELECT cdr_ingest_event(ev(21, '2013-05-05T00:00:00Z'));
+CREATE FUNCTION take_away() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF pg_trigger_depth() > 1 THEN
+		RETURN OLD;
+	END IF;
+	DELETE FROM public.call_events WHERE event_id = OLD.event_id;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER take_away BEFORE DELETE ON call_events FOR EACH ROW EXECUTE FUNCTION take_away();
+SELECT cdr_create_partitions('2013-05-01Z', '2013-05-01Z');
+ROLLBACK;
+
 -- without a default partition there is nothing to move
 BEGIN;
 ALTER TABLE call_events DETACH PARTITION call_events_default;

@@ -190,6 +190,35 @@ typedef struct MovedRows
 } MovedRows;
 
 /*
+ * A row that moves is deleted: what refers to it must not go, or change, with
+ * it.  (A foreign key without such an action refuses by itself.)
+ */
+static void
+check_references(Oid parent, Oid default_partition)
+{
+	cdr_command("SELECT conname, conrelid::pg_catalog.regclass"
+				" FROM pg_catalog.pg_constraint"
+				" WHERE contype = 'f' AND confdeltype IN ('c', 'n', 'd')"
+				" AND confrelid IN (%u, %u) LIMIT 1",
+				parent, default_partition);
+	if (SPI_processed > 0)
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg(
+				 "foreign key \"%s\" of table %s keeps events from moving "
+				 "out of the default partition",
+				 SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1),
+				 SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
+							  2)),
+			 errdetail("It would delete or change the rows that refer to "
+					   "them."),
+			 errhint(
+				 "Drop the foreign key while cdr_create_partitions() makes "
+				 "the partition.")));
+}
+
+/*
  * Takes the rows of a stretch of time out of the default partition, which is
  * locked.  Where there are none, nothing is deleted, and NULL is returned: a
  * publication may forbid to delete.
@@ -211,6 +240,7 @@ take_rows(Oid parent, const char *from, const char *to)
 				source, from, to);
 	if (SPI_processed == 0)
 		return NULL;
+	check_references(parent, default_partition);
 
 	rows = palloc0(sizeof(MovedRows));
 	rows->columns = column_list(parent);
@@ -232,6 +262,10 @@ take_rows(Oid parent, const char *from, const char *to)
 		SPI_freetuptable(SPI_tuptable);
 	}
 	SPI_cursor_close(portal);
+	if (rows->count == 0)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("a trigger keeps events from moving out of the "
+							   "default partition")));
 	return rows;
 }
 
