@@ -192,6 +192,11 @@ DROP TABLE pg_temp.calls, pg_temp.call_events;
 REVOKE TEMPORARY ON DATABASE :DBNAME FROM regress_cdr_thief;
 SELECT call_id, status FROM calls WHERE call_id = 'temp';
 
+-- a partition goes nowhere where the owner of the tables may not make one
+SET default_tablespace = pg_global;
+SELECT cdr_create_partitions('2026-05-01', '2026-05-01');
+RESET default_tablespace;
+
 SELECT count(*) FROM cdr_verify_calls();
 SET client_min_messages = warning;
 DROP SCHEMA trap CASCADE;

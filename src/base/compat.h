@@ -72,8 +72,10 @@ cdr_json_lexer_free(JsonLexContext *lex)
 
 #ifndef FRONTEND
 
+#include "catalog/pg_tablespace.h"
 #include "replication/message.h"
 #include "storage/latch.h"
+#include "utils/acl.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/wait_event.h"
@@ -109,6 +111,18 @@ cdr_guc_free(void *memory)
 	guc_free(memory);
 #else
 	free(memory);
+#endif
+}
+
+/* May the role make tables in the tablespace?  Since 16 all objects share one
+ * function for this. */
+static inline AclResult
+cdr_tablespace_aclcheck(Oid tablespace, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(TableSpaceRelationId, tablespace, role, ACL_CREATE);
+#else
+	return pg_tablespace_aclcheck(tablespace, role, ACL_CREATE);
 #endif
 }
 

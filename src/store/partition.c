@@ -19,6 +19,7 @@
 #include "access/xact.h"
 #include "catalog/partition.h"
 #include "catalog/pg_authid.h"
+#include "commands/tablespace.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -35,6 +36,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "base/compat.h"
 #include "base/fault.h"
 #include "base/guc.h"
 #include "store/command.h"
@@ -298,6 +300,27 @@ put_rows(const char *parent, MovedRows *rows)
 }
 
 /*
+ * Where a partition goes, as with any new one: where its parent says, else where
+ * default_tablespace does.  That is for the owner to choose, and not for the
+ * superuser who makes the table.
+ */
+static const char *
+tablespace_clause(const CdrTables *tables)
+{
+	Oid tablespace = get_rel_tablespace(tables->table[CDR_CALL_EVENTS]);
+
+	if (!OidIsValid(tablespace))
+		tablespace = GetDefaultTablespace(RELPERSISTENCE_PERMANENT, false);
+	if (!OidIsValid(tablespace))
+		return "";
+	if (cdr_tablespace_aclcheck(tablespace, tables->owner) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLESPACE,
+					   get_tablespace_name(tablespace));
+	return psprintf(" TABLESPACE %s",
+					quote_identifier(get_tablespace_name(tablespace)));
+}
+
+/*
  * Makes an empty table like the parent, the owner's.  The owner may not create
  * anything in the schema: it could make a function there that stands in for
  * one of the extension's, and wait for a superuser to call it.  So a superuser
@@ -307,15 +330,16 @@ put_rows(const char *parent, MovedRows *rows)
 static void
 make_empty_table(const CdrTables *tables, const char *name, const char *parent)
 {
-	Oid user;
-	int security_context;
+	const char *tablespace = tablespace_clause(tables);
+	Oid			user;
+	int			security_context;
 
 	GetUserIdAndSecContext(&user, &security_context);
 	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, security_context);
 	cdr_command_unheard("CREATE TABLE %s (LIKE %s INCLUDING DEFAULTS"
 						" INCLUDING CONSTRAINTS INCLUDING GENERATED"
-						" INCLUDING STORAGE INCLUDING COMPRESSION)",
-						name, parent);
+						" INCLUDING STORAGE INCLUDING COMPRESSION)%s",
+						name, parent, tablespace);
 	cdr_command_unheard(
 		"ALTER TABLE %s OWNER TO %s", name,
 		quote_identifier(GetUserNameFromId(tables->owner, false)));
