@@ -37,17 +37,23 @@ static CdrStatement keep_dead_letters = {
 #define PORTION_MAX		  500
 #define PORTION_BYTES_MAX (16 * 1024 * 1024)
 
-/* $1: the last one read before; $2: those wanted, NULL for all; $3: how many */
+/*
+ * ONLY: a table that inherits from it is not looked at by shape.c, and need not
+ * even have its NOT NULL.
+ *
+ * $1: the last one read before; $2: those wanted, NULL for all; $3: how many
+ */
 static CdrStatement measure_dead_letters = {
-	.sql = "SELECT pg_catalog.octet_length(body)::int8 FROM %1$s.dead_letters"
-		   " WHERE event_id > $1 AND ($2 IS NULL OR event_id = ANY ($2))"
-		   " ORDER BY event_id LIMIT $3",
+	.sql =
+		"SELECT pg_catalog.octet_length(body)::int8 FROM ONLY %1$s.dead_letters"
+		" WHERE event_id > $1 AND ($2 IS NULL OR event_id = ANY ($2))"
+		" ORDER BY event_id LIMIT $3",
 	.ncolumns = 3,
 	.types = {UUIDOID, UUIDARRAYOID, INT8OID},
 };
 static CdrStatement read_dead_letters = {
 	.sql = "SELECT event_id, received_at, routing_key, property_time,"
-		   " body_size, body FROM %1$s.dead_letters"
+		   " body_size, body FROM ONLY %1$s.dead_letters"
 		   " WHERE event_id > $1 AND ($2 IS NULL OR event_id = ANY ($2))"
 		   " ORDER BY event_id LIMIT $3 FOR UPDATE",
 	.ncolumns = 3,
@@ -55,7 +61,7 @@ static CdrStatement read_dead_letters = {
 };
 
 static CdrStatement delete_dead_letters = {
-	.sql = "DELETE FROM %1$s.dead_letters WHERE event_id = ANY ($1)",
+	.sql = "DELETE FROM ONLY %1$s.dead_letters WHERE event_id = ANY ($1)",
 	.ncolumns = 1,
 	.types = {UUIDARRAYOID},
 };

@@ -67,7 +67,7 @@ cdr_event_json(PG_FUNCTION_ARGS)
 	" format('user %%s created', COALESCE(said.user_id, 'not')) END," \
 	" e.received_at, shown.event" \
 	" FROM %1$s.call_events AS e" \
-	" LEFT JOIN %1$s.calls AS c ON c.call_id = e.call_id," \
+	" LEFT JOIN ONLY %1$s.calls AS c ON c.call_id = e.call_id," \
 	/* OFFSET 0: computed once, and not wherever it is named */ \
 	" LATERAL (SELECT COALESCE(e.payload," \
 	" %1$s.cdr_event_json(e.body, e.event_type)) OFFSET 0) AS shown(event)," \

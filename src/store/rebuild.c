@@ -33,7 +33,7 @@
 	"SELECT COALESCE(s.call_id, e.call_id) AS call_id," \
 	" to_jsonb(s) AS stored, to_jsonb(e) AS expected" \
 	" FROM (SELECT c.call_id::text COLLATE \"default\"" \
-	CDR_CALL_VALUES(STORED) " FROM %1$s.calls AS c) AS s" \
+	CDR_CALL_VALUES(STORED) " FROM ONLY %1$s.calls AS c) AS s" \
 	" FULL JOIN %1$s.cdr_calls_from_log() AS e ON s.call_id = e.call_id" \
 	" WHERE s.* IS DISTINCT FROM e.*"
 
@@ -47,7 +47,7 @@
 	" WHERE $1 OR v.stored IS NULL" \
 	" OR (v.expected ->> 'event_count')::bigint" \
 	" >= (v.stored ->> 'event_count')::bigint)," \
-	" removed AS (DELETE FROM %1$s.calls AS c USING wrong AS w" \
+	" removed AS (DELETE FROM ONLY %1$s.calls AS c USING wrong AS w" \
 	" WHERE c.call_id = w.call_id AND w.expected IS NULL)," \
 	" rebuilt AS (INSERT INTO %1$s.calls AS c" \
 	" (call_id" CDR_CALL_VALUES(NAME) ")" \

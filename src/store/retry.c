@@ -100,7 +100,7 @@ cdr_discard_dead_letters(PG_FUNCTION_ARGS)
 	CdrRights rights;
 	int64	  discarded;
 
-	cdr_writer_query_open("DELETE FROM %s.dead_letters"
+	cdr_writer_query_open("DELETE FROM ONLY %s.dead_letters"
 						  " WHERE event_id OPERATOR(pg_catalog.=) ANY ($1)",
 						  UUIDARRAYOID, PG_GETARG_DATUM(0), false, &rights);
 	discarded = (int64) SPI_processed;
