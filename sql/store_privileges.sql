@@ -192,6 +192,24 @@ DROP TABLE pg_temp.calls, pg_temp.call_events;
 REVOKE TEMPORARY ON DATABASE :DBNAME FROM regress_cdr_thief;
 SELECT call_id, status FROM calls WHERE call_id = 'temp';
 
+-- a schema that was renamed leaves its name to whoever takes it
+GRANT CREATE ON DATABASE :DBNAME TO regress_cdr_thief;
+ALTER SCHEMA cdr RENAME TO cdr_renamed;
+SET ROLE regress_cdr_thief;
+CREATE SCHEMA cdr;
+GRANT USAGE ON SCHEMA cdr TO PUBLIC;
+CREATE FUNCTION cdr.cdr_load_guard(tag text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	RAISE WARNING 'planted, and run as %', current_user;
+END $$;
+RESET ROLE;
+CREATE TABLE trap.harmless ();
+DROP TABLE trap.harmless;
+DROP TABLE cdr_renamed.calls CASCADE;
+DROP SCHEMA cdr CASCADE;
+ALTER SCHEMA cdr_renamed RENAME TO cdr;
+REVOKE CREATE ON DATABASE :DBNAME FROM regress_cdr_thief;
+
 -- a partition goes nowhere where the owner of the tables may not make one
 SET default_tablespace = pg_global;
 SELECT cdr_create_partitions('2026-05-01', '2026-05-01');

@@ -12,13 +12,18 @@ COMMENT ON FUNCTION @extschema@.cdr_load_guard(text) IS
 
 -- In C, this would fail, and every DROP with it, where the library was removed
 -- before the extension.
+--
+-- The schema may have been renamed: then @extschema@ can be anybody's, and what
+-- stands there would run with the rights of whoever drops a table.  So the
+-- function is looked for in the schema that the extension has now.
 CREATE FUNCTION @extschema@.cdr_guard_drops()
 RETURNS event_trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	PERFORM @extschema@.cdr_load_guard(TG_TAG);
+	EXECUTE (SELECT format('SELECT %s.cdr_load_guard($1)', extnamespace::regnamespace)
+			 FROM pg_extension WHERE extname = 'cdr_service') USING TG_TAG;
 EXCEPTION
 	-- who may not use the schema can name no table of it
 	WHEN insufficient_privilege THEN
