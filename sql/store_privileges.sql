@@ -192,6 +192,21 @@ DROP TABLE pg_temp.calls, pg_temp.call_events;
 REVOKE TEMPORARY ON DATABASE :DBNAME FROM regress_cdr_thief;
 SELECT call_id, status FROM calls WHERE call_id = 'temp';
 
+-- nor is a function of the extension's names, for types that a column may have
+GRANT CREATE ON SCHEMA cdr TO regress_cdr_thief;
+SET ROLE regress_cdr_thief;
+CREATE FUNCTION cdr.cdr_event_json(body bytea, event_type varchar) RETURNS json LANGUAGE plpgsql AS $$
+BEGIN
+	RAISE WARNING 'planted, and run as %', current_user;
+	RETURN NULL;
+END $$;
+RESET ROLE;
+ALTER TABLE call_events ALTER event_type TYPE varchar(100);
+UPDATE call_events SET payload = NULL, body = '' WHERE call_id = 'temp';
+SELECT event_type FROM cdr_call_history('temp');
+DELETE FROM calls WHERE call_id = 'temp';
+DELETE FROM call_events WHERE call_id = 'temp';
+
 -- a schema that was renamed leaves its name to whoever takes it
 GRANT CREATE ON DATABASE :DBNAME TO regress_cdr_thief;
 ALTER SCHEMA cdr RENAME TO cdr_renamed;

@@ -69,8 +69,11 @@ cdr_event_json(PG_FUNCTION_ARGS)
 	" FROM %1$s.call_events AS e" \
 	" LEFT JOIN ONLY %1$s.calls AS c ON c.call_id = e.call_id," \
 	/* OFFSET 0: computed once, and not wherever it is named */ \
+	/* the casts: else a domain, or varchar, of a column's could choose another \
+	 * function of the name, which somebody planted in the schema */ \
 	" LATERAL (SELECT COALESCE(e.payload," \
-	" %1$s.cdr_event_json(e.body, e.event_type)) OFFSET 0) AS shown(event)," \
+	" %1$s.cdr_event_json(e.body::bytea, e.event_type::text)) OFFSET 0)" \
+	" AS shown(event)," \
 	/* a GenericEvent says what it says in its payload_json */ \
 	" LATERAL (SELECT CASE WHEN e.payload IS NULL" \
 	" AND json_typeof(shown.event -> 'payloadJson') = 'object'" \
