@@ -149,18 +149,19 @@ check_shape(CdrTable table, Oid relation)
 
 /*
  * pg_upgrade brings the extension and all of its tables, but not that it
- * depends on them: then they were adopted once, and their owners looked at.
+ * depends on them: then they were adopted once, and their owners looked at.  An
+ * extension that depends on other tables is not upgraded: those were renamed or
+ * moved, and what stands in their place is anybody's.
  */
 static bool
 is_upgraded(const CdrTables *tables)
 {
 	for (CdrTable t = 0; t < CDR_NTABLES; t++)
 	{
-		if (!OidIsValid(tables->table[t]) ||
-			cdr_table_is_adopted(tables->extension, tables->table[t]))
+		if (!OidIsValid(tables->table[t]))
 			return false;
 	}
-	return true;
+	return !cdr_tables_were_adopted(tables->extension);
 }
 
 /* What was renamed, and has been replaced since, is any table. */

@@ -107,8 +107,9 @@ cdr_tables_find(CdrTables *tables)
 	return true;
 }
 
-bool
-cdr_table_is_adopted(Oid extension, Oid table)
+/* Does the extension depend on a table; InvalidOid: on any? */
+static bool
+depends_on(Oid extension, Oid table)
 {
 	Relation	rel = table_open(DependRelationId, AccessShareLock);
 	ScanKeyData key[2];
@@ -126,11 +127,23 @@ cdr_table_is_adopted(Oid extension, Oid table)
 		Form_pg_depend entry = (Form_pg_depend) GETSTRUCT(tuple);
 
 		found = entry->refclassid == RelationRelationId &&
-				entry->refobjid == table;
+				(entry->refobjid == table || !OidIsValid(table));
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
 	return found;
+}
+
+bool
+cdr_table_is_adopted(Oid extension, Oid table)
+{
+	return OidIsValid(table) && depends_on(extension, table);
+}
+
+bool
+cdr_tables_were_adopted(Oid extension)
+{
+	return depends_on(extension, InvalidOid);
 }
 
 /* ------------------------------------------------------------------------

@@ -48,6 +48,9 @@ extern bool cdr_tables_find(CdrTables *tables);
 /* Does the extension depend on the table, that is, is it ours? */
 extern bool cdr_table_is_adopted(Oid extension, Oid table);
 
+/* Does it depend on any, whatever their names are now? */
+extern bool cdr_tables_were_adopted(Oid extension);
+
 /*
  * Finds the tables and locks them as the statements will: so that DROP
  * EXTENSION either waits for us or is seen, and so that whoever is making a
