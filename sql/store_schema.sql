@@ -277,6 +277,23 @@ SELECT call_id, status, disposition, direction, duration_seconds FROM "odd Schem
 SELECT "odd Schema %s".cdr_create_partitions('2026-01-01', '2026-01-01');
 SELECT event_type, description FROM "odd Schema %s".cdr_call_history('a');
 SELECT count(*) FROM "odd Schema %s".cdr_verify_calls();
+-- renamed by a trigger, in the midst of a statement
+BEGIN;
+CREATE FUNCTION rename_and_record() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+	IF pg_trigger_depth() = 1 THEN
+		ALTER SCHEMA "odd Schema %s" RENAME TO renamed;
+		PERFORM renamed.cdr_ingest_event(json_build_object('eventType', 'call.started', 'callId', 'other ' || NEW.call_id));
+		ALTER SCHEMA renamed RENAME TO "odd Schema %s";
+	END IF;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER rename_and_record AFTER INSERT ON "odd Schema %s".calls FOR EACH ROW EXECUTE FUNCTION rename_and_record();
+SELECT "odd Schema %s".cdr_ingest_event('{"eventType":"call.started","callId":"b","timestamp":"2026-01-19T22:00:00Z"}');
+SELECT "odd Schema %s".cdr_ingest_event('{"eventType":"call.started","callId":"c","timestamp":"2026-01-19T22:00:00Z"}');
+SELECT call_id FROM "odd Schema %s".calls ORDER BY call_id;
+SELECT count(*) FROM "odd Schema %s".cdr_verify_calls();
+ROLLBACK;
 ALTER EXTENSION cdr_service SET SCHEMA public;
 SET cdr_service.allow_drop = on;
 DROP SCHEMA "odd Schema %s" CASCADE;

@@ -33,10 +33,15 @@
 /* The schema that the plans are prepared for. */
 static char prepared_schema[NAMEDATALEN * 2 + 3];
 
+/*
+ * A trigger may call a function of ours while a plan of ours runs.  Such a plan
+ * is not freed, but left behind: that is rare (a schema was renamed in the
+ * trigger, a rule made).
+ */
 static void
 forget_statement(CdrStatement *statement)
 {
-	if (statement->plan != NULL)
+	if (statement->plan != NULL && statement->running == 0)
 		SPI_freeplan(statement->plan);
 	statement->plan = NULL;
 }
@@ -139,7 +144,17 @@ cdr_statement_execute(CdrStatement *statement, Datum *parameters,
 
 	if (statement->plan == NULL)
 		prepare_statement(statement);
-	result = SPI_execute_plan(statement->plan, parameters, nulls, false, 0);
+	statement->running++;
+	PG_TRY();
+	{
+		result =
+			SPI_execute_plan(statement->plan, parameters, nulls, false, 0);
+	}
+	PG_FINALLY();
+	{
+		statement->running--;
+	}
+	PG_END_TRY();
 	/* SPI leaves us in its own context, which lives as long as the session */
 	MemoryContextSwitchTo(context);
 	if (result == SPI_OK_REWRITTEN)
@@ -231,9 +246,19 @@ cdr_rows_query_latest(CdrRows *rows)
 	use_rows(rows);
 	if (statement->plan == NULL)
 		prepare_statement(statement);
-	if (SPI_execute_snapshot(statement->plan, NULL, NULL, GetLatestSnapshot(),
-							 InvalidSnapshot, true, false, 0) != SPI_OK_SELECT)
-		elog(ERROR, "SPI_execute_snapshot failed");
+	statement->running++;
+	PG_TRY();
+	{
+		if (SPI_execute_snapshot(statement->plan, NULL, NULL,
+								 GetLatestSnapshot(), InvalidSnapshot, true,
+								 false, 0) != SPI_OK_SELECT)
+			elog(ERROR, "SPI_execute_snapshot failed");
+	}
+	PG_FINALLY();
+	{
+		statement->running--;
+	}
+	PG_END_TRY();
 	MemoryContextSwitchTo(context);
 	free_rows(rows);
 }

@@ -30,6 +30,7 @@ typedef struct CdrStatement
 
 	/* filled in by statement.c */
 	SPIPlanPtr				   plan; /* NULL: not prepared */
+	int						   running;
 	EphemeralNamedRelationData relation;
 } CdrStatement;
 
