@@ -129,6 +129,9 @@ cdr_tables_prepare(CdrReasonBuffer *why)
 		HOLD_INTERRUPTS();
 		MemoryContextSwitchTo(context);
 		cdr_fail_with_error(why);
+		if (why->reason.sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
+			(void) cdr_fail(why, ERRCODE_LOCK_NOT_AVAILABLE,
+							"the tables are locked");
 		FlushErrorState();
 		AbortCurrentTransaction();
 		RESUME_INTERRUPTS();

@@ -47,11 +47,18 @@ $cdr->wait_for(
 	q{count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'cdr_service worker' AND wait_event_type = 'Lock'}
 );
 ends_within_a_second('storing, waiting for a lock');
+$cdr->wait_for_state('waiting for tables');
+ends_within_a_second('waiting for tables');
+$session->query('ROLLBACK');
+$cdr->wait_drained(30);
+
+$session->query('BEGIN; LOCK TABLE calls');
+$cdr->publish(simple_events(30, 'again'));
 $cdr->wait_for_state('retrying');
 ends_within_a_second('retrying');
 $session->query('ROLLBACK');
 $session->quit;
-$cdr->wait_drained(30);
+$cdr->wait_drained(60);
 
 # --- connecting to a server that never answers
 
@@ -101,7 +108,7 @@ $cdr->sql('SELECT cdr_resume()');
 $cdr->set('cdr_service.amqp_uri' => $uri);
 $cdr->wait_for_state('consuming');
 $cdr->publish(simple_events(30, 'after'));
-$cdr->wait_drained(60);
-$cdr->stored_is(60, 'after all this');
+$cdr->wait_drained(90);
+$cdr->stored_is(90, 'after all this');
 
 done_testing();

@@ -27,7 +27,8 @@ is( $cdr->sql(
 	'there is no worker');
 is($cdr->sql('SELECT count(*) FROM calls'), 0, 'the tables can be read');
 command_ok([ @pg_ctl, '-m', 'fast', 'stop' ], 'stop');
-is($cdr->log_matches(qr/cdr_service/, $log), 0, 'the log says nothing of us');
+is($cdr->log_matches(qr/cdr_service worker/, $log),
+	0, 'the log says nothing of a worker');
 is(join(' ', $cdr->broker->count), '30 0',
 	'nothing was taken from the queue');
 
