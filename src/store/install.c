@@ -242,10 +242,13 @@ give_tables(const CdrTables *tables, const char *role)
 	cdr_command("GRANT USAGE ON SCHEMA %s TO %s", tables->quoted, quoted);
 	for (CdrTable t = 0; t < CDR_NTABLES; t++)
 	{
-		List *members =
-			find_all_inheritors(tables->table[t], AccessExclusiveLock, NULL);
+		List	 *members;
 		ListCell *cell;
 
+		/* before its partitions, as batches do, which otherwise deadlock */
+		LockRelationOid(tables->table[t], AccessExclusiveLock);
+		members =
+			find_all_inheritors(tables->table[t], AccessExclusiveLock, NULL);
 		foreach (cell, members)
 		{
 			Oid member = lfirst_oid(cell);
