@@ -25,6 +25,9 @@
 #define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 #define DIGITS	"0123456789"
 
+/* of the largest port, 65535 */
+#define PORT_DIGITS 5
+
 /* Always of this length, which says nothing of the password's. */
 static const char mask[] = "********";
 
@@ -118,7 +121,7 @@ skip_port(Stretch *rest)
 	if (!skip_text(rest, ":"))
 		return true;
 	digits = skip_characters(rest, DIGITS);
-	return digits > 0 && digits <= strlen("65535");
+	return digits > 0 && digits <= PORT_DIGITS;
 }
 
 /* Is it understood without doubt?  And where is its password, if it has one? */
