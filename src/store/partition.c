@@ -288,8 +288,10 @@ put_rows(const char *parent, MovedRows *rows)
 
 	if (SPI_register_relation(&relation) != SPI_OK_REL_REGISTER)
 		elog(ERROR, "SPI_register_relation failed");
-	cdr_command("INSERT INTO %s (%s) SELECT * FROM moved_events", parent,
-				rows->columns);
+	/* an identity column keeps its value, too */
+	cdr_command("INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE"
+				" SELECT * FROM moved_events",
+				parent, rows->columns);
 	if (SPI_processed != rows->count)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
