@@ -72,6 +72,7 @@ cdr_json_lexer_free(JsonLexContext *lex)
 
 #ifndef FRONTEND
 
+#include "access/tupdesc.h"
 #include "catalog/pg_tablespace.h"
 #include "replication/message.h"
 #include "storage/latch.h"
@@ -111,6 +112,21 @@ cdr_guc_free(void *memory)
 	guc_free(memory);
 #else
 	free(memory);
+#endif
+}
+
+/*
+ * Is a column certain to hold no nulls?  Since 18 it may be marked NOT NULL
+ * although older rows were not looked at (NOT VALID).
+ */
+static inline bool
+cdr_column_is_not_null(TupleDesc columns, AttrNumber number)
+{
+#if PG_VERSION_NUM >= 180000
+	return TupleDescCompactAttr(columns, number - 1)->attnullability ==
+		   ATTNULLABLE_VALID;
+#else
+	return TupleDescAttr(columns, number - 1)->attnotnull;
 #endif
 }
 

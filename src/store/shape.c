@@ -22,6 +22,7 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
+#include "base/compat.h"
 #include "call/columns.h"
 #include "store/shape.h"
 #include "store/table_columns.h"
@@ -135,7 +136,8 @@ check_column(Relation rel, const ColumnShape *shape, Form_pg_attribute column,
 		return REFUSE(rel, "column \"%s\" is not generated", shape->name);
 	if (!shape->is_derived && column->attgenerated != '\0')
 		return REFUSE(rel, "column \"%s\" is generated", shape->name);
-	if (shape->not_null && !column->attnotnull)
+	if (shape->not_null &&
+		!cdr_column_is_not_null(RelationGetDescr(rel), column->attnum))
 		return REFUSE(rel, "column \"%s\" allows nulls", shape->name);
 	if (shape->type == TEXTOID && shape->not_null &&
 		OidIsValid(column->attcollation) &&
