@@ -205,6 +205,30 @@ is_key(Relation rel, Oid index, const char *const *key)
 	return result;
 }
 
+/*
+ * Would two different keys be one to the index?  ON CONFLICT takes any unique
+ * index over the key, beside the one that is looked for.
+ */
+static bool
+is_loose(Oid index)
+{
+	HeapTuple  tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
+	oidvector *collations;
+	bool	   isnull;
+	bool	   result = false;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	collations = (oidvector *) DatumGetPointer(SysCacheGetAttr(
+		INDEXRELID, tuple, Anum_pg_index_indcollation, &isnull));
+	for (int i = 0; !isnull && i < collations->dim1; i++)
+		result =
+			result || (OidIsValid(collations->values[i]) &&
+					   !get_collation_isdeterministic(collations->values[i]));
+	ReleaseSysCache(tuple);
+	return result;
+}
+
 bool
 cdr_shape_resembles(CdrTable table, Oid relation, CdrReasonBuffer *why)
 {
@@ -229,11 +253,21 @@ cdr_shape_has_key(CdrTable table, Oid relation, CdrReasonBuffer *why)
 	List	 *indexes = RelationGetIndexList(rel);
 	ListCell *cell;
 	bool	  found = false;
+	Oid		  loose = InvalidOid;
 
 	foreach (cell, indexes)
-		found = found || is_key(rel, lfirst_oid(cell), shapes[table].key);
+	{
+		if (!is_key(rel, lfirst_oid(cell), shapes[table].key))
+			continue;
+		found = true;
+		if (is_loose(lfirst_oid(cell)))
+			loose = lfirst_oid(cell);
+	}
 	list_free(indexes);
-	if (!found)
+	if (OidIsValid(loose))
+		found = REFUSE(rel, "index \"%s\" has a nondeterministic collation",
+					   get_rel_name(loose));
+	else if (!found)
 	{
 		(void) REFUSE(rel, "it has no valid primary key");
 		why->reason.hint = shapes[table].hint;
