@@ -226,6 +226,9 @@ ROLLBACK TO s;
 DROP RULE nothing ON calls;
 SELECT cdr_ingest_event(:'event');
 ROLLBACK;
+BEGIN READ ONLY;
+SELECT cdr_adopt_tables();
+ROLLBACK;
 -- a table that was replaced is any table
 BEGIN;
 ALTER TABLE dead_letters RENAME TO old_letters;

@@ -43,5 +43,6 @@ COMMENT ON FUNCTION @extschema@.cdr_guard_drops() IS
 
 CREATE EVENT TRIGGER cdr_service_guard_drops
 	ON ddl_command_start
-	WHEN TAG IN ('DROP TABLE', 'DROP SCHEMA', 'DROP OWNED', 'DROP EXTENSION')
+	WHEN TAG IN ('DROP TABLE', 'DROP SCHEMA', 'DROP OWNED', 'DROP EXTENSION',
+				 'DROP DOMAIN', 'DROP TYPE', 'DROP ACCESS METHOD')
 	EXECUTE FUNCTION @extschema@.cdr_guard_drops();

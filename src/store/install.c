@@ -24,6 +24,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -338,6 +339,7 @@ cdr_adopt_tables(PG_FUNCTION_ARGS)
 						errmsg("role \"%s\" is a superuser", owner),
 						errdetail("The service writes as the owner of the "
 								  "tables, and never as a superuser.")));
+	PreventCommandIfReadOnly("cdr_adopt_tables()");
 	require_extension(&tables);
 	guc_level = NewGUCNestLevel();
 	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
