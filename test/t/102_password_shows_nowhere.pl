@@ -360,6 +360,10 @@ set_broker_password($secret{uri});
 set_uri_password($secret{uri});
 $cdr->wait_for("current_setting('cdr_service.amqp_uri') = '$shown'");
 consumes('password in the URI');
+# its name until 15, and since
+my $force = $cdr->sql(
+	q{SELECT name FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query')}
+);
 foreach my $role ('NONE', 'watcher')
 {
 	is( $cdr->sql(
@@ -369,7 +373,7 @@ foreach my $role ('NONE', 'watcher')
 		"$shown|$shown|",
 		"$role: pg_settings shows it masked");
 	my $setting = "SELECT current_setting('cdr_service.amqp_uri')";
-	my $parallel = "SET ROLE $role; SET force_parallel_mode = on";
+	my $parallel = "SET ROLE $role; SET $force = on";
 
 	like($cdr->sql("$parallel; EXPLAIN $setting"),
 		qr/Gather/, "$role: a parallel worker reads it");
