@@ -52,7 +52,8 @@ sub round
 	$oracle->publish(200, poison => 20);
 	$cdr->publish('{"callId":"giant","' . 'x' x 3_000_000 . '":' . $rounds . '}');
 	my $session = $cdr->session;
-	$session->query('BEGIN; LOCK TABLE dead_letters');
+	# (that lets the tables be looked at, and nobody write)
+	$session->query('BEGIN; LOCK TABLE dead_letters IN SHARE MODE');
 	$cdr->set('cdr_service.amqp_uri' => $uri);
 	$cdr->wait_for_state('retrying');
 	$session->quit;
