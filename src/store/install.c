@@ -248,8 +248,11 @@ give_tables(const CdrTables *tables, const char *role)
 
 		/* before its partitions, as batches do, which otherwise deadlock */
 		LockRelationOid(tables->table[t], AccessExclusiveLock);
-		members =
-			find_all_inheritors(tables->table[t], AccessExclusiveLock, NULL);
+		/* (what inherits from the others is not ours to give) */
+		members = t == CDR_CALL_EVENTS
+					  ? find_all_inheritors(tables->table[t],
+											AccessExclusiveLock, NULL)
+					  : list_make1_oid(tables->table[t]);
 		foreach (cell, members)
 		{
 			Oid member = lfirst_oid(cell);

@@ -323,7 +323,6 @@ sub alter
 	{
 		my $script = $scripts[ $alone ? 0 : rand 2 ];
 
-		push @$script, sprintf 'SELECT pg_sleep(%.3f)', rand 0.04;
 		push @$script, statements_of($alterations[$id], $id);
 	}
 	@some = map { $_->[1] } @some;

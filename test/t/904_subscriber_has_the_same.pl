@@ -7,11 +7,11 @@ use warnings FATAL => 'all';
 
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(sleep time);
 
 use CdrService::Events qw(simple_events);
 use CdrService::Fixture;
 use CdrService::RandomCalls qw(random_events count_distinct);
+use CdrService::Util qw(poll);
 
 my $cdr = CdrService::Fixture->new('publisher', streaming => 'logical');
 my $subscriber = CdrService::Fixture->new(
@@ -41,11 +41,13 @@ sub rows
 sub same_in
 {
 	my ($database, $name) = @_;
-	my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
 	my $expected = rows($cdr);
 
-	sleep 0.1
-	  until time > $deadline || rows($subscriber, $database) eq $expected;
+	# if it never does, the comparison below shows what is missing
+	eval {
+		poll(sub { rows($subscriber, $database) eq $expected },
+			'the subscriber');
+	};
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	is(rows($subscriber, $database), $expected, "$database: $name: the same");

@@ -446,7 +446,7 @@ sub write
 	};
 }
 
-# A lock that is held for a moment, or a change that is taken back.
+# A lock that is held until the transaction has noted what it did.
 sub waver
 {
 	my ($table) = @_;
@@ -455,7 +455,7 @@ sub waver
 
 	return {
 		name => "$table is locked for a moment, in mode $mode",
-		sql  => ["LOCK TABLE cdr.$table IN $mode MODE; SELECT pg_sleep(0.1)"],
+		sql  => ["LOCK TABLE cdr.$table IN $mode MODE"],
 		undo => []
 	};
 }
