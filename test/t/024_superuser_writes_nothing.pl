@@ -368,7 +368,7 @@ refuses(
 	'an owner without the schema',
 	'42501',
 	qr/permission denied for schema cdr/,
-	sub { $cdr->sql('GRANT USAGE, CREATE ON SCHEMA cdr TO cdr_service') });
+	sub { $cdr->sql('GRANT USAGE ON SCHEMA cdr TO cdr_service') });
 
 $cdr->sql(
 	'CREATE ROLE nobody; CREATE ROLE writer; GRANT USAGE ON SCHEMA cdr TO writer;
