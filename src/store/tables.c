@@ -251,6 +251,7 @@ are_fit(const CdrTables *tables, CdrReasonBuffer *why)
 {
 	static bool is_registered = false;
 	List	   *members;
+	bool		fits;
 
 	if (was_found_fit(tables))
 		return true;
@@ -262,12 +263,13 @@ are_fit(const CdrTables *tables, CdrReasonBuffer *why)
 	members = find_members(tables);
 	remember_members(members);
 	fit = *tables;
-	/* first, so that an invalidation while we look is not missed */
+	/* first, so that an invalidation while we look has the next one look too */
 	is_fit = true;
-	if (!check_tables(tables, members, why))
+	fits = check_tables(tables, members, why);
+	if (!fits)
 		is_fit = false;
 	list_free(members);
-	return is_fit;
+	return fits;
 }
 
 static bool
