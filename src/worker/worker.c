@@ -48,21 +48,19 @@
 #include "base/compat.h"
 #include "base/fault.h"
 #include "base/guc.h"
-#include "store/batch.h"
 #include "store/partition.h"
 #include "store/read_only.h"
 #include "store/ready.h"
 #include "store/tables.h"
 #include "worker/crashes.h"
 #include "worker/delay.h"
+#include "worker/states.h"
 #include "worker/stats.h"
+#include "worker/storing.h"
 #include "worker/worker.h"
 
 /* Milliseconds. */
 #define TABLES_POLL			 1000
-#define FIRST_CONNECT_DELAY	 500
-#define FIRST_RETRY_DELAY	 100
-#define LONGEST_RETRY_DELAY	 10000
 #define LINGER_STEP			 5
 #define MAINTENANCE_INTERVAL 600000
 #define MAINTENANCE_RETRY	 30000
@@ -71,77 +69,6 @@
  * cannot be stored is given back to the broker. */
 #define BATCH_BYTES_MAX (16 * 1024 * 1024)
 #define HELD_BYTES_MAX	(64 * 1024 * 1024)
-
-/* ------------------------------------------------------------------------
- * States
- * ------------------------------------------------------------------------
- */
-
-static void
-enter_state(CdrWorker *worker, CdrWorkerState state)
-{
-	worker->state = state;
-	cdr_stats_set_state(state);
-}
-
-static void
-wake_after(CdrWorker *worker, long milliseconds)
-{
-	worker->wake_at =
-		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), milliseconds);
-}
-
-static void
-disconnect_worker(CdrWorker *worker)
-{
-	cdr_broker_disconnect(worker->broker);
-	cdr_stats_set_disconnected();
-	cdr_unacked_drop(&worker->unacked);
-}
-
-/* The session with the broker failed, or could not be had. */
-static void
-back_off(CdrWorker *worker)
-{
-	const CdrReason *reason = cdr_broker_reason(worker->broker);
-	long delay = cdr_backoff(FIRST_CONNECT_DELAY, worker->failed_connects,
-							 CDR_LONGEST_BACKOFF);
-
-	cdr_stats_set_error(reason);
-	ereport(LOG, (errcode(reason->sqlerrcode), errmsg("%s", reason->message),
-				  errdetail("Next try in %.1f seconds.", delay / 1000.0)));
-	disconnect_worker(worker);
-	worker->failed_connects++;
-	wake_after(worker, delay);
-	enter_state(worker, CDR_BACKING_OFF);
-}
-
-/* Where to go once events can be stored. */
-static void
-enter_connecting(CdrWorker *worker)
-{
-	if (cdr_amqp_uri[0] == '\0')
-	{
-		cdr_stats_set_error(&(CdrReason){
-			.sqlerrcode = ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-			.message = "cdr_service.amqp_uri names no server"});
-		enter_state(worker, CDR_NOT_CONFIGURED);
-	}
-	else
-		enter_state(worker, CDR_CONNECTING);
-}
-
-/* Waits until the tables are what events can be stored in. */
-static void
-enter_waiting_for_tables(CdrWorker *worker, const CdrReason *why)
-{
-	cdr_stats_set_error(why);
-	if (worker->state != CDR_WAITING_FOR_TABLES)
-		ereport(LOG, (errcode(why->sqlerrcode),
-					  errmsg("waiting for tables: %s", why->message),
-					  why->hint ? errhint("%s", why->hint) : 0));
-	enter_state(worker, CDR_WAITING_FOR_TABLES);
-}
 
 /* Goes on if events can be stored. */
 static void
@@ -158,13 +85,13 @@ look_at_tables(CdrWorker *worker)
 		case CDR_TABLES_FIT:
 			if (why.reason.sqlerrcode != 0)
 				cdr_stats_set_error(&why.reason);
-			enter_connecting(worker);
+			cdr_worker_enter_connecting(worker);
 			break;
 		case CDR_TABLES_UNFIT:
-			enter_waiting_for_tables(worker, &why.reason);
+			cdr_worker_wait_for_tables(worker, &why.reason);
 			break;
 		case CDR_NO_EXTENSION:
-			enter_state(worker, CDR_WAITING_FOR_EXTENSION);
+			cdr_worker_enter(worker, CDR_WAITING_FOR_EXTENSION);
 			break;
 	}
 }
@@ -205,7 +132,7 @@ connect_to_broker(CdrWorker *worker)
 {
 	if (!cdr_broker_connect(worker->broker, worker->name))
 	{
-		back_off(worker);
+		cdr_worker_back_off(worker);
 		return;
 	}
 	CDR_FAULT("after-connect");
@@ -215,7 +142,7 @@ connect_to_broker(CdrWorker *worker)
 				  errmsg("consuming from queue \"%s\" at %s", cdr_queue,
 						 cdr_broker_host(worker->broker))));
 	show_warning(worker);
-	enter_state(worker, CDR_CONSUMING);
+	cdr_worker_enter(worker, CDR_CONSUMING);
 }
 
 /* ------------------------------------------------------------------------
@@ -236,92 +163,6 @@ receive_messages(CdrWorker *worker, int limit, size_t byte_limit)
 	if (!worker->warned && cdr_broker_warning(worker->broker)[0] != '\0')
 		show_warning(worker);
 	return result;
-}
-
-/* The batch cannot be stored now: keep it, with the connection alive. */
-static void
-retry_later(CdrWorker *worker, const CdrBatchResult *result)
-{
-	long delay = cdr_backoff(FIRST_RETRY_DELAY, worker->failed_stores,
-							 LONGEST_RETRY_DELAY);
-
-	cdr_stats_set_error(&result->reason);
-	if (worker->failed_stores == 0)
-		ereport(LOG,
-				(errcode(result->reason.sqlerrcode),
-				 errmsg("could not store a batch: %s", result->reason.message),
-				 errdetail("It is kept and tried again until it is stored.")));
-	worker->failed_stores++;
-	worker->read_only =
-		result->reason.sqlerrcode == ERRCODE_READ_ONLY_SQL_TRANSACTION;
-	wake_after(worker, delay);
-	enter_state(worker, CDR_RETRYING);
-}
-
-/* A chunk is durable: acknowledge it. */
-static void
-acknowledge(CdrWorker *worker, int count, const CdrBatchResult *result)
-{
-	worker->failed_stores = 0;
-	worker->stats_pending = true;
-	cdr_stats_add_batch(result->recorded, result->duplicates,
-						result->dead_letters, result->last_event_time,
-						result->committed_at);
-	if (result->dead_letters > 0)
-		cdr_stats_set_error(&result->reason);
-	if (cdr_unacked_acknowledge(&worker->unacked, worker->broker, count))
-		enter_state(worker, CDR_CONSUMING);
-	else
-		back_off(worker);
-}
-
-/* Stores the next part of the batch, and says what that came to. */
-static void
-store_next(CdrWorker *worker)
-{
-	MemoryContext	outer = MemoryContextSwitchTo(worker->parse_context);
-	CdrBatchResult	result;
-	CdrBatchOutcome outcome;
-	CdrEvent	   *events;
-	int				count;
-
-	enter_state(worker, CDR_STORING);
-	events = cdr_unacked_parse(&worker->unacked, &count);
-	cdr_cancel_begin();
-	outcome = cdr_batch_store(events, count, &result);
-	cdr_cancel_end();
-	MemoryContextSwitchTo(outer);
-
-	switch (outcome)
-	{
-		case CDR_BATCH_STORED:
-			acknowledge(worker, count, &result);
-			break;
-		case CDR_BATCH_RETRY:
-			retry_later(worker, &result);
-			break;
-		case CDR_BATCH_NOT_DURABLE:
-			cdr_stats_set_error(&(CdrReason){
-				.sqlerrcode = ERRCODE_QUERY_CANCELED,
-				.message = "wait for a synchronous standby was cancelled: the "
-						   "batch is not acknowledged"});
-			disconnect_worker(worker);
-			enter_connecting(worker);
-			break;
-		case CDR_BATCH_UNFIT:
-			disconnect_worker(worker);
-			enter_waiting_for_tables(worker, &result.reason);
-			break;
-		case CDR_BATCH_NO_EXTENSION:
-			ereport(LOG, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						  errmsg("waiting for extension \"%s\"",
-								 CDR_EXTENSION_NAME),
-						  errdetail("It was dropped.")));
-			disconnect_worker(worker);
-			enter_state(worker, CDR_WAITING_FOR_EXTENSION);
-			break;
-	}
-	MemoryContextReset(worker->parse_context);
 }
 
 /* ------------------------------------------------------------------------
@@ -403,10 +244,10 @@ consume_messages(CdrWorker *worker)
 	look_after_partitions(worker);
 	received = receive_messages(worker, limit, BATCH_BYTES_MAX);
 	if (received == CDR_BROKER_LOST)
-		back_off(worker);
+		cdr_worker_back_off(worker);
 	else if (is_batch_due(worker, received))
 	{
-		store_next(worker);
+		cdr_worker_store(worker);
 		/* the server flushes these at most once a second */
 		(void) pgstat_report_stat(false);
 	}
@@ -441,18 +282,18 @@ static void
 retry_batch(CdrWorker *worker)
 {
 	if (receive_messages(worker, INT_MAX, HELD_BYTES_MAX) == CDR_BROKER_LOST)
-		back_off(worker);
+		cdr_worker_back_off(worker);
 	else if (worker->unacked.bytes >= HELD_BYTES_MAX)
 	{
 		/* give it back to the broker, which has more room */
-		disconnect_worker(worker);
-		wake_after(worker, LONGEST_RETRY_DELAY);
-		enter_state(worker, CDR_BACKING_OFF);
+		cdr_worker_disconnect(worker);
+		cdr_worker_wake_after(worker, CDR_LONGEST_RETRY_DELAY);
+		cdr_worker_enter(worker, CDR_BACKING_OFF);
 	}
 	else if (cdr_milliseconds_until(worker->wake_at) <= 0)
 	{
 		end_if_outdated(worker);
-		store_next(worker);
+		cdr_worker_store(worker);
 	}
 	else
 		cdr_broker_wait(worker->broker,
@@ -464,8 +305,8 @@ retry_batch(CdrWorker *worker)
 static void
 pause_worker(CdrWorker *worker)
 {
-	disconnect_worker(worker);
-	enter_state(worker, CDR_PAUSED);
+	cdr_worker_disconnect(worker);
+	cdr_worker_enter(worker, CDR_PAUSED);
 	ereport(LOG, (errcode(ERRCODE_SUCCESSFUL_COMPLETION), errmsg("paused")));
 	proc_exit(1);
 }
@@ -483,14 +324,14 @@ reload_settings(CdrWorker *worker)
 	if (cdr_paused)
 		pause_worker(worker);
 	if (worker->state == CDR_NOT_CONFIGURED)
-		enter_connecting(worker);
+		cdr_worker_enter_connecting(worker);
 	else if (cdr_broker_settings_changed(worker->broker) &&
 			 worker->state != CDR_WAITING_FOR_EXTENSION &&
 			 worker->state != CDR_WAITING_FOR_TABLES)
 	{
-		disconnect_worker(worker);
+		cdr_worker_disconnect(worker);
 		worker->failed_connects = 0;
-		enter_connecting(worker);
+		cdr_worker_enter_connecting(worker);
 	}
 }
 
@@ -540,7 +381,7 @@ cdr_worker_run(CdrWorker *worker)
 {
 	MemoryContext loop_context PG_USED_FOR_ASSERTS_ONLY = CurrentMemoryContext;
 
-	enter_state(worker, CDR_WAITING_FOR_EXTENSION);
+	cdr_worker_enter(worker, CDR_WAITING_FOR_EXTENSION);
 	for (;;)
 	{
 		Assert(CurrentMemoryContext == loop_context);
