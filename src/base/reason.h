@@ -26,8 +26,9 @@ typedef struct CdrReason
 {
 	int			sqlerrcode; /* 0: there is none, nothing failed */
 	const char *message;
-	const char *detail; /* NULL: none */
-	const char *hint;	/* NULL: none */
+	const char *detail;		/* NULL: none */
+	const char *hint;		/* NULL: none */
+	const char *constraint; /* that refused it; NULL: none */
 } CdrReason;
 
 /* Bytes of a message that is kept beyond the memory it was made in. */
@@ -60,7 +61,8 @@ cdr_reason_of_error(const ErrorData *error)
 	return (CdrReason){.sqlerrcode = error->sqlerrcode,
 					   .message = error->message ? error->message : "",
 					   .detail = error->detail,
-					   .hint = error->hint};
+					   .hint = error->hint,
+					   .constraint = error->constraint_name};
 }
 
 /* Leaves the error that is being caught in the buffer, message and hint. */

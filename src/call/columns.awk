@@ -21,6 +21,8 @@ function sql_type(type)
 		return "bigint"
 	if (type == "ATTEMPTS")
 		return "integer"
+	if (type == "SOURCE")
+		return "\"char\""
 	if (type == "UUID" || type == "JSON" || type == "BYTEA")
 		return tolower(type)
 	fail("type " type " is unknown")
@@ -33,6 +35,8 @@ function sql_definition(type)
 		return "text COLLATE pg_catalog.\"C\" NOT NULL DEFAULT ''"
 	if (type == "ATTEMPTS")
 		return "integer NOT NULL DEFAULT 1"
+	if (type == "SOURCE")
+		return "\"char\" NOT NULL DEFAULT 'b'"
 	return sql_type(type) \
 		(type == "COUNT" || type ~ /_ALWAYS$/ ? " NOT NULL" : "")
 }

@@ -151,11 +151,16 @@ make_common(const CdrFields *fields, CdrEvent *event)
 		event->call_id = fields->call_id;
 
 	event->is_json = fields->is_json;
-	event->time_is_own = fields->time != CDR_NO_TIME;
-	if (event->time_is_own)
+	if (fields->time != CDR_NO_TIME)
+	{
 		event->time = fields->time;
+		event->time_source = CDR_TIME_OF_BODY;
+	}
 	else if (message->property_time != CDR_NO_TIME)
+	{
 		event->time = message->property_time;
+		event->time_source = CDR_TIME_OF_PROPERTY;
+	}
 }
 
 /* Whatever the form: what is too large is not looked at. */
@@ -181,6 +186,7 @@ parse_event(const CdrMessage *message, const CdrEventOptions *options,
 	event->message = message;
 	event->call_id = "";
 	event->time = message->received_at;
+	event->time_source = CDR_TIME_OF_RECEIPT;
 	if (message->id != NULL)
 		event->id = *message->id;
 	else

@@ -24,6 +24,11 @@ typedef enum CdrEventKind
 	CDR_RECORDING_AVAILABLE
 } CdrEventKind;
 
+/* Where the time of an event comes from. */
+#define CDR_TIME_OF_BODY	 'b'
+#define CDR_TIME_OF_PROPERTY 'p' /* the AMQP property timestamp */
+#define CDR_TIME_OF_RECEIPT	 'r'
+
 /* What the settings say about reading events. */
 typedef struct CdrEventOptions
 {
@@ -48,7 +53,8 @@ typedef struct CdrEvent
 
 	CdrEventKind kind;
 	TimestampTz	 time;
-	bool		 time_is_own; /* the body says when; else AMQP or receipt */
+	char		 time_source; /* who says so: CDR_TIME_OF_... */
+	bool		 time_unread; /* the body has one that cannot be read */
 	const char	*call_id;	  /* "" when it belongs to no call; never NULL */
 	const char	*type;
 	const char	*trace_id;

@@ -134,8 +134,8 @@ run_transaction(CdrJob *job, Manner manner, CdrBatchResult *result)
 	if (manner == IN_HALVES)
 		cdr_bisect(job, job->events, job->nevents);
 	else if (job->nevents > 0)
-		job->recorded +=
-			cdr_record_events(job->events, job->nevents, manner == ALL_NEW);
+		cdr_record_events(job->events, job->nevents, manner == ALL_NEW,
+						  &job->recorded);
 	if (job->nletters > 0)
 	{
 		CDR_FAULT("before-dead-letters");
@@ -145,7 +145,7 @@ run_transaction(CdrJob *job, Manner manner, CdrBatchResult *result)
 	}
 	cdr_writer_close(&rights);
 	PopActiveSnapshot();
-	if (job->recorded == 0 && job->nletters == 0)
+	if (job->recorded.events == 0 && job->nletters == 0)
 		make_commit_wait();
 
 	/*
@@ -170,7 +170,7 @@ try_transaction(CdrJob *job, Manner manner, CdrBatchOutcome *outcome,
 	ErrorData *volatile error = NULL;
 	int nletters = job->nletters;
 
-	job->recorded = 0;
+	job->recorded = (CdrRecorded){0};
 	PG_TRY();
 	{
 		*outcome = run_transaction(job, manner, result);
@@ -257,14 +257,16 @@ cdr_batch_store(CdrEvent *events, int count, CdrBatchResult *result)
 	if (outcome == CDR_BATCH_UNFIT || outcome == CDR_BATCH_NO_EXTENSION)
 		return outcome;
 
-	if (job.recorded < job.nevents)
+	if (job.recorded.events < job.nevents)
 		wary = WARY_BATCHES;
 	else if (wary > 0)
 		wary--;
 	if (result->dead_letters > 0)
 		result->reason = reason_of_letter(job.letters[job.nletters - 1]);
-	result->recorded = job.recorded;
-	result->duplicates = count - job.recorded - result->dead_letters;
+	result->recorded = job.recorded.events;
+	result->without_call = job.recorded.without_call;
+	result->without_time = job.recorded.without_time;
+	result->duplicates = count - job.recorded.events - result->dead_letters;
 	result->last_event_time = latest_time(&job);
 	return outcome;
 }

@@ -54,12 +54,13 @@ try_events(CdrJob *job, CdrEvent **events, int count)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		int64 recorded = cdr_record_events(events, count, false);
+		CdrRecorded recorded = job->recorded;
 
+		cdr_record_events(events, count, false, &recorded);
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
-		job->recorded += recorded;
+		job->recorded = recorded;
 	}
 	PG_CATCH();
 	{

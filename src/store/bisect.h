@@ -9,6 +9,7 @@
 #define CDR_BISECT_H
 
 #include "event/event.h"
+#include "store/record.h"
 
 /* A batch on its way in, and what became of it so far. */
 typedef struct CdrJob
@@ -18,7 +19,7 @@ typedef struct CdrJob
 	int			  nevents;
 	CdrEvent	**letters; /* dead; has room for all */
 	int			  nletters;
-	int64		  recorded;
+	CdrRecorded	  recorded;
 	const char	 *writer; /* the role that writes */
 } CdrJob;
 

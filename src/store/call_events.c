@@ -23,21 +23,23 @@
 #include "store/call_events.h"
 #include "store/locks.h"
 
-#define INSERT_EVENTS                                           \
-	"INSERT INTO %1$s.call_events"                              \
-	" (event_time, received_at, event_id, call_id, event_type," \
-	" trace_id, tenant_id, routing_key, payload, body)"
+#define INSERT_EVENTS                                             \
+	"INSERT INTO %1$s.call_events"                                \
+	" (event_time, received_at, event_id, call_id, event_type,"   \
+	" trace_id, tenant_id, routing_key, time_source, message_id," \
+	" content_type, headers, payload, body)"
 #define EVENT_TYPES                                                         \
 	{                                                                       \
 		TIMESTAMPTZOID, TIMESTAMPTZOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, \
-			TEXTOID, TEXTOID, JSONOID, BYTEAOID                             \
+			TEXTOID, TEXTOID, CHAROID, BYTEAOID, TEXTOID, JSONOID, JSONOID, \
+			BYTEAOID                                                        \
 	}
 
 static CdrStatement insert_events = {
 	.sql = INSERT_EVENTS " SELECT * FROM new_events"
 						 " ON CONFLICT DO NOTHING RETURNING event_id",
 	.rows = "new_events",
-	.ncolumns = 10,
+	.ncolumns = 14,
 	.types = EVENT_TYPES,
 };
 
@@ -45,7 +47,7 @@ static CdrStatement insert_events = {
 static CdrStatement insert_new_events = {
 	.sql = INSERT_EVENTS " SELECT * FROM all_new_events",
 	.rows = "all_new_events",
-	.ncolumns = 10,
+	.ncolumns = 14,
 	.types = EVENT_TYPES,
 };
 
@@ -120,7 +122,7 @@ cdr_call_events_drop_known(CdrEvent **events, int count)
 
 	for (int i = 0; i < count; i++)
 	{
-		if (events[i]->time_is_own)
+		if (events[i]->time_source == CDR_TIME_OF_BODY)
 			continue;
 		ids[ntimeless] = UUIDPGetDatum(&events[i]->id);
 		timeless[ntimeless++] = events[i];
@@ -132,7 +134,8 @@ cdr_call_events_drop_known(CdrEvent **events, int count)
 	known = find_recorded(timeless, ntimeless, &nknown);
 	for (int i = 0; i < count; i++)
 	{
-		if (events[i]->time_is_own || !is_among(events[i], known, nknown))
+		if (events[i]->time_source == CDR_TIME_OF_BODY ||
+			!is_among(events[i], known, nknown))
 			events[kept++] = events[i];
 	}
 	return kept;
@@ -158,8 +161,13 @@ event_rows(CdrStatement *statement, CdrEvent **events, int count)
 		cdr_row_put_text(rows, 5, event->trace_id);
 		cdr_row_put_text(rows, 6, event->tenant_id);
 		cdr_row_put_text(rows, 7, message->routing_key);
-		cdr_row_put(rows, 8, body, !event->is_json);
-		cdr_row_put(rows, 9, body, event->is_json);
+		cdr_row_put(rows, 8, CharGetDatum(event->time_source), false);
+		cdr_row_put_bytes(rows, 9, message->message_id,
+						  message->message_id_length);
+		cdr_row_put_text(rows, 10, message->content_type);
+		cdr_row_put_text(rows, 11, message->headers);
+		cdr_row_put(rows, 12, body, !event->is_json);
+		cdr_row_put(rows, 13, body, event->is_json);
 		cdr_row_end(rows);
 	}
 	return rows;

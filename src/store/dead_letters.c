@@ -19,18 +19,23 @@
 static CdrStatement keep_dead_letters = {
 	.sql = "INSERT INTO %1$s.dead_letters AS d"
 		   " (event_id, received_at, last_attempt_at, sqlstate, message,"
-		   " routing_key, headers, property_time, body_size, body)"
+		   " detail, constraint_name, exchange, routing_key, message_id,"
+		   " content_type, content_encoding, property_time, headers,"
+		   " properties, body_size, body)"
 		   " SELECT * FROM new_letters"
 		   " ON CONFLICT (event_id) DO UPDATE SET"
-		   " attempts = d.attempts + 1,"
+		   " attempts = LEAST(d.attempts, 2147483646) + 1,"
 		   " last_attempt_at = EXCLUDED.last_attempt_at,"
 		   " sqlstate = EXCLUDED.sqlstate,"
-		   " message = EXCLUDED.message"
+		   " message = EXCLUDED.message,"
+		   " detail = EXCLUDED.detail,"
+		   " constraint_name = EXCLUDED.constraint_name"
 		   " RETURNING attempts = 1",
 	.rows = "new_letters",
-	.ncolumns = 10,
+	.ncolumns = 17,
 	.types = {UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, TEXTOID,
-			  TEXTOID, JSONOID, TIMESTAMPTZOID, INT8OID, BYTEAOID},
+			  TEXTOID, TEXTOID, TEXTOID, TEXTOID, BYTEAOID, TEXTOID, TEXTOID,
+			  TIMESTAMPTZOID, JSONOID, JSONOID, INT8OID, BYTEAOID},
 };
 
 /* Of those read at a time: how many, and bytes of bodies. */
@@ -53,7 +58,9 @@ static CdrStatement measure_dead_letters = {
 };
 static CdrStatement read_dead_letters = {
 	.sql = "SELECT event_id, received_at, routing_key, property_time,"
-		   " body_size, body FROM ONLY %1$s.dead_letters"
+		   " body_size, body, message_id, content_type, content_encoding,"
+		   " properties ->> 'type', exchange, headers"
+		   " FROM ONLY %1$s.dead_letters"
 		   " WHERE event_id > $1 AND ($2 IS NULL OR event_id = ANY ($2))"
 		   " ORDER BY event_id LIMIT $3 FOR UPDATE",
 	.ncolumns = 3,
@@ -89,14 +96,20 @@ cdr_dead_letters_keep(CdrEvent **letters, int count)
 		cdr_row_put_text(rows, 3,
 						 cdr_sqlstate_text(event->reason->sqlerrcode));
 		cdr_row_put_text(rows, 4, event->reason->message);
-		cdr_row_put_text(rows, 5, message->routing_key);
-		cdr_row_put_text(rows, 6, message->headers);
-		cdr_row_put_time(rows, 7, message->property_time);
-		cdr_row_put(rows, 8, Int64GetDatum((int64) message->body_size), false);
-		cdr_row_put(rows, 9,
-					PointerGetDatum(cstring_to_text_with_len(
-						message->body, (int) message->body_length)),
+		cdr_row_put_text(rows, 5, event->reason->detail);
+		cdr_row_put_text(rows, 6, event->reason->constraint);
+		cdr_row_put_text(rows, 7, message->exchange);
+		cdr_row_put_text(rows, 8, message->routing_key);
+		cdr_row_put_bytes(rows, 9, message->message_id,
+						  message->message_id_length);
+		cdr_row_put_text(rows, 10, message->content_type);
+		cdr_row_put_text(rows, 11, message->content_encoding);
+		cdr_row_put_time(rows, 12, message->property_time);
+		cdr_row_put_text(rows, 13, message->headers);
+		cdr_row_put_text(rows, 14, NULL);
+		cdr_row_put(rows, 15, Int64GetDatum((int64) message->body_size),
 					false);
+		cdr_row_put_bytes(rows, 16, message->body, message->body_length);
 		cdr_row_end(rows);
 	}
 	cdr_rows_execute(rows, SPI_OK_INSERT_RETURNING);
@@ -148,11 +161,36 @@ cdr_dead_letters_read(pg_uuid_t *last, ArrayType *ids)
 	return (int) SPI_processed;
 }
 
+/* A text of a row that was read, NULL for none. */
+static char *
+letter_text(uint64 row, int column)
+{
+	bool  isnull;
+	Datum value = cdr_result(row, column, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+/* Bytes of a row that was read, NULL for none. */
+static const char *
+letter_bytes(uint64 row, int column, size_t *length)
+{
+	bool   isnull;
+	Datum  value = cdr_result(row, column, &isnull);
+	bytea *bytes;
+
+	*length = 0;
+	if (isnull)
+		return NULL;
+	bytes = DatumGetByteaPCopy(value);
+	*length = VARSIZE_ANY_EXHDR(bytes);
+	return VARDATA_ANY(bytes);
+}
+
 CdrMessage *
 cdr_dead_letters_message(uint64 row)
 {
 	CdrMessage *message = palloc0(sizeof(CdrMessage));
-	bytea	   *body;
 	Datum		value;
 	bool		isnull;
 	pg_uuid_t  *id = palloc(sizeof(pg_uuid_t));
@@ -160,15 +198,17 @@ cdr_dead_letters_message(uint64 row)
 	*id = *DatumGetUUIDP(cdr_result(row, 1, &isnull));
 	message->id = id;
 	message->received_at = DatumGetTimestampTz(cdr_result(row, 2, &isnull));
-	value = cdr_result(row, 3, &isnull);
-	if (!isnull)
-		message->routing_key = TextDatumGetCString(value);
+	message->routing_key = letter_text(row, 3);
 	value = cdr_result(row, 4, &isnull);
 	message->property_time = isnull ? CDR_NO_TIME : DatumGetTimestampTz(value);
 	message->body_size = (uint64) DatumGetInt64(cdr_result(row, 5, &isnull));
-	body = DatumGetByteaPCopy(cdr_result(row, 6, &isnull));
-	message->body = VARDATA_ANY(body);
-	message->body_length = VARSIZE_ANY_EXHDR(body);
+	message->body = letter_bytes(row, 6, &message->body_length);
+	message->message_id = letter_bytes(row, 7, &message->message_id_length);
+	message->content_type = letter_text(row, 8);
+	message->content_encoding = letter_text(row, 9);
+	message->type = letter_text(row, 10);
+	message->exchange = letter_text(row, 11);
+	message->headers = letter_text(row, 12);
 	return message;
 }
 

@@ -82,16 +82,15 @@ ingest(CdrEvent *events, int count)
 	CdrTables tables;
 	CdrRights rights;
 	CdrJob	  job;
-	int64	  recorded;
 
 	cdr_job_init(&job, events, count);
 	Assert(job.nletters == 0);
 
 	cdr_tables_require(&tables, RowExclusiveLock);
 	cdr_writer_open(&tables, &rights);
-	recorded = cdr_record_events(job.events, job.nevents, false);
+	cdr_record_events(job.events, job.nevents, false, &job.recorded);
 	cdr_writer_close(&rights);
-	return recorded;
+	return job.recorded.events;
 }
 
 PG_FUNCTION_INFO_V1(cdr_ingest_event);

@@ -34,7 +34,8 @@ enum
 	LOG_EVENT_ID,
 	LOG_ROUTING_KEY,
 	LOG_PAYLOAD,
-	LOG_BODY
+	LOG_BODY,
+	LOG_CONTENT_TYPE
 };
 
 static Datum
@@ -57,6 +58,8 @@ event_from_log(int row, const char *call_id)
 	pg_uuid_t	   *id = palloc(sizeof(pg_uuid_t));
 	Datum			value;
 	bool			isnull;
+	bool			is_json;
+	bool			is_event;
 
 	*id = *DatumGetUUIDP(log_value(row, LOG_EVENT_ID, &isnull));
 	message->id = id;
@@ -65,12 +68,13 @@ event_from_log(int row, const char *call_id)
 	value = log_value(row, LOG_ROUTING_KEY, &isnull);
 	if (!isnull)
 		message->routing_key = TextDatumGetCString(value);
+	value = log_value(row, LOG_CONTENT_TYPE, &isnull);
+	if (!isnull)
+		message->content_type = TextDatumGetCString(value);
 	value = log_value(row, LOG_PAYLOAD, &isnull);
-	if (isnull)
-	{
+	is_json = !isnull;
+	if (!is_json)
 		value = log_value(row, LOG_BODY, &isnull);
-		message->content_type = "application/protobuf";
-	}
 	if (!isnull)
 	{
 		bytea *body = DatumGetByteaPP(value);
@@ -82,7 +86,9 @@ event_from_log(int row, const char *call_id)
 
 	/* it was small enough once */
 	options.max_event_size = SIZE_MAX;
-	if (!cdr_event_parse(message, &options, event))
+	is_event = is_json ? cdr_event_parse_json(message, &options, event)
+					   : cdr_event_parse(message, &options, event);
+	if (!is_event)
 		event->kind = CDR_OTHER;
 	event->time = message->property_time;
 	event->call_id = call_id;
@@ -112,7 +118,7 @@ open_log(void)
 	portal = SPI_cursor_open_with_args(
 		NULL,
 		psprintf("SELECT call_id, event_time, event_id, routing_key,"
-				 " payload, body"
+				 " payload, body, content_type"
 				 " FROM %s.call_events"
 				 " WHERE call_id OPERATOR(pg_catalog.<>) ''"
 				 " ORDER BY call_id",

@@ -17,8 +17,24 @@
 #include "store/calls.h"
 #include "store/record.h"
 
-int64
-cdr_record_events(CdrEvent **events, int count, bool all_new)
+static void
+count_recorded(CdrEvent **events, int count, CdrRecorded *recorded)
+{
+	recorded->events += count;
+	for (int i = 0; i < count; i++)
+	{
+		const CdrEvent *event = events[i];
+
+		if (event->kind != CDR_OTHER && event->call_id[0] == '\0')
+			recorded->without_call++;
+		if (event->time_source == CDR_TIME_OF_RECEIPT || event->time_unread)
+			recorded->without_time++;
+	}
+}
+
+void
+cdr_record_events(CdrEvent **events, int count, bool all_new,
+				  CdrRecorded *recorded)
 {
 	MemoryContext context = AllocSetContextCreate(
 		CurrentMemoryContext, "cdr_service statement", ALLOCSET_DEFAULT_SIZES);
@@ -39,6 +55,6 @@ cdr_record_events(CdrEvent **events, int count, bool all_new)
 	CDR_FAULT("after-merge");
 
 	MemoryContextSwitchTo(outer);
+	count_recorded(work, fresh, recorded);
 	MemoryContextDelete(context);
-	return fresh;
 }

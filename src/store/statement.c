@@ -196,6 +196,16 @@ cdr_row_put_text(CdrRows *rows, int column, const char *text)
 }
 
 void
+cdr_row_put_bytes(CdrRows *rows, int column, const char *bytes, size_t length)
+{
+	cdr_row_put(
+		rows, column,
+		bytes ? PointerGetDatum(cstring_to_text_with_len(bytes, (int) length))
+			  : 0,
+		bytes == NULL);
+}
+
+void
 cdr_row_put_time(CdrRows *rows, int column, TimestampTz time)
 {
 	cdr_row_put(rows, column, TimestampTzGetDatum(time), time == CDR_NO_TIME);

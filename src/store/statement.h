@@ -58,9 +58,11 @@ extern void cdr_statements_forget(CdrStatement *const *const *sets, int nsets);
 /* Rows live in the memory context that is current at their begin. */
 extern CdrRows *cdr_rows_begin(CdrStatement *statement);
 
-/* A field of the row in hand; what text and time do not say is NULL. */
+/* A field of the row in hand; what text, bytes and time do not say is NULL. */
 extern void cdr_row_put(CdrRows *rows, int column, Datum value, bool isnull);
 extern void cdr_row_put_text(CdrRows *rows, int column, const char *text);
+extern void
+cdr_row_put_bytes(CdrRows *rows, int column, const char *bytes, size_t length);
 extern void cdr_row_put_time(CdrRows *rows, int column, TimestampTz time);
 extern void cdr_row_put_id(CdrRows *rows, int column, const pg_uuid_t *id);
 

@@ -25,6 +25,10 @@
 	COLUMN(trace_id, TEXT) \
 	COLUMN(tenant_id, TEXT) \
 	COLUMN(routing_key, TEXT) \
+	COLUMN(time_source, SOURCE) \
+	COLUMN(message_id, BYTEA) \
+	COLUMN(content_type, TEXT) \
+	COLUMN(headers, JSON) \
 	COLUMN(payload, JSON) \
 	COLUMN(body, BYTEA)
 
@@ -35,9 +39,16 @@
 	COLUMN(attempts, ATTEMPTS) \
 	COLUMN(sqlstate, TEXT_ALWAYS) \
 	COLUMN(message, TEXT_ALWAYS) \
+	COLUMN(detail, TEXT) \
+	COLUMN(constraint_name, TEXT) \
+	COLUMN(exchange, TEXT) \
 	COLUMN(routing_key, TEXT) \
-	COLUMN(headers, JSON) \
+	COLUMN(message_id, BYTEA) \
+	COLUMN(content_type, TEXT) \
+	COLUMN(content_encoding, TEXT) \
 	COLUMN(property_time, TIME) \
+	COLUMN(headers, JSON) \
+	COLUMN(properties, JSON) \
 	COLUMN(body_size, BIGINT_ALWAYS) \
 	COLUMN(body, BYTEA_ALWAYS)
 
@@ -60,6 +71,7 @@
 #define CDR_OID_CALL_ID		  TEXTOID
 #define CDR_OID_COUNT		  INT8OID
 #define CDR_OID_JSON		  JSONOID
+#define CDR_OID_SOURCE		  CHAROID
 #define CDR_OID_TEXT		  TEXTOID
 #define CDR_OID_TEXT_ALWAYS	  TEXTOID
 #define CDR_OID_TIME		  TIMESTAMPTZOID
@@ -84,6 +96,7 @@
 #define CDR_ALWAYS_CALL_ID		 true
 #define CDR_ALWAYS_COUNT		 true
 #define CDR_ALWAYS_JSON			 false
+#define CDR_ALWAYS_SOURCE		 true
 #define CDR_ALWAYS_TEXT			 false
 #define CDR_ALWAYS_TEXT_ALWAYS	 true
 #define CDR_ALWAYS_TIME			 false

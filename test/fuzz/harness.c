@@ -220,7 +220,7 @@ check_success(const CdrMessage *message, const CdrEvent *event)
 	for (int i = 0; i < (int) lengthof(texts); i++)
 		PROMISE(is_text_or_null(texts[i]));
 
-	if (event->time_is_own)
+	if (event->time_source == CDR_TIME_OF_BODY)
 		PROMISE(event->time >= YEAR_1 - DAY && event->time < YEAR_10000 + DAY);
 	else
 		PROMISE(event->time == (message->property_time != CDR_NO_TIME
@@ -234,7 +234,7 @@ harness_same_facts(const CdrEvent *a, const CdrEvent *b)
 {
 	PROMISE(a->kind == b->kind);
 	PROMISE(a->answers == b->answers);
-	PROMISE(a->time == b->time && a->time_is_own == b->time_is_own);
+	PROMISE(a->time == b->time && a->time_source == b->time_source);
 	PROMISE(same_text(a->call_id, b->call_id));
 	PROMISE(same_text(a->type, b->type));
 	PROMISE(same_text(a->trace_id, b->trace_id));
@@ -315,7 +315,7 @@ check_other_properties(const CdrMessage *message, bool ok,
 	PROMISE(message->routing_key != NULL ||
 			same_text(event.type, reference->type != NULL ? reference->type
 														  : "call.ended"));
-	PROMISE(event.time_is_own == reference->time_is_own);
+	PROMISE(event.time_source == reference->time_source);
 	PROMISE(strcmp(event.call_id, reference->call_id) == 0);
 
 	other = *message;

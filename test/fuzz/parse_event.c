@@ -98,7 +98,7 @@ print_event(const CdrEvent *event)
 	printf("%s", kinds[event->kind]);
 	print_text("type", event->type);
 	print_text("call", event->call_id);
-	if (event->time_is_own)
+	if (event->time_source == CDR_TIME_OF_BODY)
 		printf(" time=%s", harness_print_time(event->time));
 	print_text("trace", event->trace_id);
 	print_text("tenant", event->tenant_id);
