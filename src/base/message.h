@@ -31,7 +31,21 @@ typedef struct CdrMessage
 	const char *routing_key; /* printable NUL-terminated UTF-8, or NULL */
 	const char *message_id;	 /* AMQP message-id, raw bytes, or NULL */
 	size_t		message_id_length;
-	const char *headers; /* AMQP headers as ASCII JSON, or NULL */
+
+	/*
+	 * All AMQP properties, headers too, as they came: the flags of a content
+	 * header and what is behind them.  NULL if there are none, or the message
+	 * came by SQL or out of a table.  base/properties.h makes JSON of them,
+	 * where it is to be stored and not before: that takes several times the
+	 * room.
+	 */
+	const char *properties;
+	size_t		properties_length;
+
+	/* of a message that came by SQL or out of a table: the same as JSON, or
+	 * NULL.  To be asked for with cdr_headers_json(), cdr_properties_json(). */
+	const char *headers;
+	const char *other_properties;
 
 	/* more AMQP properties, and the exchange: as routing_key, NULL if absent */
 	const char *content_type;
@@ -43,6 +57,14 @@ typedef struct CdrMessage
 	TimestampTz received_at;	/* when we got it */
 	bool		redelivered;	/* the broker has delivered it before */
 	int64		delivery_count; /* how often, if its queue counts; else 0 */
+	size_t		held; /* bytes that its maker holds for what it points to */
 } CdrMessage;
+
+/* Bytes of memory that a message takes, with all that it points to. */
+static inline size_t
+cdr_message_size(const CdrMessage *message)
+{
+	return sizeof(CdrMessage) + message->held;
+}
 
 #endif /* CDR_MESSAGE_H */

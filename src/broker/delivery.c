@@ -18,19 +18,15 @@
 #else
 #include "postgres.h"
 
-#include "utils/json.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 #endif
-
-#include <math.h>
 
 #include "mb/pg_wchar.h"
 
 #include "base/identity.h"
+#include "base/properties.h"
 #include "broker/delivery.h"
-
-/* Tables in headers that nest deeper than this are shown as "...". */
-#define HEADER_DEPTH_MAX 8
 
 /* The last second of the year 9999, in seconds since 1970. */
 #define UNIX_SECONDS_MAX INT64CONST(253402300799)
@@ -43,6 +39,7 @@ cdr_assembly_init(CdrAssembly *assembly)
 {
 	memset(assembly, 0, sizeof(CdrAssembly));
 	initStringInfo(&assembly->texts);
+	initStringInfo(&assembly->properties);
 	initStringInfo(&assembly->body);
 	cdr_assembly_reset(assembly);
 }
@@ -70,175 +67,46 @@ cdr_assembly_reset(CdrAssembly *assembly)
 	assembly->content_type = -1;
 	assembly->content_encoding = -1;
 	assembly->type = -1;
-	assembly->headers = -1;
 	assembly->message_id = -1;
 	assembly->message_id_length = 0;
 	assembly->property_time = CDR_NO_TIME;
 	assembly->delivery_count = 0;
 	reset_buffer(&assembly->texts);
+	reset_buffer(&assembly->properties);
 	reset_buffer(&assembly->body);
 	if (assembly->identity != NULL)
 		cdr_identity_end(assembly->identity, NULL);
 	assembly->identity = NULL;
 }
 
-/*
- * Appends bytes as text: what is not UTF-8, and NUL, as \xNN.  With ascii,
- * also what is not ASCII.
- */
+/* Appends bytes as text: what is not UTF-8, and NUL, as \xNN. */
 static void
-append_printable(StringInfo out, amqp_bytes_t bytes, bool ascii)
+append_printable(StringInfo out, const unsigned char *bytes, size_t count)
 {
-	const unsigned char *p = bytes.bytes;
-	const unsigned char *end = p + bytes.len;
+	const unsigned char *end = bytes + count;
 
-	while (p < end)
+	while (bytes < end)
 	{
-		int length = *p == '\0'
-						 ? -1
-						 : pg_encoding_verifymbchar(PG_UTF8, (const char *) p,
-													(int) (end - p));
+		int length =
+			*bytes == '\0'
+				? -1
+				: pg_encoding_verifymbchar(PG_UTF8, (const char *) bytes,
+										   (int) (end - bytes));
 
-		if (length < 1 || (ascii && length > 1))
-			appendStringInfo(out, "\\x%02x", *p++);
+		if (length < 1)
+			appendStringInfo(out, "\\x%02x", *bytes++);
 		else
 		{
-			appendBinaryStringInfo(out, (const char *) p, length);
-			p += length;
+			appendBinaryStringInfo(out, (const char *) bytes, length);
+			bytes += length;
 		}
 	}
-}
-
-/* ------------------------------------------------------------------------
- * Headers as JSON, for dead letters
- * ------------------------------------------------------------------------
- */
-
-static void append_table(StringInfo out, amqp_table_t table, int depth);
-
-static void
-append_string(StringInfo out, amqp_bytes_t bytes)
-{
-	StringInfoData text;
-
-	initStringInfo(&text);
-	append_printable(&text, bytes, true);
-	escape_json(out, text.data);
-	pfree(text.data);
-}
-
-/* JSON has no infinities and no NaN: they go as strings. */
-static void
-append_float(StringInfo out, double value)
-{
-	if (isfinite(value))
-		appendStringInfo(out, "%.17g", value);
-	else
-		appendStringInfo(out, "\"%f\"", value);
-}
-
-static void
-append_value(StringInfo out, const amqp_field_value_t *field, int depth)
-{
-	switch (field->kind)
-	{
-		case AMQP_FIELD_KIND_BOOLEAN:
-			appendStringInfoString(out,
-								   field->value.boolean ? "true" : "false");
-			break;
-		case AMQP_FIELD_KIND_I8:
-			appendStringInfo(out, "%d", field->value.i8);
-			break;
-		case AMQP_FIELD_KIND_U8:
-			appendStringInfo(out, "%u", field->value.u8);
-			break;
-		case AMQP_FIELD_KIND_I16:
-			appendStringInfo(out, "%d", field->value.i16);
-			break;
-		case AMQP_FIELD_KIND_U16:
-			appendStringInfo(out, "%u", field->value.u16);
-			break;
-		case AMQP_FIELD_KIND_I32:
-			appendStringInfo(out, "%d", field->value.i32);
-			break;
-		case AMQP_FIELD_KIND_U32:
-			appendStringInfo(out, "%u", field->value.u32);
-			break;
-		case AMQP_FIELD_KIND_I64:
-			appendStringInfo(out, INT64_FORMAT, (int64) field->value.i64);
-			break;
-		case AMQP_FIELD_KIND_U64:
-		case AMQP_FIELD_KIND_TIMESTAMP:
-			appendStringInfo(out, UINT64_FORMAT, (uint64) field->value.u64);
-			break;
-		case AMQP_FIELD_KIND_F32:
-			append_float(out, field->value.f32);
-			break;
-		case AMQP_FIELD_KIND_F64:
-			append_float(out, field->value.f64);
-			break;
-		case AMQP_FIELD_KIND_UTF8:
-		case AMQP_FIELD_KIND_BYTES:
-			append_string(out, field->value.bytes);
-			break;
-		case AMQP_FIELD_KIND_TABLE:
-			append_table(out, field->value.table, depth + 1);
-			break;
-		case AMQP_FIELD_KIND_ARRAY:
-			if (depth >= HEADER_DEPTH_MAX)
-			{
-				appendStringInfoString(out, "\"...\"");
-				break;
-			}
-			appendStringInfoChar(out, '[');
-			for (int i = 0; i < field->value.array.num_entries; i++)
-			{
-				if (i > 0)
-					appendStringInfoString(out, ", ");
-				append_value(out, &field->value.array.entries[i], depth + 1);
-			}
-			appendStringInfoChar(out, ']');
-			break;
-		default:
-			appendStringInfoString(out, "null");
-			break;
-	}
-}
-
-static void
-append_table(StringInfo out, amqp_table_t table, int depth)
-{
-	if (depth >= HEADER_DEPTH_MAX)
-	{
-		appendStringInfoString(out, "\"...\"");
-		return;
-	}
-	appendStringInfoChar(out, '{');
-	for (int i = 0; i < table.num_entries; i++)
-	{
-		if (i > 0)
-			appendStringInfoString(out, ", ");
-		append_string(out, table.entries[i].key);
-		appendStringInfoString(out, ": ");
-		append_value(out, &table.entries[i].value, depth);
-	}
-	appendStringInfoChar(out, '}');
 }
 
 /* ------------------------------------------------------------------------
  * Frames
  * ------------------------------------------------------------------------
  */
-
-/* A copy in context, NUL-terminated. */
-static char *
-copy_buffer(const StringInfoData *buffer, MemoryContext context)
-{
-	char *copy = MemoryContextAlloc(context, buffer->len + 1);
-
-	memcpy(copy, buffer->data, buffer->len + 1);
-	return copy;
-}
 
 /* Where a text begins in a copy of all of them, or NULL. */
 static const char *
@@ -249,46 +117,79 @@ text_at(const char *texts, int offset)
 
 /* Adds a text to the others; returns where it begins. */
 static int
-add_text(CdrAssembly *assembly, amqp_bytes_t bytes)
+add_text(CdrAssembly *assembly, const void *bytes, size_t count)
 {
 	int offset = assembly->texts.len;
 
-	append_printable(&assembly->texts, bytes, false);
+	append_printable(&assembly->texts, bytes, count);
 	appendStringInfoChar(&assembly->texts, '\0');
 	return offset;
+}
+
+/* The same of a property that may be absent. */
+static int
+add_property(CdrAssembly *assembly, CdrBytes property)
+{
+	return property.start == NULL
+			   ? -1
+			   : add_text(assembly, property.start, property.length);
+}
+
+/* Copies a buffer to *at, and moves that behind it. */
+static const char *
+put_buffer(char **at, const StringInfoData *buffer)
+{
+	char *copy = *at;
+
+	memcpy(copy, buffer->data, buffer->len);
+	*at += buffer->len;
+	return copy;
+}
+
+/* All that a message points to is one piece of memory: it can be counted. */
+static void
+copy_buffers(const CdrAssembly *assembly, MemoryContext context,
+			 CdrMessage *message)
+{
+	size_t size = sizeof(pg_uuid_t) + assembly->body.len +
+				  assembly->properties.len + assembly->texts.len;
+	char	   *at = MemoryContextAlloc(context, size);
+	pg_uuid_t  *id = (pg_uuid_t *) at;
+	const char *texts;
+
+	message->held = GetMemoryChunkSpace(at);
+	at += sizeof(pg_uuid_t);
+	message->body = put_buffer(&at, &assembly->body);
+	message->body_length = assembly->body.len;
+	message->properties = put_buffer(&at, &assembly->properties);
+	message->properties_length = assembly->properties.len;
+	message->message_id = text_at(message->properties, assembly->message_id);
+	message->message_id_length = assembly->message_id_length;
+	texts = put_buffer(&at, &assembly->texts);
+	message->exchange = text_at(texts, assembly->exchange);
+	message->routing_key = text_at(texts, assembly->routing_key);
+	message->content_type = text_at(texts, assembly->content_type);
+	message->content_encoding = text_at(texts, assembly->content_encoding);
+	message->type = text_at(texts, assembly->type);
+	if (assembly->identity != NULL)
+	{
+		cdr_identity_end(assembly->identity, id);
+		message->id = id;
+	}
 }
 
 static CdrAssembled
 complete(CdrAssembly *assembly, MemoryContext context, uint64 *tag,
 		 CdrMessage *message)
 {
-	const char *texts;
-
 	memset(message, 0, sizeof(CdrMessage));
 	message->received_at = GetCurrentTimestamp();
 	message->property_time = assembly->property_time;
 	message->redelivered = assembly->redelivered;
 	message->delivery_count = assembly->delivery_count;
 	message->body_size = assembly->body_size;
-	message->body = copy_buffer(&assembly->body, context);
-	message->body_length = assembly->body.len;
-	texts = copy_buffer(&assembly->texts, context);
-	message->exchange = text_at(texts, assembly->exchange);
-	message->routing_key = text_at(texts, assembly->routing_key);
-	message->content_type = text_at(texts, assembly->content_type);
-	message->content_encoding = text_at(texts, assembly->content_encoding);
-	message->type = text_at(texts, assembly->type);
-	message->headers = text_at(texts, assembly->headers);
-	message->message_id = text_at(texts, assembly->message_id);
-	message->message_id_length = assembly->message_id_length;
-	if (assembly->identity != NULL)
-	{
-		pg_uuid_t *id = MemoryContextAlloc(context, sizeof(pg_uuid_t));
-
-		cdr_identity_end(assembly->identity, id);
-		message->id = id;
-		assembly->identity = NULL;
-	}
+	copy_buffers(assembly, context, message);
+	assembly->identity = NULL;
 	*tag = assembly->tag;
 	cdr_assembly_reset(assembly);
 	return CDR_COMPLETE;
@@ -300,28 +201,12 @@ add_deliver(CdrAssembly *assembly, const amqp_basic_deliver_t *deliver)
 	cdr_assembly_reset(assembly);
 	assembly->tag = deliver->delivery_tag;
 	assembly->redelivered = deliver->redelivered;
-	assembly->exchange = add_text(assembly, deliver->exchange);
-	assembly->routing_key = add_text(assembly, deliver->routing_key);
+	assembly->exchange =
+		add_text(assembly, deliver->exchange.bytes, deliver->exchange.len);
+	assembly->routing_key = add_text(assembly, deliver->routing_key.bytes,
+									 deliver->routing_key.len);
 	assembly->state = CDR_EXPECT_HEADER;
 	return CDR_INCOMPLETE;
-}
-
-/* How often a quorum queue has delivered the message before. */
-static int64
-delivery_count(amqp_table_t headers)
-{
-	static const char name[] = "x-delivery-count";
-
-	for (int i = 0; i < headers.num_entries; i++)
-	{
-		const amqp_table_entry_t *header = &headers.entries[i];
-
-		if (header->value.kind == AMQP_FIELD_KIND_I64 &&
-			header->key.len == strlen(name) &&
-			memcmp(header->key.bytes, name, header->key.len) == 0)
-			return header->value.value.i64;
-	}
-	return 0;
 }
 
 /* AMQP's timestamp, in seconds since 1970, as the server's; or none. */
@@ -335,53 +220,37 @@ time_from_unix(uint64 seconds)
 		   USECS_PER_SEC;
 }
 
-static void
-add_properties(CdrAssembly					 *assembly,
-			   const amqp_basic_properties_t *properties)
-{
-	StringInfo texts = &assembly->texts;
-
-	if (properties->_flags & AMQP_BASIC_CONTENT_TYPE_FLAG)
-		assembly->content_type = add_text(assembly, properties->content_type);
-	if (properties->_flags & AMQP_BASIC_CONTENT_ENCODING_FLAG)
-		assembly->content_encoding =
-			add_text(assembly, properties->content_encoding);
-	if (properties->_flags & AMQP_BASIC_TYPE_FLAG)
-		assembly->type = add_text(assembly, properties->type);
-	if (properties->_flags & AMQP_BASIC_MESSAGE_ID_FLAG)
-	{
-		assembly->message_id = texts->len;
-		assembly->message_id_length = properties->message_id.len;
-		appendBinaryStringInfo(texts, properties->message_id.bytes,
-							   (int) properties->message_id.len);
-		appendStringInfoChar(texts, '\0');
-	}
-	if (properties->_flags & AMQP_BASIC_TIMESTAMP_FLAG)
-		assembly->property_time = time_from_unix(properties->timestamp);
-	if ((properties->_flags & AMQP_BASIC_HEADERS_FLAG) &&
-		properties->headers.num_entries > 0)
-	{
-		assembly->headers = texts->len;
-		append_table(texts, properties->headers, 0);
-		appendStringInfoChar(texts, '\0');
-		if (assembly->redelivered)
-			assembly->delivery_count = delivery_count(properties->headers);
-	}
-}
-
 static CdrAssembled
 add_header(CdrAssembly *assembly, const amqp_frame_t *frame)
 {
-	if (frame->payload.properties.class_id != AMQP_BASIC_CLASS)
+	amqp_bytes_t  list = frame->payload.properties.raw;
+	CdrProperties properties;
+
+	if (frame->payload.properties.class_id != AMQP_BASIC_CLASS ||
+		!cdr_properties_parse(list.bytes, list.len, &properties))
 		return CDR_MALFORMED;
-	add_properties(assembly, frame->payload.properties.decoded);
+	appendBinaryStringInfo(&assembly->properties, list.bytes, (int) list.len);
+	assembly->content_type = add_property(assembly, properties.content_type);
+	assembly->content_encoding =
+		add_property(assembly, properties.content_encoding);
+	assembly->type = add_property(assembly, properties.type);
+	if (properties.message_id.start != NULL)
+	{
+		assembly->message_id =
+			(int) (properties.message_id.start - (const uint8 *) list.bytes);
+		assembly->message_id_length = properties.message_id.length;
+	}
+	assembly->property_time =
+		time_from_unix(cdr_properties_timestamp(&properties));
+	if (assembly->redelivered)
+		assembly->delivery_count = cdr_properties_delivery_count(&properties);
+
 	assembly->body_size = frame->payload.properties.body_size;
 	if (assembly->body_size > CDR_BODY_MAX)
 	{
 		assembly->identity = cdr_identity_begin();
-		cdr_identity_add(assembly->identity,
-						 assembly->texts.data + Max(assembly->message_id, 0),
-						 assembly->message_id_length);
+		cdr_identity_add(assembly->identity, properties.message_id.start,
+						 properties.message_id.length);
 	}
 	assembly->state = CDR_EXPECT_BODY;
 	return CDR_INCOMPLETE;

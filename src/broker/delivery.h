@@ -34,6 +34,12 @@ typedef struct CdrAssembly
 	uint64		   body_seen; /* so far */
 	StringInfoData body;
 
+	/* the AMQP properties, as they came; and where in these the message-id is,
+	 * negative: absent */
+	StringInfoData properties;
+	int			   message_id;
+	size_t		   message_id_length;
+
 	/* what else is known of it, NUL-terminated one after the other, and where
 	 * in these each begins; negative: absent */
 	StringInfoData texts;
@@ -42,9 +48,6 @@ typedef struct CdrAssembly
 	int			   content_type;
 	int			   content_encoding;
 	int			   type;
-	int			   headers;
-	int			   message_id; /* raw bytes, message_id_length of them */
-	size_t		   message_id_length;
 	TimestampTz	   property_time;
 	EVP_MD_CTX	  *identity; /* of a giant, else NULL */
 } CdrAssembly;

@@ -15,7 +15,9 @@
  *
  * What only a broker can do wrong ends the session.  What a publisher can do
  * wrong must not, or that one message would come again and again and block all
- * others: its headers are left out.
+ * others.  So the decoder gets methods only: the properties of a message, and
+ * its body, are taken as they are, without a copy, whatever a publisher made of
+ * them (see base/properties.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -25,7 +27,7 @@
 #include "postgres.h"
 #endif
 
-#include "base/compat.h"
+#include "base/properties.h"
 #include "broker/frame_check.h"
 
 /* Bytes before the payload of a frame, and the byte behind it. */
@@ -34,16 +36,12 @@
 /* The only channel but 0 that a session has. */
 #define CHANNEL_MAX 1
 
-/* Tables within tables that are passed on; delivery.c shows fewer. */
+/* Tables within tables that are passed on. */
 #define NESTING_MAX 32
 
-/* Bytes of a content header before its property flags: class, weight, size. */
-#define CONTENT_FLAGS_OFFSET  12
-#define CONTENT_PREFIX		  14
-#define FLAG_CONTENT_TYPE	  (1 << 15)
-#define FLAG_CONTENT_ENCODING (1 << 14)
-#define FLAG_HEADERS		  (1 << 13)
-#define FLAG_MORE_FLAGS		  (1 << 0)
+/* Bytes of a content header before its properties: class, weight, size. */
+#define CONTENT_PREFIX	12
+#define FLAG_MORE_FLAGS (1 << 0)
 
 /* Bytes that are left to read; NULL once somebody read beyond their end. */
 typedef struct FrameReader
@@ -62,13 +60,6 @@ static uint32
 get32(const uint8 *bytes)
 {
 	return (uint32) get16(bytes) << 16 | get16(bytes + 2);
-}
-
-static void
-put16(uint8 *bytes, uint16 value)
-{
-	bytes[0] = (uint8) (value >> 8);
-	bytes[1] = (uint8) value;
 }
 
 static bool
@@ -228,51 +219,21 @@ check_method(FrameReader payload, CdrFrameCheck *check)
 	}
 }
 
-/* Takes the headers, from start to end, out of a frame with a content header. */
-static void
-cut_headers(uint8 *bytes, size_t start, size_t end, CdrFrameCheck *check)
-{
-	uint8 *flags = bytes + FRAME_HEADER_LENGTH + CONTENT_FLAGS_OFFSET;
-	uint32 payload;
-
-	put16(flags, get16(flags) & ~FLAG_HEADERS);
-	memmove(bytes + start, bytes + end, check->length - end);
-	check->decodable = check->length - (end - start);
-	payload = (uint32) (check->decodable - CDR_FRAME_OVERHEAD);
-	put16(bytes + 3, (uint16) (payload >> 16));
-	put16(bytes + 5, (uint16) payload);
-}
-
-/*
- * A content header.  What surrounds the table of headers was written by the
- * broker itself; the table is as the publisher made it.
- */
+/* A content header: class, weight, size of the body, and properties. */
 static bool
-check_content_header(uint8 *bytes, FrameReader payload, CdrFrameCheck *check)
+check_content_header(FrameReader payload, CdrFrameCheck *check)
 {
-	uint16		flags;
-	FrameReader table;
-	size_t		start;
+	CdrProperties properties;
 
 	if (!skip(&payload, CONTENT_PREFIX))
 		return bad(check, "a content header that is cut short");
 	if (get16(payload.at - CONTENT_PREFIX) != AMQP_BASIC_CLASS)
 		return bad(check, "a content header of another class");
-	flags = get16(payload.at - 2);
-	if (flags & FLAG_MORE_FLAGS)
+	if (!cdr_properties_parse(payload.at, payload.end - payload.at,
+							  &properties))
+		return bad(check, "a content header that is cut short");
+	if (get16(payload.at) & FLAG_MORE_FLAGS)
 		return bad(check, "properties that AMQP does not have");
-	if ((flags & FLAG_CONTENT_TYPE) && !skip_short_string(&payload))
-		return bad(check, "a content header that is cut short");
-	if ((flags & FLAG_CONTENT_ENCODING) && !skip_short_string(&payload))
-		return bad(check, "a content header that is cut short");
-	if (!(flags & FLAG_HEADERS))
-		return true;
-
-	start = payload.at - bytes;
-	if (!enter_long(&payload, &table))
-		return bad(check, "a content header that is cut short");
-	if (!is_sound_table(table, 1))
-		cut_headers(bytes, start, payload.at - bytes, check);
 	return true;
 }
 
@@ -305,12 +266,11 @@ check_start(const uint8 *bytes, size_t frame_max, CdrFrameCheck *check)
 	if (payload + CDR_FRAME_OVERHEAD > frame_max)
 		return bad(check, "a frame larger than was agreed");
 	check->length = payload + CDR_FRAME_OVERHEAD;
-	check->decodable = check->length;
 	return true;
 }
 
 CdrFrameVerdict
-cdr_frame_check(uint8 *bytes, size_t length, size_t frame_max,
+cdr_frame_check(const uint8 *bytes, size_t length, size_t frame_max,
 				CdrFrameCheck *check)
 {
 	FrameReader payload;
@@ -333,6 +293,38 @@ cdr_frame_check(uint8 *bytes, size_t length, size_t frame_max,
 	if (bytes[0] == AMQP_FRAME_METHOD)
 		sound = check_method(payload, check);
 	else if (bytes[0] == AMQP_FRAME_HEADER)
-		sound = check_content_header(bytes, payload, check);
+		sound = check_content_header(payload, check);
 	return sound ? CDR_FRAME_WHOLE : CDR_FRAME_BAD;
+}
+
+int
+cdr_frame_decode(amqp_connection_state_t decoder, uint8 *bytes, size_t length,
+				 amqp_frame_t *frame)
+{
+	uint8 *payload = bytes + FRAME_HEADER_LENGTH;
+	size_t left = length - CDR_FRAME_OVERHEAD;
+	int	   taken;
+
+	if (bytes[0] == AMQP_FRAME_METHOD)
+	{
+		taken =
+			amqp_handle_input(decoder, (amqp_bytes_t){length, bytes}, frame);
+		if (taken < 0)
+			return taken;
+		return (size_t) taken == length ? 0 : AMQP_STATUS_BAD_AMQP_DATA;
+	}
+	memset(frame, 0, sizeof(amqp_frame_t));
+	frame->frame_type = bytes[0];
+	frame->channel = get16(bytes + 1);
+	if (bytes[0] == AMQP_FRAME_BODY)
+		frame->payload.body_fragment = (amqp_bytes_t){left, payload};
+	else if (bytes[0] == AMQP_FRAME_HEADER)
+	{
+		frame->payload.properties.class_id = get16(payload);
+		frame->payload.properties.body_size =
+			(uint64) get32(payload + 4) << 32 | get32(payload + 8);
+		frame->payload.properties.raw =
+			(amqp_bytes_t){left - CONTENT_PREFIX, payload + CONTENT_PREFIX};
+	}
+	return 0;
 }

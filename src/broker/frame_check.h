@@ -8,6 +8,8 @@
 #ifndef CDR_FRAME_CHECK_H
 #define CDR_FRAME_CHECK_H
 
+#include "base/compat.h"
+
 /* A frame has at least so many bytes, whatever it carries. */
 #define CDR_FRAME_OVERHEAD 8
 
@@ -24,19 +26,24 @@ typedef enum CdrFrameVerdict
 
 typedef struct CdrFrameCheck
 {
-	size_t length;	  /* bytes that a whole frame took on the wire */
-	size_t decodable; /* bytes of it, from its start, for the decoder */
+	size_t length;	  /* bytes of a whole frame */
 	char   error[80]; /* of a bad one: what it is, after "broker sent " */
 } CdrFrameCheck;
 
 /*
  * Judges the frame that begins at bytes, of which length bytes have come.
  * frame_max is the longest that was agreed on, in bytes.
- *
- * Headers that a publisher made, but that the decoder would choke on, are cut
- * out of their frame, in place: the message goes on without them.
  */
-extern CdrFrameVerdict cdr_frame_check(uint8 *bytes, size_t length,
+extern CdrFrameVerdict cdr_frame_check(const uint8 *bytes, size_t length,
 									   size_t frame_max, CdrFrameCheck *check);
+
+/*
+ * Makes a frame of the bytes of a whole one, which must stay as they are as
+ * long as it is used.  Methods are decoded by the library, and are its memory.
+ * Of a content header there is only the list of properties, raw.  Returns 0, or
+ * the library's error.
+ */
+extern int cdr_frame_decode(amqp_connection_state_t decoder, uint8 *bytes,
+							size_t length, amqp_frame_t *frame);
 
 #endif /* CDR_FRAME_CHECK_H */

@@ -22,6 +22,7 @@
 #include "lib/stringinfo.h"
 
 #include "arena.h"
+#include "base/properties.h"
 #include "frames.h"
 
 static void
@@ -134,15 +135,22 @@ static void
 print_outcome(const char *name, const StringInfoData *bytes)
 {
 	FramesOutcome outcome;
+	const char	 *headers;
+	const char	 *properties;
 
 	harness_frames((const uint8 *) bytes->data, bytes->len, &outcome);
 	printf("%s: %d bytes, %d frames, %d messages", name, bytes->len,
 		   outcome.frames, outcome.messages);
 	if (outcome.messages > 0)
-		printf(", %s, body %zu of " UINT64_FORMAT ", headers %s",
+	{
+		headers = cdr_headers_json(&outcome.last);
+		properties = cdr_properties_json(&outcome.last);
+		printf(", %s, body %zu of " UINT64_FORMAT
+			   ", headers %.400s, properties %s",
 			   outcome.last.routing_key, outcome.last.body_length,
-			   outcome.last.body_size,
-			   outcome.last.headers == NULL ? "none" : outcome.last.headers);
+			   outcome.last.body_size, headers == NULL ? "none" : headers,
+			   properties == NULL ? "none" : properties);
+	}
 	printf("; %s\n", outcome.end == NULL ? "awaits more" : outcome.end);
 }
 

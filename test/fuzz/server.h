@@ -17,7 +17,7 @@
 typedef void *MemoryContext;
 
 extern void		  *MemoryContextAlloc(MemoryContext context, Size size);
+extern Size		   GetMemoryChunkSpace(void *pointer);
 extern TimestampTz GetCurrentTimestamp(void);
-extern void		   escape_json(StringInfo out, const char *text);
 
 #endif /* SERVER_H */
