@@ -20,6 +20,7 @@
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 
+#include "base/properties.h"
 #include "store/call_events.h"
 #include "store/locks.h"
 
@@ -165,7 +166,7 @@ event_rows(CdrStatement *statement, CdrEvent **events, int count)
 		cdr_row_put_bytes(rows, 9, message->message_id,
 						  message->message_id_length);
 		cdr_row_put_text(rows, 10, message->content_type);
-		cdr_row_put_text(rows, 11, message->headers);
+		cdr_row_put_text(rows, 11, cdr_headers_json(message));
 		cdr_row_put(rows, 12, body, !event->is_json);
 		cdr_row_put(rows, 13, body, event->is_json);
 		cdr_row_end(rows);

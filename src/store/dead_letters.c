@@ -13,6 +13,7 @@
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
+#include "base/properties.h"
 #include "store/dead_letters.h"
 #include "store/order.h"
 
@@ -105,8 +106,8 @@ cdr_dead_letters_keep(CdrEvent **letters, int count)
 		cdr_row_put_text(rows, 10, message->content_type);
 		cdr_row_put_text(rows, 11, message->content_encoding);
 		cdr_row_put_time(rows, 12, message->property_time);
-		cdr_row_put_text(rows, 13, message->headers);
-		cdr_row_put_text(rows, 14, NULL);
+		cdr_row_put_text(rows, 13, cdr_headers_json(message));
+		cdr_row_put_text(rows, 14, cdr_properties_json(message));
 		cdr_row_put(rows, 15, Int64GetDatum((int64) message->body_size),
 					false);
 		cdr_row_put_bytes(rows, 16, message->body, message->body_length);
