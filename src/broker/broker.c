@@ -21,6 +21,7 @@
 #include "broker/broker.h"
 #include "broker/delivery.h"
 #include "broker/login.h"
+#include "broker/outstanding.h"
 #include "broker/session.h"
 #include "broker/settings.h"
 #include "broker/topology.h"
@@ -34,6 +35,7 @@ struct CdrBroker
 	CdrSession		   session;
 	CdrTopology		   topology;
 	CdrAssembly		   assembly;
+	CdrOutstanding	   outstanding;
 	uint32			   generation;
 	uint64			   last_tag;	/* of the session's last delivery */
 	int				   next_server; /* in the list of URIs */
@@ -178,6 +180,8 @@ cdr_broker_connect(CdrBroker *broker, const char *name)
 		broker->last_tag = 0;
 		broker->session.open = true;
 		cdr_assembly_reset(&broker->assembly);
+		cdr_outstanding_begin(&broker->outstanding, broker->context,
+							  broker->settings->prefetch);
 	}
 	MemoryContextSwitchTo(outer);
 	MemoryContextDelete(context);
@@ -198,7 +202,8 @@ cdr_broker_disconnect(CdrBroker *broker)
 
 /*
  * Does a delivery tag follow those before it?  An acknowledgement speaks for
- * all tags up to its own, so one out of order would speak for too many.
+ * all tags up to its own, so one out of order would speak for too many.  And
+ * may there be one more?  Nothing else bounds what a broker can have us hold.
  */
 static bool
 follows(CdrBroker *broker, uint64 tag)
@@ -209,6 +214,11 @@ follows(CdrBroker *broker, uint64 tag)
 								" after " UINT64_FORMAT,
 								tag, broker->last_tag);
 	broker->last_tag = tag;
+	if (!cdr_outstanding_add(&broker->outstanding, tag))
+		return cdr_session_fail(&broker->session, ERRCODE_PROTOCOL_VIOLATION,
+								"broker sent more than the %d messages that "
+								"cdr_service.prefetch allows",
+								broker->outstanding.limit);
 	return true;
 }
 
@@ -251,18 +261,46 @@ cdr_broker_receive(CdrBroker *broker, MemoryContext context,
 	return CDR_BROKER_LOST;
 }
 
-bool
-cdr_broker_ack(CdrBroker *broker, uint32 generation, uint64 tag)
+/* May a delivery of this session be acknowledged? */
+static bool
+may_ack(const CdrBroker *broker, uint32 generation, uint64 tag)
+{
+	/* tag 0 would acknowledge everything, also what is not stored */
+	return broker->session.open && generation == broker->generation &&
+		   tag != 0;
+}
+
+static bool
+send_ack(CdrBroker *broker, uint64 tag, bool multiple)
 {
 	amqp_basic_ack_t ack = {0};
 
-	/* tag 0 would acknowledge everything, also what is not stored */
-	if (!broker->session.open || generation != broker->generation || tag == 0)
-		return false;
 	ack.delivery_tag = tag;
-	ack.multiple = 1;
+	ack.multiple = multiple;
 	return cdr_session_send(&broker->session, CDR_CHANNEL,
 							AMQP_BASIC_ACK_METHOD, &ack);
+}
+
+bool
+cdr_broker_ack(CdrBroker *broker, uint32 generation, uint64 tag)
+{
+	uint64 last;
+
+	if (!may_ack(broker, generation, tag))
+		return false;
+	/* a tag that was acknowledged alone would be an error of ours */
+	last = cdr_outstanding_up_to(&broker->outstanding, tag);
+	cdr_outstanding_remove_up_to(&broker->outstanding, tag);
+	return last == 0 || send_ack(broker, last, true);
+}
+
+bool
+cdr_broker_ack_one(CdrBroker *broker, uint32 generation, uint64 tag)
+{
+	if (!may_ack(broker, generation, tag))
+		return false;
+	return !cdr_outstanding_remove(&broker->outstanding, tag) ||
+		   send_ack(broker, tag, false);
 }
 
 void

@@ -58,6 +58,13 @@ extern CdrReceive cdr_broker_receive(CdrBroker *broker, MemoryContext context,
  */
 extern bool cdr_broker_ack(CdrBroker *broker, uint32 generation, uint64 tag);
 
+/*
+ * Acknowledges a delivery and none before it, as above.  What is acknowledged
+ * already, with others or alone, is so once only.
+ */
+extern bool
+cdr_broker_ack_one(CdrBroker *broker, uint32 generation, uint64 tag);
+
 /* Waits for input, the latch or the timeout (milliseconds). */
 extern void cdr_broker_wait(CdrBroker *broker, long timeout);
 

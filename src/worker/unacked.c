@@ -67,7 +67,7 @@ add_delivery(CdrUnacked *unacked, const CdrDelivery *delivery)
 	unacked->messages[unacked->count] = delivery->message;
 	unacked->tags[unacked->count] = delivery->tag;
 	unacked->count++;
-	unacked->bytes += delivery->message.body_length;
+	unacked->bytes += cdr_message_size(&delivery->message);
 }
 
 CdrReceive
