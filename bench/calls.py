@@ -29,6 +29,7 @@ FIRST_TIME = datetime(2026, 3, 2, 8, 0, tzinfo=timezone.utc)
 CALLS_PER_SECOND = 2.5
 MEAN_TALK_SECONDS = 120.0
 LONGEST_DELAY_SECONDS = 2.0  # from an event's own time to its arrival
+NO_MESSAGE_ID = b"\xff\xff\xff\xff"  # in an identity, in place of its length
 
 TENANTS = [f"tenant-{name}" for name in (
     "atlas", "borealis", "cygnus", "draco", "eridanus", "fornax", "gemini",
@@ -77,7 +78,7 @@ class Event:
                    "timestamp": self.time.isoformat(timespec="microseconds")}
         self.body = json.dumps(content, ensure_ascii=False,
                                separators=(",", ":")).encode()
-        self.event_id = sha256(self.body).digest()[:16]
+        self.event_id = sha256(NO_MESSAGE_ID + self.body).digest()[:16]
 
 
 class Call:
@@ -224,7 +225,8 @@ def in_protobuf(events: Iterable[Event]) -> list[Event]:
     for event in events:
         body = encode_event(protobuf_fields(event))
         made.append(replace(event, body=body, is_protobuf=True,
-                            event_id=sha256(body).digest()[:16]))
+                            event_id=sha256(
+                                NO_MESSAGE_ID + body).digest()[:16]))
     return made
 
 

@@ -22,7 +22,7 @@ INSERT INTO samples VALUES
 	('bad_no_type', NULL, decode('1203742d311a0608c0aab7cd06', 'hex'));
 
 INSERT INTO dead_letters (event_id, received_at, last_attempt_at, sqlstate, message, routing_key, body_size, body)
-	SELECT encode(substr(sha256(body), 1, 16), 'hex')::uuid, '2026-03-09 00:00:00Z', '2026-03-09 00:00:00Z',
+	SELECT encode(substr(sha256('\xffffffff' || body), 1, 16), 'hex')::uuid, '2026-03-09 00:00:00Z', '2026-03-09 00:00:00Z',
 		'22021', 'event is not valid UTF-8', routing_key, length(body), body FROM samples;
 SELECT cdr_retry_dead_letters();
 SELECT name, attempts, sqlstate, message FROM dead_letters JOIN samples USING (body) ORDER BY name;
@@ -50,7 +50,7 @@ SELECT * FROM cdr_verify_calls();
 
 -- again: nothing changes
 INSERT INTO dead_letters (event_id, received_at, last_attempt_at, sqlstate, message, routing_key, body_size, body)
-	SELECT encode(substr(sha256(body), 1, 16), 'hex')::uuid, now(), now(), 'P0001', 'refused', routing_key, length(body), body FROM samples
+	SELECT encode(substr(sha256('\xffffffff' || body), 1, 16), 'hex')::uuid, now(), now(), 'P0001', 'refused', routing_key, length(body), body FROM samples
 	WHERE name NOT LIKE 'bad%';
 SELECT cdr_retry_dead_letters();
 SELECT count(*), count(DISTINCT event_id) FROM call_events;

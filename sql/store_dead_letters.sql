@@ -8,7 +8,7 @@ CREATE FUNCTION letter(body bytea, routing_key text DEFAULT NULL, property_time 
 	sqlstate text DEFAULT 'P0001', message text DEFAULT 'refused', body_size bigint DEFAULT NULL) RETURNS boolean
 LANGUAGE sql AS $$
 	INSERT INTO dead_letters (event_id, received_at, last_attempt_at, sqlstate, message, routing_key, property_time, body_size, body)
-	VALUES (encode(substr(sha256(body), 1, 16), 'hex')::uuid, '2026-01-20 00:00:00Z', '2026-01-20 00:00:00Z',
+	VALUES (encode(substr(sha256('\xffffffff' || body), 1, 16), 'hex')::uuid, '2026-01-20 00:00:00Z', '2026-01-20 00:00:00Z',
 		sqlstate, message, routing_key, property_time, COALESCE(body_size, length(body)), body) RETURNING true
 $$;
 CREATE VIEW letters AS SELECT attempts, last_attempt_at > received_at AS "tried again", sqlstate, message, routing_key, body_size, left(encode(body, 'escape'), 40) AS body
@@ -33,7 +33,7 @@ SELECT letter('{"callId":"retried","eventType":"call.started","timestamp":"2026-
 SELECT cdr_retry_dead_letters();
 SELECT count(*) FROM dead_letters;
 SELECT event_type, event_time, received_at, routing_key, payload, body,
-	   event_id = encode(substr(sha256(convert_to(payload::text, 'UTF8')), 1, 16), 'hex')::uuid AS "same identity"
+	   event_id = encode(substr(sha256('\xffffffff' || convert_to(payload::text, 'UTF8')), 1, 16), 'hex')::uuid AS "same identity"
 FROM call_events ORDER BY event_time;
 SELECT status, start_time, answer_time, end_time, event_count FROM calls;
 

@@ -32,6 +32,7 @@ WITHHELD = {"anonymous", "restricted", "unavailable", "private", "withheld",
             "unknown"}
 EXTENSION_DIGITS = 6
 IDENTITY = 2  # where it stands in a row of batch
+NO_MESSAGE_ID = b"\xff\xff\xff\xff"  # in an identity, in place of its length
 
 MAKE_BATCH = """CREATE TEMPORARY TABLE batch (
     event_time timestamptz, received_at timestamptz, event_id uuid,
@@ -114,7 +115,9 @@ def parse(routing_key: str, message_id: str | None, body: bytes) -> tuple:
     tenant = (content.get("tenantId")
               or (dialplan.get("matchedUser") or {}).get("tenantId")
               or dialplan.get("tenantId"))
-    identity = sha256((message_id or "").encode() + body).hexdigest()[:32]
+    known = NO_MESSAGE_ID if message_id is None else (
+        len(message_id.encode()).to_bytes(4, "big") + message_id.encode())
+    identity = sha256(known + body).hexdigest()[:32]
     return (content.get("timestamp") or received, received, identity,
             content.get("callId"), event_type, content.get("traceId"),
             tenant, routing_key, body.decode(), kind,

@@ -24,10 +24,16 @@ const HANGUP_SOURCES = new Map([
 
 const EXTENSION_DIGITS = 6;
 
-/** The identity: 128 bits of SHA-256 over message-id and body, in hex. */
+/**
+ * The identity: 128 bits of SHA-256 over the message-id with its length (-1:
+ * none) and the body, in hex.
+ */
 function identityOf(message) {
-  const hash = createHash('sha256');
-  if (message.properties.messageId) hash.update(message.properties.messageId);
+  const id = message.properties.messageId;
+  const length = Buffer.alloc(4);
+  length.writeInt32BE(id === undefined ? -1 : Buffer.byteLength(id));
+  const hash = createHash('sha256').update(length);
+  if (id) hash.update(id);
   return hash.update(message.content).digest('hex').slice(0, 32);
 }
 

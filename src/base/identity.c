@@ -19,7 +19,12 @@
 #include "postgres.h"
 #endif
 
+#include "port/pg_bswap.h"
+
 #include "base/identity.h"
+
+/* In place of the length of a message-id that is absent. */
+#define NO_MESSAGE_ID 0xffffffff
 
 static void
 check(bool done)
@@ -44,6 +49,22 @@ finish(EVP_MD_CTX *context, pg_uuid_t *id)
 	memcpy(id->data, digest, UUID_LEN);
 }
 
+/*
+ * The message-id goes before the body with its length, so that no byte can
+ * belong to either.
+ */
+static void
+begin(EVP_MD_CTX *context, const char *message_id, size_t length)
+{
+	uint32 prefix = pg_hton32(message_id == NULL ? NO_MESSAGE_ID : length);
+
+	check(context != NULL &&
+		  EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1 &&
+		  EVP_DigestUpdate(context, &prefix, sizeof(prefix)) == 1);
+	if (message_id != NULL)
+		check(EVP_DigestUpdate(context, message_id, length) == 1);
+}
+
 void
 cdr_identity_of(const char *message_id, size_t message_id_length,
 				const char *body, size_t body_length, pg_uuid_t *id)
@@ -53,20 +74,17 @@ cdr_identity_of(const char *message_id, size_t message_id_length,
 
 	if (context == NULL)
 		context = EVP_MD_CTX_new();
-	check(context != NULL &&
-		  EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1 &&
-		  EVP_DigestUpdate(context, message_id, message_id_length) == 1 &&
-		  EVP_DigestUpdate(context, body, body_length) == 1);
+	begin(context, message_id, message_id_length);
+	check(EVP_DigestUpdate(context, body, body_length) == 1);
 	finish(context, id);
 }
 
 EVP_MD_CTX *
-cdr_identity_begin(void)
+cdr_identity_begin(const char *message_id, size_t message_id_length)
 {
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
 
-	check(context != NULL &&
-		  EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1);
+	begin(context, message_id, message_id_length);
 	return context;
 }
 

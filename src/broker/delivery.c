@@ -247,11 +247,9 @@ add_header(CdrAssembly *assembly, const amqp_frame_t *frame)
 
 	assembly->body_size = frame->payload.properties.body_size;
 	if (assembly->body_size > CDR_BODY_MAX)
-	{
-		assembly->identity = cdr_identity_begin();
-		cdr_identity_add(assembly->identity, properties.message_id.start,
-						 properties.message_id.length);
-	}
+		assembly->identity =
+			cdr_identity_begin((const char *) properties.message_id.start,
+							   properties.message_id.length);
 	assembly->state = CDR_EXPECT_BODY;
 	return CDR_INCOMPLETE;
 }

@@ -18,6 +18,7 @@
 
 #include "harness.h"
 #include "promise.h"
+#include "base/identity.h"
 #include "event/number.h"
 #include "event/timestamp.h"
 
@@ -132,23 +133,71 @@ first_char(const char *body, size_t length)
 	return '\0';
 }
 
+/* The length of the message-id, the message-id, the body, in one piece. */
 static void
 check_identity(const CdrMessage *message, const CdrEvent *event)
 {
-	unsigned char digest[SHA256_DIGEST_LENGTH];
-	size_t		  length = message->message_id_length + message->body_length;
-	char		 *bytes = malloc(length + 1);
+	unsigned char  digest[SHA256_DIGEST_LENGTH];
+	size_t		   id_length = message->message_id_length;
+	size_t		   length = 4 + id_length + message->body_length;
+	unsigned char *bytes = malloc(length);
 
 	if (bytes == NULL)
 		abort();
-	if (message->message_id_length > 0)
-		memcpy(bytes, message->message_id, message->message_id_length);
+	for (int i = 0; i < 4; i++)
+		bytes[i] = message->message_id == NULL
+					   ? 0xff
+					   : (unsigned char) (id_length >> (24 - 8 * i));
+	if (id_length > 0)
+		memcpy(bytes + 4, message->message_id, id_length);
 	if (message->body_length > 0)
-		memcpy(bytes + message->message_id_length, message->body,
-			   message->body_length);
-	SHA256((unsigned char *) bytes, length, digest);
+		memcpy(bytes + 4 + id_length, message->body, message->body_length);
+	SHA256(bytes, length, digest);
 	PROMISE(memcmp(event->id.data, digest, UUID_LEN) == 0);
 	free(bytes);
+}
+
+/*
+ * An identity, of a body that is at hand and of one that comes in two pieces.
+ */
+static void
+identity_is(const char *message_id, const char *body, const char *expected)
+{
+	size_t		id_length = message_id == NULL ? 0 : strlen(message_id);
+	size_t		first = strlen(body) / 3;
+	EVP_MD_CTX *pieces = cdr_identity_begin(message_id, id_length);
+	pg_uuid_t	ids[2];
+	char		text[2 * UUID_LEN + 1];
+
+	cdr_identity_of(message_id, id_length, body, strlen(body), &ids[0]);
+	cdr_identity_add(pieces, body, first);
+	cdr_identity_add(pieces, body + first, strlen(body) - first);
+	cdr_identity_end(pieces, &ids[1]);
+	for (int i = 0; i < 2; i++)
+	{
+		for (int k = 0; k < UUID_LEN; k++)
+			sprintf(text + 2 * k, "%02x", ids[i].data[k]);
+		PROMISE(strcmp(text, expected) == 0);
+	}
+}
+
+int
+harness_identities(void)
+{
+	static const char body[] =
+		"{\"eventType\":\"call.started\",\"callId\":\"abc@192.0.2.1\","
+		"\"from\":\"sip:+12025550123@example.org\"}";
+
+	/* computed by others, from the description alone */
+	identity_is(NULL, body, "d25bb6b62696fa1cc361960fd9aa8244");
+	identity_is("m-1", body, "d3b5dd7b85f7d4871f3d339050a78e5f");
+
+	/* where the message-id ends counts, and whether there is one */
+	identity_is("1", "23 not json", "ce37bad2d8eec8211ac0d60863ece98a");
+	identity_is("12", "3 not json", "6706c55a772d28fc517ae44eea4ba24c");
+	identity_is("", "123 not json", "7b3246c41f32f417bab83356ad0710b7");
+	identity_is(NULL, "123 not json", "26430fdba479f737f129d049c0f84936");
+	return 6;
 }
 
 static void

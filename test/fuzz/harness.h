@@ -54,6 +54,9 @@ extern bool harness_timestamp(const char *text, TimestampTz *time);
  */
 extern int harness_calendar(void);
 
+/* Computes identities that are known; returns how many. */
+extern int harness_identities(void);
+
 /* A time as RFC 3339 text in UTC, by the C library: independent of ours. */
 extern const char *harness_print_time(TimestampTz time);
 

@@ -385,6 +385,7 @@ main(int argc, char **argv)
 		return 2;
 	}
 	printf("calendar: %d days\n", harness_calendar());
+	printf("identities: %d\n", harness_identities());
 	for (int i = 1; i < argc; i++)
 		parse_file(argv[i]);
 	return 0;
