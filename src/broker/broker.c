@@ -40,6 +40,8 @@ struct CdrBroker
 	uint64			   last_tag;	/* of the session's last delivery */
 	int				   next_server; /* in the list of URIs */
 	char			   host[256];
+	char			   vhost[256];
+	char			   user[256];
 };
 
 CdrBroker *
@@ -117,16 +119,20 @@ connect_to_server(CdrBroker *broker, const char *uri, const char *name)
 	bool		done;
 
 	strlcpy(broker->host, "server", sizeof(broker->host));
+	broker->vhost[0] = broker->user[0] = '\0';
 	if (!cdr_login_parse_uri(session, uri, &server))
 		return false;
 	snprintf(broker->host, sizeof(broker->host), "%s:%d", server.host,
 			 server.port);
+	strlcpy(broker->vhost, server.vhost, sizeof(broker->vhost));
+	if (!server.by_certificate)
+		strlcpy(broker->user, server.user, sizeof(broker->user));
 	done =
 		cdr_login_read_password(session, &server) &&
 		cdr_session_connect(session, server.host, server.port, server.tls) &&
 		cdr_login(session, &server, name) &&
 		cdr_topology_ensure(session, &broker->topology) &&
-		start_consumer(session);
+		start_consumer(session) && cdr_session_ask(session);
 	explicit_bzero(&server, sizeof(server));
 	return done;
 }
@@ -315,10 +321,40 @@ cdr_broker_linger(CdrBroker *broker, long timeout)
 	cdr_wire_linger(broker->session.wire, timeout);
 }
 
+bool
+cdr_broker_ask(CdrBroker *broker)
+{
+	return broker->session.open && cdr_session_ask(&broker->session);
+}
+
+int64
+cdr_broker_backlog(const CdrBroker *broker)
+{
+	return broker->session.backlog;
+}
+
+int64
+cdr_broker_consumers(const CdrBroker *broker)
+{
+	return broker->session.consumers;
+}
+
 const char *
 cdr_broker_host(const CdrBroker *broker)
 {
 	return broker->host;
+}
+
+const char *
+cdr_broker_vhost(const CdrBroker *broker)
+{
+	return broker->vhost;
+}
+
+const char *
+cdr_broker_user(const CdrBroker *broker)
+{
+	return broker->user;
 }
 
 const CdrReason *

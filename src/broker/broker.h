@@ -71,8 +71,28 @@ extern void cdr_broker_wait(CdrBroker *broker, long timeout);
 /* Waits for the latch or the timeout, whatever comes in meanwhile. */
 extern void cdr_broker_linger(CdrBroker *broker, long timeout);
 
-/* "host:port" of the session. */
+/*
+ * Asks for backlog and consumers, without waiting: cdr_broker_receive() takes
+ * the answer in.  That the queue is gone ends the session.  False if it could
+ * not be sent.
+ */
+extern bool cdr_broker_ask(CdrBroker *broker);
+
+/*
+ * Messages on the queue that nobody has been sent yet, and its consumers, we
+ * among them, as the broker said last; -1: not known.
+ */
+extern int64 cdr_broker_backlog(const CdrBroker *broker);
+extern int64 cdr_broker_consumers(const CdrBroker *broker);
+
+/*
+ * Where and as whom: "host:port", virtual host and user of the server that was
+ * tried last, also while not connected; "" if there is none.  The user is ""
+ * where a certificate names it.
+ */
 extern const char *cdr_broker_host(const CdrBroker *broker);
+extern const char *cdr_broker_vhost(const CdrBroker *broker);
+extern const char *cdr_broker_user(const CdrBroker *broker);
 
 /* What went wrong last; valid until something else does. */
 extern const CdrReason *cdr_broker_reason(const CdrBroker *broker);

@@ -72,6 +72,7 @@ void
 cdr_session_init(CdrSession *session)
 {
 	memset(session, 0, sizeof(CdrSession));
+	session->backlog = session->consumers = -1;
 	session->wire = cdr_wire_create(&session->reason);
 }
 
@@ -96,6 +97,8 @@ cdr_session_disconnect(CdrSession *session)
 						   &close);
 	}
 	session->open = false;
+	session->backlog = session->consumers = -1;
+	session->asked = 0;
 	cdr_wire_close(session->wire);
 }
 
@@ -118,6 +121,14 @@ cdr_session_send(CdrSession *session, amqp_channel_t channel,
 {
 	return cdr_wire_send(session->wire, channel, method, arguments) ||
 		   wire_is_lost(session);
+}
+
+/* Every declaration of the queue is answered with what it holds. */
+static void
+note_queue(CdrSession *session, const amqp_queue_declare_ok_t *queue)
+{
+	session->backlog = queue->message_count;
+	session->consumers = queue->consumer_count;
 }
 
 /*
@@ -161,6 +172,14 @@ handle_method(CdrSession *session, const amqp_method_t *method)
 		case AMQP_CONNECTION_UNBLOCKED_METHOD:
 			/* concerns those who publish */
 			return true;
+		case AMQP_QUEUE_DECLARE_OK_METHOD:
+			if (session->asked > 0)
+			{
+				session->asked--;
+				note_queue(session, method->decoded);
+				return true;
+			}
+			/* FALLTHROUGH */
 		default:
 			return cdr_session_fail(session, ERRCODE_PROTOCOL_VIOLATION,
 									"broker sent unexpected method 0x%08X",
@@ -192,6 +211,8 @@ cdr_session_await(CdrSession *session, amqp_method_number_t awaited,
 						"server does not speak AMQP 0-9-1");
 				if (frame.payload.method.id == awaited)
 				{
+					if (awaited == AMQP_QUEUE_DECLARE_OK_METHOD)
+						note_queue(session, frame.payload.method.decoded);
 					if (arguments != NULL)
 						*arguments = frame.payload.method.decoded;
 					return true;
@@ -226,6 +247,20 @@ cdr_session_open_channel(CdrSession *session)
 
 	return cdr_session_call(session, AMQP_CHANNEL_OPEN_METHOD, &open,
 							AMQP_CHANNEL_OPEN_OK_METHOD);
+}
+
+bool
+cdr_session_ask(CdrSession *session)
+{
+	amqp_queue_declare_t declare = {0};
+
+	declare.queue = amqp_cstring_bytes(session->settings->queue);
+	declare.passive = 1;
+	if (!cdr_session_send(session, CDR_CHANNEL, AMQP_QUEUE_DECLARE_METHOD,
+						  &declare))
+		return false;
+	session->asked++;
+	return true;
 }
 
 CdrFrameResult

@@ -24,6 +24,11 @@ typedef struct CdrSession
 	bool					 open;		 /* consuming, and no trouble yet */
 	int						 close_code; /* of the last channel.close */
 	int						 rabbitmq;	 /* major version; 0: it is none */
+
+	/* the queue, as the last queue.declare-ok says; -1: not known */
+	int64 backlog;	 /* messages that nobody has been sent yet */
+	int64 consumers; /* those who consume, we among them */
+	int	  asked;	 /* answers that are still to come */
 } CdrSession;
 
 /* Notes what went wrong.  Always false, for the caller to return. */
@@ -79,6 +84,12 @@ extern bool cdr_session_call(CdrSession *session, amqp_method_number_t method,
 
 /* Opens the channel, also after a refusal has closed it. */
 extern bool cdr_session_open_channel(CdrSession *session);
+
+/*
+ * Asks for the backlog and the consumers of the queue.  The answer is taken in
+ * by cdr_session_receive(); that the queue is gone ends the session.
+ */
+extern bool cdr_session_ask(CdrSession *session);
 
 /*
  * Takes the next frame of a delivery if one has come, and deals with all that
