@@ -19,8 +19,10 @@
 #include "commands/trigger.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/timeout.h"
 #include "utils/timestamp.h"
 
 #include "base/cancel.h"
@@ -59,6 +61,51 @@ make_commit_wait(void)
 	cdr_log_empty_message(CDR_EXTENSION_NAME);
 }
 
+/* Changes a setting for this transaction. */
+static void
+set_local(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_LOCAL, true, 0, false);
+}
+
+/*
+ * Bounds how long the transaction may take: a lock, or a trigger that sleeps,
+ * must not keep the worker from everything else.  Until end_patience().
+ */
+static void
+begin_patience(CdrPatience patience)
+{
+	set_local("lock_timeout", patience == CDR_BRISK ? "100ms" : "1s");
+	enable_timeout_after(STATEMENT_TIMEOUT,
+						 patience == CDR_BRISK ? 3000 : 15000);
+}
+
+/* Also after an error, and before a commit: that may take its time. */
+static void
+end_patience(void)
+{
+	disable_timeout(STATEMENT_TIMEOUT, false);
+}
+
+/*
+ * Has the commit wait until it is durable, here and on synchronous standbys,
+ * whatever was set by whom until this moment: a reload, a trigger.
+ */
+static void
+demand_durability(void)
+{
+	if (synchronous_commit < SYNCHRONOUS_COMMIT_REMOTE_FLUSH)
+		set_local("synchronous_commit", "on");
+}
+
+/* Is on disk what was committed last? */
+static bool
+is_durable(void)
+{
+	return XactLastCommitEnd <= GetFlushRecPtr(NULL);
+}
+
 /* The ways to store a batch, from the fastest to the one that always works. */
 typedef enum Manner
 {
@@ -79,6 +126,9 @@ static int wary = 0;
 static Manner
 first_manner(const CdrJob *job)
 {
+	/* nothing, to see whether the tables would take anything */
+	if (job->nevents == 0 && job->nletters == 0)
+		return IN_HALVES;
 	if (wary > 0)
 		return AS_A_WHOLE;
 	for (int i = 0; i < job->nevents; i++)
@@ -102,35 +152,10 @@ copy_reason(MemoryContext context, const CdrReasonBuffer *buffer)
 			reason->hint ? MemoryContextStrdup(context, reason->hint) : NULL};
 }
 
-/* One try at the whole job, in its own transaction; throws. */
-static CdrBatchOutcome
-run_transaction(CdrJob *job, Manner manner, CdrBatchResult *result)
+/* Writes the job, through an open writer; throws. */
+static void
+write_job(CdrJob *job, Manner manner, CdrBatchResult *result)
 {
-	CdrTables		tables;
-	CdrRights		rights;
-	CdrReasonBuffer why;
-
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	pgstat_report_activity(STATE_RUNNING, "storing a batch of events");
-	check_constraints_at_once();
-	switch (cdr_tables_lock(&tables, RowExclusiveLock, &why))
-	{
-		case CDR_NO_EXTENSION:
-			AbortCurrentTransaction();
-			return CDR_BATCH_NO_EXTENSION;
-		case CDR_TABLES_UNFIT:
-			result->reason = copy_reason(job->context, &why);
-			AbortCurrentTransaction();
-			return CDR_BATCH_UNFIT;
-		case CDR_TABLES_FIT:
-			break;
-	}
-
-	job->writer = MemoryContextStrdup(
-		job->context, GetUserNameFromId(cdr_rights_writer(&tables), false));
-	cdr_writer_open(&tables, &rights);
 	if (manner == IN_HALVES)
 		cdr_bisect(job, job->events, job->nevents);
 	else if (job->nevents > 0)
@@ -143,29 +168,74 @@ run_transaction(CdrJob *job, Manner manner, CdrBatchResult *result)
 			cdr_dead_letters_keep(job->letters, job->nletters);
 		CDR_FAULT("after-dead-letters");
 	}
-	cdr_writer_close(&rights);
-	PopActiveSnapshot();
+}
+
+/*
+ * Commits what was written.  A cancel or terminate that comes from here on may
+ * end the wait for a synchronous standby early, which only warns: so it must not
+ * have come.
+ */
+static CdrBatchOutcome
+commit_job(const CdrJob *job, CdrBatchResult *result)
+{
 	if (job->recorded.events == 0 && job->nletters == 0)
 		make_commit_wait();
-
-	/*
-	 * A cancel or terminate that comes from here on may end the wait for a
-	 * synchronous standby early, which only warns: so it must not have come.
-	 */
+	demand_durability();
+	end_patience();
 	cdr_cancel_forget();
 	CHECK_FOR_INTERRUPTS();
 	CDR_FAULT("before-commit");
 	CommitTransactionCommand();
 	CDR_FAULT("after-commit");
 	result->committed_at = GetCurrentTimestamp();
-	return cdr_cancel_was_seen() || ProcDiePending ? CDR_BATCH_NOT_DURABLE
-												   : CDR_BATCH_STORED;
+	return cdr_cancel_was_seen() || ProcDiePending || !is_durable()
+			   ? CDR_BATCH_NOT_DURABLE
+			   : CDR_BATCH_STORED;
+}
+
+/* One try at the whole job, in its own transaction; throws. */
+static CdrBatchOutcome
+run_transaction(CdrJob *job, Manner manner, CdrPatience patience,
+				CdrBatchResult *result)
+{
+	CdrTables		tables;
+	CdrRights		rights;
+	CdrReasonBuffer why;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	pgstat_report_activity(STATE_RUNNING, "storing a batch of events");
+	begin_patience(patience);
+	check_constraints_at_once();
+	switch (cdr_tables_lock(&tables, RowExclusiveLock, &why))
+	{
+		case CDR_NO_EXTENSION:
+			end_patience();
+			AbortCurrentTransaction();
+			return CDR_BATCH_NO_EXTENSION;
+		case CDR_TABLES_UNFIT:
+			result->reason = copy_reason(job->context, &why);
+			end_patience();
+			AbortCurrentTransaction();
+			return CDR_BATCH_UNFIT;
+		case CDR_TABLES_FIT:
+			break;
+	}
+
+	job->writer = MemoryContextStrdup(
+		job->context, GetUserNameFromId(cdr_rights_writer(&tables), false));
+	cdr_writer_open(&tables, &rights);
+	write_job(job, manner, result);
+	cdr_writer_close(&rights);
+	PopActiveSnapshot();
+	return commit_job(job, result);
 }
 
 /* The same, but an error is returned, NULL for none; nothing was written. */
 static ErrorData *
-try_transaction(CdrJob *job, Manner manner, CdrBatchOutcome *outcome,
-				CdrBatchResult *result)
+try_transaction(CdrJob *job, Manner manner, CdrPatience patience,
+				CdrBatchOutcome *outcome, CdrBatchResult *result)
 {
 	ErrorData *volatile error = NULL;
 	int nletters = job->nletters;
@@ -173,17 +243,20 @@ try_transaction(CdrJob *job, Manner manner, CdrBatchOutcome *outcome,
 	job->recorded = (CdrRecorded){0};
 	PG_TRY();
 	{
-		*outcome = run_transaction(job, manner, result);
+		*outcome = run_transaction(job, manner, patience, result);
 	}
 	PG_CATCH();
 	{
 		HOLD_INTERRUPTS();
+		end_patience();
 		MemoryContextSwitchTo(job->context);
 		error = CopyErrorData();
 		FlushErrorState();
 		AbortCurrentTransaction();
 		cdr_writer_forget_plans();
-		job->nletters = nletters;
+		/* those that were refused are events again */
+		while (job->nletters > nletters)
+			job->letters[--job->nletters]->reason = NULL;
 		RESUME_INTERRUPTS();
 	}
 	PG_END_TRY();
@@ -217,6 +290,41 @@ reason_of_letter(const CdrEvent *letter)
 	return reason;
 }
 
+/* What it says of an event that was recorded, but is of no use to a call. */
+static CdrReason
+reason_of_event(const CdrEvent *event)
+{
+	const char *type = event->type != NULL ? event->type : "";
+	CdrReason	reason = {.sqlerrcode = ERRCODE_DATA_EXCEPTION};
+
+	if (cdr_event_lacks_call(event))
+		reason.message = psprintf("event of type \"%s\" names no call", type);
+	else if (event->time_unread)
+		reason.message = psprintf(
+			"event of type \"%s\" has a time that cannot be read", type);
+	else
+		reason.message =
+			psprintf("event of type \"%s\" has no time of its own", type);
+	return reason;
+}
+
+/* What is to be told of a job that was stored; none if all is well. */
+static CdrReason
+reason_of_job(const CdrJob *job, int64 dead_letters)
+{
+	if (dead_letters > 0)
+		return reason_of_letter(job->letters[job->nletters - 1]);
+	for (int i = 0; i < job->nevents; i++)
+	{
+		const CdrEvent *event = job->events[i];
+
+		if ((job->recorded.without_call > 0 && cdr_event_lacks_call(event)) ||
+			(job->recorded.without_time > 0 && cdr_event_lacks_time(event)))
+			return reason_of_event(event);
+	}
+	return (CdrReason){0};
+}
+
 static TimestampTz
 latest_time(const CdrJob *job)
 {
@@ -231,7 +339,8 @@ latest_time(const CdrJob *job)
 }
 
 CdrBatchOutcome
-cdr_batch_store(CdrEvent *events, int count, CdrBatchResult *result)
+cdr_batch_store(CdrEvent *events, int count, CdrPatience patience,
+				CdrBatchResult *result)
 {
 	CdrJob			job;
 	Manner			manner;
@@ -241,13 +350,13 @@ cdr_batch_store(CdrEvent *events, int count, CdrBatchResult *result)
 	memset(result, 0, sizeof(CdrBatchResult));
 	cdr_job_init(&job, events, count);
 	manner = first_manner(&job);
-	error = try_transaction(&job, manner, &outcome, result);
+	error = try_transaction(&job, manner, patience, &outcome, result);
 	while (error != NULL && !cdr_error_passes(error->sqlerrcode) &&
 		   manner != IN_HALVES)
 	{
 		FreeErrorData(error);
 		manner++;
-		error = try_transaction(&job, manner, &outcome, result);
+		error = try_transaction(&job, manner, patience, &outcome, result);
 	}
 	if (error != NULL)
 	{
@@ -261,8 +370,7 @@ cdr_batch_store(CdrEvent *events, int count, CdrBatchResult *result)
 		wary = WARY_BATCHES;
 	else if (wary > 0)
 		wary--;
-	if (result->dead_letters > 0)
-		result->reason = reason_of_letter(job.letters[job.nletters - 1]);
+	result->reason = reason_of_job(&job, result->dead_letters);
 	result->recorded = job.recorded.events;
 	result->without_call = job.recorded.without_call;
 	result->without_time = job.recorded.without_time;

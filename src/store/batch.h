@@ -23,7 +23,7 @@ typedef struct CdrBatchResult
 	TimestampTz committed_at;
 
 	/* why not, where the outcome is CDR_BATCH_RETRY or CDR_BATCH_UNFIT, or why
-	 * the last of the dead letters is one; in the memory context that was
+	 * the last of the dead letters is one, or an event is of no use to a call; in the memory context that was
 	 * current */
 	CdrReason reason;
 } CdrBatchResult;
@@ -37,14 +37,22 @@ typedef enum CdrBatchOutcome
 	CDR_BATCH_NO_EXTENSION /* it is not there (any more) */
 } CdrBatchOutcome;
 
+/* How long a batch may take: then its moment was wrong. */
+typedef enum CdrPatience
+{
+	CDR_PATIENT, /* a second for a lock, 15 seconds for all */
+	CDR_BRISK	 /* 100 ms for a lock, 3 seconds for all */
+} CdrPatience;
+
 /*
- * Writes a batch in a transaction of its own; for the worker, outside of any
+ * Writes a batch, or tries to write nothing, in a transaction of its own; for the worker, outside of any
  * transaction.  Events that were not understood, and those that the tables
- * refuse, become dead letters.  The array is reordered.  Throws nothing that
+ * refuse, become dead letters.  Throws nothing that
  * the batch or the tables are to blame for: FATAL, and out of memory before
  * the transaction begins.
  */
 extern CdrBatchOutcome
-cdr_batch_store(CdrEvent *events, int count, CdrBatchResult *result);
+cdr_batch_store(CdrEvent *events, int count, CdrPatience patience,
+				CdrBatchResult *result);
 
 #endif /* CDR_BATCH_H */

@@ -47,11 +47,13 @@ static ErrorData *
 try_events(CdrJob *job, CdrEvent **events, int count)
 {
 	MemoryContext context = CurrentMemoryContext;
+	MemoryContext scratch = AllocSetContextCreate(
+		context, "cdr_service events", ALLOCSET_DEFAULT_SIZES);
 	ResourceOwner owner = CurrentResourceOwner;
 	ErrorData *volatile error = NULL;
 
 	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
+	MemoryContextSwitchTo(scratch);
 	PG_TRY();
 	{
 		CdrRecorded recorded = job->recorded;
@@ -72,6 +74,8 @@ try_events(CdrJob *job, CdrEvent **events, int count)
 		CurrentResourceOwner = owner;
 	}
 	PG_END_TRY();
+	/* also what a failed try has left behind */
+	MemoryContextDelete(scratch);
 	return error;
 }
 
@@ -116,7 +120,7 @@ cdr_bisect(CdrJob *job, CdrEvent **events, int count)
 		cdr_bisect(job, events + count / 2, count - count / 2);
 		return;
 	}
-	if (!probe_tables(job))
+	if (count == 0 || !probe_tables(job))
 		ReThrowError(error);
 
 	events[0]->reason = keep_reason(job->context, error);

@@ -23,11 +23,9 @@ count_recorded(CdrEvent **events, int count, CdrRecorded *recorded)
 	recorded->events += count;
 	for (int i = 0; i < count; i++)
 	{
-		const CdrEvent *event = events[i];
-
-		if (event->kind != CDR_OTHER && event->call_id[0] == '\0')
+		if (cdr_event_lacks_call(events[i]))
 			recorded->without_call++;
-		if (event->time_source == CDR_TIME_OF_RECEIPT || event->time_unread)
+		if (cdr_event_lacks_time(events[i]))
 			recorded->without_time++;
 	}
 }

@@ -19,6 +19,20 @@ typedef struct CdrRecorded
 						 * cannot be read */
 } CdrRecorded;
 
+/* Does the event shape a call, but does not say which? */
+static inline bool
+cdr_event_lacks_call(const CdrEvent *event)
+{
+	return event->kind != CDR_OTHER && event->call_id[0] == '\0';
+}
+
+/* Has it no time of its own, or one that cannot be read? */
+static inline bool
+cdr_event_lacks_time(const CdrEvent *event)
+{
+	return event->time_source == CDR_TIME_OF_RECEIPT || event->time_unread;
+}
+
 /*
  * Records understood, sorted events through an open writer (writer.h); adds to
  * *recorded what was new.  With all_new, none of them is thought to be recorded,

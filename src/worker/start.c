@@ -170,6 +170,7 @@ init_worker(CdrWorker *worker)
 	snprintf(worker->name, sizeof(worker->name), "cdr_service worker %d on %s",
 			 worker->number, cdr_database);
 	cdr_unacked_init(&worker->unacked);
+	cdr_held_init(&worker->held);
 	worker->parse_context = AllocSetContextCreate(
 		TopMemoryContext, "cdr_service parse", ALLOCSET_DEFAULT_SIZES);
 	worker->broker = cdr_broker_create();

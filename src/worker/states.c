@@ -36,6 +36,9 @@ cdr_worker_disconnect(CdrWorker *worker)
 	cdr_broker_disconnect(worker->broker);
 	cdr_stats_set_disconnected();
 	cdr_unacked_drop(&worker->unacked);
+	cdr_halving_end(&worker->halving);
+	cdr_held_drop(&worker->held);
+	cdr_stats_set_waiting(0);
 }
 
 void

@@ -48,6 +48,7 @@ typedef struct CdrWorkerStats
 	int64		duplicates;
 	int64		dead_letters;
 	int64		batches;
+	int64		waiting;		  /* events that are held */
 	TimestampTz last_event_time;  /* 0: none yet */
 	TimestampTz last_commit_time; /* 0: none yet */
 
@@ -80,6 +81,7 @@ extern void cdr_stats_set_connected(const char *host, const char *queue);
 extern void cdr_stats_set_disconnected(void);
 extern void cdr_stats_set_error(const CdrReason *reason);
 extern void cdr_stats_set_warning(const char *message);
+extern void cdr_stats_set_waiting(int64 events);
 extern void cdr_stats_add_received(int64 messages);
 extern void
 cdr_stats_add_batch(int64 recorded, int64 duplicates, int64 dead_letters,

@@ -3,19 +3,36 @@
  * storing.c
  *	  A worker's batches: stored, then acknowledged.
  *
- * Memory.  Messages live where unacked.c has them.  What is parsed out of them
- * lives in the worker's parse_context, reset for each try.
+ * A batch that cannot be stored is kept and tried again.  If that lasts, or
+ * nothing but a message can be to blame, it is halved (halving.c), a part in
+ * each turn of the main loop: what is stored is acknowledged, one by one, and
+ * what alone cannot be stored waits (held.c), while the worker goes on with
+ * what comes.  It is tried again and again, alone.
+ *
+ * What waits counts against the prefetch.  So where too much does, or the broker
+ * has delivered a message so often that it may soon drop it, the event becomes a
+ * dead letter, with the reason for which it waited.
+ *
+ * Memory.  Messages live where unacked.c and held.c have them.  What is parsed
+ * out of them lives in the worker's parse_context, reset for each try, or where
+ * halving.c has it.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include <limits.h>
+
+#include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "base/cancel.h"
 #include "base/compat.h"
+#include "base/guc.h"
 #include "store/batch.h"
+#include "store/event_options.h"
+#include "store/passing.h"
 #include "store/tables.h"
 #include "worker/delay.h"
 #include "worker/states.h"
@@ -23,68 +40,38 @@
 
 /* Milliseconds. */
 #define FIRST_RETRY_DELAY 100
+#define HELD_DELAY		  250	/* between two tries of what waits */
+#define SUSPICION_DELAY	  10000 /* until a passing error is a message's */
+#define HALVING_DELAY	  30000 /* after one that was in vain */
 
-/* The batch cannot be stored now: keep it, with the connection alive. */
+/* What waits, at most: bytes, and deliveries of one message. */
+#define WAITING_BYTES_MAX	   (32 * 1024 * 1024)
+#define WAITING_DELIVERIES_MAX 10
+
+/* ------------------------------------------------------------------------
+ * What became of a try
+ * ------------------------------------------------------------------------
+ */
+
+/* Something is durable. */
 static void
-retry_later(CdrWorker *worker, const CdrBatchResult *result)
-{
-	long delay = cdr_backoff(FIRST_RETRY_DELAY, worker->failed_stores,
-							 CDR_LONGEST_RETRY_DELAY);
-
-	cdr_stats_set_error(&result->reason);
-	if (worker->failed_stores == 0)
-		ereport(LOG,
-				(errcode(result->reason.sqlerrcode),
-				 errmsg("could not store a batch: %s", result->reason.message),
-				 errdetail("It is kept and tried again until it is stored.")));
-	worker->failed_stores++;
-	worker->read_only =
-		result->reason.sqlerrcode == ERRCODE_READ_ONLY_SQL_TRANSACTION;
-	cdr_worker_wake_after(worker, delay);
-	cdr_worker_enter(worker, CDR_RETRYING);
-}
-
-/* A chunk is durable: acknowledge it. */
-static void
-acknowledge_batch(CdrWorker *worker, int count, const CdrBatchResult *result)
+count_stored(CdrWorker *worker, const CdrBatchResult *result)
 {
 	worker->failed_stores = 0;
 	worker->stats_pending = true;
 	cdr_stats_add_batch(result->recorded, result->duplicates,
 						result->dead_letters, result->last_event_time,
 						result->committed_at);
-	if (result->dead_letters > 0)
+	if (result->reason.sqlerrcode != 0)
 		cdr_stats_set_error(&result->reason);
-	if (cdr_unacked_acknowledge(&worker->unacked, worker->broker, count))
-		cdr_worker_enter(worker, CDR_CONSUMING);
-	else
-		cdr_worker_back_off(worker);
 }
 
-void
-cdr_worker_store(CdrWorker *worker)
+/* Neither stored, nor a matter of the moment: leaves the broker. */
+static void
+leave(CdrWorker *worker, CdrBatchOutcome outcome, const CdrReason *reason)
 {
-	MemoryContext	outer = MemoryContextSwitchTo(worker->parse_context);
-	CdrBatchResult	result;
-	CdrBatchOutcome outcome;
-	CdrEvent	   *events;
-	int				count;
-
-	cdr_worker_enter(worker, CDR_STORING);
-	events = cdr_unacked_parse(&worker->unacked, &count);
-	cdr_cancel_begin();
-	outcome = cdr_batch_store(events, count, &result);
-	cdr_cancel_end();
-	MemoryContextSwitchTo(outer);
-
 	switch (outcome)
 	{
-		case CDR_BATCH_STORED:
-			acknowledge_batch(worker, count, &result);
-			break;
-		case CDR_BATCH_RETRY:
-			retry_later(worker, &result);
-			break;
 		case CDR_BATCH_NOT_DURABLE:
 			cdr_stats_set_error(&(CdrReason){
 				.sqlerrcode = ERRCODE_QUERY_CANCELED,
@@ -95,7 +82,7 @@ cdr_worker_store(CdrWorker *worker)
 			break;
 		case CDR_BATCH_UNFIT:
 			cdr_worker_disconnect(worker);
-			cdr_worker_wait_for_tables(worker, &result.reason);
+			cdr_worker_wait_for_tables(worker, reason);
 			break;
 		case CDR_BATCH_NO_EXTENSION:
 			ereport(LOG, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -105,6 +92,395 @@ cdr_worker_store(CdrWorker *worker)
 			cdr_worker_disconnect(worker);
 			cdr_worker_enter(worker, CDR_WAITING_FOR_EXTENSION);
 			break;
+		case CDR_BATCH_STORED:
+		case CDR_BATCH_RETRY:
+			break;
 	}
+}
+
+/* One try of some events, parsed in the current memory context. */
+static CdrBatchOutcome
+try_events_now(CdrEvent *events, int count, CdrPatience patience,
+			   CdrBatchResult *result)
+{
+	CdrBatchOutcome outcome;
+
+	cdr_cancel_begin();
+	outcome = cdr_batch_store(events, count, patience, result);
+	cdr_cancel_end();
+	return outcome;
+}
+
+/* ------------------------------------------------------------------------
+ * What waits
+ * ------------------------------------------------------------------------
+ */
+
+/* What the status says of a message that waits. */
+static void
+tell_waiting(const CdrEvent *event, const CdrReason *reason)
+{
+	char *id = DatumGetCString(
+		DirectFunctionCall1(uuid_out, UUIDPGetDatum(&event->id)));
+	CdrReason told = *reason;
+
+	if (event->reason != NULL)
+		told.message =
+			psprintf("dead letter %s waits: %s", id, reason->message);
+	else
+		told.message = psprintf("event %s of call \"%s\" waits: %s", id,
+								event->call_id, reason->message);
+	cdr_stats_set_error(&told);
+}
+
+static bool
+too_much_waits(const CdrWorker *worker, const CdrMessage *message)
+{
+	return worker->held.count > cdr_prefetch / 2 ||
+		   worker->held.bytes > WAITING_BYTES_MAX ||
+		   message->delivery_count >= WAITING_DELIVERIES_MAX;
+}
+
+/* Tries a message that waits as a dead letter, with the reason to wait. */
+static CdrBatchOutcome
+try_as_letter(CdrEvent *event, CdrBatchResult *result)
+{
+	CdrReason reason = result->reason;
+
+	event->reason = &reason;
+	return try_events_now(event, 1, CDR_BRISK, result);
+}
+
+/* The message whose turn it is was tried. */
+static void
+end_turn(CdrWorker *worker, CdrBatchOutcome outcome,
+		 const CdrBatchResult *result)
+{
+	CdrHeld *held = &worker->held;
+	uint64	 tag = cdr_held_first(held)->tag;
+
+	if (outcome == CDR_BATCH_RETRY)
+	{
+		cdr_held_rotate(held);
+		held->eager = Max(held->eager - 1, 0);
+		held->due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+												held->eager ? 0 : HELD_DELAY);
+		return;
+	}
+	count_stored(worker, result);
+	cdr_held_remove_first(held);
+	cdr_stats_set_waiting(held->count);
+	/* what it waited for may have kept the others, too */
+	held->eager = held->count;
+	held->due = 0;
+	if (held->count == 0)
+		ereport(LOG, (errcode(ERRCODE_SUCCESSFUL_COMPLETION),
+					  errmsg("no event waits any more")));
+	if (!cdr_broker_ack_one(worker->broker, held->generation, tag))
+		cdr_worker_back_off(worker);
+}
+
+long
+cdr_worker_held_due(const CdrWorker *worker)
+{
+	return worker->held.count == 0 ? LONG_MAX
+								   : cdr_milliseconds_until(worker->held.due);
+}
+
+bool
+cdr_worker_store_held(CdrWorker *worker)
+{
+	CdrEventOptions	  options = cdr_event_options();
+	MemoryContext	  outer;
+	CdrBatchResult	  result;
+	CdrBatchOutcome	  outcome;
+	CdrEvent		  event;
+	const CdrMessage *message;
+
+	if (cdr_worker_held_due(worker) > 0)
+		return false;
+	outer = MemoryContextSwitchTo(worker->parse_context);
+	message = &cdr_held_first(&worker->held)->message;
+	(void) cdr_event_parse(message, &options, &event);
+	outcome = try_events_now(&event, 1, CDR_BRISK, &result);
+	if (outcome == CDR_BATCH_RETRY)
+	{
+		tell_waiting(&event, &result.reason);
+		if (event.reason == NULL && too_much_waits(worker, message))
+			outcome = try_as_letter(&event, &result);
+	}
+	MemoryContextSwitchTo(outer);
+	if (outcome == CDR_BATCH_STORED || outcome == CDR_BATCH_RETRY)
+		end_turn(worker, outcome, &result);
+	else
+		leave(worker, outcome, &result.reason);
+	MemoryContextReset(worker->parse_context);
+	return true;
+}
+
+/* ------------------------------------------------------------------------
+ * Halving
+ * ------------------------------------------------------------------------
+ */
+
+/* Errors that are about the server as a whole, whoever meets them. */
+static bool
+is_of_server(int sqlerrcode)
+{
+	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
+	{
+		case ERRCODE_CONNECTION_EXCEPTION:
+		case ERRCODE_INSUFFICIENT_RESOURCES:
+		case ERRCODE_SYSTEM_ERROR:
+		case ERRCODE_CONFIG_FILE_ERROR:
+			return true;
+		default:
+			return sqlerrcode == ERRCODE_READ_ONLY_SQL_TRANSACTION ||
+				   sqlerrcode == ERRCODE_ADMIN_SHUTDOWN ||
+				   sqlerrcode == ERRCODE_CRASH_SHUTDOWN ||
+				   sqlerrcode == ERRCODE_CANNOT_CONNECT_NOW;
+	}
+}
+
+/* Errors that say of themselves that somebody else is in the way. */
+static bool
+is_contention(int sqlerrcode)
+{
+	return ERRCODE_TO_CATEGORY(sqlerrcode) ==
+			   ERRCODE_TO_CATEGORY(ERRCODE_TRANSACTION_ROLLBACK) ||
+		   sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+		   sqlerrcode == ERRCODE_QUERY_CANCELED;
+}
+
+/* Is it time to look for the message that a batch fails for? */
+static bool
+is_halving_due(const CdrWorker *worker, int sqlerrcode)
+{
+	if (cdr_milliseconds_until(worker->halving_at) > 0)
+		return false;
+	/* all ways to store data that is bad were tried */
+	if (!cdr_error_passes(sqlerrcode))
+		return true;
+	if (is_contention(sqlerrcode))
+		return worker->failed_stores > 1 || worker->held.count > 0;
+	return GetCurrentTimestamp() >=
+		   TimestampTzPlusMilliseconds(worker->failing_since, SUSPICION_DELAY);
+}
+
+static void
+begin_halving(CdrWorker *worker)
+{
+	CdrUnacked *unacked = &worker->unacked;
+	int			first = unacked->acknowledged;
+
+	cdr_halving_begin(&worker->halving, unacked->messages + first,
+					  unacked->tags + first, unacked->count - first,
+					  cdr_batch_size);
+	cdr_worker_wake_after(worker, 0);
+}
+
+/* Those of the batch that wait are kept; all others are acknowledged. */
+static void
+hold_waiting(CdrWorker *worker)
+{
+	CdrHalving *halving = &worker->halving;
+	CdrHeld	   *held = &worker->held;
+	bool		is_first = held->count == 0;
+
+	for (int i = 0; i < halving->count; i++)
+	{
+		if (halving->waits[i])
+			cdr_held_add(held, &halving->messages[i], halving->tags[i],
+						 worker->unacked.generation);
+	}
+	held->due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), HELD_DELAY);
+	cdr_stats_set_waiting(held->count);
+	if (is_first && held->count > 0)
+		ereport(LOG,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg_plural("%d event waits because it cannot be stored",
+							   "%d events wait because they cannot be stored",
+							   held->count, held->count),
+				 errdetail("All others go on. cdr_status() says which, and "
+						   "why.")));
+}
+
+/* Nothing is left to be tried. */
+static void
+end_halving(CdrWorker *worker)
+{
+	int count = worker->halving.count;
+
+	hold_waiting(worker);
+	cdr_halving_end(&worker->halving);
+	cdr_unacked_pass(&worker->unacked, count);
+	worker->failed_stores = 0;
+	cdr_worker_enter(worker, CDR_CONSUMING);
+}
+
+/*
+ * Nothing of the batch could be stored.  If nothing at all can, it is the
+ * moment, and the batch is kept as a whole; if nothing but these, they wait.
+ */
+static void
+end_halving_in_vain(CdrWorker *worker, const CdrReason *reason)
+{
+	CdrBatchResult ignored;
+
+	if (!is_of_server(reason->sqlerrcode) &&
+		try_events_now(NULL, 0, CDR_BRISK, &ignored) == CDR_BATCH_STORED)
+	{
+		cdr_halving_give_up(&worker->halving);
+		end_halving(worker);
+		return;
+	}
+	cdr_halving_end(&worker->halving);
+	worker->halving_at =
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), HALVING_DELAY);
+	cdr_worker_wake_after(worker, CDR_LONGEST_RETRY_DELAY);
+}
+
+/* A part of the batch is durable. */
+static bool
+acknowledge_part(CdrWorker *worker, const CdrPart *part)
+{
+	const CdrHalving *halving = &worker->halving;
+
+	for (int i = part->first; i < part->first + part->count; i++)
+	{
+		int place = cdr_halving_message(halving, &halving->events[i]);
+
+		if (!cdr_broker_ack_one(worker->broker, worker->unacked.generation,
+								halving->tags[place]))
+			return false;
+	}
+	return true;
+}
+
+/* Tries the next part of a batch that is halved. */
+static void
+store_part(CdrWorker *worker)
+{
+	CdrHalving	   *halving = &worker->halving;
+	CdrPart			part = *cdr_halving_part(halving);
+	CdrEvent	   *first = &halving->events[part.first];
+	MemoryContext	outer = MemoryContextSwitchTo(worker->parse_context);
+	CdrBatchResult	result;
+	CdrBatchOutcome outcome;
+
+	outcome = try_events_now(first, part.count, CDR_BRISK, &result);
+	MemoryContextSwitchTo(outer);
+	if (outcome == CDR_BATCH_STORED)
+	{
+		count_stored(worker, &result);
+		cdr_halving_stored(halving);
+		if (!acknowledge_part(worker, &part))
+		{
+			cdr_worker_back_off(worker);
+			return;
+		}
+	}
+	else if (outcome == CDR_BATCH_RETRY)
+	{
+		cdr_halving_failed(halving);
+		if (part.count == 1)
+			tell_waiting(first, &result.reason);
+	}
+	else
+	{
+		leave(worker, outcome, &result.reason);
+		return;
+	}
+
+	if (cdr_halving_is_in_vain(halving))
+		end_halving_in_vain(worker, &result.reason);
+	else
+	{
+		if (cdr_milliseconds_until(halving->deadline) == 0 &&
+			worker->held.count + halving->count < cdr_prefetch / 2)
+			cdr_halving_give_up(halving);
+		if (cdr_halving_part(halving) == NULL)
+			end_halving(worker);
+	}
+}
+
+/* ------------------------------------------------------------------------
+ * Batches
+ * ------------------------------------------------------------------------
+ */
+
+/* The batch cannot be stored now: keep it, with the connection alive. */
+static void
+retry_later(CdrWorker *worker, const CdrReason *reason)
+{
+	long delay = cdr_backoff(FIRST_RETRY_DELAY, worker->failed_stores,
+							 CDR_LONGEST_RETRY_DELAY);
+
+	cdr_stats_set_error(reason);
+	if (worker->failed_stores == 0)
+	{
+		worker->failing_since = GetCurrentTimestamp();
+		if (worker->held.count == 0)
+			ereport(LOG,
+					(errcode(reason->sqlerrcode),
+					 errmsg("could not store a batch: %s", reason->message),
+					 errdetail("It is kept and tried again until it is "
+							   "stored.")));
+	}
+	worker->failed_stores++;
+	worker->read_only =
+		reason->sqlerrcode == ERRCODE_READ_ONLY_SQL_TRANSACTION;
+	cdr_worker_wake_after(worker, delay);
+	cdr_worker_enter(worker, CDR_RETRYING);
+	if (is_halving_due(worker, reason->sqlerrcode))
+		begin_halving(worker);
+}
+
+/* A chunk is durable: acknowledge it. */
+static void
+acknowledge_batch(CdrWorker *worker, int count, const CdrBatchResult *result)
+{
+	bool one_by_one = worker->held.count > 0;
+
+	count_stored(worker, result);
+	if (cdr_unacked_acknowledge(&worker->unacked, worker->broker, count,
+								one_by_one))
+		cdr_worker_enter(worker, CDR_CONSUMING);
+	else
+		cdr_worker_back_off(worker);
+}
+
+/* Stores the next messages that are not stored yet. */
+static void
+store_batch(CdrWorker *worker)
+{
+	MemoryContext  outer = MemoryContextSwitchTo(worker->parse_context);
+	CdrPatience	   patience = worker->held.count > 0 ? CDR_BRISK : CDR_PATIENT;
+	CdrBatchResult result;
+	CdrBatchOutcome outcome;
+	CdrEvent	   *events;
+	int				count;
+
+	if (worker->failed_stores == 0)
+		cdr_worker_enter(worker, CDR_STORING);
+	events = cdr_unacked_parse(&worker->unacked, &count);
+	outcome = try_events_now(events, count, patience, &result);
+	MemoryContextSwitchTo(outer);
+
+	if (outcome == CDR_BATCH_STORED)
+		acknowledge_batch(worker, count, &result);
+	else if (outcome == CDR_BATCH_RETRY)
+		retry_later(worker, &result.reason);
+	else
+		leave(worker, outcome, &result.reason);
+}
+
+void
+cdr_worker_store(CdrWorker *worker)
+{
+	if (cdr_halving_goes_on(&worker->halving))
+		store_part(worker);
+	else
+		store_batch(worker);
 	MemoryContextReset(worker->parse_context);
 }

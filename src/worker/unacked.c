@@ -105,16 +105,29 @@ cdr_unacked_parse(const CdrUnacked *unacked, int *count)
 }
 
 bool
-cdr_unacked_acknowledge(CdrUnacked *unacked, CdrBroker *broker, int count)
+cdr_unacked_acknowledge(CdrUnacked *unacked, CdrBroker *broker, int count,
+						bool one_by_one)
 {
-	uint64 tag = unacked->tags[unacked->acknowledged + count - 1];
+	const uint64 *tags = unacked->tags + unacked->acknowledged;
 
 	CDR_FAULT("before-ack");
-	if (!cdr_broker_ack(broker, unacked->generation, tag))
+	for (int i = 0; one_by_one && i < count; i++)
+	{
+		if (!cdr_broker_ack_one(broker, unacked->generation, tags[i]))
+			return false;
+	}
+	if (!one_by_one &&
+		!cdr_broker_ack(broker, unacked->generation, tags[count - 1]))
 		return false;
 	CDR_FAULT("after-ack");
+	cdr_unacked_pass(unacked, count);
+	return true;
+}
+
+void
+cdr_unacked_pass(CdrUnacked *unacked, int count)
+{
 	unacked->acknowledged += count;
 	if (unacked->acknowledged == unacked->count)
 		cdr_unacked_drop(unacked);
-	return true;
 }

@@ -23,7 +23,7 @@ typedef struct CdrUnacked
 	uint64		 *tags;
 	int			  capacity;
 	int			  count;
-	int			  acknowledged; /* the first so many */
+	int			  acknowledged; /* the first so many, or passed on */
 	uint32		  generation;	/* of the session that they came from */
 	size_t		  bytes;
 	TimestampTz	  first_at; /* when the first of them came */
@@ -49,10 +49,14 @@ extern CdrReceive cdr_unacked_receive(CdrUnacked *unacked, CdrBroker *broker,
 extern CdrEvent *cdr_unacked_parse(const CdrUnacked *unacked, int *count);
 
 /*
- * Acknowledges the next count messages, which are durable.  False if that
- * could not be sent: then they come again.
+ * Acknowledges the next count messages, which are durable; one by one, where
+ * others that came before them are not.  False if that could not be sent: then
+ * they come again.
  */
-extern bool
-cdr_unacked_acknowledge(CdrUnacked *unacked, CdrBroker *broker, int count);
+extern bool cdr_unacked_acknowledge(CdrUnacked *unacked, CdrBroker *broker,
+									int count, bool one_by_one);
+
+/* The next count messages are somebody else's to acknowledge. */
+extern void cdr_unacked_pass(CdrUnacked *unacked, int count);
 
 #endif /* CDR_UNACKED_H */

@@ -224,8 +224,9 @@ wait_for_messages(CdrWorker *worker)
 	{
 		report_stats(worker);
 		cdr_broker_wait(worker->broker,
-						Min(cdr_heartbeat * 500L,
-							cdr_milliseconds_until(worker->maintain_at)));
+						Min(Min(cdr_heartbeat * 500L,
+								cdr_milliseconds_until(worker->maintain_at)),
+							cdr_worker_held_due(worker)));
 	}
 	else
 		cdr_broker_linger(
@@ -245,6 +246,8 @@ consume_messages(CdrWorker *worker)
 	received = receive_messages(worker, limit, BATCH_BYTES_MAX);
 	if (received == CDR_BROKER_LOST)
 		cdr_worker_back_off(worker);
+	else if (cdr_worker_store_held(worker))
+		(void) pgstat_report_stat(false);
 	else if (is_batch_due(worker, received))
 	{
 		cdr_worker_store(worker);
@@ -283,7 +286,8 @@ retry_batch(CdrWorker *worker)
 {
 	if (receive_messages(worker, INT_MAX, HELD_BYTES_MAX) == CDR_BROKER_LOST)
 		cdr_worker_back_off(worker);
-	else if (worker->unacked.bytes >= HELD_BYTES_MAX)
+	else if (worker->unacked.bytes >= HELD_BYTES_MAX &&
+			 !cdr_halving_goes_on(&worker->halving))
 	{
 		/* give it back to the broker, which has more room */
 		cdr_worker_disconnect(worker);

@@ -10,6 +10,8 @@
 #define CDR_WORKER_H
 
 #include "broker/broker.h"
+#include "worker/halving.h"
+#include "worker/held.h"
 #include "worker/stats.h"
 #include "worker/unacked.h"
 
@@ -20,10 +22,14 @@ typedef struct CdrWorker
 	CdrBroker	  *broker;
 	char		   name[128]; /* of the connection, on the broker */
 	CdrUnacked	   unacked;
+	CdrHalving	   halving; /* of what is not acknowledged */
+	CdrHeld		   held;
 	MemoryContext  parse_context;
 
 	int			failed_connects; /* in a row */
 	int			failed_stores;	 /* in a row */
+	TimestampTz failing_since;	 /* the first of these */
+	TimestampTz halving_at;		 /* not before */
 	bool		read_only;		 /* was the reason of the last one */
 	TimestampTz wake_at;		 /* of backing off and retrying */
 	TimestampTz maintain_at;	 /* when to look after partitions again */

@@ -1,0 +1,146 @@
+/*-------------------------------------------------------------------------
+ *
+ * halving.c
+ *	  Which messages of a batch cannot be stored, found by halving it.
+ *
+ * An error that passes by itself may be the moment's, or that of one message
+ * alone: of a locked call, or of a trigger that refuses it in whatever words.
+ * Only a try without it can tell.
+ *
+ * Memory.  All of it lives in a context that the end deletes.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "store/event_options.h"
+#include "worker/halving.h"
+
+/* So many parts without one that is stored: halves, quarters, to sixteenths. */
+#define FAILURES_MAX 30
+
+/* Milliseconds after which what is left waits as it is. */
+#define HALVING_TIME 20000
+
+static int
+compare_calls(const void *a, const void *b)
+{
+	const CdrEvent *x = a;
+	const CdrEvent *y = b;
+	int				result = strcmp(x->call_id, y->call_id);
+
+	return result != 0 ? result : memcmp(x->id.data, y->id.data, UUID_LEN);
+}
+
+static void
+add_part(CdrHalving *halving, int first, int count)
+{
+	if (count > 0)
+		halving->parts[halving->nparts++] = (CdrPart){first, count};
+}
+
+void
+cdr_halving_begin(CdrHalving *halving, const CdrMessage *messages,
+				  const uint64 *tags, int count, int max_part)
+{
+	CdrEventOptions options = cdr_event_options();
+	MemoryContext	context = AllocSetContextCreate(
+		  CurrentMemoryContext, "cdr_service halving", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext outer = MemoryContextSwitchTo(context);
+
+	memset(halving, 0, sizeof(CdrHalving));
+	halving->count = count;
+	halving->messages = palloc(count * sizeof(CdrMessage));
+	memcpy(halving->messages, messages, count * sizeof(CdrMessage));
+	halving->tags = palloc(count * sizeof(uint64));
+	memcpy(halving->tags, tags, count * sizeof(uint64));
+	halving->events =
+		MemoryContextAllocHuge(context, count * sizeof(CdrEvent));
+	for (int i = 0; i < count; i++)
+		(void) cdr_event_parse(&halving->messages[i], &options,
+							   &halving->events[i]);
+	qsort(halving->events, count, sizeof(CdrEvent), compare_calls);
+
+	/* a part for each node of the tree that it is cut into */
+	halving->parts = palloc((2 * (Size) count + 1) * sizeof(CdrPart));
+	halving->waits = palloc0(count * sizeof(bool));
+	max_part = Max(Min(max_part, (count + 1) / 2), 1);
+	for (int first = 0; first < count; first += max_part)
+		add_part(halving, first, Min(max_part, count - first));
+	halving->deadline =
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), HALVING_TIME);
+	/* last: it says that all of this is complete */
+	halving->context = context;
+	MemoryContextSwitchTo(outer);
+}
+
+void
+cdr_halving_end(CdrHalving *halving)
+{
+	if (halving->context != NULL)
+		MemoryContextDelete(halving->context);
+	memset(halving, 0, sizeof(CdrHalving));
+}
+
+const CdrPart *
+cdr_halving_part(const CdrHalving *halving)
+{
+	return halving->next_part < halving->nparts
+			   ? &halving->parts[halving->next_part]
+			   : NULL;
+}
+
+int
+cdr_halving_message(const CdrHalving *halving, const CdrEvent *event)
+{
+	return (int) (event->message - halving->messages);
+}
+
+void
+cdr_halving_stored(CdrHalving *halving)
+{
+	halving->next_part++;
+	halving->any_stored = true;
+}
+
+static void
+have_part_wait(CdrHalving *halving, CdrPart part)
+{
+	for (int i = part.first; i < part.first + part.count; i++)
+		halving->waits[cdr_halving_message(halving, &halving->events[i])] =
+			true;
+	halving->nwaiting += part.count;
+}
+
+void
+cdr_halving_failed(CdrHalving *halving)
+{
+	CdrPart part = halving->parts[halving->next_part++];
+	int		half = part.count / 2;
+
+	halving->failures++;
+	if (part.count == 1)
+		have_part_wait(halving, part);
+	else
+	{
+		add_part(halving, part.first, half);
+		add_part(halving, part.first + half, part.count - half);
+	}
+}
+
+void
+cdr_halving_give_up(CdrHalving *halving)
+{
+	while (halving->next_part < halving->nparts)
+		have_part_wait(halving, halving->parts[halving->next_part++]);
+}
+
+bool
+cdr_halving_is_in_vain(const CdrHalving *halving)
+{
+	return !halving->any_stored && (halving->failures >= FAILURES_MAX ||
+									halving->next_part == halving->nparts);
+}

@@ -1,0 +1,74 @@
+/*-------------------------------------------------------------------------
+ *
+ * halving.h
+ *	  Which messages of a batch cannot be stored, found by halving it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CDR_HALVING_H
+#define CDR_HALVING_H
+
+#include "event/event.h"
+
+/* Events that are stored together: some that stand beside each other. */
+typedef struct CdrPart
+{
+	int first;
+	int count;
+} CdrPart;
+
+/*
+ * The largest parts are tried first: so what is sound is stored soon, and it
+ * shows soon whether anything is.
+ */
+typedef struct CdrHalving
+{
+	MemoryContext context;	/* NULL: there is none going on */
+	CdrMessage	 *messages; /* of the batch, as they came */
+	uint64		 *tags;
+	int			  count;
+	CdrEvent	 *events; /* of these, those of a call beside each other */
+	CdrPart		 *parts;  /* those still to be tried, in this order */
+	int			  next_part;
+	int			  nparts;
+	bool		 *waits; /* of each message: it alone cannot be stored */
+	int			  nwaiting;
+	int			  failures; /* of parts, before any was stored */
+	bool		  any_stored;
+	TimestampTz	  deadline; /* then the rest is not halved any more */
+} CdrHalving;
+
+/*
+ * Begins with messages that could not be stored together, count of them, in
+ * parts of at most max_part.  The arrays are copied; what messages point to
+ * must stay where it is until the end.
+ */
+extern void cdr_halving_begin(CdrHalving *halving, const CdrMessage *messages,
+							  const uint64 *tags, int count, int max_part);
+
+extern void cdr_halving_end(CdrHalving *halving);
+
+static inline bool
+cdr_halving_goes_on(const CdrHalving *halving)
+{
+	return halving->context != NULL;
+}
+
+/* The part to be tried now; NULL: none is left. */
+extern const CdrPart *cdr_halving_part(const CdrHalving *halving);
+
+/* The place of an event's message among the messages. */
+extern int
+cdr_halving_message(const CdrHalving *halving, const CdrEvent *event);
+
+/* The part was stored; or it was not, and is halved, or waits. */
+extern void cdr_halving_stored(CdrHalving *halving);
+extern void cdr_halving_failed(CdrHalving *halving);
+
+/* All that was not stored yet waits. */
+extern void cdr_halving_give_up(CdrHalving *halving);
+
+/* Has enough failed to say that it is the moment, and not a message? */
+extern bool cdr_halving_is_in_vain(const CdrHalving *halving);
+
+#endif /* CDR_HALVING_H */

@@ -1,0 +1,117 @@
+/*-------------------------------------------------------------------------
+ *
+ * held.c
+ *	  Messages that wait, because they alone cannot be stored.
+ *
+ * Memory.  Each is copied, into a context of its own: so those that were
+ * received with it do not stay for its sake.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "worker/held.h"
+
+void
+cdr_held_init(CdrHeld *held)
+{
+	memset(held, 0, sizeof(CdrHeld));
+	held->context = AllocSetContextCreate(
+		CurrentMemoryContext, "cdr_service held", ALLOCSET_SMALL_SIZES);
+	dlist_init(&held->messages);
+}
+
+void
+cdr_held_drop(CdrHeld *held)
+{
+	MemoryContextDeleteChildren(held->context);
+	dlist_init(&held->messages);
+	held->count = 0;
+	held->bytes = 0;
+	held->eager = 0;
+}
+
+static void *
+copy_bytes(const void *bytes, size_t length)
+{
+	void *copy;
+
+	if (bytes == NULL)
+		return NULL;
+	copy = palloc(length + 1);
+	memcpy(copy, bytes, length);
+	((char *) copy)[length] = '\0';
+	return copy;
+}
+
+static char *
+copy_text(const char *text)
+{
+	return text == NULL ? NULL : pstrdup(text);
+}
+
+/* A copy of a message of the broker, in the current memory context. */
+static CdrMessage
+copy_message(const CdrMessage *message)
+{
+	CdrMessage copy = *message;
+
+	copy.body = copy_bytes(message->body, message->body_length);
+	copy.id = copy_bytes(message->id, sizeof(pg_uuid_t));
+	copy.routing_key = copy_text(message->routing_key);
+	copy.message_id =
+		copy_bytes(message->message_id, message->message_id_length);
+	copy.properties =
+		copy_bytes(message->properties, message->properties_length);
+	copy.headers = copy_text(message->headers);
+	copy.other_properties = copy_text(message->other_properties);
+	copy.content_type = copy_text(message->content_type);
+	copy.content_encoding = copy_text(message->content_encoding);
+	copy.type = copy_text(message->type);
+	copy.exchange = copy_text(message->exchange);
+	return copy;
+}
+
+void
+cdr_held_add(CdrHeld *held, const CdrMessage *message, uint64 tag,
+			 uint32 generation)
+{
+	MemoryContext context = AllocSetContextCreate(
+		held->context, "cdr_service held message", ALLOCSET_SMALL_SIZES);
+	MemoryContext	outer = MemoryContextSwitchTo(context);
+	CdrHeldMessage *added = palloc(sizeof(CdrHeldMessage));
+
+	added->context = context;
+	added->message = copy_message(message);
+	added->tag = tag;
+	dlist_push_tail(&held->messages, &added->node);
+	held->count++;
+	held->bytes += cdr_message_size(message);
+	held->generation = generation;
+	MemoryContextSwitchTo(outer);
+}
+
+CdrHeldMessage *
+cdr_held_first(CdrHeld *held)
+{
+	return dlist_head_element(CdrHeldMessage, node, &held->messages);
+}
+
+void
+cdr_held_rotate(CdrHeld *held)
+{
+	dlist_push_tail(&held->messages, dlist_pop_head_node(&held->messages));
+}
+
+void
+cdr_held_remove_first(CdrHeld *held)
+{
+	CdrHeldMessage *first = cdr_held_first(held);
+
+	dlist_delete(&first->node);
+	held->count--;
+	held->bytes -= cdr_message_size(&first->message);
+	MemoryContextDelete(first->context);
+}

@@ -1,0 +1,55 @@
+/*-------------------------------------------------------------------------
+ *
+ * held.h
+ *	  Messages that wait, because they alone cannot be stored.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CDR_HELD_H
+#define CDR_HELD_H
+
+#include "lib/ilist.h"
+
+#include "base/message.h"
+
+/* One of them, with all that it points to, in a context of its own. */
+typedef struct CdrHeldMessage
+{
+	dlist_node	  node;
+	MemoryContext context;
+	CdrMessage	  message;
+	uint64		  tag; /* of its delivery */
+} CdrHeldMessage;
+
+/* They are not acknowledged; the one whose turn comes next stands first. */
+typedef struct CdrHeld
+{
+	MemoryContext context;
+	dlist_head	  messages;
+	int			  count;
+	size_t		  bytes;
+	uint32		  generation; /* of the session that they came from */
+	TimestampTz	  due;		  /* when the next is tried again */
+	int			  eager;	  /* so many are tried before there is a wait */
+} CdrHeld;
+
+/* None, in a context of its own below the current one. */
+extern void cdr_held_init(CdrHeld *held);
+
+/* Forgets them; the broker delivers them again. */
+extern void cdr_held_drop(CdrHeld *held);
+
+/* Copies a message, to be tried again in its turn. */
+extern void cdr_held_add(CdrHeld *held, const CdrMessage *message, uint64 tag,
+						 uint32 generation);
+
+/* The one whose turn it is; there is one. */
+extern CdrHeldMessage *cdr_held_first(CdrHeld *held);
+
+/* It is the last again. */
+extern void cdr_held_rotate(CdrHeld *held);
+
+/* It is stored, and forgotten. */
+extern void cdr_held_remove_first(CdrHeld *held);
+
+#endif /* CDR_HELD_H */
