@@ -126,9 +126,6 @@ static int wary = 0;
 static Manner
 first_manner(const CdrJob *job)
 {
-	/* nothing, to see whether the tables would take anything */
-	if (job->nevents == 0 && job->nletters == 0)
-		return IN_HALVES;
 	if (wary > 0)
 		return AS_A_WHOLE;
 	for (int i = 0; i < job->nevents; i++)

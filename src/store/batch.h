@@ -45,7 +45,7 @@ typedef enum CdrPatience
 } CdrPatience;
 
 /*
- * Writes a batch, or tries to write nothing, in a transaction of its own; for the worker, outside of any
+ * Writes a batch in a transaction of its own; for the worker, outside of any
  * transaction.  Events that were not understood, and those that the tables
  * refuse, become dead letters.  Throws nothing that
  * the batch or the tables are to blame for: FATAL, and out of memory before

@@ -43,6 +43,8 @@
 #define HELD_DELAY		  250	/* between two tries of what waits */
 #define SUSPICION_DELAY	  10000 /* until a passing error is a message's */
 #define HALVING_DELAY	  30000 /* after one that was in vain */
+#define FEW_HALVING_DELAY 2000	/* the same, of few messages */
+#define FEW_MESSAGES	  16
 
 /* What waits, at most: bytes, and deliveries of one message. */
 #define WAITING_BYTES_MAX	   (32 * 1024 * 1024)
@@ -223,25 +225,6 @@ cdr_worker_store_held(CdrWorker *worker)
  * ------------------------------------------------------------------------
  */
 
-/* Errors that are about the server as a whole, whoever meets them. */
-static bool
-is_of_server(int sqlerrcode)
-{
-	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
-	{
-		case ERRCODE_CONNECTION_EXCEPTION:
-		case ERRCODE_INSUFFICIENT_RESOURCES:
-		case ERRCODE_SYSTEM_ERROR:
-		case ERRCODE_CONFIG_FILE_ERROR:
-			return true;
-		default:
-			return sqlerrcode == ERRCODE_READ_ONLY_SQL_TRANSACTION ||
-				   sqlerrcode == ERRCODE_ADMIN_SHUTDOWN ||
-				   sqlerrcode == ERRCODE_CRASH_SHUTDOWN ||
-				   sqlerrcode == ERRCODE_CANNOT_CONNECT_NOW;
-	}
-}
-
 /* Errors that say of themselves that somebody else is in the way. */
 static bool
 is_contention(int sqlerrcode)
@@ -256,7 +239,8 @@ is_contention(int sqlerrcode)
 static bool
 is_halving_due(const CdrWorker *worker, int sqlerrcode)
 {
-	if (cdr_milliseconds_until(worker->halving_at) > 0)
+	if (cdr_milliseconds_until(worker->halving_at) > 0 ||
+		worker->unacked.count - worker->unacked.acknowledged < 2)
 		return false;
 	/* all ways to store data that is bad were tried */
 	if (!cdr_error_passes(sqlerrcode))
@@ -319,25 +303,19 @@ end_halving(CdrWorker *worker)
 }
 
 /*
- * Nothing of the batch could be stored.  If nothing at all can, it is the
- * moment, and the batch is kept as a whole; if nothing but these, they wait.
+ * Nothing of the batch could be stored, so that nothing tells one message from
+ * the moment: it is kept as a whole.
  */
 static void
-end_halving_in_vain(CdrWorker *worker, const CdrReason *reason)
+end_halving_in_vain(CdrWorker *worker)
 {
-	CdrBatchResult ignored;
+	bool few = worker->halving.count < FEW_MESSAGES;
 
-	if (!is_of_server(reason->sqlerrcode) &&
-		try_events_now(NULL, 0, CDR_BRISK, &ignored) == CDR_BATCH_STORED)
-	{
-		cdr_halving_give_up(&worker->halving);
-		end_halving(worker);
-		return;
-	}
 	cdr_halving_end(&worker->halving);
-	worker->halving_at =
-		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), HALVING_DELAY);
-	cdr_worker_wake_after(worker, CDR_LONGEST_RETRY_DELAY);
+	worker->halving_at = TimestampTzPlusMilliseconds(
+		GetCurrentTimestamp(), few ? FEW_HALVING_DELAY : HALVING_DELAY);
+	cdr_worker_wake_after(worker,
+						  few ? FEW_HALVING_DELAY : CDR_LONGEST_RETRY_DELAY);
 }
 
 /* A part of the batch is durable. */
@@ -393,7 +371,7 @@ store_part(CdrWorker *worker)
 	}
 
 	if (cdr_halving_is_in_vain(halving))
-		end_halving_in_vain(worker, &result.reason);
+		end_halving_in_vain(worker);
 	else
 	{
 		if (cdr_milliseconds_until(halving->deadline) == 0 &&
