@@ -30,7 +30,6 @@ cdr_held_drop(CdrHeld *held)
 	dlist_init(&held->messages);
 	held->count = 0;
 	held->bytes = 0;
-	held->eager = 0;
 }
 
 static void *

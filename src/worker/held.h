@@ -30,7 +30,6 @@ typedef struct CdrHeld
 	size_t		  bytes;
 	uint32		  generation; /* of the session that they came from */
 	TimestampTz	  due;		  /* when the next is tried again */
-	int			  eager;	  /* so many are tried before there is a wait */
 } CdrHeld;
 
 /* None, in a context of its own below the current one. */

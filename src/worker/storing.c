@@ -40,7 +40,7 @@
 
 /* Milliseconds. */
 #define FIRST_RETRY_DELAY 100
-#define HELD_DELAY		  250	/* between two tries of what waits */
+#define HELD_DELAY		  500	/* between two tries of what waits */
 #define SUSPICION_DELAY	  10000 /* until a passing error is a message's */
 #define HALVING_DELAY	  30000 /* after one that was in vain */
 #define FEW_HALVING_DELAY 2000	/* the same, of few messages */
@@ -153,27 +153,24 @@ try_as_letter(CdrEvent *event, CdrBatchResult *result)
 	return try_events_now(event, 1, CDR_BRISK, result);
 }
 
-/* The message whose turn it is was tried. */
+/* The message whose turn it is could not be stored, again. */
 static void
-end_turn(CdrWorker *worker, CdrBatchOutcome outcome,
-		 const CdrBatchResult *result)
+end_turn_waiting(CdrHeld *held)
+{
+	cdr_held_rotate(held);
+	held->due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), HELD_DELAY);
+}
+
+/* It was: what it waited for may have kept the next one, too. */
+static void
+end_turn_stored(CdrWorker *worker, const CdrBatchResult *result)
 {
 	CdrHeld *held = &worker->held;
 	uint64	 tag = cdr_held_first(held)->tag;
 
-	if (outcome == CDR_BATCH_RETRY)
-	{
-		cdr_held_rotate(held);
-		held->eager = Max(held->eager - 1, 0);
-		held->due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-												held->eager ? 0 : HELD_DELAY);
-		return;
-	}
 	count_stored(worker, result);
 	cdr_held_remove_first(held);
 	cdr_stats_set_waiting(held->count);
-	/* what it waited for may have kept the others, too */
-	held->eager = held->count;
 	held->due = 0;
 	if (held->count == 0)
 		ereport(LOG, (errcode(ERRCODE_SUCCESSFUL_COMPLETION),
@@ -212,8 +209,10 @@ cdr_worker_store_held(CdrWorker *worker)
 			outcome = try_as_letter(&event, &result);
 	}
 	MemoryContextSwitchTo(outer);
-	if (outcome == CDR_BATCH_STORED || outcome == CDR_BATCH_RETRY)
-		end_turn(worker, outcome, &result);
+	if (outcome == CDR_BATCH_STORED)
+		end_turn_stored(worker, &result);
+	else if (outcome == CDR_BATCH_RETRY)
+		end_turn_waiting(&worker->held);
 	else
 		leave(worker, outcome, &result.reason);
 	MemoryContextReset(worker->parse_context);

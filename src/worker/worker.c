@@ -299,9 +299,10 @@ retry_batch(CdrWorker *worker)
 		end_if_outdated(worker);
 		cdr_worker_store(worker);
 	}
-	else
+	else if (!cdr_worker_store_held(worker))
 		cdr_broker_wait(worker->broker,
-						Min(cdr_milliseconds_until(worker->wake_at),
+						Min(Min(cdr_milliseconds_until(worker->wake_at),
+								cdr_worker_held_due(worker)),
 							cdr_heartbeat * 500L));
 }
 
