@@ -30,6 +30,7 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
+#include "store/command.h"
 #include "store/tables.h"
 
 const char *
@@ -209,16 +210,6 @@ static bool
 check_tables(const CdrTables *tables, const List *members,
 			 CdrReasonBuffer *why)
 {
-	if (strcmp(tables->version, "1.0") != 0)
-	{
-		(void) cdr_fail(why, ERRCODE_FEATURE_NOT_SUPPORTED,
-						"extension \"%s\" has version \"%s\", which its "
-						"library does not support",
-						CDR_EXTENSION_NAME, tables->version);
-		why->reason.hint = "After an update of the library, restart the server"
-						   " and run ALTER EXTENSION cdr_service UPDATE.";
-		return false;
-	}
 	for (CdrTable t = 0; t < CDR_NTABLES; t++)
 	{
 		if (!cdr_table_is_adopted(tables->extension, tables->table[t]))
@@ -246,6 +237,23 @@ check_tables(const CdrTables *tables, const List *members,
 	return true;
 }
 
+/*
+ * Tables that fit are served, whatever version their extension has.  If they do
+ * not, and it is another than that of the library, then that is probably why.
+ */
+static void
+blame_version(const CdrTables *tables, CdrReasonBuffer *why)
+{
+	if (strcmp(tables->version, CDR_VERSION) == 0)
+		return;
+	snprintf(why->hint, sizeof(why->hint),
+			 "The extension has version %s, and its library %s. After an "
+			 "update of the library, restart the server and run ALTER "
+			 "EXTENSION cdr_service UPDATE.",
+			 tables->version, CDR_VERSION);
+	why->reason.hint = why->hint;
+}
+
 static bool
 are_fit(const CdrTables *tables, CdrReasonBuffer *why)
 {
@@ -267,23 +275,86 @@ are_fit(const CdrTables *tables, CdrReasonBuffer *why)
 	is_fit = true;
 	fits = check_tables(tables, members, why);
 	if (!fits)
+	{
 		is_fit = false;
+		blame_version(tables, why);
+	}
 	list_free(members);
 	return fits;
 }
 
 static bool
+is_in_place(const CdrTables *tables, Oid relation)
+{
+	for (CdrTable t = 0; t < CDR_NTABLES; t++)
+	{
+		if (tables->table[t] == relation)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A table that the extension depends on, and that has been renamed or moved:
+ * one of the name, in another schema, if there is.  InvalidOid: none.
+ */
+static Oid
+find_stray(const CdrTables *tables, const char *name)
+{
+	Relation	rel = table_open(DependRelationId, AccessShareLock);
+	ScanKeyData key[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	Oid			found = InvalidOid;
+
+	ScanKeyInit(&key[0], Anum_pg_depend_classid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(ExtensionRelationId));
+	ScanKeyInit(&key[1], Anum_pg_depend_objid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(tables->extension));
+	scan = systable_beginscan(rel, DependDependerIndexId, true, NULL, 2, key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_depend entry = (Form_pg_depend) GETSTRUCT(tuple);
+		const char	  *its_name;
+
+		if (entry->refclassid != RelationRelationId ||
+			is_in_place(tables, entry->refobjid))
+			continue;
+		its_name = get_rel_name(entry->refobjid);
+		if (its_name == NULL)
+			continue;
+		found = entry->refobjid;
+		if (strcmp(its_name, name) == 0)
+			break;
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return found;
+}
+
+/* What is looked for and where; and where it may be instead. */
+static bool
 are_there(const CdrTables *tables, CdrReasonBuffer *why)
 {
 	for (CdrTable t = 0; t < CDR_NTABLES; t++)
 	{
+		Oid stray;
+
 		if (OidIsValid(tables->table[t]))
 			continue;
 		(void) cdr_fail(why, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 						"table %s.%s is missing", tables->quoted,
 						cdr_table_name(t));
-		why->reason.hint = "Give it back its name and schema, or have "
-						   "cdr_adopt_tables() make one.";
+		stray = find_stray(tables, cdr_table_name(t));
+		if (OidIsValid(stray))
+			snprintf(why->hint, sizeof(why->hint),
+					 "Table %s may be it: give it back its name and schema.",
+					 cdr_quoted_name(stray));
+		else
+			snprintf(why->hint, sizeof(why->hint), "%s",
+					 "Give it back its name and schema, or have "
+					 "cdr_adopt_tables() make one.");
+		why->reason.hint = why->hint;
 		return false;
 	}
 	return true;

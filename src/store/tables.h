@@ -62,8 +62,8 @@ extern bool cdr_tables_were_adopted(Oid extension);
 extern CdrTablesState
 cdr_tables_lock(CdrTables *tables, LOCKMODE mode, CdrReasonBuffer *why);
 
-/* The same for SQL functions: ERROR (55000, 42703 for a column that is missing,
- * 0A000 for another version) unless the tables are fit. */
+/* The same for SQL functions: ERROR (55000, 42703 for a column that is missing)
+ * unless the tables are fit. */
 extern void cdr_tables_require(CdrTables *tables, LOCKMODE mode);
 
 #endif /* CDR_TABLES_H */
