@@ -11,11 +11,9 @@
 #include <malloc.h>
 #endif
 
-#include "access/xact.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
-#include "replication/syncrep.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "tcop/tcopprot.h"
@@ -28,14 +26,12 @@
 #include "base/guc.h"
 #include "worker/crashes.h"
 #include "worker/delay.h"
+#include "worker/override.h"
 #include "worker/start.h"
 #include "worker/worker.h"
 
 /* Bytes of memory that a worker keeps for its next batch. */
 #define MEMORY_KEPT (32 * 1024 * 1024)
-
-/* A lock that is held longer than this is waited for with the batch kept. */
-#define LOCK_TIMEOUT "1s"
 
 /* Says in each message which worker it is about, and what it was doing. */
 static void
@@ -124,34 +120,6 @@ wait_for_turn(int worker)
 }
 
 /*
- * What our transactions need, whatever roles and databases are set to: as
- * autovacuum does for its own.
- */
-static void
-override_settings(void)
-{
-	static const char *const settings[][2] = {
-		{"search_path", "pg_catalog, pg_temp"},
-		{"default_transaction_isolation", "read committed"},
-		{"default_transaction_deferrable", "off"},
-		{"statement_timeout", "0"},
-		{"idle_in_transaction_session_timeout", "0"},
-		{"lock_timeout", LOCK_TIMEOUT},
-		{"DateStyle", "ISO, YMD"},
-		{"TimeZone", "UTC"},
-		{"row_security", "on"},
-	};
-
-	for (int i = 0; i < (int) lengthof(settings); i++)
-		SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET,
-						PGC_S_OVERRIDE);
-
-	/* an acknowledgement means that the commit is durable */
-	if (synchronous_commit < SYNCHRONOUS_COMMIT_REMOTE_FLUSH)
-		SetConfigOption("synchronous_commit", "on", PGC_SUSET, PGC_S_OVERRIDE);
-}
-
-/*
  * Has freed memory kept for the next batch, which needs as much again: else it
  * goes back to the kernel, which clears new pages, one fault after the other.
  */
@@ -223,7 +191,7 @@ cdr_worker_main(Datum argument)
 	wait_for_turn(worker.number);
 	cdr_crashes_set_running();
 	BackgroundWorkerInitializeConnection(cdr_database, NULL, 0);
-	override_settings();
+	cdr_override_settings();
 	cdr_stats_forget_failed_starts();
 	keep_freed_memory();
 

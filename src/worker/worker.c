@@ -54,6 +54,7 @@
 #include "store/tables.h"
 #include "worker/crashes.h"
 #include "worker/delay.h"
+#include "worker/override.h"
 #include "worker/states.h"
 #include "worker/stats.h"
 #include "worker/storing.h"
@@ -324,6 +325,7 @@ reload_settings(CdrWorker *worker)
 		return;
 	ConfigReloadPending = false;
 	ProcessConfigFile(PGC_SIGHUP);
+	cdr_override_settings();
 	(void) cdr_crashes_heed_resume();
 
 	if (cdr_paused)

@@ -1,0 +1,18 @@
+/*-------------------------------------------------------------------------
+ *
+ * override.h
+ *	  Settings of the server that a worker does not take from it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CDR_OVERRIDE_H
+#define CDR_OVERRIDE_H
+
+/*
+ * Sets what a worker's transactions need, whatever the server, the database and
+ * the role are set to; at the start of a worker that is connected to its
+ * database, and after each reload.
+ */
+extern void cdr_override_settings(void);
+
+#endif /* CDR_OVERRIDE_H */
