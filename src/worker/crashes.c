@@ -54,7 +54,7 @@
 #define LONGEST_DELAY (10 * 60 * 1000)
 #define HEALTHY_AFTER (5 * 60 * 1000)
 
-#define RECORD_VERSION 1
+#define RECORD_VERSION 2
 
 /* What the file holds. */
 typedef struct CrashRecord
@@ -62,6 +62,7 @@ typedef struct CrashRecord
 	uint32		version;
 	uint32		running;	/* 1: a process is, or crashed */
 	TimestampTz not_before; /* when the next start is due; 0: now */
+	TimestampTz since;		/* when the first crash was found out; 0: none */
 	int32		crashes;	/* in a row */
 	pg_crc32c	crc;		/* of all that stands before */
 } CrashRecord;
@@ -185,7 +186,8 @@ cdr_crashes_begin(int worker, TimestampTz *not_before)
 	if (record.running)
 	{
 		record.running = 0;
-		record.crashes++;
+		if (record.crashes++ == 0)
+			record.since = now;
 		if (record.crashes >= 2)
 			record.not_before = TimestampTzPlusMilliseconds(
 				now,
@@ -196,6 +198,12 @@ cdr_crashes_begin(int worker, TimestampTz *not_before)
 	*not_before = Min(record.not_before,
 					  TimestampTzPlusMilliseconds(now, LONGEST_DELAY));
 	return record.crashes;
+}
+
+TimestampTz
+cdr_crashes_since(void)
+{
+	return record.since;
 }
 
 static void
@@ -222,6 +230,7 @@ forget_crashes(void)
 {
 	record.crashes = 0;
 	record.not_before = 0;
+	record.since = 0;
 	write_record();
 }
 

@@ -17,6 +17,9 @@
  */
 extern int cdr_crashes_begin(int worker, TimestampTz *not_before);
 
+/* When the first of those crashes was found out; 0: there was none. */
+extern TimestampTz cdr_crashes_since(void);
+
 /* From here until an orderly exit, an end is a crash. */
 extern void cdr_crashes_set_running(void);
 

@@ -33,6 +33,9 @@
 /* Bytes of memory that a worker keeps for its next batch. */
 #define MEMORY_KEPT (32 * 1024 * 1024)
 
+/* Milliseconds after which an error is no sign of a start that failed. */
+#define STEADY_AFTER 60000
+
 /* Says in each message which worker it is about, and what it was doing. */
 static void
 add_context(void *argument)
@@ -41,6 +44,25 @@ add_context(void *argument)
 
 	errcontext("cdr_service worker %d, %s", worker->number,
 			   cdr_stats_state_name(worker->state));
+}
+
+static emit_log_hook_type previous_emit_log_hook = NULL;
+
+/*
+ * Notes a FATAL error, which nobody can catch, where cdr_status() shows it: a
+ * database that does not exist, for one.  A stop that was asked for is none.
+ */
+static void
+note_fatal_error(ErrorData *error)
+{
+	if (error->elevel == FATAL && error->sqlerrcode != ERRCODE_ADMIN_SHUTDOWN)
+	{
+		CdrReason reason = cdr_reason_of_error(error);
+
+		cdr_stats_set_error(&reason);
+	}
+	if (previous_emit_log_hook != NULL)
+		previous_emit_log_hook(error);
 }
 
 /* At exit, also after a FATAL error: does not leave the broker guessing. */
@@ -60,7 +82,8 @@ find_turn(int worker, CdrWorkerState *state)
 {
 	TimestampTz turn;
 	TimestampTz crash_turn;
-	int			failed = cdr_stats_failed_starts();
+	CdrFailures failures = cdr_stats_failures();
+	int			failed = failures.starts + failures.runs;
 	int			crashes = cdr_crashes_begin(worker, &crash_turn);
 	CdrReason	reason = {.sqlerrcode = ERRCODE_CRASH_SHUTDOWN};
 
@@ -70,6 +93,8 @@ find_turn(int worker, CdrWorkerState *state)
 					 GetCurrentTimestamp(),
 					 cdr_backoff(1000, failed - 2, CDR_LONGEST_BACKOFF));
 	*state = CDR_STARTING;
+	if (crashes > 0)
+		cdr_stats_set_crashing_since(cdr_crashes_since());
 	if (crash_turn <= turn || cdr_milliseconds_until(crash_turn) == 0)
 		return turn;
 
@@ -84,15 +109,24 @@ find_turn(int worker, CdrWorkerState *state)
 	return crash_turn;
 }
 
+static void
+forget_failures(void)
+{
+	cdr_stats_set_failed_starts(0);
+	cdr_stats_set_failed_runs(0);
+	cdr_stats_set_failed_connects(0);
+}
+
 /*
- * Waits, connected to nothing, until the start is due or cdr_resume() asks for
- * it, and while there is a pause.
+ * Waits, connected to nothing, until the start is due, or a reload or
+ * cdr_resume() asks for it, and while there is a pause.
  */
 static void
 wait_for_turn(int worker)
 {
 	CdrWorkerState state;
 	TimestampTz	   turn = find_turn(worker, &state);
+	bool		   paused;
 
 	for (;;)
 	{
@@ -101,18 +135,22 @@ wait_for_turn(int worker)
 		{
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
+			/* a crash takes the server along: that must not be hurried */
+			if (state != CDR_CRASHED)
+				turn = 0;
 		}
 		if (cdr_crashes_heed_resume())
 		{
-			cdr_stats_forget_failed_starts();
+			forget_failures();
 			turn = 0;
 		}
-		if (!cdr_paused && cdr_milliseconds_until(turn) == 0)
+		paused = cdr_paused;
+		if (!paused && cdr_milliseconds_until(turn) == 0)
 			break;
-		cdr_stats_set_state(cdr_paused ? CDR_PAUSED : state);
+		cdr_stats_set_state(paused ? CDR_PAUSED : state);
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_EXIT_ON_PM_DEATH |
-							 (cdr_paused ? 0 : WL_TIMEOUT),
+							 (paused ? 0 : WL_TIMEOUT),
 						 cdr_milliseconds_until(turn), PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 	}
@@ -137,6 +175,7 @@ init_worker(CdrWorker *worker)
 {
 	snprintf(worker->name, sizeof(worker->name), "cdr_service worker %d on %s",
 			 worker->number, cdr_database);
+	worker->failed_connects = cdr_stats_failures().connects;
 	cdr_unacked_init(&worker->unacked);
 	cdr_held_init(&worker->held);
 	worker->parse_context = AllocSetContextCreate(
@@ -150,6 +189,8 @@ static void
 run_until_error(CdrWorker *worker)
 {
 	MemoryContext loop_context = CurrentMemoryContext;
+	TimestampTz	  steady_at =
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), STEADY_AFTER);
 
 	PG_TRY();
 	{
@@ -164,6 +205,10 @@ run_until_error(CdrWorker *worker)
 		error = CopyErrorData();
 		reason = cdr_reason_of_error(error);
 		cdr_stats_set_error(&reason);
+		/* what has been running for a while does not fail at each start */
+		cdr_stats_set_failed_runs(cdr_milliseconds_until(steady_at) == 0
+									  ? 0
+									  : cdr_stats_failures().runs + 1);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
@@ -188,11 +233,13 @@ cdr_worker_main(Datum argument)
 	worker.state = CDR_STARTING;
 
 	cdr_stats_attach(worker.number);
+	previous_emit_log_hook = emit_log_hook;
+	emit_log_hook = note_fatal_error;
 	wait_for_turn(worker.number);
 	cdr_crashes_set_running();
 	BackgroundWorkerInitializeConnection(cdr_database, NULL, 0);
 	cdr_override_settings();
-	cdr_stats_forget_failed_starts();
+	cdr_stats_set_failed_starts(0);
 	keep_freed_memory();
 
 	MemoryContextSwitchTo(TopMemoryContext);

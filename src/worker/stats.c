@@ -3,35 +3,40 @@
  * stats.c
  *	  What each worker does and has done, in shared memory.
  *
- * One slot for each worker, each with a spinlock.  Only the worker writes to
- * its slot, but for cdr_stats_reset() and cdr_resume(), which write to all: so
- * every access, the worker's own included, holds the lock, for a few assignments and never
- * across a call that could fail.  Readers copy a slot and format the copy.
- * Nothing in a slot is a pointer.
+ * One slot for each worker, each with a lock.  Only the worker writes to its
+ * slot, but for cdr_stats_reset() and cdr_resume(), which write to all: so every
+ * access, the worker's own included, holds the lock, and never across a call
+ * that could fail.  A slot is some kilobytes long, which is too much to copy
+ * under a spinlock: these are lightweight locks.  Readers copy a slot and format
+ * the copy.  Nothing in a slot is a pointer.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
-#include "storage/spin.h"
 #include "utils/timestamp.h"
 
 #include "base/guc.h"
 #include "worker/stats.h"
 
-typedef struct WorkerSlot
-{
-	slock_t		   mutex;
-	CdrWorkerStats stats;
-} WorkerSlot;
+#define TRANCHE "cdr_service"
 
-static WorkerSlot *slots = NULL;   /* cdr_workers of them, in shared memory */
-static WorkerSlot *my_slot = NULL; /* of this process, if it is a worker */
+/* Milliseconds after which a batch that is being stored makes no progress. */
+#define STORING_AT_MOST 10000
+
+/* cdr_workers of each, in shared memory */
+static CdrWorkerStats *slots = NULL;
+static LWLockPadded	  *locks;
+
+/* of this process, if it is a worker */
+static CdrWorkerStats *mine = NULL;
+static LWLock		  *my_lock;
 
 static shmem_request_hook_type previous_shmem_request_hook = NULL;
 static shmem_startup_hook_type previous_shmem_startup_hook = NULL;
@@ -39,7 +44,7 @@ static shmem_startup_hook_type previous_shmem_startup_hook = NULL;
 static Size
 slots_size(void)
 {
-	return mul_size(cdr_workers, sizeof(WorkerSlot));
+	return mul_size(cdr_workers, sizeof(CdrWorkerStats));
 }
 
 static void
@@ -48,6 +53,7 @@ request_shmem(void)
 	if (previous_shmem_request_hook)
 		previous_shmem_request_hook();
 	RequestAddinShmemSpace(slots_size());
+	RequestNamedLWLockTranche(TRANCHE, cdr_workers);
 }
 
 static void
@@ -65,12 +71,13 @@ startup_shmem(void)
 		memset(slots, 0, slots_size());
 		for (int i = 0; i < cdr_workers; i++)
 		{
-			SpinLockInit(&slots[i].mutex);
-			slots[i].stats.state = CDR_NOT_STARTED;
-			slots[i].stats.since = GetCurrentTimestamp();
-			slots[i].stats.stats_reset = slots[i].stats.since;
+			slots[i].state = CDR_NOT_STARTED;
+			slots[i].since = GetCurrentTimestamp();
+			slots[i].stats_reset = slots[i].since;
+			slots[i].backlog = slots[i].consumers = -1;
 		}
 	}
+	locks = GetNamedLWLockTranche(TRANCHE);
 	LWLockRelease(AddinShmemInitLock);
 }
 
@@ -103,37 +110,87 @@ cdr_stats_require(void)
 						 "postgresql.conf and restart the server.")));
 }
 
+static void
+lock_mine(void)
+{
+	LWLockAcquire(my_lock, LW_EXCLUSIVE);
+}
+
+static void
+unlock_mine(void)
+{
+	LWLockRelease(my_lock);
+}
+
+/* There is no session: what was known of the queue is not, any more. */
+static void
+forget_session(void)
+{
+	mine->connected_at = 0;
+	mine->backlog = mine->consumers = -1;
+	mine->waiting = 0;
+}
+
+/*
+ * Enters a state.  What is no state of health began with the first of those
+ * that followed each other, and ends with cdr_stats_set_healthy(), or a pause.
+ */
+static void
+enter_state(CdrWorkerState state, TimestampTz now)
+{
+	if (mine->state != state)
+		mine->since = now;
+	mine->state = state;
+	if (state == CDR_PAUSED)
+		mine->unhealthy_since = 0;
+	else if (state != CDR_CONSUMING && state != CDR_STORING &&
+			 mine->unhealthy_since == 0)
+		mine->unhealthy_since = now;
+}
+
 /* At exit: a worker that never got beyond its start leaves a reason. */
 static void
 detach_slot(int code, Datum arg)
 {
-	bool failed = my_slot->stats.state == CDR_STARTING;
+	TimestampTz now = GetCurrentTimestamp();
+	bool		failed = mine->state == CDR_STARTING;
 
-	if (failed)
+	if (failed && mine->last_error_time < mine->since)
 		cdr_stats_set_error(&(CdrReason){
 			.sqlerrcode =
 				ERRCODE_SQLSERVER_REJECTED_ESTABLISHMENT_OF_SQLCONNECTION,
 			.message = "worker could not start: see the server log for why"});
-	SpinLockAcquire(&my_slot->mutex);
-	my_slot->stats.failed_starts += failed ? 1 : 0;
-	my_slot->stats.pid = 0;
-	my_slot->stats.host[0] = '\0';
-	if (my_slot->stats.state != CDR_PAUSED)
-		my_slot->stats.state = CDR_STOPPED;
-	SpinLockRelease(&my_slot->mutex);
-	my_slot = NULL;
+	lock_mine();
+	mine->failed_starts += failed ? 1 : 0;
+	mine->pid = 0;
+	forget_session();
+	if (mine->state != CDR_PAUSED)
+		enter_state(CDR_STOPPED, now);
+	unlock_mine();
+	mine = NULL;
 }
 
 void
 cdr_stats_attach(int worker)
 {
+	TimestampTz now = GetCurrentTimestamp();
+
 	Assert(worker >= 0 && worker < cdr_workers);
-	my_slot = &slots[worker];
+	mine = &slots[worker];
+	my_lock = &locks[worker].lock;
 	before_shmem_exit(detach_slot, (Datum) 0);
-	SpinLockAcquire(&my_slot->mutex);
-	my_slot->stats.pid = MyProcPid;
-	SpinLockRelease(&my_slot->mutex);
-	cdr_stats_set_state(CDR_STARTING);
+	lock_mine();
+	mine->pid = MyProcPid;
+	enter_state(CDR_STARTING, now);
+	unlock_mine();
+}
+
+void
+cdr_stats_set_crashing_since(TimestampTz time)
+{
+	lock_mine();
+	mine->unhealthy_since = Min(mine->unhealthy_since, time);
+	unlock_mine();
 }
 
 void
@@ -141,31 +198,71 @@ cdr_stats_set_state(CdrWorkerState state)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
-	SpinLockAcquire(&my_slot->mutex);
-	if (my_slot->stats.state != state)
-	{
-		my_slot->stats.state = state;
-		my_slot->stats.since = now;
-	}
-	SpinLockRelease(&my_slot->mutex);
+	lock_mine();
+	enter_state(state, now);
+	unlock_mine();
 }
 
 void
-cdr_stats_set_connected(const char *host, const char *queue)
+cdr_stats_set_healthy(void)
 {
-	SpinLockAcquire(&my_slot->mutex);
-	strlcpy(my_slot->stats.host, host, CDR_HOST_LENGTH);
-	strlcpy(my_slot->stats.queue, queue, CDR_QUEUE_LENGTH);
-	my_slot->stats.connects++;
-	SpinLockRelease(&my_slot->mutex);
+	lock_mine();
+	mine->unhealthy_since = 0;
+	unlock_mine();
+}
+
+void
+cdr_stats_set_server(const char *host, const char *vhost, const char *user,
+					 const char *queue)
+{
+	lock_mine();
+	strlcpy(mine->host, host, sizeof(mine->host));
+	strlcpy(mine->vhost, vhost, sizeof(mine->vhost));
+	strlcpy(mine->user, user, sizeof(mine->user));
+	strlcpy(mine->queue, queue, sizeof(mine->queue));
+	unlock_mine();
+}
+
+void
+cdr_stats_set_connected(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	lock_mine();
+	mine->connected_at = now;
+	mine->connects++;
+	unlock_mine();
 }
 
 void
 cdr_stats_set_disconnected(void)
 {
-	SpinLockAcquire(&my_slot->mutex);
-	my_slot->stats.host[0] = '\0';
-	SpinLockRelease(&my_slot->mutex);
+	lock_mine();
+	forget_session();
+	unlock_mine();
+}
+
+void
+cdr_stats_set_queue(int64 backlog, int64 consumers)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	lock_mine();
+	mine->backlog = backlog;
+	mine->consumers = consumers;
+	if (backlog >= 0 && backlog <= cdr_prefetch)
+		mine->backlog_since = 0;
+	else if (backlog > 0 && mine->backlog_since == 0)
+		mine->backlog_since = now;
+	unlock_mine();
+}
+
+void
+cdr_stats_set_waiting(int64 events)
+{
+	lock_mine();
+	mine->waiting = events;
+	unlock_mine();
 }
 
 /* A copy of what fits, whole characters only. */
@@ -182,9 +279,9 @@ cdr_stats_set_warning(const char *message)
 	char clipped[CDR_REASON_LENGTH];
 
 	clip(clipped, message);
-	SpinLockAcquire(&my_slot->mutex);
-	strlcpy(my_slot->stats.warning, clipped, CDR_REASON_LENGTH);
-	SpinLockRelease(&my_slot->mutex);
+	lock_mine();
+	strlcpy(mine->warning, clipped, CDR_REASON_LENGTH);
+	unlock_mine();
 }
 
 void
@@ -199,11 +296,11 @@ cdr_stats_set_error(const CdrReason *reason)
 			 reason->hint ? " HINT: " : "", reason->hint ? reason->hint : "");
 	clip(clipped, hinted);
 
-	SpinLockAcquire(&my_slot->mutex);
-	strlcpy(my_slot->stats.last_error, clipped, CDR_REASON_LENGTH);
-	my_slot->stats.last_error_code = reason->sqlerrcode;
-	my_slot->stats.last_error_time = now;
-	SpinLockRelease(&my_slot->mutex);
+	lock_mine();
+	strlcpy(mine->last_error, clipped, CDR_REASON_LENGTH);
+	mine->last_error_code = reason->sqlerrcode;
+	mine->last_error_time = now;
+	unlock_mine();
 }
 
 void
@@ -217,45 +314,64 @@ cdr_stats_set_waiting(int64 events)
 void
 cdr_stats_add_received(int64 messages)
 {
-	SpinLockAcquire(&my_slot->mutex);
-	my_slot->stats.received += messages;
-	SpinLockRelease(&my_slot->mutex);
+	lock_mine();
+	mine->received += messages;
+	unlock_mine();
 }
 
 void
-cdr_stats_add_batch(int64 recorded, int64 duplicates, int64 dead_letters,
-					TimestampTz last_event, TimestampTz committed)
+cdr_stats_add_batch(const CdrBatchResult *result)
 {
-	SpinLockAcquire(&my_slot->mutex);
-	my_slot->stats.recorded += recorded;
-	my_slot->stats.duplicates += duplicates;
-	my_slot->stats.dead_letters += dead_letters;
-	my_slot->stats.batches++;
-	if (last_event != 0)
+	lock_mine();
+	mine->recorded += result->recorded;
+	mine->without_call += result->without_call;
+	mine->without_time += result->without_time;
+	mine->duplicates += result->duplicates;
+	mine->dead_letters += result->dead_letters;
+	mine->batches++;
+	if (result->last_event_time != 0)
 	{
-		my_slot->stats.last_event_time = last_event;
-		my_slot->stats.last_commit_time = committed;
+		mine->last_event_time = result->last_event_time;
+		mine->last_commit_time = result->committed_at;
 	}
-	SpinLockRelease(&my_slot->mutex);
+	unlock_mine();
 }
 
-int
-cdr_stats_failed_starts(void)
+CdrFailures
+cdr_stats_failures(void)
 {
-	int failed;
+	CdrFailures failures;
 
-	SpinLockAcquire(&my_slot->mutex);
-	failed = my_slot->stats.failed_starts;
-	SpinLockRelease(&my_slot->mutex);
-	return failed;
+	lock_mine();
+	failures = (CdrFailures){.starts = mine->failed_starts,
+							 .runs = mine->failed_runs,
+							 .connects = mine->failed_connects};
+	unlock_mine();
+	return failures;
 }
 
 void
-cdr_stats_forget_failed_starts(void)
+cdr_stats_set_failed_starts(int failed)
 {
-	SpinLockAcquire(&my_slot->mutex);
-	my_slot->stats.failed_starts = 0;
-	SpinLockRelease(&my_slot->mutex);
+	lock_mine();
+	mine->failed_starts = failed;
+	unlock_mine();
+}
+
+void
+cdr_stats_set_failed_runs(int failed)
+{
+	lock_mine();
+	mine->failed_runs = failed;
+	unlock_mine();
+}
+
+void
+cdr_stats_set_failed_connects(int failed)
+{
+	lock_mine();
+	mine->failed_connects = failed;
+	unlock_mine();
 }
 
 void
@@ -263,9 +379,9 @@ cdr_stats_set_resumed_all(void)
 {
 	for (int i = 0; i < cdr_workers; i++)
 	{
-		SpinLockAcquire(&slots[i].mutex);
-		slots[i].stats.resumed = true;
-		SpinLockRelease(&slots[i].mutex);
+		LWLockAcquire(&locks[i].lock, LW_EXCLUSIVE);
+		slots[i].resumed = true;
+		LWLockRelease(&locks[i].lock);
 	}
 }
 
@@ -274,19 +390,39 @@ cdr_stats_take_resumed(void)
 {
 	bool resumed;
 
-	SpinLockAcquire(&my_slot->mutex);
-	resumed = my_slot->stats.resumed;
-	my_slot->stats.resumed = false;
-	SpinLockRelease(&my_slot->mutex);
+	lock_mine();
+	resumed = mine->resumed;
+	mine->resumed = false;
+	unlock_mine();
 	return resumed;
 }
 
 void
 cdr_stats_read(int worker, CdrWorkerStats *copy)
 {
-	SpinLockAcquire(&slots[worker].mutex);
-	*copy = slots[worker].stats;
-	SpinLockRelease(&slots[worker].mutex);
+	LWLockAcquire(&locks[worker].lock, LW_SHARED);
+	*copy = slots[worker];
+	LWLockRelease(&locks[worker].lock);
+}
+
+TimestampTz
+cdr_stats_unhealthy_since(const CdrWorkerStats *stats)
+{
+	if (stats->unhealthy_since != 0)
+		return stats->unhealthy_since;
+	switch (stats->state)
+	{
+		case CDR_NOT_STARTED:
+			return RecoveryInProgress() || IsBinaryUpgrade ? 0 : stats->since;
+		case CDR_STORING:
+			/* a worker that waits within a statement cannot say so itself */
+			return TimestampDifferenceExceeds(
+					   stats->since, GetCurrentTimestamp(), STORING_AT_MOST)
+					   ? stats->since
+					   : 0;
+		default:
+			return 0;
+	}
 }
 
 void
@@ -296,13 +432,15 @@ cdr_stats_reset_all(void)
 
 	for (int i = 0; i < cdr_workers; i++)
 	{
-		CdrWorkerStats *stats = &slots[i].stats;
+		CdrWorkerStats *stats = &slots[i];
 
-		SpinLockAcquire(&slots[i].mutex);
+		LWLockAcquire(&locks[i].lock, LW_EXCLUSIVE);
 		/* who is connected stays connected: that was no reconnect */
 		stats->connects = stats->connects > 0 ? 1 : 0;
 		stats->received = 0;
 		stats->recorded = 0;
+		stats->without_call = 0;
+		stats->without_time = 0;
 		stats->duplicates = 0;
 		stats->dead_letters = 0;
 		stats->batches = 0;
@@ -312,7 +450,7 @@ cdr_stats_reset_all(void)
 		stats->last_error_code = 0;
 		stats->last_error_time = 0;
 		stats->stats_reset = now;
-		SpinLockRelease(&slots[i].mutex);
+		LWLockRelease(&locks[i].lock);
 	}
 }
 

@@ -11,9 +11,10 @@
 #include "datatype/timestamp.h"
 
 #include "base/reason.h"
+#include "store/batch.h"
 
-#define CDR_HOST_LENGTH	 256
-#define CDR_QUEUE_LENGTH 256
+/* Bytes of a name: of a host, a queue, a user. */
+#define CDR_NAME_LENGTH 256
 
 /* The states of a worker, in the order of its life. */
 typedef enum CdrWorkerState
@@ -39,12 +40,25 @@ typedef struct CdrWorkerStats
 	CdrWorkerState state;
 	int			   pid; /* 0: no process */
 	TimestampTz	   since;
-	char		   host[CDR_HOST_LENGTH]; /* "": not connected */
-	char		   queue[CDR_QUEUE_LENGTH];
+	TimestampTz	   unhealthy_since; /* 0: healthy, or paused */
+
+	/* of the last try to connect; "": none yet */
+	char host[CDR_NAME_LENGTH];
+	char vhost[CDR_NAME_LENGTH];
+	char user[CDR_NAME_LENGTH];
+	char queue[CDR_NAME_LENGTH];
+
+	TimestampTz connected_at;  /* 0: not connected */
+	int64		backlog;	   /* messages on the queue; -1: not known */
+	int64		consumers;	   /* of the queue; -1: not known */
+	TimestampTz backlog_since; /* 0: not more than is sent ahead */
+	int64 waiting; /* events that are held: they alone cannot be stored */
 
 	int64		connects;
 	int64		received;
 	int64		recorded;
+	int64		without_call;
+	int64		without_time;
 	int64		duplicates;
 	int64		dead_letters;
 	int64		batches;
@@ -59,9 +73,20 @@ typedef struct CdrWorkerStats
 
 	char warning[CDR_REASON_LENGTH]; /* "": none */
 
-	int	 failed_starts; /* in a row; not reset with the counters */
-	bool resumed;		/* cdr_resume() was called; the worker clears it */
+	/* in a row, for the process that follows; not reset with the counters */
+	int	 failed_starts;
+	int	 failed_runs;
+	int	 failed_connects;
+	bool resumed; /* cdr_resume() was called; the worker clears it */
 } CdrWorkerStats;
+
+/* What went wrong in a row, also in the processes before this one. */
+typedef struct CdrFailures
+{
+	int starts;	  /* ended in order, but before they had succeeded */
+	int runs;	  /* ended by an error, after a good start */
+	int connects; /* sessions with the broker that proved nothing */
+} CdrFailures;
 
 /* Asks for shared memory and sets it up; for _PG_init. */
 extern void cdr_stats_init(void);
@@ -77,21 +102,34 @@ extern void cdr_stats_attach(int worker);
 
 /* What the worker that is attached reports of itself. */
 extern void cdr_stats_set_state(CdrWorkerState state);
-extern void cdr_stats_set_connected(const char *host, const char *queue);
+
+/* When the worker has crashed again and again, since the first of that. */
+extern void cdr_stats_set_crashing_since(TimestampTz time);
+
+/* The session has proved its worth: unhealthy_since is over. */
+extern void cdr_stats_set_healthy(void);
+
+/* Where and as whom it connects, or tried to. */
+extern void cdr_stats_set_server(const char *host, const char *vhost,
+								 const char *user, const char *queue);
+extern void cdr_stats_set_connected(void);
 extern void cdr_stats_set_disconnected(void);
+
+/* What the broker said of the queue; -1: nothing. */
+extern void cdr_stats_set_queue(int64 backlog, int64 consumers);
+
+/* Events that are held, because they alone cannot be stored. */
+extern void cdr_stats_set_waiting(int64 events);
 extern void cdr_stats_set_error(const CdrReason *reason);
 extern void cdr_stats_set_warning(const char *message);
 extern void cdr_stats_set_waiting(int64 events);
 extern void cdr_stats_add_received(int64 messages);
-extern void
-cdr_stats_add_batch(int64 recorded, int64 duplicates, int64 dead_letters,
-					TimestampTz last_event, TimestampTz committed);
+extern void cdr_stats_add_batch(const CdrBatchResult *result);
 
-/* How many starts in a row ended in order, but before they had succeeded. */
-extern int cdr_stats_failed_starts(void);
-
-/* The start succeeded, or those before it are to be forgotten. */
-extern void cdr_stats_forget_failed_starts(void);
+extern CdrFailures cdr_stats_failures(void);
+extern void		   cdr_stats_set_failed_starts(int failed);
+extern void		   cdr_stats_set_failed_runs(int failed);
+extern void		   cdr_stats_set_failed_connects(int failed);
 
 /* Notes for all workers that cdr_resume() was called. */
 extern void cdr_stats_set_resumed_all(void);
@@ -101,6 +139,12 @@ extern bool cdr_stats_take_resumed(void);
 
 /* Copies what is known of one worker, 0 to cdr_workers - 1. */
 extern void cdr_stats_read(int worker, CdrWorkerStats *copy);
+
+/*
+ * Since when a worker has not been doing what it should; 0: it has, or is
+ * paused.
+ */
+extern TimestampTz cdr_stats_unhealthy_since(const CdrWorkerStats *stats);
 
 /* Counters to zero, errors forgotten, for all workers. */
 extern void cdr_stats_reset_all(void);

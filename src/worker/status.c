@@ -19,7 +19,7 @@
 #include "worker/stats.h"
 
 /* Those of cdr_status(), in status.sql. */
-#define STATUS_COLUMNS 20
+#define STATUS_COLUMNS 29
 
 /* One row of cdr_status() while its columns are filled in. */
 typedef struct StatusRow
@@ -47,6 +47,13 @@ static void
 status_put_time(StatusRow *row, TimestampTz time)
 {
 	status_put(row, TimestampTzGetDatum(time), time == 0);
+}
+
+/* A number of things; less than 0: not known */
+static void
+status_put_known(StatusRow *row, int64 number)
+{
+	status_put(row, Int64GetDatum(number), number < 0);
 }
 
 /* The state of a worker; of one that never ran, why that is. */
@@ -82,10 +89,19 @@ fill_status(StatusRow *row, int worker)
 	status_put_text(row, state);
 	status_put(row, Int32GetDatum(stats.pid), stats.pid == 0);
 	status_put_time(row, stats.since);
+	status_put_time(row, cdr_stats_unhealthy_since(&stats));
+	status_put_text(row, cdr_database);
 	status_put_text(row, stats.host);
+	status_put_text(row, stats.vhost);
+	status_put_text(row, stats.user);
 	status_put_text(row, stats.queue);
+	status_put_known(row, stats.backlog);
+	status_put_known(row, stats.consumers);
+	status_put(row, Int64GetDatum(stats.waiting), false);
 	status_put(row, Int64GetDatum(stats.received), false);
 	status_put(row, Int64GetDatum(stats.recorded), false);
+	status_put(row, Int64GetDatum(stats.without_call), false);
+	status_put(row, Int64GetDatum(stats.without_time), false);
 	status_put(row, Int64GetDatum(stats.duplicates), false);
 	status_put(row, Int64GetDatum(stats.dead_letters), false);
 	status_put(row, Int64GetDatum(stats.batches), false);
@@ -117,12 +133,20 @@ cdr_status(PG_FUNCTION_ARGS)
 
 	cdr_stats_require();
 	InitMaterializedSRF(fcinfo, 0);
+	/* the script may be that of another version */
+	if (info->setDesc->natts != STATUS_COLUMNS)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cdr_status() is declared with %d columns, and its "
+						"library has %d",
+						info->setDesc->natts, STATUS_COLUMNS),
+				 errhint("Run ALTER EXTENSION cdr_service UPDATE.")));
 	for (int i = 0; i < cdr_workers; i++)
 	{
 		StatusRow row = {0};
 
 		fill_status(&row, i);
-		Assert(row.count == info->setDesc->natts);
+		Assert(row.count == STATUS_COLUMNS);
 		tuplestore_putvalues(info->setResult, info->setDesc, row.values,
 							 row.nulls);
 	}

@@ -33,7 +33,6 @@
 #include "store/batch.h"
 #include "store/event_options.h"
 #include "store/passing.h"
-#include "store/tables.h"
 #include "worker/delay.h"
 #include "worker/states.h"
 #include "worker/storing.h"
@@ -61,11 +60,10 @@ count_stored(CdrWorker *worker, const CdrBatchResult *result)
 {
 	worker->failed_stores = 0;
 	worker->stats_pending = true;
-	cdr_stats_add_batch(result->recorded, result->duplicates,
-						result->dead_letters, result->last_event_time,
-						result->committed_at);
+	cdr_stats_add_batch(result);
 	if (result->reason.sqlerrcode != 0)
 		cdr_stats_set_error(&result->reason);
+	cdr_worker_prove(worker);
 }
 
 /* Neither stored, nor a matter of the moment: leaves the broker. */
@@ -75,24 +73,18 @@ leave(CdrWorker *worker, CdrBatchOutcome outcome, const CdrReason *reason)
 	switch (outcome)
 	{
 		case CDR_BATCH_NOT_DURABLE:
-			cdr_stats_set_error(&(CdrReason){
-				.sqlerrcode = ERRCODE_QUERY_CANCELED,
-				.message = "wait for a synchronous standby was cancelled: the "
-						   "batch is not acknowledged"});
-			cdr_worker_disconnect(worker);
-			cdr_worker_enter_connecting(worker);
+			cdr_worker_back_off_for(
+				worker,
+				&(CdrReason){
+					.sqlerrcode = ERRCODE_QUERY_CANCELED,
+					.message = "wait for a synchronous standby was cancelled: "
+							   "the batch is not acknowledged"});
 			break;
 		case CDR_BATCH_UNFIT:
-			cdr_worker_disconnect(worker);
 			cdr_worker_wait_for_tables(worker, reason);
 			break;
 		case CDR_BATCH_NO_EXTENSION:
-			ereport(LOG, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						  errmsg("waiting for extension \"%s\"",
-								 CDR_EXTENSION_NAME),
-						  errdetail("It was dropped.")));
-			cdr_worker_disconnect(worker);
-			cdr_worker_enter(worker, CDR_WAITING_FOR_EXTENSION);
+			cdr_worker_wait_for_extension(worker);
 			break;
 		case CDR_BATCH_STORED:
 		case CDR_BATCH_RETRY:

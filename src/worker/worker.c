@@ -65,6 +65,7 @@
 #define LINGER_STEP			 5
 #define MAINTENANCE_INTERVAL 600000
 #define MAINTENANCE_RETRY	 30000
+#define ASK_INTERVAL		 10000
 
 /* Bytes of messages after which a batch is full, and after which one that
  * cannot be stored is given back to the broker. */
@@ -92,7 +93,7 @@ look_at_tables(CdrWorker *worker)
 			cdr_worker_wait_for_tables(worker, &why.reason);
 			break;
 		case CDR_NO_EXTENSION:
-			cdr_worker_enter(worker, CDR_WAITING_FOR_EXTENSION);
+			cdr_worker_wait_for_extension(worker);
 			break;
 	}
 }
@@ -106,10 +107,7 @@ wait_for_tables(CdrWorker *worker)
 		worker->state == CDR_WAITING_FOR_TABLES)
 		cdr_broker_wait(worker->broker, TABLES_POLL);
 	else
-	{
 		worker->maintain_at = 0;
-		worker->failed_connects = 0;
-	}
 }
 
 /* Shows what is to be feared of this session; or that nothing is, any more. */
@@ -128,21 +126,37 @@ show_warning(CdrWorker *worker)
 					 "limit that is never reached.")));
 }
 
+/* Shows where and as whom the worker connects, also if it could not. */
+static void
+show_server(CdrWorker *worker)
+{
+	cdr_stats_set_server(cdr_broker_host(worker->broker),
+						 cdr_broker_vhost(worker->broker),
+						 cdr_broker_user(worker->broker), cdr_queue);
+}
+
 static void
 connect_to_broker(CdrWorker *worker)
 {
-	if (!cdr_broker_connect(worker->broker, worker->name))
+	bool connected = cdr_broker_connect(worker->broker, worker->name);
+
+	show_server(worker);
+	if (!connected)
 	{
 		cdr_worker_back_off(worker);
 		return;
 	}
 	CDR_FAULT("after-connect");
-	worker->failed_connects = 0;
-	cdr_stats_set_connected(cdr_broker_host(worker->broker), cdr_queue);
+	cdr_stats_set_connected();
 	ereport(LOG, (errcode(ERRCODE_SUCCESSFUL_COMPLETION),
 				  errmsg("consuming from queue \"%s\" at %s", cdr_queue,
 						 cdr_broker_host(worker->broker))));
 	show_warning(worker);
+	cdr_worker_begin_session(worker);
+	/* connecting has asked already */
+	worker->backlog = worker->consumers = -1;
+	worker->ask_at =
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ASK_INTERVAL);
 	cdr_worker_enter(worker, CDR_CONSUMING);
 }
 
@@ -150,6 +164,29 @@ connect_to_broker(CdrWorker *worker)
  * Messages to batches
  * ------------------------------------------------------------------------
  */
+
+/*
+ * Shows how much waits on the queue, and asks again, but not so often that it
+ * would cost anything: whoever is idle wakes for the heartbeats, and once more
+ * for the answer.
+ */
+static void
+show_backlog(CdrWorker *worker)
+{
+	int64 backlog = cdr_broker_backlog(worker->broker);
+	int64 consumers = cdr_broker_consumers(worker->broker);
+
+	if (backlog != worker->backlog || consumers != worker->consumers)
+		cdr_stats_set_queue(backlog, consumers);
+	worker->backlog = backlog;
+	worker->consumers = consumers;
+	if (cdr_milliseconds_until(worker->ask_at) > 0)
+		return;
+	worker->ask_at =
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ASK_INTERVAL);
+	/* if it cannot be sent, the next receive says why */
+	(void) cdr_broker_ask(worker->broker);
+}
 
 /* Takes what has come; see cdr_unacked_receive(). */
 static CdrReceive
@@ -161,6 +198,8 @@ receive_messages(CdrWorker *worker, int limit, size_t byte_limit)
 
 	if (worker->unacked.count > before)
 		cdr_stats_add_received(worker->unacked.count - before);
+	if (result != CDR_BROKER_LOST)
+		show_backlog(worker);
 	if (!worker->warned && cdr_broker_warning(worker->broker)[0] != '\0')
 		show_warning(worker);
 	return result;
@@ -189,7 +228,11 @@ look_after_partitions(CdrWorker *worker)
 	worker->stats_pending = true;
 	worker->maintain_at = TimestampTzPlusMilliseconds(
 		GetCurrentTimestamp(),
-		done ? MAINTENANCE_INTERVAL : MAINTENANCE_RETRY);
+		done ? MAINTENANCE_INTERVAL
+			 : cdr_backoff(MAINTENANCE_RETRY, worker->failed_upkeeps,
+						   MAINTENANCE_INTERVAL));
+	/* each failure is logged: so they become rarer */
+	worker->failed_upkeeps = done ? 0 : worker->failed_upkeeps + 1;
 }
 
 /* Is the batch to be stored, after what receive_messages() said? */
@@ -223,11 +266,14 @@ wait_for_messages(CdrWorker *worker)
 {
 	if (worker->unacked.count == 0)
 	{
+		long timeout = Min(cdr_heartbeat * 500L,
+						   cdr_milliseconds_until(worker->maintain_at));
+
+		if (!worker->proved)
+			timeout = Min(timeout, cdr_milliseconds_until(worker->proved_at));
 		report_stats(worker);
 		cdr_broker_wait(worker->broker,
-						Min(Min(cdr_heartbeat * 500L,
-								cdr_milliseconds_until(worker->maintain_at)),
-							cdr_worker_held_due(worker)));
+						Min(timeout, cdr_worker_held_due(worker)));
 	}
 	else
 		cdr_broker_linger(
@@ -244,6 +290,8 @@ consume_messages(CdrWorker *worker)
 	CdrReceive received;
 
 	look_after_partitions(worker);
+	if (!worker->proved && cdr_milliseconds_until(worker->proved_at) == 0)
+		cdr_worker_prove(worker);
 	received = receive_messages(worker, limit, BATCH_BYTES_MAX);
 	if (received == CDR_BROKER_LOST)
 		cdr_worker_back_off(worker);
@@ -289,12 +337,8 @@ retry_batch(CdrWorker *worker)
 		cdr_worker_back_off(worker);
 	else if (worker->unacked.bytes >= HELD_BYTES_MAX &&
 			 !cdr_halving_goes_on(&worker->halving))
-	{
-		/* give it back to the broker, which has more room */
-		cdr_worker_disconnect(worker);
-		cdr_worker_wake_after(worker, CDR_LONGEST_RETRY_DELAY);
-		cdr_worker_enter(worker, CDR_BACKING_OFF);
-	}
+		/* the broker has more room */
+		cdr_worker_give_back(worker, CDR_LONGEST_RETRY_DELAY);
 	else if (cdr_milliseconds_until(worker->wake_at) <= 0)
 	{
 		end_if_outdated(worker);
@@ -317,6 +361,17 @@ pause_worker(CdrWorker *worker)
 	proc_exit(1);
 }
 
+/* Whoever reloads wants to see now whether it helped: ends all waits. */
+static void
+try_now(CdrWorker *worker)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	worker->connect_at = 0;
+	worker->wake_at = now;
+	worker->maintain_at = 0;
+}
+
 /* Applies a reload of the settings. */
 static void
 reload_settings(CdrWorker *worker)
@@ -327,6 +382,7 @@ reload_settings(CdrWorker *worker)
 	ProcessConfigFile(PGC_SIGHUP);
 	cdr_override_settings();
 	(void) cdr_crashes_heed_resume();
+	try_now(worker);
 
 	if (cdr_paused)
 		pause_worker(worker);
@@ -337,7 +393,7 @@ reload_settings(CdrWorker *worker)
 			 worker->state != CDR_WAITING_FOR_TABLES)
 	{
 		cdr_worker_disconnect(worker);
-		worker->failed_connects = 0;
+		cdr_worker_forget_failures(worker);
 		cdr_worker_enter_connecting(worker);
 	}
 }
@@ -388,7 +444,7 @@ cdr_worker_run(CdrWorker *worker)
 {
 	MemoryContext loop_context PG_USED_FOR_ASSERTS_ONLY = CurrentMemoryContext;
 
-	cdr_worker_enter(worker, CDR_WAITING_FOR_EXTENSION);
+	look_at_tables(worker);
 	for (;;)
 	{
 		Assert(CurrentMemoryContext == loop_context);

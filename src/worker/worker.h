@@ -26,13 +26,20 @@ typedef struct CdrWorker
 	CdrHeld		   held;
 	MemoryContext  parse_context;
 
-	int			failed_connects; /* in a row */
-	int			failed_stores;	 /* in a row */
-	TimestampTz failing_since;	 /* the first of these */
-	TimestampTz halving_at;		 /* not before */
-	bool		read_only;		 /* was the reason of the last one */
-	TimestampTz wake_at;		 /* of backing off and retrying */
-	TimestampTz maintain_at;	 /* when to look after partitions again */
+	int			failed_connects; /* in a row: sessions that proved nothing */
+	TimestampTz connect_at;		 /* not before; 0: at once */
+	bool		proved;			 /* has this session? */
+	TimestampTz proved_at;		 /* when it will have, without an event */
+	TimestampTz ask_at;			 /* when to ask for the backlog again */
+	int64		backlog;		 /* as shown */
+	int64		consumers;
+	int			failed_stores;	/* in a row */
+	TimestampTz failing_since;	/* the first of these */
+	TimestampTz halving_at;		/* not before */
+	int			failed_upkeeps; /* of partitions, in a row */
+	bool		read_only;		/* was the reason of the last one */
+	TimestampTz wake_at;		/* of backing off and retrying */
+	TimestampTz maintain_at;	/* when to look after partitions again */
 	bool		stats_pending;
 	bool		warned; /* of something about this session */
 } CdrWorker;

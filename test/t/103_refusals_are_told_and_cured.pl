@@ -31,9 +31,9 @@ sub trouble_is
 	$cdr->status_is('last_error_sqlstate', $sqlstate, "$name: SQLSTATE");
 	like($cdr->status('last_error'), $error, "$name: message");
 	$cdr->status_is(
-		"since BETWEEN '$before' AND clock_timestamp() AND host IS NULL",
+		"since BETWEEN '$before' AND clock_timestamp() AND unhealthy_since <= since AND backlog IS NULL",
 		't',
-		"$name: since when, and that there is no host");
+		"$name: since when, and that there is no session");
 	return;
 }
 

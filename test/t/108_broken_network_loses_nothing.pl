@@ -36,7 +36,8 @@ my $oracle = CdrService::Oracle->new($cdr);
 my $proxy  = CdrService::Proxy->new($broker);
 
 $cdr->set('cdr_service.amqp_uri' => $proxy->uri);
-$cdr->wait_for("host = '127.0.0.1:" . $proxy->port . "' FROM cdr_status()");
+$cdr->wait_for(
+	"state = 'consuming' AND host = '127.0.0.1:" . $proxy->port . "' FROM cdr_status()");
 
 # Waits until the worker has lost the session, and returns how many seconds
 # that took.
@@ -45,7 +46,7 @@ sub seconds_until_lost
 	my ($before) = @_;
 	my $started = time;
 
-	$cdr->wait_for("reconnects > $before OR host IS NULL FROM cdr_status()");
+	$cdr->wait_for("reconnects > $before OR state IN ('backing off', 'connecting') FROM cdr_status()");
 	return time - $started;
 }
 
