@@ -1,24 +1,71 @@
 /*-------------------------------------------------------------------------
  *
  * pause.c
- *	  SQL: a pause of the workers, and its end.
+ *	  A pause of the workers, and its end.
+ *
+ * A pause is the setting cdr_service.paused, which cdr_pause() writes as ALTER
+ * SYSTEM would: so it is there for workers that start, for a server that
+ * restarts, and for whoever looks into pg_settings, and a DBA may as well set it
+ * himself.  Where that is not possible (allow_alter_system = off), it is a file
+ * beside those of crashes.c.  A worker pauses for either.  cdr_resume() ends
+ * both, or is an error: what somebody wrote into postgresql.conf on a server
+ * without ALTER SYSTEM is his to take out.
+ *
+ * Both are files in the data directory, so a base backup brings either along.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <unistd.h>
 
+#include "access/xact.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/parsenodes.h"
+#include "pgstat.h"
+#include "storage/fd.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
+#include "utils/resowner.h"
 
+#include "base/guc.h"
+#include "base/reason.h"
 #include "store/tables.h"
 #include "worker/crashes.h"
+#include "worker/pause.h"
 #include "worker/stats.h"
+
+/* That it exists is all that it says. */
+#define MARK PGSTAT_STAT_PERMANENT_DIRECTORY "/cdr_service_paused"
+
+bool
+cdr_is_paused(void)
+{
+	return cdr_paused || access(MARK, F_OK) == 0;
+}
+
+/* Makes the mark, durably. */
+static void
+make_mark(void)
+{
+	int fd = OpenTransientFile(MARK ".tmp", O_CREAT | O_WRONLY | PG_BINARY);
+
+	if (fd < 0 || CloseTransientFile(fd) != 0)
+		ereport(ERROR, (errcode_for_file_access(),
+						errmsg("could not write file \"%s\": %m", MARK)));
+	(void) durable_rename(MARK ".tmp", MARK, ERROR);
+}
+
+static void
+remove_mark(void)
+{
+	if (access(MARK, F_OK) == 0)
+		(void) durable_unlink(MARK, ERROR);
+}
 
 /*
  * Whoever may call the function needs no right to ALTER SYSTEM: the role of the
@@ -42,18 +89,14 @@ alter_system(AlterSystemStmt *statement)
 	SetUserIdAndSecContext(user, security_context);
 }
 
-/*
- * Sets cdr_service.paused as ALTER SYSTEM would, to be applied by a reload.  So
- * it is there for workers that start, for a server that restarts, and for
- * whoever looks into pg_settings; a rollback does not undo it.
- */
+/* Sets cdr_service.paused, to be applied by a reload; a rollback does not undo
+ * it. */
 static void
-write_paused(const char *value)
+write_setting(const char *value)
 {
 	AlterSystemStmt *statement = makeNode(AlterSystemStmt);
 	A_Const			*constant = makeNode(A_Const);
 
-	cdr_stats_require();
 	constant->val.sval.type = T_String;
 	constant->val.sval.sval = pstrdup(value);
 	constant->location = -1;
@@ -62,6 +105,35 @@ write_paused(const char *value)
 	statement->setstmt->name = "cdr_service.paused";
 	statement->setstmt->args = list_make1(constant);
 	alter_system(statement);
+}
+
+/* The same; false, with the reason, where the server does not let us. */
+static bool
+could_write_setting(const char *value, CdrReasonBuffer *why)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool done = true;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		write_setting(value);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		cdr_fail_with_error(why);
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		done = false;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return done;
 }
 
 static void
@@ -77,7 +149,17 @@ PG_FUNCTION_INFO_V1(cdr_pause);
 Datum
 cdr_pause(PG_FUNCTION_ARGS)
 {
-	write_paused("on");
+	CdrReasonBuffer why;
+
+	cdr_stats_require();
+	if (!could_write_setting("on", &why))
+	{
+		make_mark();
+		ereport(NOTICE, (errmsg("paused by a file in the data directory"),
+						 errdetail("cdr_service.paused could not be set: %s.",
+								   why.message),
+						 errhint("cdr_resume() removes the file.")));
+	}
 	request_reload();
 	PG_RETURN_VOID();
 }
@@ -87,8 +169,20 @@ PG_FUNCTION_INFO_V1(cdr_resume);
 Datum
 cdr_resume(PG_FUNCTION_ARGS)
 {
-	/* first what needs a right, last what has the workers look */
-	write_paused("off");
+	CdrReasonBuffer why;
+
+	cdr_stats_require();
+	/* first what may fail, last what has the workers look */
+	if (!could_write_setting("off", &why) && cdr_paused)
+		ereport(
+			ERROR,
+			(errcode(why.reason.sqlerrcode),
+			 errmsg("could not end the pause: %s", why.message),
+			 errdetail("cdr_service.paused is on in a configuration file."),
+			 errhint("Set it to off where SELECT sourcefile, sourceline "
+					 "FROM pg_settings WHERE name = 'cdr_service.paused' "
+					 "says, and reload.")));
+	remove_mark();
 	cdr_crashes_forget_all();
 	request_reload();
 	PG_RETURN_VOID();

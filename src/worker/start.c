@@ -27,6 +27,7 @@
 #include "worker/crashes.h"
 #include "worker/delay.h"
 #include "worker/override.h"
+#include "worker/pause.h"
 #include "worker/start.h"
 #include "worker/worker.h"
 
@@ -144,7 +145,7 @@ wait_for_turn(int worker)
 			forget_failures();
 			turn = 0;
 		}
-		paused = cdr_paused;
+		paused = cdr_is_paused();
 		if (!paused && cdr_milliseconds_until(turn) == 0)
 			break;
 		cdr_stats_set_state(paused ? CDR_PAUSED : state);

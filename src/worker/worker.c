@@ -55,6 +55,7 @@
 #include "worker/crashes.h"
 #include "worker/delay.h"
 #include "worker/override.h"
+#include "worker/pause.h"
 #include "worker/states.h"
 #include "worker/stats.h"
 #include "worker/storing.h"
@@ -384,7 +385,7 @@ reload_settings(CdrWorker *worker)
 	(void) cdr_crashes_heed_resume();
 	try_now(worker);
 
-	if (cdr_paused)
+	if (cdr_is_paused())
 		pause_worker(worker);
 	if (worker->state == CDR_NOT_CONFIGURED)
 		cdr_worker_enter_connecting(worker);
