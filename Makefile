@@ -12,6 +12,7 @@ SQL_PARTS = src/head.sql \
 	src/store/ingest.sql \
 	src/store/retry.sql \
 	src/worker/status.sql \
+	src/worker/health.sql \
 	src/worker/pause.sql \
 	src/store/partition.sql \
 	src/store/rebuild.sql \

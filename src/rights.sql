@@ -11,6 +11,7 @@ REVOKE ALL ON FUNCTION
 	@extschema@.cdr_retry_dead_letters(uuid[]),
 	@extschema@.cdr_discard_dead_letters(uuid[]),
 	@extschema@.cdr_status(),
+	@extschema@.cdr_check_health(),
 	@extschema@.cdr_stats_reset(),
 	@extschema@.cdr_pause(),
 	@extschema@.cdr_resume(),
@@ -19,4 +20,8 @@ REVOKE ALL ON FUNCTION
 	@extschema@.cdr_rebuild_calls(boolean)
 FROM PUBLIC;
 
-GRANT EXECUTE ON FUNCTION @extschema@.cdr_status() TO pg_monitor;
+GRANT EXECUTE ON FUNCTION
+	@extschema@.cdr_status(),
+	@extschema@.cdr_check_health()
+TO pg_monitor;
+GRANT SELECT ON @extschema@.cdr_health TO pg_monitor;

@@ -418,6 +418,20 @@ is_covered(const CdrTables *tables, TimestampTz now, TimestampTz ahead)
 		   !find_gap(tables->table[CDR_CALL_EVENTS], ahead, &gap);
 }
 
+void
+cdr_partition_look(const CdrTables *tables, bool *now, bool *next,
+				   bool *fallback)
+{
+	TimestampTz time = GetCurrentTimestamp();
+	Oid			log = tables->table[CDR_CALL_EVENTS];
+	Range		gap;
+
+	*now = !find_gap(log, time, &gap);
+	*next = cdr_partition_interval == CDR_PARTITION_NONE ||
+			!find_gap(log, interval_around(time).to, &gap);
+	*fallback = OidIsValid(get_default_partition_oid(log));
+}
+
 static void
 make_partitions_ahead(void)
 {

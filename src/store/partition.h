@@ -29,4 +29,11 @@ extern int cdr_partition_create(const CdrTables *tables, TimestampTz from,
  */
 extern bool cdr_partition_maintain(CdrReasonBuffer *reason);
 
+/*
+ * Are there partitions for events of now, for those of the next interval, and
+ * one for all others?  Needs the tables locked, and fit.
+ */
+extern void cdr_partition_look(const CdrTables *tables, bool *now, bool *next,
+							   bool *fallback);
+
 #endif /* CDR_PARTITION_H */

@@ -181,7 +181,9 @@ cdr_stats_attach(int worker)
 	before_shmem_exit(detach_slot, (Datum) 0);
 	lock_mine();
 	mine->pid = MyProcPid;
-	enter_state(CDR_STARTING, now);
+	/* who comes after a pause finds out whether it is over */
+	if (mine->state != CDR_PAUSED)
+		enter_state(CDR_STARTING, now);
 	unlock_mine();
 }
 

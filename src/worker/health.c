@@ -1,0 +1,602 @@
+/*-------------------------------------------------------------------------
+ *
+ * health.c
+ *	  SQL: whether all is well, one row for each thing that can be told.
+ *
+ * Only what is certain is a warning: a night without calls is none.  Nothing is
+ * read from end to end, and nothing is waited for: the tables are looked at
+ * within a subtransaction, as the role that writes, and a lock that somebody
+ * holds is told of.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "commands/dbcommands.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "storage/fd.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/resowner.h"
+#include "utils/timestamp.h"
+
+#include "base/guc.h"
+#include "store/partition.h"
+#include "store/rights.h"
+#include "store/statement.h"
+#include "store/tables.h"
+#include "store/writer_query.h"
+#include "worker/stats.h"
+
+/* Those of cdr_check_health(), in health.sql. */
+#define HEALTH_COLUMNS 4
+
+/* Milliseconds of trouble that are a warning, and that are critical. */
+#define WARNING_AFTER  (60 * 1000)
+#define CRITICAL_AFTER (5 * 60 * 1000)
+
+/* Milliseconds for which a backlog may stay. */
+#define BACKLOG_AFTER (10 * 60 * 1000)
+
+/* How long a lock on a table is waited for. */
+#define LOOK_TIMEOUT "500ms"
+
+/* Dead letters are counted up to this. */
+#define LETTERS_COUNTED 1000
+
+typedef enum HealthLevel
+{
+	HEALTH_OK,
+	HEALTH_WARNING,
+	HEALTH_CRITICAL
+} HealthLevel;
+
+/* All workers at one moment, and where the rows go. */
+typedef struct Health
+{
+	ReturnSetInfo  *info;
+	TimestampTz		now;
+	CdrWorkerStats *workers; /* cdr_workers of them; NULL: not preloaded */
+} Health;
+
+static void
+health_put(Health *health, const char *check, HealthLevel level,
+		   const char *detail, const char *hint)
+{
+	static const char *const levels[] = {"ok", "warning", "critical"};
+	Datum values[HEALTH_COLUMNS] = {CStringGetTextDatum(check),
+									CStringGetTextDatum(levels[level]),
+									CStringGetTextDatum(detail), (Datum) 0};
+	bool  nulls[HEALTH_COLUMNS] = {false, false, false, hint == NULL};
+
+	if (hint != NULL)
+		values[3] = CStringGetTextDatum(hint);
+	tuplestore_putvalues(health->info->setResult, health->info->setDesc,
+						 values, nulls);
+}
+
+/* ------------------------------------------------------------------------
+ * The workers
+ * ------------------------------------------------------------------------
+ */
+
+/* Is it the way to the broker that a worker in this state is not through? */
+static bool
+is_about_broker(CdrWorkerState state)
+{
+	return state == CDR_NOT_CONFIGURED || state == CDR_CONNECTING ||
+		   state == CDR_BACKING_OFF;
+}
+
+/*
+ * How bad is the state of a worker?  While it consumes again, but has not
+ * proved yet that it can, its trouble grows no longer.
+ */
+static HealthLevel
+rate_worker(const Health *health, const CdrWorkerStats *worker)
+{
+	TimestampTz since = cdr_stats_unhealthy_since(worker);
+	TimestampTz until =
+		worker->state == CDR_CONSUMING ? worker->since : health->now;
+
+	if (worker->state == CDR_CRASHED)
+		return HEALTH_CRITICAL;
+	if (since == 0)
+		return HEALTH_OK;
+	if (TimestampDifferenceExceeds(since, until, CRITICAL_AFTER))
+		return HEALTH_CRITICAL;
+	return TimestampDifferenceExceeds(since, until, WARNING_AFTER)
+			   ? HEALTH_WARNING
+			   : HEALTH_OK;
+}
+
+/* Says of each worker in trouble, of one kind or the other, what it is. */
+static HealthLevel
+describe_trouble(const Health *health, bool about_broker, StringInfo detail)
+{
+	HealthLevel worst = HEALTH_OK;
+
+	for (int i = 0; i < cdr_workers; i++)
+	{
+		const CdrWorkerStats *worker = &health->workers[i];
+		HealthLevel			  level = rate_worker(health, worker);
+
+		if (level == HEALTH_OK ||
+			is_about_broker(worker->state) != about_broker)
+			continue;
+		worst = Max(worst, level);
+		appendStringInfo(detail,
+						 "%sworker %d is not healthy since %s, and now %s",
+						 detail->len > 0 ? "; " : "", i,
+						 timestamptz_to_str(cdr_stats_unhealthy_since(worker)),
+						 cdr_stats_state_name(worker->state));
+		if (worker->last_error[0] != '\0')
+			appendStringInfo(detail, " (last error: %s)", worker->last_error);
+	}
+	return worst;
+}
+
+static void
+check_workers(Health *health)
+{
+	StringInfoData detail;
+	HealthLevel	   level;
+
+	initStringInfo(&detail);
+	if (RecoveryInProgress())
+	{
+		health_put(health, "workers", HEALTH_OK,
+				   "standby: they start at its promotion", NULL);
+		return;
+	}
+	level = describe_trouble(health, false, &detail);
+	if (level == HEALTH_OK)
+		appendStringInfo(&detail, "%d running", cdr_workers);
+	health_put(health, "workers", level, detail.data,
+			   level == HEALTH_OK
+				   ? NULL
+				   : "Look at cdr_status(), and in the server's log; for one "
+					 "that is storing, at wait_event in pg_stat_activity.");
+}
+
+static void
+check_broker(Health *health)
+{
+	const CdrWorkerStats *worker = &health->workers[0];
+	StringInfoData		  detail;
+	HealthLevel			  level;
+
+	initStringInfo(&detail);
+	level = describe_trouble(health, true, &detail);
+	if (level == HEALTH_OK)
+	{
+		if (worker->connected_at != 0)
+			appendStringInfo(&detail,
+							 "connected to %s, virtual host \"%s\", as \"%s\"",
+							 worker->host, worker->vhost, worker->user);
+		else
+			appendStringInfoString(&detail, "not connected");
+	}
+	health_put(
+		health, "broker", level, detail.data,
+		level == HEALTH_OK
+			? NULL
+			: "Once the cause is gone, pg_reload_conf() has the workers "
+			  "try at once.");
+}
+
+static void
+check_pause(Health *health)
+{
+	for (int i = 0; i < cdr_workers; i++)
+	{
+		if (health->workers[i].state != CDR_PAUSED)
+			continue;
+		health_put(health, "pause", HEALTH_WARNING,
+				   psprintf("paused since %s",
+							timestamptz_to_str(health->workers[i].since)),
+				   "Run cdr_resume().");
+		return;
+	}
+	health_put(health, "pause", HEALTH_OK, "not paused", NULL);
+}
+
+/* ------------------------------------------------------------------------
+ * The queue
+ * ------------------------------------------------------------------------
+ */
+
+static void
+check_queue(Health *health)
+{
+	for (int i = 0; i < cdr_workers; i++)
+	{
+		if (health->workers[i].warning[0] == '\0')
+			continue;
+		health_put(health, "queue", HEALTH_WARNING, health->workers[i].warning,
+				   "doc/queues.md says what to do.");
+		return;
+	}
+	health_put(health, "queue", HEALTH_OK, "no warning", NULL);
+}
+
+/*
+ * A broker may take two heartbeats to notice that a connection has died, and
+ * counts its consumer meanwhile.
+ */
+static void
+check_consumers(Health *health)
+{
+	int64 others = 0;
+
+	for (int i = 0; i < cdr_workers; i++)
+	{
+		const CdrWorkerStats *worker = &health->workers[i];
+
+		if (worker->connected_at != 0 &&
+			TimestampDifferenceExceeds(worker->connected_at, health->now,
+									   3 * 1000 * cdr_heartbeat))
+			others = Max(others, worker->consumers - cdr_workers);
+	}
+	if (others > 0)
+		health_put(
+			health, "consumers", HEALTH_WARNING,
+			psprintf("%lld others consume from the queue", (long long) others),
+			"They take events away from this server: end them, or give "
+			"them a queue of their own.");
+	else
+		health_put(health, "consumers", HEALTH_OK,
+				   "no others than the workers", NULL);
+}
+
+static void
+check_backlog(Health *health)
+{
+	const CdrWorkerStats *worst = NULL;
+	int64				  backlog = -1;
+
+	for (int i = 0; i < cdr_workers; i++)
+	{
+		const CdrWorkerStats *worker = &health->workers[i];
+
+		backlog = Max(backlog, worker->backlog);
+		if (worker->backlog > 0 && worker->backlog_since != 0 &&
+			TimestampDifferenceExceeds(worker->backlog_since, health->now,
+									   BACKLOG_AFTER))
+			worst = worker;
+	}
+	if (worst != NULL)
+		health_put(
+			health, "backlog", HEALTH_WARNING,
+			psprintf("%lld messages wait on the queue, and never fewer than "
+					 "%d since %s",
+					 (long long) worst->backlog, cdr_prefetch,
+					 timestamptz_to_str(worst->backlog_since)),
+			"If their number grows, the service is slower than the producers: "
+			"doc/performance.md has a sizing guide.");
+	else if (backlog < 0)
+		health_put(health, "backlog", HEALTH_OK, "not known", NULL);
+	else
+		health_put(
+			health, "backlog", HEALTH_OK,
+			psprintf("%lld messages wait on the queue", (long long) backlog),
+			NULL);
+}
+
+/* ------------------------------------------------------------------------
+ * The events
+ * ------------------------------------------------------------------------
+ */
+
+static void
+check_waiting(Health *health)
+{
+	int64		waiting = 0;
+	const char *error = "";
+
+	for (int i = 0; i < cdr_workers; i++)
+	{
+		if (health->workers[i].waiting > 0)
+			error = health->workers[i].last_error;
+		waiting += health->workers[i].waiting;
+	}
+	health_put(
+		health, "waiting", waiting > 0 ? HEALTH_WARNING : HEALTH_OK,
+		waiting > 0 ? psprintf("%lld events are held, because they alone "
+							   "cannot be stored: %s",
+							   (long long) waiting, error)
+					: "none",
+		waiting > 0 ? "They are tried again until they are stored." : NULL);
+}
+
+/* A counter of events that lack something since the counters were reset. */
+static void
+check_counter(Health *health, const char *check, int64 count, const char *what,
+			  const char *hint)
+{
+	if (count > 0)
+		health_put(health, check, HEALTH_WARNING,
+				   psprintf("%lld events since %s %s", (long long) count,
+							timestamptz_to_str(health->workers[0].stats_reset),
+							what),
+				   hint);
+	else
+		health_put(health, check, HEALTH_OK, "none", NULL);
+}
+
+static void
+check_counters(Health *health)
+{
+	int64 without_call = 0;
+	int64 without_time = 0;
+
+	for (int i = 0; i < cdr_workers; i++)
+	{
+		without_call += health->workers[i].without_call;
+		without_time += health->workers[i].without_time;
+	}
+	check_counter(health, "without_call", without_call,
+				  "have a type that shapes calls, but no call id",
+				  "Look for call_id = '' in call_events. cdr_stats_reset() "
+				  "begins to count anew.");
+	check_counter(health, "without_time", without_time,
+				  "have no time, or one that cannot be read",
+				  "Look for time_source = 'r' in call_events. "
+				  "cdr_stats_reset() begins to count anew.");
+}
+
+/* ------------------------------------------------------------------------
+ * The server
+ * ------------------------------------------------------------------------
+ */
+
+static void
+check_library(Health *health)
+{
+	CdrTables tables;
+
+	if (health->workers == NULL)
+		health_put(health, "library", HEALTH_CRITICAL,
+				   "cdr_service is not preloaded: no worker consumes events",
+				   "Add cdr_service to shared_preload_libraries in "
+				   "postgresql.conf and restart the server.");
+	else if (cdr_tables_find(&tables) &&
+			 strcmp(tables.version, CDR_VERSION) != 0)
+		health_put(
+			health, "library", HEALTH_WARNING,
+			psprintf("the library has version %s, and the extension %s",
+					 CDR_VERSION, tables.version),
+			"Restart the server after an update of the library, and run "
+			"ALTER EXTENSION cdr_service UPDATE.");
+	else
+		health_put(health, "library", HEALTH_OK, "version " CDR_VERSION, NULL);
+}
+
+static void
+check_database(Health *health)
+{
+	const char *here = get_database_name(MyDatabaseId);
+
+	if (strcmp(here, cdr_database) == 0)
+		health_put(health, "database", HEALTH_OK, here, NULL);
+	else
+		health_put(
+			health, "database", HEALTH_WARNING,
+			psprintf("the workers are in database \"%s\", and not in \"%s\"",
+					 cdr_database, here),
+			"Ask there; or name this database in cdr_service.database, and "
+			"restart the server.");
+}
+
+static void
+check_durability(Health *health)
+{
+	if (enableFsync && fullPageWrites)
+		health_put(health, "durability", HEALTH_OK,
+				   "what is acknowledged is on disk", NULL);
+	else
+		health_put(health, "durability", HEALTH_WARNING,
+				   psprintf("%s is off: a loss of power may lose events that "
+							"were acknowledged",
+							enableFsync ? "full_page_writes" : "fsync"),
+				   "Set it to on, and reload.");
+}
+
+/* ------------------------------------------------------------------------
+ * The tables
+ * ------------------------------------------------------------------------
+ */
+
+/* A look at the tables, which leaves what it saw. */
+typedef struct Look
+{
+	CdrTables		tables;
+	CdrTablesState	state;
+	CdrReasonBuffer why;	  /* of the state, or of an error */
+	bool			covered;  /* there are partitions for now, */
+	bool			ahead;	  /* for the interval that follows, */
+	bool			fallback; /* and for everything else */
+	int64			letters;
+	char		   *latest; /* letter's reason; NULL: none */
+} Look;
+
+static void
+look_for_tables(Look *look)
+{
+	CdrRights rights;
+
+	look->state = cdr_tables_lock(&look->tables, AccessShareLock, &look->why);
+	if (look->state != CDR_TABLES_FIT)
+		return;
+	/* throws if nobody can write */
+	cdr_rights_assume(&look->tables, cdr_rights_writer(&look->tables),
+					  &rights);
+	cdr_rights_restore(&rights);
+	cdr_partition_look(&look->tables, &look->covered, &look->ahead,
+					   &look->fallback);
+}
+
+static void
+look_for_letters(Look *look)
+{
+	MemoryContext context = CurrentMemoryContext;
+	CdrRights	  rights;
+	bool		  isnull;
+	Datum		  latest;
+
+	cdr_writer_query_open(
+		"WITH counted AS (SELECT last_attempt_at, sqlstate, message"
+		" FROM %s.dead_letters LIMIT " CppAsString2(
+			LETTERS_COUNTED) "),"
+							 " latest AS (SELECT sqlstate || ': ' || message AS reason FROM counted"
+							 " ORDER BY last_attempt_at DESC LIMIT 1)"
+							 " SELECT (SELECT count(*) FROM counted), (SELECT reason FROM latest)",
+		InvalidOid, (Datum) 0, true, &rights);
+	look->letters = DatumGetInt64(cdr_result(0, 1, &isnull));
+	latest = cdr_result(0, 2, &isnull);
+	look->latest =
+		isnull ? NULL
+			   : MemoryContextStrdup(context, TextDatumGetCString(latest));
+	cdr_writer_query_close(&rights);
+}
+
+/* Takes a look, without waiting; false, with the reason, after an error. */
+static bool
+take_look(void (*at)(Look *), Look *look)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool done = true;
+	int			  guc_level;
+
+	BeginInternalSubTransaction(NULL);
+	guc_level = NewGUCNestLevel();
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		(void) set_config_option("lock_timeout", LOOK_TIMEOUT, PGC_USERSET,
+								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+								 false);
+		at(look);
+		AtEOXact_GUC(false, guc_level);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		if (geterrcode() == ERRCODE_QUERY_CANCELED)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(context);
+		cdr_fail_with_error(&look->why);
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		done = false;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return done;
+}
+
+static void
+check_partitions(Health *health, const Look *look)
+{
+	if (!look->covered && !look->fallback)
+		health_put(health, "partitions", HEALTH_CRITICAL,
+				   "call_events has no partition for events of now",
+				   "Run cdr_create_partitions(now(), now()).");
+	else if (cdr_partition_interval != CDR_PARTITION_NONE &&
+			 (!look->covered || !look->ahead))
+		health_put(health, "partitions", HEALTH_WARNING,
+				   psprintf("call_events has no partition for events of %s",
+							look->covered ? "the next interval" : "now"),
+				   "Workers that consume make it: look at last_error. Or run "
+				   "cdr_create_partitions().");
+	else
+		health_put(health, "partitions", HEALTH_OK,
+				   "there are partitions for events of now", NULL);
+}
+
+static void
+check_letters(Health *health, Look *look)
+{
+	if (!take_look(look_for_letters, look))
+		health_put(
+			health, "dead_letters", HEALTH_WARNING,
+			psprintf("they could not be counted: %s", look->why.message),
+			look->why.reason.hint);
+	else if (look->letters > 0)
+		health_put(health, "dead_letters", HEALTH_WARNING,
+				   psprintf("%lld%s; the latest: %s",
+							(long long) look->letters,
+							look->letters == LETTERS_COUNTED ? " or more" : "",
+							look->latest),
+				   "Once the cause is gone, run cdr_retry_dead_letters(); or "
+				   "cdr_discard_dead_letters().");
+	else
+		health_put(health, "dead_letters", HEALTH_OK, "none", NULL);
+}
+
+static void
+check_tables_of(Health *health)
+{
+	Look look = {.state = CDR_TABLES_UNFIT};
+	bool done = take_look(look_for_tables, &look);
+
+	if (!done && look.why.reason.sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
+	{
+		health_put(health, "tables", HEALTH_WARNING,
+				   "they are locked, and could not be looked at",
+				   "Look at pg_locks; a batch waits for the same lock.");
+		return;
+	}
+	if (!done || look.state == CDR_TABLES_UNFIT)
+	{
+		health_put(health, "tables", HEALTH_CRITICAL, look.why.message,
+				   look.why.reason.hint);
+		return;
+	}
+	health_put(health, "tables", HEALTH_OK, "they fit", NULL);
+	check_partitions(health, &look);
+	check_letters(health, &look);
+}
+
+PG_FUNCTION_INFO_V1(cdr_check_health);
+
+Datum
+cdr_check_health(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *info = (ReturnSetInfo *) fcinfo->resultinfo;
+	Health		   health = {.info = info, .now = GetCurrentTimestamp()};
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (info->setDesc->natts != HEALTH_COLUMNS)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("cdr_check_health() is declared with other "
+							   "columns than its library has")));
+	if (cdr_stats_available())
+	{
+		health.workers = palloc(cdr_workers * sizeof(CdrWorkerStats));
+		for (int i = 0; i < cdr_workers; i++)
+			cdr_stats_read(i, &health.workers[i]);
+	}
+	check_library(&health);
+	if (health.workers != NULL)
+	{
+		check_database(&health);
+		check_workers(&health);
+		check_broker(&health);
+		check_pause(&health);
+		check_queue(&health);
+		check_consumers(&health);
+		check_backlog(&health);
+		check_waiting(&health);
+		check_counters(&health);
+	}
+	check_tables_of(&health);
+	check_durability(&health);
+	return (Datum) 0;
+}
