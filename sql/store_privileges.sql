@@ -36,11 +36,11 @@ ORDER BY p.oid::regprocedure::text COLLATE "C";
 -- the owner of the tables no more than that
 SELECT p.oid::regprocedure FROM pg_proc AS p
 WHERE pronamespace = 'cdr'::regnamespace AND has_function_privilege('cdr_service', p.oid, 'EXECUTE')
-AND NOT has_function_privilege('regress_cdr_nobody', p.oid, 'EXECUTE');
+AND NOT has_function_privilege('regress_cdr_nobody', p.oid, 'EXECUTE') ORDER BY 1;
 -- and pg_monitor besides
 SELECT p.oid::regprocedure FROM pg_proc AS p
 WHERE pronamespace = 'cdr'::regnamespace AND has_function_privilege('regress_cdr_monitor', p.oid, 'EXECUTE')
-AND NOT has_function_privilege('regress_cdr_nobody', p.oid, 'EXECUTE');
+AND NOT has_function_privilege('regress_cdr_nobody', p.oid, 'EXECUTE') ORDER BY 1;
 -- tables: nobody's but the owner's
 SELECT c.relname, r.rolname, p.privilege FROM pg_class AS c, pg_roles AS r,
 	 unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) AS p(privilege)
@@ -94,7 +94,7 @@ SELECT * FROM dead_letters;
 RESET ROLE;
 
 -- each of the others can be granted by itself
-GRANT EXECUTE ON FUNCTION cdr_verify_calls(), cdr_rebuild_calls(boolean), cdr_create_partitions(timestamptz, timestamptz),
+GRANT EXECUTE ON FUNCTION cdr_verify_calls, cdr_rebuild_calls, cdr_create_partitions(timestamptz, timestamptz),
 	cdr_retry_dead_letters(uuid[]), cdr_discard_dead_letters(uuid[]) TO regress_cdr_reader;
 INSERT INTO dead_letters (event_id, received_at, last_attempt_at, sqlstate, message, body_size, body) VALUES
 	('00000000-0000-0000-0000-00000000000a', now(), now(), 'P0001', 'x', 14, '{"callId":"y"}'),

@@ -55,6 +55,7 @@ SELECT cdr_rebuild_calls();
 SELECT call_id, stored ->> 'event_count' AS stored, expected FROM cdr_verify_calls();
 -- a row that counts more events than the log holds may be all that retention left: only on demand
 SELECT cdr_rebuild_calls(prune => true);
+SELECT cdr_rebuild_calls('v1', prune => true) AS right, cdr_rebuild_calls('nobody', prune => true) AS nobody, cdr_rebuild_calls('ghost', prune => true) AS ghost;
 SELECT * FROM cdr_verify_calls();
 SELECT count(*) FROM (SELECT * FROM calls EXCEPT SELECT * FROM good) AS x;
 SELECT count(*) FROM (SELECT * FROM good EXCEPT SELECT * FROM calls) AS x;
@@ -64,7 +65,7 @@ SELECT cdr_rebuild_calls();
 DELETE FROM call_events WHERE call_id = 'v7' AND event_type = 'call.answered';
 SELECT call_id, stored ->> 'answer_time' AS stored, expected ->> 'answer_time' AS expected FROM cdr_verify_calls();
 SELECT cdr_rebuild_calls();
-SELECT cdr_rebuild_calls(true);
+SELECT cdr_rebuild_calls('v7', prune => true);
 SELECT status, answer_time, disposition, billable_seconds, event_count FROM calls WHERE call_id = 'v7';
 -- it is not known any more, so it can come again
 SELECT cdr_ingest_event(json_build_object('eventType', 'call.answered', 'callId', 'v7', 'timestamp', '2026-01-19T22:00:05Z'));
@@ -86,6 +87,56 @@ SELECT description FROM cdr_call_history('w8') UNION ALL SELECT description FROM
 SELECT count(*) FROM cdr_call_history('nobody''s');
 SELECT count(*) FROM cdr_call_history('');
 SELECT count(*) FROM cdr_call_history(NULL);
+
+-- one call, or those of a stretch of time: with all of their events, also those of another time
+TRUNCATE calls, call_events;
+SELECT cdr_create_partitions('2025-11-01', '2026-01-31');
+SELECT cdr_ingest_events(ARRAY[
+	'{"eventType":"call.started","callId":"november","timestamp":"2025-11-30T12:00:00Z","from":"1"}',
+	'{"eventType":"call.ended","callId":"november","timestamp":"2025-11-30T12:01:00Z"}',
+	'{"eventType":"call.started","callId":"both","timestamp":"2025-11-30T23:59:00Z","from":"2"}',
+	'{"eventType":"call.ended","callId":"both","timestamp":"2025-12-01T00:01:00Z"}',
+	'{"eventType":"call.started","callId":"december","timestamp":"2025-12-24T12:00:00Z","from":"3"}',
+	'{"eventType":"call.started","callId":"january","timestamp":"2026-01-24T12:00:00Z","from":"4"}']::json[]);
+UPDATE calls SET caller_number = 'x';
+DELETE FROM calls WHERE call_id = 'january';
+INSERT INTO calls (call_id, event_count, first_event_time, last_event_time) VALUES ('ghost', 1, '2025-12-02', '2025-12-03');
+SELECT call_id FROM cdr_verify_calls('both');
+SELECT call_id FROM cdr_verify_calls('nobody');
+SELECT call_id FROM cdr_verify_calls('');
+SELECT call_id FROM cdr_verify_calls(from_time => '2025-12-01Z', to_time => '2026-01-01Z');
+SELECT call_id FROM cdr_verify_calls(from_time => '2025-12-01 00:01:00Z', to_time => '2025-12-01 00:01:01Z');
+SELECT call_id FROM cdr_verify_calls(to_time => '2025-12-01Z');
+SELECT call_id FROM cdr_verify_calls(from_time => '2026-01-01Z');
+SELECT call_id FROM cdr_verify_calls(from_time => '-infinity', to_time => 'infinity');
+SELECT cdr_verify_calls(from_time => '2025-12-01Z', to_time => '2025-12-01Z');
+SELECT cdr_verify_calls(from_time => '2025-12-02Z', to_time => '2025-12-01Z');
+SELECT cdr_verify_calls('both', from_time => '2025-12-01Z');
+SELECT call_id, event_count FROM cdr_calls_from_log('both');
+SELECT call_id, event_count FROM cdr_calls_from_log() ORDER BY 1;
+SELECT cdr_rebuild_calls('both'), cdr_rebuild_calls('nobody');
+SELECT cdr_rebuild_calls(from_time => '2026-01-01Z');
+SELECT call_id, caller_number FROM calls ORDER BY call_id;
+SELECT cdr_rebuild_calls(from_time => '2025-12-01Z', to_time => '2026-01-01Z');
+SELECT call_id, caller_number FROM calls ORDER BY call_id;
+SELECT cdr_rebuild_calls();
+SELECT cdr_rebuild_calls(from_time => '2025-12-01Z', to_time => '2026-01-01Z', prune => true);
+SELECT count(*) FROM cdr_verify_calls();
+-- what was retired stays, but where just that is named; a call that was going on at another time, too, is named only by its id
+ALTER TABLE call_events DETACH PARTITION call_events_20251101;
+SELECT call_id, stored ->> 'event_count' AS stored, expected ->> 'event_count' AS expected FROM cdr_verify_calls();
+SELECT cdr_rebuild_calls(), cdr_rebuild_calls(from_time => '2025-11-01Z', to_time => '2025-12-01Z');
+SELECT cdr_rebuild_calls(from_time => '2025-12-01Z', to_time => '2026-01-01Z', prune => true);
+SELECT call_id FROM calls ORDER BY call_id;
+SELECT cdr_rebuild_calls(from_time => '2025-11-01Z', to_time => '2025-12-01Z', prune => true);
+SELECT call_id, event_count FROM calls ORDER BY call_id;
+SELECT cdr_rebuild_calls('both', prune => true);
+SELECT call_id, event_count FROM calls ORDER BY call_id;
+-- an event that is attached again
+ALTER TABLE call_events ATTACH PARTITION call_events_20251101 FOR VALUES FROM ('2025-11-01Z') TO ('2025-12-01Z');
+SELECT cdr_rebuild_calls();
+SELECT call_id, event_count FROM calls ORDER BY call_id;
+SELECT count(*) FROM cdr_verify_calls();
 
 DROP TABLE good;
 DROP EXTENSION cdr_service;

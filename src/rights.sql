@@ -10,18 +10,20 @@ REVOKE ALL ON FUNCTION
 	@extschema@.cdr_ingest_message(bytea, text, text, text, text, text, bytea, timestamptz),
 	@extschema@.cdr_retry_dead_letters(uuid[]),
 	@extschema@.cdr_discard_dead_letters(uuid[]),
+	@extschema@.cdr_dead_letters(),
 	@extschema@.cdr_status(),
 	@extschema@.cdr_check_health(),
 	@extschema@.cdr_stats_reset(),
 	@extschema@.cdr_pause(),
 	@extschema@.cdr_resume(),
 	@extschema@.cdr_create_partitions(timestamptz, timestamptz),
-	@extschema@.cdr_verify_calls(),
-	@extschema@.cdr_rebuild_calls(boolean)
+	@extschema@.cdr_verify_calls(text, timestamptz, timestamptz),
+	@extschema@.cdr_rebuild_calls(text, timestamptz, timestamptz, boolean)
 FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION
 	@extschema@.cdr_status(),
-	@extschema@.cdr_check_health()
+	@extschema@.cdr_check_health(),
+	@extschema@.cdr_dead_letters()
 TO pg_monitor;
 GRANT SELECT ON @extschema@.cdr_health TO pg_monitor;

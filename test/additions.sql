@@ -203,6 +203,6 @@ REVOKE TRUNCATE ON calls FROM dba;
 ALTER DEFAULT PRIVILEGES FOR ROLE dba IN SCHEMA public GRANT SELECT ON TABLES TO reader;
 
 --- grant on functions of the extension
-GRANT EXECUTE ON FUNCTION cdr_verify_calls() TO reader;
+GRANT EXECUTE ON FUNCTION cdr_verify_calls TO reader;
 GRANT EXECUTE ON FUNCTION cdr_ingest_event(json) TO clerk;
 REVOKE EXECUTE ON FUNCTION cdr_call_history(text) FROM public;

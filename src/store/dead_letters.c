@@ -39,7 +39,7 @@ static CdrStatement keep_dead_letters = {
 			  TIMESTAMPTZOID, JSONOID, JSONOID, INT8OID, BYTEAOID},
 };
 
-/* Of those read at a time: how many, and bytes of bodies. */
+/* Of those read at a time: how many, and bytes of bodies and headers. */
 #define PORTION_MAX		  500
 #define PORTION_BYTES_MAX (16 * 1024 * 1024)
 
@@ -50,10 +50,11 @@ static CdrStatement keep_dead_letters = {
  * $1: the last one read before; $2: those wanted, NULL for all; $3: how many
  */
 static CdrStatement measure_dead_letters = {
-	.sql =
-		"SELECT pg_catalog.octet_length(body)::int8 FROM ONLY %1$s.dead_letters"
-		" WHERE event_id > $1 AND ($2 IS NULL OR event_id = ANY ($2))"
-		" ORDER BY event_id LIMIT $3",
+	.sql = "SELECT octet_length(body)::int8"
+		   " + COALESCE(octet_length(headers::text), 0)"
+		   " FROM ONLY %1$s.dead_letters"
+		   " WHERE event_id > $1 AND ($2 IS NULL OR event_id = ANY ($2))"
+		   " ORDER BY event_id LIMIT $3",
 	.ncolumns = 3,
 	.types = {UUIDOID, UUIDARRAYOID, INT8OID},
 };
@@ -213,15 +214,20 @@ cdr_dead_letters_message(uint64 row)
 	return message;
 }
 
+int64
+cdr_dead_letters_discard(Datum ids)
+{
+	cdr_statement_execute(&delete_dead_letters, &ids, NULL, SPI_OK_DELETE);
+	return (int64) SPI_processed;
+}
+
 void
 cdr_dead_letters_delete(CdrEvent **events, int count)
 {
 	Datum *ids = palloc(Max(count, 1) * sizeof(Datum));
-	Datum  array;
 
 	for (int i = 0; i < count; i++)
 		ids[i] = UUIDPGetDatum(&events[i]->id);
-	array = PointerGetDatum(
-		construct_array(ids, count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
-	cdr_statement_execute(&delete_dead_letters, &array, NULL, SPI_OK_DELETE);
+	(void) cdr_dead_letters_discard(PointerGetDatum(
+		construct_array(ids, count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR)));
 }

@@ -23,14 +23,17 @@ extern CdrStatement *const cdr_dead_letters_statements[];
 extern int64 cdr_dead_letters_keep(CdrEvent **letters, int count);
 
 /*
- * Reads and locks the next dead letters after *last, as many as hold 16 MB, those with the ids given
- * or (NULL) all, and moves *last on.  Returns how many there are in the result
- * in SPI_tuptable, 0 at the end.
+ * Reads and locks the next dead letters after *last, of those with the ids given
+ * or (NULL) of all, and moves *last on.  Returns how many there are in the
+ * result in SPI_tuptable, 0 at the end: as many as hold 16 MB, but one at least.
  */
 extern int cdr_dead_letters_read(pg_uuid_t *last, ArrayType *ids);
 
 /* The message that a row of that result came from, in the current context. */
 extern CdrMessage *cdr_dead_letters_message(uint64 row);
+
+/* Deletes the dead letters with the ids given (an array of uuid); how many. */
+extern int64 cdr_dead_letters_discard(Datum ids);
 
 /* Deletes the dead letters of events that are recorded now. */
 extern void cdr_dead_letters_delete(CdrEvent **events, int count);

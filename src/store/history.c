@@ -18,6 +18,7 @@
 #include "base/compat.h"
 #include "base/guc.h"
 #include "event/protobuf_json.h"
+#include "store/cursor.h"
 #include "store/tables.h"
 
 PG_FUNCTION_INFO_V1(cdr_event_json);
@@ -101,8 +102,7 @@ Datum
 cdr_call_history(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *info = (ReturnSetInfo *) fcinfo->resultinfo;
-	Oid			   type = TEXTOID;
-	Datum		   call_id = PG_GETARG_DATUM(0);
+	CdrArguments   call_id = {1, {TEXTOID}, {PG_GETARG_DATUM(0)}};
 	int			   guc_level;
 	CdrTables	   tables;
 
@@ -113,11 +113,7 @@ cdr_call_history(PG_FUNCTION_ARGS)
 							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	if (SPI_execute_with_args(psprintf(CALL_HISTORY, tables.quoted), 1, &type,
-							  &call_id, NULL, true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "SPI_execute_with_args failed");
-	for (uint64 row = 0; row < SPI_processed; row++)
-		tuplestore_puttuple(info->setResult, SPI_tuptable->vals[row]);
+	cdr_cursor_return(info, psprintf(CALL_HISTORY, tables.quoted), &call_id);
 	SPI_finish();
 	AtEOXact_GUC(false, guc_level);
 	return (Datum) 0;

@@ -1,30 +1,24 @@
 /*-------------------------------------------------------------------------
  *
  * log_calls.c
- *	  SQL: calls computed from the log.
+ *	  Calls computed from the log, one after the other.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
-#include "fmgr.h"
-#include "funcapi.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
 #include "base/compat.h"
-#include "call/merge.h"
-#include "store/call_values.h"
 #include "store/event_options.h"
-#include "store/writer_query.h"
-#include "store/tables.h"
+#include "store/log_calls.h"
 
 /* Rows of the log that are fetched at a time. */
-#define LOG_CHUNK 1000
+#define LOG_PORTION 10
 
 /* Columns of the query that reads the log. */
 enum
@@ -38,19 +32,58 @@ enum
 	LOG_CONTENT_TYPE
 };
 
-static Datum
-log_value(int row, int column, bool *isnull)
+/* $1 is an array of ids.  COLLATE: whatever collation the column was given. */
+#define READ_LOG                                                  \
+	"SELECT e.call_id, e.event_time, e.event_id, e.routing_key,"  \
+	" e.payload, e.body, e.content_type FROM %s.call_events AS e" \
+	" WHERE e.call_id OPERATOR(pg_catalog.%s ORDER BY e.call_id"  \
+	" COLLATE pg_catalog.\"C\""
+
+void
+cdr_log_calls_open(CdrLogCalls *log, const CdrTables *tables, Datum ids,
+				   CdrCursorSees sees)
 {
-	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc,
-						 column, isnull);
+	CdrArguments arguments = {1, {TEXTARRAYOID}, {ids}};
+	char		*sql = psprintf(READ_LOG, tables->quoted,
+							ids == 0 ? "<>) ''" : "=) ANY ($1)");
+
+	if (ids == 0)
+		arguments.count = 0;
+	cdr_cursor_open(&log->cursor, sql, &arguments, sees, LOG_PORTION);
+	pfree(sql);
+	log->has_row = cdr_cursor_next(&log->cursor) != NULL;
+	log->scratch = AllocSetContextCreate(
+		CurrentMemoryContext, "cdr_service event", ALLOCSET_DEFAULT_SIZES);
+	log->strings = AllocSetContextCreate(
+		CurrentMemoryContext, "cdr_service call", ALLOCSET_DEFAULT_SIZES);
+	log->strings_2 = AllocSetContextCreate(
+		CurrentMemoryContext, "cdr_service call", ALLOCSET_DEFAULT_SIZES);
+}
+
+void
+cdr_log_calls_close(CdrLogCalls *log)
+{
+	cdr_cursor_close(&log->cursor);
+	MemoryContextDelete(log->scratch);
+	MemoryContextDelete(log->strings);
+	MemoryContextDelete(log->strings_2);
+}
+
+static char *
+log_text(const CdrLogCalls *log, int column)
+{
+	bool  isnull;
+	Datum value = cdr_cursor_value(&log->cursor, column, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
 }
 
 /*
- * The event that a row of the log records.  What identifies and places it is
+ * The event that the row in hand records.  What identifies and places it is
  * taken from the row; what it says, from its payload, else from its body.
  */
 static CdrEvent *
-event_from_log(int row, const char *call_id)
+event_from_log(const CdrLogCalls *log, const char *call_id)
 {
 	CdrEventOptions options = cdr_event_options();
 	CdrMessage	   *message = palloc0(sizeof(CdrMessage));
@@ -61,20 +94,17 @@ event_from_log(int row, const char *call_id)
 	bool			is_json;
 	bool			is_event;
 
-	*id = *DatumGetUUIDP(log_value(row, LOG_EVENT_ID, &isnull));
+	*id =
+		*DatumGetUUIDP(cdr_cursor_value(&log->cursor, LOG_EVENT_ID, &isnull));
 	message->id = id;
-	message->property_time =
-		DatumGetTimestampTz(log_value(row, LOG_EVENT_TIME, &isnull));
-	value = log_value(row, LOG_ROUTING_KEY, &isnull);
-	if (!isnull)
-		message->routing_key = TextDatumGetCString(value);
-	value = log_value(row, LOG_CONTENT_TYPE, &isnull);
-	if (!isnull)
-		message->content_type = TextDatumGetCString(value);
-	value = log_value(row, LOG_PAYLOAD, &isnull);
+	message->property_time = DatumGetTimestampTz(
+		cdr_cursor_value(&log->cursor, LOG_EVENT_TIME, &isnull));
+	message->routing_key = log_text(log, LOG_ROUTING_KEY);
+	message->content_type = log_text(log, LOG_CONTENT_TYPE);
+	value = cdr_cursor_value(&log->cursor, LOG_PAYLOAD, &isnull);
 	is_json = !isnull;
 	if (!is_json)
-		value = log_value(row, LOG_BODY, &isnull);
+		value = cdr_cursor_value(&log->cursor, LOG_BODY, &isnull);
 	if (!isnull)
 	{
 		bytea *body = DatumGetByteaPP(value);
@@ -95,90 +125,89 @@ event_from_log(int row, const char *call_id)
 	return event;
 }
 
-/* A row of the result. */
+/* clang-format off */
+
+/* The types of columns.h, of which one has strings. */
+#define KEPT_TEXT(name)		   || call->name != before->name
+#define KEPT_TIME(name)
+#define KEPT_TIME_ALWAYS(name)
+#define KEPT_BIGINT(name)
+#define KEPT_COUNT(name)
+#define KEPT_UUID(name)
+#define KEPT(name, type, reg)  KEPT_##type(name)
+
+#define COPY_TEXT(name) \
+	if (call->name != NULL) \
+		call->name = MemoryContextStrdup(into, call->name);
+#define COPY_TIME(name)
+#define COPY_TIME_ALWAYS(name)
+#define COPY_BIGINT(name)
+#define COPY_COUNT(name)
+#define COPY_UUID(name)
+#define COPY(name, type, reg) COPY_##type(name)
+
+/* clang-format on */
+
+/* Has the call taken strings that it did not have before? */
+static bool
+has_new_strings(const CdrCall *call, const CdrCall *before)
+{
+	return false CDR_CALL_COLUMNS(KEPT);
+}
+
+/* Takes the strings of the call out of the event's memory, and frees those
+ * that it no longer has. */
 static void
-return_call(ReturnSetInfo *info, const CdrCall *call)
+keep_strings(CdrLogCalls *log, CdrCall *call)
 {
-	Datum values[CDR_CALL_NCOLUMNS];
-	bool  nulls[CDR_CALL_NCOLUMNS];
+	MemoryContext into = log->strings_2;
 
-	Assert(info->setDesc->natts == CDR_CALL_NCOLUMNS);
-	cdr_call_values(call, values, nulls);
-	tuplestore_putvalues(info->setResult, info->setDesc, values, nulls);
+	CDR_CALL_COLUMNS(COPY)
+	log->strings_2 = log->strings;
+	log->strings = into;
+	MemoryContextReset(log->strings_2);
 }
 
-/* The log, call by call. */
-static Portal
-open_log(void)
+/* Adds the event of the row in hand. */
+static void
+add_row(CdrLogCalls *log, CdrCall *call)
 {
-	CdrTables tables;
-	Portal	  portal;
+	CdrCall		  before = *call;
+	MemoryContext outer = MemoryContextSwitchTo(log->scratch);
 
-	cdr_tables_require(&tables, AccessShareLock);
-	portal = SPI_cursor_open_with_args(
-		NULL,
-		psprintf("SELECT call_id, event_time, event_id, routing_key,"
-				 " payload, body, content_type"
-				 " FROM %s.call_events"
-				 " WHERE call_id OPERATOR(pg_catalog.<>) ''"
-				 " ORDER BY call_id",
-				 tables.quoted),
-		0, NULL, NULL, NULL, true, 0);
-	if (portal == NULL)
-		elog(ERROR, "could not open a cursor over call_events");
-	return portal;
+	cdr_call_add(call, event_from_log(log, call->call_id));
+	if (has_new_strings(call, &before))
+		keep_strings(log, call);
+	MemoryContextSwitchTo(outer);
+	MemoryContextReset(log->scratch);
 }
 
-PG_FUNCTION_INFO_V1(cdr_calls_from_log);
-
-/*
- * Each call's events are parsed into a context of their own, which is reset
- * when its row is out: memory is that of the largest call.
- */
-Datum
-cdr_calls_from_log(PG_FUNCTION_ARGS)
+static bool
+is_of_call(CdrLogCalls *log, const CdrCall *call)
 {
-	ReturnSetInfo *info = (ReturnSetInfo *) fcinfo->resultinfo;
-	MemoryContext  call_context;
-	Portal		   portal;
-	CdrCall		   call;
+	MemoryContext outer = MemoryContextSwitchTo(log->scratch);
+	bool result = strcmp(log_text(log, LOG_CALL_ID), call->call_id) == 0;
 
-	InitMaterializedSRF(fcinfo, 0);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	call_context = AllocSetContextCreate(
-		CurrentMemoryContext, "cdr_service call", ALLOCSET_DEFAULT_SIZES);
-	cdr_call_init(&call, NULL);
+	MemoryContextSwitchTo(outer);
+	MemoryContextReset(log->scratch);
+	return result;
+}
 
-	portal = open_log();
-	for (SPI_cursor_fetch(portal, true, LOG_CHUNK); SPI_processed > 0;
-		 SPI_cursor_fetch(portal, true, LOG_CHUNK))
+bool
+cdr_log_calls_next(CdrLogCalls *log, CdrCall *call)
+{
+	MemoryContext outer;
+
+	if (!log->has_row)
+		return false;
+	MemoryContextReset(log->strings);
+	outer = MemoryContextSwitchTo(log->strings);
+	cdr_call_init(call, log_text(log, LOG_CALL_ID));
+	MemoryContextSwitchTo(outer);
+	do
 	{
-		for (int row = 0; row < (int) SPI_processed; row++)
-		{
-			bool		  isnull;
-			MemoryContext outer = MemoryContextSwitchTo(call_context);
-			char		 *call_id =
-				TextDatumGetCString(log_value(row, LOG_CALL_ID, &isnull));
-
-			if (call.call_id != NULL && strcmp(call.call_id, call_id) != 0)
-			{
-				return_call(info, &call);
-				MemoryContextReset(call_context);
-				call_id =
-					TextDatumGetCString(log_value(row, LOG_CALL_ID, &isnull));
-				cdr_call_init(&call, call_id);
-			}
-			else if (call.call_id == NULL)
-				cdr_call_init(&call, call_id);
-			cdr_call_add(&call, event_from_log(row, call_id));
-			MemoryContextSwitchTo(outer);
-		}
-		SPI_freetuptable(SPI_tuptable);
-	}
-	if (call.call_id != NULL)
-		return_call(info, &call);
-	SPI_cursor_close(portal);
-	SPI_finish();
-	return (Datum) 0;
+		add_row(log, call);
+		log->has_row = cdr_cursor_next(&log->cursor) != NULL;
+	} while (log->has_row && is_of_call(log, call));
+	return true;
 }

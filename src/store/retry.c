@@ -1,22 +1,154 @@
 /*-------------------------------------------------------------------------
  *
  * retry.c
- *	  SQL: dead letters, tried again or discarded.
+ *	  SQL: dead letters, looked at, tried again or discarded.
+ *
+ * Letters are tried in portions, in the caller's transaction.  Whatever fails,
+ * fails in a subtransaction, and is tried again in halves, down to the one letter
+ * that is refused: it stays, with the new reason.  That holds for any error, also
+ * for one that would have a worker wait: here nobody comes back.
+ *
+ * Memory.  That of a portion, and of one try at it: a portion, and then each try,
+ * has a context of its own.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "executor/spi.h"
 #include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/memutils.h"
+#include "utils/resowner.h"
 
 #include "store/bisect.h"
+#include "store/cursor.h"
 #include "store/dead_letters.h"
 #include "store/event_options.h"
-#include "store/writer_query.h"
 #include "store/writer.h"
+#include "store/writer_query.h"
+
+/* What is done with some letters of a job, and with one for which it failed. */
+typedef struct Step
+{
+	void (*run)(CdrJob *job, CdrEvent **events, int count);
+	void (*refuse)(CdrJob *job, CdrEvent *event, const ErrorData *error);
+} Step;
+
+/*
+ * Was the error made because somebody wants this session to stop?  A trigger may
+ * raise the same SQLSTATEs (a cancel, a timeout).
+ */
+static bool
+is_interrupt(const ErrorData *error)
+{
+	return error->funcname != NULL &&
+		   strcmp(error->funcname, "ProcessInterrupts") == 0;
+}
+
+/* Runs a step in a subtransaction.  Returns NULL, or the error. */
+static ErrorData *
+try_step(CdrJob *job, const Step *step, CdrEvent **events, int count)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	MemoryContext scratch = AllocSetContextCreate(context, "cdr_service try",
+												  ALLOCSET_DEFAULT_SIZES);
+	ErrorData *volatile error = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(scratch);
+	PG_TRY();
+	{
+		step->run(job, events, count);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	MemoryContextDelete(scratch);
+	return error;
+}
+
+/* Runs a step over some letters, whole or in halves. */
+static void
+run_step(CdrJob *job, const Step *step, CdrEvent **events, int count)
+{
+	ErrorData *error;
+
+	if (count == 0)
+		return;
+	CHECK_FOR_INTERRUPTS();
+	error = try_step(job, step, events, count);
+	if (error == NULL)
+		return;
+	if (is_interrupt(error))
+		ReThrowError(error);
+	if (count == 1)
+	{
+		step->refuse(job, events[0], error);
+		return;
+	}
+	FreeErrorData(error);
+	run_step(job, step, events, count / 2);
+	run_step(job, step, events + count / 2, count - count / 2);
+}
+
+/*
+ * Records events.  Those that become dead letters again are found by their
+ * reasons, so that a try that fails leaves nothing behind.
+ */
+static void
+record(CdrJob *job, CdrEvent **events, int count)
+{
+	for (int i = 0; i < count; i++)
+		events[i]->reason = NULL;
+	job->nletters = 0;
+	cdr_bisect(job, events, count);
+}
+
+static void
+keep_reason_of_refusal(CdrJob *job, CdrEvent *event, const ErrorData *error)
+{
+	CdrReason *reason = MemoryContextAlloc(job->context, sizeof(CdrReason));
+
+	*reason = cdr_reason_of_error(error);
+	event->reason = reason;
+}
+
+static void
+keep(CdrJob *job, CdrEvent **letters, int count)
+{
+	(void) cdr_dead_letters_keep(letters, count);
+}
+
+static void
+discard(CdrJob *job, CdrEvent **events, int count)
+{
+	cdr_dead_letters_delete(events, count);
+}
+
+/* The letter stays as it was, or stays although it became an event. */
+static void
+warn_of_refusal(CdrJob *job, CdrEvent *event, const ErrorData *error)
+{
+	ereport(WARNING, (errcode(error->sqlerrcode),
+					  errmsg("table dead_letters refuses a change: %s",
+							 error->message ? error->message : ""),
+					  errdetail("The dead letter stays as it was."),
+					  errhint("See what is hung on the table.")));
+}
 
 /*
  * Tries the dead letters that were just read.  Returns how many became events.
@@ -24,10 +156,15 @@
 static int64
 retry_letters(int count, const CdrEventOptions *options)
 {
-	CdrEvent  *events = palloc0(count * sizeof(CdrEvent));
-	CdrEvent **stored = palloc(count * sizeof(CdrEvent *));
-	int		   nstored = 0;
-	CdrJob	   job;
+	static const Step recording = {record, keep_reason_of_refusal};
+	static const Step discarding = {discard, warn_of_refusal};
+	static const Step keeping = {keep, warn_of_refusal};
+	CdrEvent		 *events = palloc0(count * sizeof(CdrEvent));
+	CdrEvent		**stored = palloc(count * sizeof(CdrEvent *));
+	CdrEvent		**letters = palloc(count * sizeof(CdrEvent *));
+	int				  nstored = 0;
+	int				  nletters = 0;
+	CdrJob			  job;
 
 	for (int i = 0; i < count; i++)
 		(void) cdr_event_parse(cdr_dead_letters_message(i), options,
@@ -35,16 +172,16 @@ retry_letters(int count, const CdrEventOptions *options)
 	SPI_freetuptable(SPI_tuptable);
 
 	cdr_job_init(&job, events, count);
-	if (job.nevents > 0)
-		cdr_bisect(&job, job.events, job.nevents);
-	for (int i = 0; i < job.nevents; i++)
+	run_step(&job, &recording, job.events, job.nevents);
+	for (int i = 0; i < count; i++)
 	{
-		if (job.events[i]->reason == NULL)
-			stored[nstored++] = job.events[i];
+		if (events[i].reason == NULL)
+			stored[nstored++] = &events[i];
+		else
+			letters[nletters++] = &events[i];
 	}
-	cdr_dead_letters_delete(stored, nstored);
-	if (job.nletters > 0)
-		(void) cdr_dead_letters_keep(job.letters, job.nletters);
+	run_step(&job, &discarding, stored, nstored);
+	run_step(&job, &keeping, letters, nletters);
 	return nstored;
 }
 
@@ -97,13 +234,42 @@ PG_FUNCTION_INFO_V1(cdr_discard_dead_letters);
 Datum
 cdr_discard_dead_letters(PG_FUNCTION_ARGS)
 {
+	CdrTables tables;
 	CdrRights rights;
 	int64	  discarded;
 
-	cdr_writer_query_open("DELETE FROM ONLY %s.dead_letters"
-						  " WHERE event_id OPERATOR(pg_catalog.=) ANY ($1)",
-						  UUIDARRAYOID, PG_GETARG_DATUM(0), false, &rights);
-	discarded = (int64) SPI_processed;
-	cdr_writer_query_close(&rights);
+	cdr_tables_require(&tables, RowExclusiveLock);
+	cdr_writer_open(&tables, &rights);
+	discarded = cdr_dead_letters_discard(PG_GETARG_DATUM(0));
+	cdr_writer_close(&rights);
 	PG_RETURN_INT64(discarded);
+}
+
+PG_FUNCTION_INFO_V1(cdr_dead_letters);
+
+/*
+ * Without what may tell of persons: the body and the AMQP properties, and the
+ * detail of an error, which can repeat a whole row.
+ */
+Datum
+cdr_dead_letters(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *info = (ReturnSetInfo *) fcinfo->resultinfo;
+	CdrTables	   tables;
+	CdrRights	   rights;
+
+	InitMaterializedSRF(fcinfo, 0);
+	cdr_writer_query_open(&tables, AccessShareLock, &rights);
+	cdr_cursor_return(
+		info,
+		psprintf("SELECT event_id::uuid, received_at::timestamptz,"
+				 " last_attempt_at::timestamptz, attempts::int4,"
+				 " sqlstate::text, message::text, constraint_name::text,"
+				 " exchange::text, routing_key::text, content_type::text,"
+				 " property_time::timestamptz, body_size::int8"
+				 " FROM ONLY %s.dead_letters",
+				 tables.quoted),
+		NULL);
+	cdr_writer_query_close(&rights);
+	return (Datum) 0;
 }

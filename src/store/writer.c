@@ -10,13 +10,15 @@
 #include "store/call_events.h"
 #include "store/calls.h"
 #include "store/dead_letters.h"
+#include "store/rebuild.h"
 #include "store/writer.h"
 
-/* The statements of each table. */
+/* The statements of each table, and of what writes calls anew. */
 static CdrStatement *const *const tables_statements[] = {
 	cdr_call_events_statements,
 	cdr_calls_statements,
 	cdr_dead_letters_statements,
+	cdr_rebuild_statements,
 };
 
 void

@@ -12,22 +12,12 @@
 #include "store/writer_query.h"
 
 void
-cdr_writer_query_open(const char *query, Oid type, Datum argument,
-					  bool read_only, CdrRights *rights)
+cdr_writer_query_open(CdrTables *tables, LOCKMODE mode, CdrRights *rights)
 {
-	CdrTables tables;
-	int		  result;
-
-	cdr_tables_require(&tables,
-					   read_only ? AccessShareLock : RowExclusiveLock);
-	cdr_rights_assume(&tables, cdr_rights_writer(&tables), rights);
+	cdr_tables_require(tables, mode);
+	cdr_rights_assume(tables, cdr_rights_writer(tables), rights);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	result = SPI_execute_with_args(psprintf(query, tables.quoted),
-								   OidIsValid(type) ? 1 : 0, &type, &argument,
-								   NULL, read_only, 0);
-	if (result < 0)
-		elog(ERROR, "query failed: %s", SPI_result_code_string(result));
 }
 
 void

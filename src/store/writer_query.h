@@ -14,12 +14,9 @@
 
 #include "store/rights.h"
 
-/*
- * Runs a query, whose %s is the schema, with one argument or (InvalidOid)
- * none.  Leaves SPI connected, with the result.
- */
-extern void cdr_writer_query_open(const char *query, Oid type, Datum argument,
-								  bool read_only, CdrRights *rights);
+/* Locks the tables, becomes the role and connects to SPI; and goes back. */
+extern void
+cdr_writer_query_open(CdrTables *tables, LOCKMODE mode, CdrRights *rights);
 extern void cdr_writer_query_close(const CdrRights *rights);
 
 #endif /* CDR_WRITER_QUERY_H */

@@ -129,7 +129,7 @@ EOC
 	  . stage('verify')
 	  . 'SELECT count(*) FROM cdr_verify_calls();'
 	  . stage('rebuild')
-	  . 'SELECT cdr_rebuild_calls(); SELECT cdr_rebuild_calls(prune => true);'
+	  . q{SELECT cdr_rebuild_calls(); SELECT cdr_rebuild_calls(from_time => '-infinity', prune => true);}
 	  . stage('retry')
 	  . 'SELECT cdr_retry_dead_letters();'
 	  . stage('discard')

@@ -143,7 +143,9 @@ my %arguments = (
 		[ q('1990-01-01'), q('1990-04-01') ],
 		[ 'now()',         q(now() + '40 days') ]
 	],
-	cdr_rebuild_calls      => [ [], ['true'] ],
+	cdr_calls_from_log => [ [], [q('call-1')] ],
+	cdr_verify_calls   => [ [], [q('call-1')], [ 'NULL', q('2026-01-01') ] ],
+	cdr_rebuild_calls  => [ [], [ 'NULL', q('-infinity'), 'NULL', 'true' ] ],
 	cdr_retry_dead_letters =>
 	  [ [], ['ARRAY(SELECT event_id FROM cdr.dead_letters LIMIT 3)'] ],
 	cdr_discard_dead_letters =>
@@ -416,7 +418,7 @@ sub undo
 		push @sql, @{ $alterations[$id]{undo} };
 		$rebuild = 1 if $alterations[$id]{rebuild};
 	}
-	push @sql, 'SELECT cdr.cdr_rebuild_calls(true)' if $rebuild;
+	push @sql, q{SELECT cdr.cdr_rebuild_calls(from_time => '-infinity', prune => true)} if $rebuild;
 	my $script = join ";\n", 'BEGIN', @sql, 'COMMIT', '';
 	my ($status, undef, $stderr) = $node->psql('postgres', $script);
 	tell_trace("-- undo: $status, $stderr", $script);

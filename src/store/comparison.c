@@ -1,0 +1,216 @@
+/*-------------------------------------------------------------------------
+ *
+ * comparison.c
+ *	  The stored calls beside what their events in the log say.
+ *
+ * Two cursors in the same order, and one call of each in hand: so any number of
+ * calls takes the memory of one.  Both see the same state of the tables.
+ *
+ * Values are compared as what they are in the log: a DBA may have made text a
+ * varchar, say.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/memutils.h"
+
+#include "store/call_values.h"
+#include "store/comparison.h"
+#include "store/table_columns.h"
+
+/* Rows of calls that are fetched at a time. */
+#define ROWS_PORTION 10
+
+/* clang-format off */
+
+#define STORED(name, type, reg) ", c." #name "::" CDR_SQL_##type " AS " #name
+
+#define READ_ROWS \
+	"SELECT c.call_id::text AS call_id" CDR_CALL_VALUES(STORED) \
+	" FROM ONLY %s.calls AS c%s" \
+	" ORDER BY c.call_id COLLATE \"C\""
+
+/* clang-format on */
+
+static void
+open_slice(CdrComparison *c, Datum ids)
+{
+	CdrArguments arguments = {ids == 0 ? 0 : 1, {TEXTARRAYOID}, {ids}};
+
+	cdr_cursor_open(&c->rows,
+					psprintf(READ_ROWS, c->tables->quoted,
+							 ids == 0 ? "" : " WHERE c.call_id = ANY ($1)"),
+					&arguments, CDR_AS_CALLER, ROWS_PORTION);
+	cdr_log_calls_open(&c->log, c->tables, ids, CDR_AS_CALLER);
+	c->has_row = cdr_cursor_next(&c->rows) != NULL;
+	c->has_call = cdr_log_calls_next(&c->log, &c->call);
+	c->columns = CreateTupleDescCopy(c->rows.rows->tupdesc);
+	c->is_open = true;
+}
+
+static void
+close_slice(CdrComparison *c)
+{
+	if (!c->is_open)
+		return;
+	cdr_log_calls_close(&c->log);
+	cdr_cursor_close(&c->rows);
+	c->is_open = false;
+}
+
+void
+cdr_comparison_open(CdrComparison *c, const CdrTables *tables,
+					const CdrChoice *choice)
+{
+	memset(c, 0, sizeof(CdrComparison));
+	c->tables = tables;
+	c->slice = AllocSetContextCreate(CurrentMemoryContext, "cdr_service slice",
+									 ALLOCSET_DEFAULT_SIZES);
+	c->context = AllocSetContextCreate(CurrentMemoryContext,
+									   "cdr_service calls compared",
+									   ALLOCSET_DEFAULT_SIZES);
+	cdr_slices_open(&c->slices, tables, choice);
+}
+
+void
+cdr_comparison_close(CdrComparison *c)
+{
+	close_slice(c);
+	cdr_slices_close(&c->slices);
+	MemoryContextDelete(c->context);
+	MemoryContextDelete(c->slice);
+}
+
+/* Which comes first: the row in hand (< 0), the call of the log (> 0), or are
+ * they of one call? */
+static int
+compare_ids(CdrComparison *c)
+{
+	bool  isnull;
+	Datum id;
+
+	if (!c->has_row || !c->has_call)
+		return c->has_row ? -1 : 1;
+	id = cdr_cursor_value(&c->rows, CDR_AT_call_id + 1, &isnull);
+	return strcmp(TextDatumGetCString(id), c->call.call_id);
+}
+
+/* Copies the row: it is used when the cursor has gone on. */
+static void
+read_row(CdrComparison *c)
+{
+	c->stored.is_there = true;
+	for (int i = 0; i < CDR_CALL_NCOLUMNS; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(c->columns, i);
+
+		c->stored.values[i] =
+			cdr_cursor_value(&c->rows, i + 1, &c->stored.nulls[i]);
+		if (c->stored.nulls[i])
+			continue;
+		if (column->attlen == -1)
+			c->stored.values[i] =
+				PointerGetDatum(PG_DETOAST_DATUM_COPY(c->stored.values[i]));
+		else
+			c->stored.values[i] = datumCopy(c->stored.values[i],
+											column->attbyval, column->attlen);
+	}
+}
+
+static void
+read_call(CdrComparison *c)
+{
+	cdr_call_values(&c->call, c->expected.values, c->expected.nulls);
+	for (int i = 0; i < CDR_CALL_NCOLUMNS; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(c->columns, i);
+
+		if (!c->expected.nulls[i] && !column->attbyval && column->attlen > 0)
+			c->expected.values[i] =
+				datumCopy(c->expected.values[i], false, column->attlen);
+	}
+	c->expected.is_there = true;
+}
+
+/* Takes what is next on each side; false when both are at their end. */
+static bool
+advance(CdrComparison *c)
+{
+	int order;
+
+	MemoryContextReset(c->context);
+	c->stored.is_there = c->expected.is_there = false;
+	if (!c->has_row && !c->has_call)
+		return false;
+	order = compare_ids(c);
+	if (order <= 0)
+		read_row(c);
+	if (order >= 0)
+		read_call(c);
+	if (order <= 0)
+		c->has_row = cdr_cursor_next(&c->rows) != NULL;
+	if (order >= 0)
+		c->has_call = cdr_log_calls_next(&c->log, &c->call);
+	return true;
+}
+
+static bool
+differ(const CdrComparison *c)
+{
+	const CdrSide *x = &c->stored;
+	const CdrSide *y = &c->expected;
+
+	if (!x->is_there || !y->is_there)
+		return true;
+	for (int i = 0; i < CDR_CALL_NCOLUMNS; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(c->columns, i);
+
+		if (x->nulls[i] != y->nulls[i])
+			return true;
+		if (!x->nulls[i] && !datum_image_eq(x->values[i], y->values[i],
+											column->attbyval, column->attlen))
+			return true;
+	}
+	return false;
+}
+
+static bool
+next_slice(CdrComparison *c)
+{
+	Datum ids;
+	bool  found;
+
+	close_slice(c);
+	MemoryContextReset(c->slice);
+	found = cdr_slices_next(&c->slices, &ids);
+	if (found)
+		open_slice(c, ids);
+	return found;
+}
+
+bool
+cdr_comparison_next(CdrComparison *c)
+{
+	MemoryContext outer = MemoryContextSwitchTo(c->slice);
+	bool		  found = false;
+
+	do
+	{
+		while (!found && c->is_open)
+		{
+			MemoryContextSwitchTo(c->context);
+			if (!advance(c))
+				break;
+			found = differ(c);
+		}
+		MemoryContextSwitchTo(c->slice);
+	} while (!found && next_slice(c));
+	MemoryContextSwitchTo(outer);
+	return found;
+}

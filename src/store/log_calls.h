@@ -1,0 +1,40 @@
+/*-------------------------------------------------------------------------
+ *
+ * log_calls.h
+ *	  Calls computed from the log, one after the other.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CDR_LOG_CALLS_H
+#define CDR_LOG_CALLS_H
+
+#include "call/merge.h"
+#include "store/cursor.h"
+#include "store/tables.h"
+
+/*
+ * Memory: that of the largest event, and of what the call in hand says, however
+ * many events it has.
+ */
+typedef struct CdrLogCalls
+{
+	CdrCursor	  cursor;
+	bool		  has_row;	 /* its row is of the next call */
+	MemoryContext scratch;	 /* for one event */
+	MemoryContext strings;	 /* of the call in hand */
+	MemoryContext strings_2; /* takes turns with it */
+} CdrLogCalls;
+
+/*
+ * Reads calls, all or (ids, an array of text, is not 0) those named, in the
+ * order of their ids' bytes; in SPI, which is connected.
+ */
+extern void cdr_log_calls_open(CdrLogCalls *log, const CdrTables *tables,
+							   Datum ids, CdrCursorSees sees);
+
+/* The next call, valid until the next one; false at the end. */
+extern bool cdr_log_calls_next(CdrLogCalls *log, CdrCall *call);
+
+extern void cdr_log_calls_close(CdrLogCalls *log);
+
+#endif /* CDR_LOG_CALLS_H */

@@ -1,0 +1,123 @@
+/*-------------------------------------------------------------------------
+ *
+ * verify.c
+ *	  SQL: calls as the log says them, and the stored ones that differ.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/memutils.h"
+
+#include "store/call_values.h"
+#include "store/comparison.h"
+#include "store/writer_query.h"
+
+/* A side as jsonb, which the function returns. */
+static Datum
+side_json(TupleDesc columns, CdrSide *side)
+{
+	HeapTuple row = heap_form_tuple(columns, side->values, side->nulls);
+	Datum	  json = DirectFunctionCall1(row_to_json, HeapTupleGetDatum(row));
+
+	return DirectFunctionCall1(jsonb_in,
+							   CStringGetDatum(TextDatumGetCString(json)));
+}
+
+static void
+return_difference(ReturnSetInfo *info, CdrComparison *c)
+{
+	TupleDesc columns = BlessTupleDesc(CreateTupleDescCopy(c->columns));
+	CdrSide	 *named = c->stored.is_there ? &c->stored : &c->expected;
+	Datum	  values[3] = {CDR_SIDE_VALUE(named, call_id)};
+	bool	  nulls[3] = {false, !c->stored.is_there, !c->expected.is_there};
+
+	if (c->stored.is_there)
+		values[1] = side_json(columns, &c->stored);
+	if (c->expected.is_there)
+		values[2] = side_json(columns, &c->expected);
+	tuplestore_putvalues(info->setResult, info->setDesc, values, nulls);
+}
+
+PG_FUNCTION_INFO_V1(cdr_verify_calls);
+
+Datum
+cdr_verify_calls(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *info = (ReturnSetInfo *) fcinfo->resultinfo;
+	CdrChoice	   choice = cdr_choice(fcinfo);
+	CdrTables	   tables;
+	CdrRights	   rights;
+	CdrComparison  comparison;
+
+	InitMaterializedSRF(fcinfo, 0);
+	cdr_writer_query_open(&tables, AccessShareLock, &rights);
+	cdr_comparison_open(&comparison, &tables, &choice);
+	while (cdr_comparison_next(&comparison))
+	{
+		MemoryContext outer = MemoryContextSwitchTo(comparison.context);
+
+		return_difference(info, &comparison);
+		MemoryContextSwitchTo(outer);
+	}
+	cdr_comparison_close(&comparison);
+	cdr_writer_query_close(&rights);
+	return (Datum) 0;
+}
+
+/* The calls of a slice of the log, as rows of the result. */
+static void
+return_calls(ReturnSetInfo *info, const CdrTables *tables, Datum ids)
+{
+	MemoryContext context = AllocSetContextCreate(
+		CurrentMemoryContext, "cdr_service row", ALLOCSET_DEFAULT_SIZES);
+	CdrLogCalls log;
+	CdrCall		call;
+
+	Assert(info->setDesc->natts == CDR_CALL_NCOLUMNS);
+	cdr_log_calls_open(&log, tables, ids, CDR_AS_CALLER);
+	while (cdr_log_calls_next(&log, &call))
+	{
+		MemoryContext outer = MemoryContextSwitchTo(context);
+		Datum		  values[CDR_CALL_NCOLUMNS];
+		bool		  nulls[CDR_CALL_NCOLUMNS];
+
+		cdr_call_values(&call, values, nulls);
+		tuplestore_putvalues(info->setResult, info->setDesc, values, nulls);
+		MemoryContextSwitchTo(outer);
+		MemoryContextReset(context);
+	}
+	cdr_log_calls_close(&log);
+	MemoryContextDelete(context);
+}
+
+PG_FUNCTION_INFO_V1(cdr_calls_from_log);
+
+/* With the rights of the caller, under whatever search_path he has. */
+Datum
+cdr_calls_from_log(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *info = (ReturnSetInfo *) fcinfo->resultinfo;
+	Datum		   call_id;
+	CdrTables	   tables;
+
+	InitMaterializedSRF(fcinfo, 0);
+	cdr_tables_require(&tables, AccessShareLock);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (PG_ARGISNULL(0))
+		return_calls(info, &tables, 0);
+	else
+	{
+		call_id = PG_GETARG_DATUM(0);
+		return_calls(info, &tables, cdr_text_array(&call_id, 1));
+	}
+	SPI_finish();
+	return (Datum) 0;
+}
