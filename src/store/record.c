@@ -16,6 +16,7 @@
 #include "store/call_events.h"
 #include "store/calls.h"
 #include "store/record.h"
+#include "store/retired.h"
 
 static void
 count_recorded(CdrEvent **events, int count, CdrRecorded *recorded)
@@ -41,6 +42,7 @@ cdr_record_events(CdrEvent **events, int count, bool all_new,
 	int			  fresh;
 
 	memcpy(work, events, count * sizeof(CdrEvent *));
+	cdr_retired_refuse(work, count);
 	CDR_FAULT("before-lookup");
 	fresh = cdr_call_events_drop_known(work, count);
 	CDR_FAULT("before-insert");

@@ -11,6 +11,7 @@
 #include "store/calls.h"
 #include "store/dead_letters.h"
 #include "store/rebuild.h"
+#include "store/retired.h"
 #include "store/writer.h"
 
 /* The statements of each table, and of what writes calls anew. */
@@ -27,6 +28,7 @@ cdr_writer_open(const CdrTables *tables, CdrRights *rights)
 	cdr_rights_assume(tables, cdr_rights_writer(tables), rights);
 	cdr_statements_open(tables_statements, lengthof(tables_statements),
 						tables->quoted);
+	cdr_retired_look(tables);
 }
 
 void

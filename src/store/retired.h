@@ -1,0 +1,24 @@
+/*-------------------------------------------------------------------------
+ *
+ * retired.h
+ *	  Events of a time that the log does not hold any more.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CDR_RETIRED_H
+#define CDR_RETIRED_H
+
+#include "event/event.h"
+#include "store/tables.h"
+
+/* For writer.c: looks where the partitions of the log begin. */
+extern void cdr_retired_look(const CdrTables *tables);
+
+/*
+ * ERROR (22008) if one of some events may be a repetition of one that was
+ * retired with its partition; through an open writer.  Costs a comparison for
+ * each event that lies in a partition.
+ */
+extern void cdr_retired_refuse(CdrEvent **events, int count);
+
+#endif /* CDR_RETIRED_H */
