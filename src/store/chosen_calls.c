@@ -74,6 +74,7 @@ cdr_slices_open(CdrSlices *slices, const CdrTables *tables,
 	if (choice->kind == CDR_CALLS_OF_TIME)
 	{
 		CdrArguments arguments = {2,
+								  false,
 								  {TIMESTAMPTZOID, TIMESTAMPTZOID},
 								  {TimestampTzGetDatum(choice->from),
 								   TimestampTzGetDatum(choice->to)}};

@@ -40,7 +40,8 @@
 static void
 open_slice(CdrComparison *c, Datum ids)
 {
-	CdrArguments arguments = {ids == 0 ? 0 : 1, {TEXTARRAYOID}, {ids}};
+	CdrArguments arguments = {
+		ids == 0 ? 0 : 1, ids != 0, {TEXTARRAYOID}, {ids}};
 
 	cdr_cursor_open(&c->rows,
 					psprintf(READ_ROWS, c->tables->quoted,

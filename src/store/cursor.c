@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/tuplestore.h"
 
@@ -22,12 +23,19 @@ cdr_cursor_open(CdrCursor *cursor, const char *sql,
 	static const CdrArguments none = {0};
 	MemoryContext			  context = CurrentMemoryContext;
 	CdrArguments			  own = arguments ? *arguments : none;
+	int						  guc_level = NewGUCNestLevel();
 
 	memset(cursor, 0, sizeof(CdrCursor));
 	cursor->portion = portion;
+	/* else all rows are read where the statistics are old, or missing */
+	if (own.are_keys)
+		(void) set_config_option("enable_seqscan", "off", PGC_USERSET,
+								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+								 false);
 	cursor->portal =
 		SPI_cursor_open_with_args(NULL, sql, own.count, own.types, own.values,
 								  NULL, sees == CDR_AS_CALLER, 0);
+	AtEOXact_GUC(false, guc_level);
 	MemoryContextSwitchTo(context);
 	if (cursor->portal == NULL)
 		elog(ERROR, "could not open a cursor: %s",

@@ -21,6 +21,7 @@
 typedef struct CdrArguments
 {
 	int	  count;
+	bool  are_keys; /* the rows have indexes for them, which are to be used */
 	Oid	  types[CDR_CURSOR_ARGUMENTS];
 	Datum values[CDR_CURSOR_ARGUMENTS];
 } CdrArguments;

@@ -102,7 +102,7 @@ Datum
 cdr_call_history(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *info = (ReturnSetInfo *) fcinfo->resultinfo;
-	CdrArguments   call_id = {1, {TEXTOID}, {PG_GETARG_DATUM(0)}};
+	CdrArguments   call_id = {1, true, {TEXTOID}, {PG_GETARG_DATUM(0)}};
 	int			   guc_level;
 	CdrTables	   tables;
 

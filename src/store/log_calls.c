@@ -43,12 +43,11 @@ void
 cdr_log_calls_open(CdrLogCalls *log, const CdrTables *tables, Datum ids,
 				   CdrCursorSees sees)
 {
-	CdrArguments arguments = {1, {TEXTARRAYOID}, {ids}};
-	char		*sql = psprintf(READ_LOG, tables->quoted,
-							ids == 0 ? "<>) ''" : "=) ANY ($1)");
+	CdrArguments arguments = {
+		ids == 0 ? 0 : 1, ids != 0, {TEXTARRAYOID}, {ids}};
+	char *sql = psprintf(READ_LOG, tables->quoted,
+						 ids == 0 ? "<>) ''" : "=) ANY ($1)");
 
-	if (ids == 0)
-		arguments.count = 0;
 	cdr_cursor_open(&log->cursor, sql, &arguments, sees, LOG_PORTION);
 	pfree(sql);
 	log->has_row = cdr_cursor_next(&log->cursor) != NULL;

@@ -139,7 +139,7 @@ find_late(CdrEvent **events, int count)
 {
 	Datum		   *calls = palloc(count * sizeof(Datum));
 	Datum		   *ids = palloc(count * sizeof(Datum));
-	CdrArguments	arguments = {2, {TEXTARRAYOID, UUIDARRAYOID}, {0}};
+	CdrArguments	arguments = {2, true, {TEXTARRAYOID, UUIDARRAYOID}, {0}};
 	CdrCursor		cursor;
 	const CdrEvent *late = NULL;
 

@@ -1,0 +1,118 @@
+# SQL functions over the log and the dead letters take little memory, however
+# many rows they read, and however large.
+#
+# CDR_TEST_EVENTS: events of the largest call, and calls without events (default:
+# 100000); CDR_TEST_LETTERS: dead letters of 15 MB (default: 8).
+
+use strict;
+use warnings FATAL => 'all';
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use CdrService::Fixture;
+
+my $events  = $ENV{CDR_TEST_EVENTS}  || 100_000;
+my $letters = $ENV{CDR_TEST_LETTERS} || 8;
+my $cdr     = CdrService::Fixture->new('little_memory',
+	config => "cdr_service.max_event_size = '16MB'\nfsync = off\n"
+	  . "shared_buffers = '64MB'\nmax_wal_size = '4GB'\n");
+
+# The most that a session of its own has held for itself while it ran a query,
+# in MB; what it has touched of shared memory does not count.
+sub is_little
+{
+	my ($name, $limit, $query, $expected) = @_;
+	my $session = $cdr->session;
+	my $pid     = $session->query('SELECT pg_backend_pid()');
+
+	is($session->query("SET statement_timeout = 0; $query"),
+		$expected, "$name: the result");
+	my $status = slurp_file("/proc/$pid/status");
+	my ($peak)   = $status =~ /^VmHWM:\s+(\d+) kB/m;
+	my ($shared) = $status =~ /^RssShmem:\s+(\d+) kB/m;
+	my $megabytes = int(($peak - $shared) / 1024);
+
+	cmp_ok($megabytes, '<', $limit, "$name: the peak in MB");
+	note "$name: $megabytes MB";
+	return $session->quit;
+}
+
+# ---------------------------------------------------------------------------
+# Many rows
+# ---------------------------------------------------------------------------
+
+$cdr->sql(<<"EOS");
+SET statement_timeout = 0;
+INSERT INTO call_events (event_time, received_at, event_id, call_id, event_type, payload)
+SELECT t, t, gen_random_uuid(), 'large', 'call.answered',
+	format('{"eventType":"call.answered","callId":"large","n":%s}', n)::json
+FROM generate_series(1, $events) AS n,
+	LATERAL (SELECT timestamptz '2026-01-19 22:00:00Z' + n * interval '1 ms') AS x(t);
+EOS
+is_little('a call rebuilt', 40, "SELECT cdr_rebuild_calls('large')", 1);
+is_little('a call verified',
+	40, "SELECT count(*) FROM cdr_verify_calls('large')", 0);
+is_little('all calls verified', 40, 'SELECT count(*) FROM cdr_verify_calls()',
+	0);
+is_little('calls from the log',
+	40, 'SELECT sum(event_count) FROM cdr_calls_from_log()', $events);
+is_little('a history', 40, "SELECT count(*) FROM cdr_call_history('large')",
+	$events);
+
+$cdr->sql(<<"EOS");
+SET statement_timeout = 0;
+INSERT INTO calls (call_id, event_count, first_event_time, last_event_time)
+SELECT 'retired ' || n, 3, '2025-01-01Z', '2025-01-02Z' FROM generate_series(1, $events) AS n;
+EOS
+is_little('calls whose events were retired',
+	40, 'SELECT count(*) FROM cdr_verify_calls()', $events);
+is_little('calls of a time',
+	40,
+	q{SELECT count(*) FROM cdr_verify_calls(from_time => '2025-01-01', to_time => '2025-02-01')},
+	$events);
+is_little('calls whose events were retired, rebuilt',
+	40, 'SELECT cdr_rebuild_calls()', 0);
+is_little(
+	'calls whose events were retired, pruned',
+	60,
+	q{SELECT cdr_rebuild_calls(from_time => '2025-01-01', to_time => '2025-02-01', prune => true)},
+	$events);
+
+# ---------------------------------------------------------------------------
+# Large ones
+# ---------------------------------------------------------------------------
+
+# One letter may take several times its size, so the limits are those of one.
+# (Random, so that it is large in the table, too; as hexadecimal digits.)
+$cdr->sql(<<"EOS");
+SET statement_timeout = 0;
+CREATE TEMP TABLE padding AS SELECT string_agg(md5(n::text), '') AS text FROM generate_series(1, 15000000 / 32) AS n;
+INSERT INTO dead_letters (event_id, received_at, last_attempt_at, sqlstate, message, body_size, body)
+SELECT gen_random_uuid(), now(), now(), 'P0001', 'large', octet_length(body), body
+FROM padding, generate_series(1, $letters) AS n, LATERAL (SELECT convert_to(
+	format('{"eventType":"call.ended","callId":"letter %s","timestamp":"2026-01-19T22:00:00Z","reason":"refused","padding":"%s"}', n, padding.text), 'UTF8')) AS x(body);
+ALTER TABLE calls ADD CONSTRAINT no CHECK (hangup_cause IS DISTINCT FROM 'refused');
+EOS
+is_little('letters looked at',
+	40, 'SELECT count(*) FROM cdr_dead_letters()', $letters);
+is_little('letters refused again',
+	200, 'SELECT cdr_retry_dead_letters()', 0);
+is($cdr->sql(q{SELECT DISTINCT attempts, sqlstate FROM dead_letters}),
+	'2|23514', 'letters refused again: the attempt and its reason');
+$cdr->sql('ALTER TABLE calls DROP CONSTRAINT no');
+is_little('letters recorded', 200, 'SELECT cdr_retry_dead_letters()',
+	$letters);
+is_little('large events verified',
+	120, 'SELECT count(*) FROM cdr_verify_calls()', 0);
+is_little('a history of a large event',
+	120, q{SELECT count(*) FROM cdr_call_history('letter 1')}, 1);
+$cdr->sql(
+	q{INSERT INTO dead_letters (event_id, received_at, last_attempt_at, sqlstate, message, body_size, body)
+	  SELECT gen_random_uuid(), now(), now(), 'P0001', 'large', 1, convert_to(payload::text, 'UTF8') FROM call_events WHERE call_id LIKE 'letter %'}
+);
+is_little('letters discarded', 40,
+	'SELECT cdr_discard_dead_letters(array_agg(event_id)) FROM dead_letters',
+	$letters);
+
+done_testing();
