@@ -89,6 +89,48 @@ ALTER TABLE calls DROP CONSTRAINT known_cause;
 SELECT cdr_retry_dead_letters();
 SELECT status, event_count, hangup_cause FROM calls WHERE call_id = 'constraint';
 
+-- refused with an SQLSTATE for which a worker would wait: the letter alone stays, also where the table of letters refuses
+CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF NEW.call_id LIKE 'waits%' THEN
+		RAISE 'call % is not wanted now', NEW.call_id USING ERRCODE = substr(NEW.call_id, 7);
+	END IF;
+	RETURN NEW;
+END $$;
+CREATE TRIGGER wait BEFORE INSERT ON call_events FOR EACH ROW EXECUTE FUNCTION wait();
+SELECT count(letter(convert_to(format('{"callId":"waits %s","timestamp":"2026-01-21T00:00:00Z"}', state), 'UTF8')))
+FROM unnest('{55000,40001,40P01,57014,57P03,25001,53100,08006,55P03,XX000}'::text[]) AS state;
+SELECT count(letter(convert_to(format('{"callId":"goes %s","timestamp":"2026-01-21T00:00:00Z"}', n), 'UTF8'))) FROM generate_series(1, 20) AS n;
+SELECT cdr_retry_dead_letters();
+SELECT attempts, sqlstate, message FROM letters WHERE body LIKE '%waits%' ORDER BY sqlstate;
+CREATE FUNCTION alert() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF encode(OLD.body, 'escape') LIKE '%waits 55%' OR encode(OLD.body, 'escape') LIKE '%taken%' THEN
+		RAISE 'no % today', TG_OP USING ERRCODE = '55000';
+	END IF;
+	RETURN CASE WHEN TG_OP = 'UPDATE' THEN NEW ELSE OLD END;
+END $$;
+CREATE TRIGGER alert BEFORE UPDATE OR DELETE ON dead_letters FOR EACH ROW EXECUTE FUNCTION alert();
+SELECT letter('{"callId":"taken, but kept","timestamp":"2026-01-21T00:00:00Z"}'), letter('{"callId":"taken","timestamp":"2026-01-21T00:00:00Z"}'), letter('{"callId":"goes","timestamp":"2026-01-21T00:00:00Z"}');
+SELECT cdr_retry_dead_letters();
+SELECT attempts, body FROM letters WHERE body LIKE '%waits%' OR body LIKE '%taken%' OR body LIKE '%goes%' ORDER BY body;
+SELECT call_id, event_count FROM calls WHERE call_id LIKE 'taken%,%' OR call_id IN ('taken', 'goes') ORDER BY call_id;
+-- but who cancels is obeyed
+ALTER TABLE call_events DISABLE TRIGGER wait;
+CREATE FUNCTION sleep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(60); RETURN NEW; END $$;
+CREATE TRIGGER sleep BEFORE INSERT ON call_events FOR EACH ROW EXECUTE FUNCTION sleep();
+SET statement_timeout = '200ms';
+\set VERBOSITY terse
+SELECT cdr_retry_dead_letters();
+\set VERBOSITY default
+RESET statement_timeout;
+DROP TRIGGER sleep ON call_events;
+DROP TRIGGER wait ON call_events;
+DROP TRIGGER alert ON dead_letters;
+SELECT cdr_retry_dead_letters();
+SELECT count(*) FROM letters WHERE body LIKE '%waits%' OR body LIKE '%taken%' OR body LIKE '%goes%';
+DROP FUNCTION wait, alert, sleep;
+
 -- more than one statement's worth
 SELECT count(letter(convert_to(format('{"callId":"many %s","timestamp":"2026-01-22T00:00:00Z","n":%s}', n % 7, n), 'UTF8'))) FROM generate_series(1, 1234) AS n;
 SELECT cdr_retry_dead_letters();
@@ -98,6 +140,10 @@ SELECT call_id, event_count FROM calls WHERE call_id LIKE 'many %' ORDER BY call
 SELECT count(letter(convert_to(format('{"callId":"large","timestamp":"2026-01-23T00:00:00Z","n":%s}', n) || repeat(' ', 1000000), 'UTF8'))) FROM generate_series(1, 40) AS n;
 SELECT cdr_retry_dead_letters();
 SELECT event_count FROM calls WHERE call_id = 'large';
+
+-- without what may tell of persons
+SELECT attempts, sqlstate, message, constraint_name, exchange, routing_key, content_type, property_time, body_size, event_id IN (SELECT event_id FROM dead_letters) AS known
+FROM cdr_dead_letters() WHERE sqlstate IN ('22001', '54000') ORDER BY sqlstate;
 
 -- a retry is part of the caller's transaction
 SELECT letter('{"callId":"rolled back"}');

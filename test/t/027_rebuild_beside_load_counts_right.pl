@@ -20,7 +20,8 @@ my $cdr     = CdrService::Fixture->new('rebuild',
 my $oracle = CdrService::Oracle->new($cdr);
 
 # A call that is there, any of them.
-my $some = '(SELECT call_id FROM calls OFFSET random() * (SELECT count(*) - 1 FROM calls) LIMIT 1)';
+my $some = '(SELECT call_id FROM calls OFFSET'
+  . ' random() * (SELECT count(*) - 1 FROM calls) LIMIT 1)';
 my @damages = (
 	"UPDATE calls SET caller_number = 'x' WHERE call_id = $some",
 	"UPDATE calls SET event_count = event_count - 1 WHERE call_id = $some",
