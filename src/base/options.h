@@ -10,6 +10,9 @@
 #ifndef CDR_OPTIONS_H
 #define CDR_OPTIONS_H
 
+/* What stands between the keys of cdr_service.binding_keys: any number. */
+#define CDR_KEY_SEPARATORS ", "
+
 typedef enum CdrQueueType
 {
 	CDR_QUEUE_CLASSIC,

@@ -32,7 +32,7 @@ typedef struct CdrReason
 } CdrReason;
 
 /* Bytes of a message that is kept beyond the memory it was made in. */
-#define CDR_REASON_LENGTH 512
+#define CDR_REASON_LENGTH 1024
 
 /*
  * A reason with room of its own for its message, and for a hint that is no

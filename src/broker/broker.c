@@ -19,12 +19,14 @@
 #include "utils/memutils.h"
 
 #include "broker/broker.h"
+#include "broker/consumers.h"
 #include "broker/delivery.h"
 #include "broker/login.h"
 #include "broker/outstanding.h"
 #include "broker/session.h"
 #include "broker/settings.h"
 #include "broker/topology.h"
+#include "broker/warnings.h"
 #include "broker/wire.h"
 
 struct CdrBroker
@@ -33,7 +35,10 @@ struct CdrBroker
 	MemoryContext	   settings_context;
 	CdrBrokerSettings *settings; /* that the session was made with */
 	CdrSession		   session;
+	CdrReasonBuffer	   reason;	 /* why what failed last did, and where */
+	CdrWarnings		   warnings; /* of the session */
 	CdrTopology		   topology;
+	CdrConsumers	   consumers;
 	CdrAssembly		   assembly;
 	CdrOutstanding	   outstanding;
 	uint32			   generation;
@@ -53,6 +58,7 @@ cdr_broker_create(void)
 	broker->settings_context = AllocSetContextCreate(
 		broker->context, "cdr_service broker settings", ALLOCSET_SMALL_SIZES);
 	cdr_session_init(&broker->session);
+	cdr_topology_init(&broker->topology, &broker->warnings);
 	cdr_assembly_init(&broker->assembly);
 	return broker;
 }
@@ -88,7 +94,7 @@ take_settings(CdrBroker *broker)
 	MemoryContextReset(broker->settings_context);
 	broker->settings = cdr_broker_settings_read(broker->settings_context);
 	broker->session.settings = broker->settings;
-	broker->topology.may_not_ask = false;
+	cdr_topology_forget(&broker->topology);
 }
 
 /* ------------------------------------------------------------------------
@@ -110,6 +116,35 @@ start_consumer(CdrSession *session)
 							AMQP_BASIC_CONSUME_OK_METHOD);
 }
 
+/* Notes what failed, and where and as whom: the one place that says so. */
+static void
+note_failure(CdrBroker *broker, const char *what)
+{
+	const CdrReason *reason = &broker->session.reason.reason;
+	StringInfoData	 where;
+
+	initStringInfo(&where);
+	if (broker->host[0] != '\0')
+	{
+		appendStringInfo(&where, "%s broker at %s", what, broker->host);
+		if (broker->user[0] != '\0')
+			appendStringInfo(&where, " as user \"%s\"", broker->user);
+		appendStringInfo(&where, ", vhost \"%s\": ", broker->vhost);
+	}
+	cdr_fail(&broker->reason, reason->sqlerrcode, "%s%s", where.data,
+			 reason->message);
+	broker->reason.reason.hint = reason->hint;
+	pfree(where.data);
+}
+
+/* The session is over. */
+static CdrReceive
+lose_broker(CdrBroker *broker)
+{
+	note_failure(broker, "lost");
+	return CDR_BROKER_LOST;
+}
+
 /* Connects to one server, up to and including the consumer. */
 static bool
 connect_to_server(CdrBroker *broker, const char *uri, const char *name)
@@ -118,8 +153,7 @@ connect_to_server(CdrBroker *broker, const char *uri, const char *name)
 	CdrServer	server = {0};
 	bool		done;
 
-	strlcpy(broker->host, "server", sizeof(broker->host));
-	broker->vhost[0] = broker->user[0] = '\0';
+	broker->host[0] = broker->vhost[0] = broker->user[0] = '\0';
 	if (!cdr_login_parse_uri(session, uri, &server))
 		return false;
 	snprintf(broker->host, sizeof(broker->host), "%s:%d", server.host,
@@ -137,9 +171,21 @@ connect_to_server(CdrBroker *broker, const char *uri, const char *name)
 	return done;
 }
 
+/* What was found out on the way to one server is not true of another. */
+static void
+leave_server(CdrBroker *broker, int count)
+{
+	cdr_broker_disconnect(broker);
+	broker->next_server = (broker->next_server + 1) % count;
+	if (count > 1)
+		cdr_topology_forget(&broker->topology);
+	cdr_warnings_clear(&broker->warnings);
+}
+
 /*
  * Tries each server once, the one that was connected last first.  If all
- * fail, the error says of each of several why.
+ * fail, the error says of each of several why; else a warning does of those
+ * that failed.
  */
 static bool
 connect_to_any(CdrBroker *broker, char **uris, int count, const char *name)
@@ -147,19 +193,26 @@ connect_to_any(CdrBroker *broker, char **uris, int count, const char *name)
 	StringInfoData errors;
 
 	initStringInfo(&errors);
+	cdr_warnings_clear(&broker->warnings);
 	for (int i = 0; i < count; i++)
 	{
 		if (connect_to_server(broker, uris[broker->next_server % count], name))
+		{
+			if (errors.len > 0)
+				cdr_warnings_set(&broker->warnings, "servers",
+								 "Take servers that are gone for good out of "
+								 "cdr_service.amqp_uri.",
+								 "%s", errors.data);
 			return true;
-		cdr_broker_disconnect(broker);
-		broker->next_server = (broker->next_server + 1) % count;
-		if (count > 1)
-			appendStringInfo(&errors, "%s%s: %s", i > 0 ? "; " : "",
-							 broker->host, broker->session.reason.message);
+		}
+		leave_server(broker, count);
+		note_failure(broker, "could not connect to");
+		appendStringInfo(&errors, "%s%s", i > 0 ? "; " : "",
+						 broker->reason.message);
 	}
-	if (errors.len > 0)
-		cdr_fail(&broker->session.reason,
-				 broker->session.reason.reason.sqlerrcode, "%s", errors.data);
+	if (count > 1)
+		cdr_fail(&broker->reason, broker->reason.reason.sqlerrcode, "%s",
+				 errors.data);
 	return false;
 }
 
@@ -176,8 +229,8 @@ cdr_broker_connect(CdrBroker *broker, const char *name)
 	Assert(!cdr_wire_is_open(broker->session.wire));
 	take_settings(broker);
 	count = cdr_login_split_uris(broker->settings, &uris);
-	cdr_session_fail(&broker->session, ERRCODE_INVALID_PARAMETER_VALUE,
-					 "cdr_service.amqp_uri holds no URI");
+	cdr_fail(&broker->reason, ERRCODE_INVALID_PARAMETER_VALUE,
+			 "cdr_service.amqp_uri holds no URI");
 
 	connected = connect_to_any(broker, uris, count, name);
 	if (connected)
@@ -188,6 +241,7 @@ cdr_broker_connect(CdrBroker *broker, const char *name)
 		cdr_assembly_reset(&broker->assembly);
 		cdr_outstanding_begin(&broker->outstanding, broker->context,
 							  broker->settings->prefetch);
+		cdr_consumers_begin(&broker->consumers, &broker->session);
 	}
 	MemoryContextSwitchTo(outer);
 	MemoryContextDelete(context);
@@ -234,12 +288,16 @@ cdr_broker_receive(CdrBroker *broker, MemoryContext context,
 {
 	amqp_frame_t frame;
 
+	if (broker->session.open &&
+		!cdr_consumers_look(&broker->consumers, &broker->session,
+							&broker->warnings))
+		return lose_broker(broker);
 	while (broker->session.open)
 	{
 		switch (cdr_session_receive(&broker->session, &frame))
 		{
 			case CDR_FRAME_LOST:
-				return CDR_BROKER_LOST;
+				return lose_broker(broker);
 			case CDR_FRAME_NONE:
 				return CDR_NOTHING_YET;
 			case CDR_FRAME_READ:
@@ -250,10 +308,10 @@ cdr_broker_receive(CdrBroker *broker, MemoryContext context,
 		{
 			case CDR_COMPLETE:
 				if (!follows(broker, delivery->tag))
-					return CDR_BROKER_LOST;
+					return lose_broker(broker);
 				delivery->generation = broker->generation;
 				cdr_topology_note_delivery(&broker->topology, broker->settings,
-										   delivery->message.delivery_count);
+										   &delivery->message);
 				return CDR_RECEIVED;
 			case CDR_INCOMPLETE:
 				break;
@@ -261,7 +319,7 @@ cdr_broker_receive(CdrBroker *broker, MemoryContext context,
 				cdr_session_fail(
 					&broker->session, ERRCODE_PROTOCOL_VIOLATION,
 					"broker sent frames that do not follow each other");
-				return CDR_BROKER_LOST;
+				return lose_broker(broker);
 		}
 	}
 	return CDR_BROKER_LOST;
@@ -283,8 +341,11 @@ send_ack(CdrBroker *broker, uint64 tag, bool multiple)
 
 	ack.delivery_tag = tag;
 	ack.multiple = multiple;
-	return cdr_session_send(&broker->session, CDR_CHANNEL,
-							AMQP_BASIC_ACK_METHOD, &ack);
+	if (cdr_session_send(&broker->session, CDR_CHANNEL, AMQP_BASIC_ACK_METHOD,
+						 &ack))
+		return true;
+	note_failure(broker, "lost");
+	return false;
 }
 
 bool
@@ -324,7 +385,12 @@ cdr_broker_linger(CdrBroker *broker, long timeout)
 bool
 cdr_broker_ask(CdrBroker *broker)
 {
-	return broker->session.open && cdr_session_ask(&broker->session);
+	if (!broker->session.open)
+		return false;
+	if (cdr_session_ask(&broker->session))
+		return true;
+	note_failure(broker, "lost");
+	return false;
 }
 
 int64
@@ -360,11 +426,17 @@ cdr_broker_user(const CdrBroker *broker)
 const CdrReason *
 cdr_broker_reason(const CdrBroker *broker)
 {
-	return &broker->session.reason.reason;
+	return &broker->reason.reason;
 }
 
 const char *
-cdr_broker_warning(const CdrBroker *broker)
+cdr_broker_warning(CdrBroker *broker)
 {
-	return broker->topology.warning;
+	return cdr_warnings_text(&broker->warnings);
+}
+
+bool
+cdr_broker_warning_is_new(const CdrBroker *broker)
+{
+	return broker->warnings.changed;
 }

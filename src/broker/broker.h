@@ -98,9 +98,12 @@ extern const char *cdr_broker_user(const CdrBroker *broker);
 extern const CdrReason *cdr_broker_reason(const CdrBroker *broker);
 
 /*
- * What the session gives reason to fear, though nothing has gone wrong yet;
- * "" for nothing.  Deliveries may add to it.
+ * What the session gives reason to fear, though nothing has gone wrong yet, all
+ * of it joined by "; "; "" for nothing.  It stays until the next connect.
+ * cdr_broker_receive() may add to it, and take back.  Each is logged when it
+ * comes.  Is it another text than when it was asked for last?
  */
-extern const char *cdr_broker_warning(const CdrBroker *broker);
+extern const char *cdr_broker_warning(CdrBroker *broker);
+extern bool		   cdr_broker_warning_is_new(const CdrBroker *broker);
 
 #endif /* CDR_BROKER_H */

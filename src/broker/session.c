@@ -36,6 +36,8 @@ sqlstate_of_reply(int reply_code)
 			return ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION;
 		case AMQP_NOT_FOUND:
 			return ERRCODE_UNDEFINED_OBJECT;
+		case AMQP_RESOURCE_LOCKED: /* an exclusive queue of others */
+			return ERRCODE_OBJECT_IN_USE;
 		case AMQP_NOT_ALLOWED: /* no such virtual host */
 			return ERRCODE_SQLSERVER_REJECTED_ESTABLISHMENT_OF_SQLCONNECTION;
 		case AMQP_CONNECTION_FORCED: /* the broker goes down */
@@ -129,6 +131,7 @@ note_queue(CdrSession *session, const amqp_queue_declare_ok_t *queue)
 {
 	session->backlog = queue->message_count;
 	session->consumers = queue->consumer_count;
+	session->answers++;
 }
 
 /*

@@ -26,9 +26,10 @@ typedef struct CdrSession
 	int						 rabbitmq;	 /* major version; 0: it is none */
 
 	/* the queue, as the last queue.declare-ok says; -1: not known */
-	int64 backlog;	 /* messages that nobody has been sent yet */
-	int64 consumers; /* those who consume, we among them */
-	int	  asked;	 /* answers that are still to come */
+	int64  backlog;	  /* messages that nobody has been sent yet */
+	int64  consumers; /* those who consume, we among them */
+	int	   asked;	  /* answers that are still to come */
+	uint32 answers;	  /* that have come, since ever */
 } CdrSession;
 
 /* Notes what went wrong.  Always false, for the caller to return. */

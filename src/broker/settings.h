@@ -32,7 +32,8 @@
 	TEXT(dead_letter_exchange)               \
 	NUMBER(declare) /* CdrDeclare */         \
 	NUMBER(prefetch)                         \
-	NUMBER(heartbeat) /* seconds */
+	NUMBER(heartbeat) /* seconds */          \
+	NUMBER(workers)
 
 #define CDR_SETTING_TEXT(name)	 const char *name;
 #define CDR_SETTING_NUMBER(name) int name;

@@ -4,39 +4,72 @@
  *	  Exchange, queue and bindings, which the service finds or declares.
  *
  * What is there is used as it is; what is missing is declared, unless
- * cdr_service.declare forbids it.  A quorum queue may drop messages, the
- * innocent too, once it has delivered them too often; the one declared here
- * does not, and of one that was there already it is found out.
+ * cdr_service.declare forbids it.  Of what is there it is found out whether it
+ * loses, hides or shares events (facts.c, risks.c).  A stream is refused: it
+ * would be consumed from its end, and what came before or meanwhile be lost.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include <limits.h>
-
-#include "broker/session.h"
+#include "broker/risks.h"
 #include "broker/topology.h"
-
-/*
- * A delivery limit that is never reached.  To RabbitMQ 4 a negative one would
- * mean none, but 3.10 then drops a message at its first return; and a queue
- * without any has none in 3.10, but one of 20 since 4.0.
- */
-#define NO_LIMIT	  INT_MAX
-#define DEFAULT_LIMIT 20
 
 /* Without trouble a message comes once; after a crash or two, once more. */
 #define DELIVERIES_TO_WARN_OF 3
 
-static amqp_table_entry_t
-integer_argument(const char *key, int64 value)
-{
-	amqp_table_entry_t result = {0};
+/* ------------------------------------------------------------------------
+ * What is declared
+ * ------------------------------------------------------------------------
+ */
 
-	result.key = amqp_cstring_bytes(key);
-	result.value.kind = AMQP_FIELD_KIND_I64;
-	result.value.value.i64 = value;
-	return result;
+/*
+ * The queue as the service declares it: so that it never drops a message,
+ * however often it has to deliver it.  The limit is one that is never reached:
+ * to RabbitMQ 4 a negative one would mean none, but 3.10 then drops a message
+ * at its first return; and a queue without any has none in 3.10, but one of 20
+ * since 4.0.  The type is named because a virtual host may have another
+ * default.
+ */
+static void
+assume_own_queue(CdrFacts *facts, const CdrBrokerSettings *settings)
+{
+	memset(facts, 0, sizeof(CdrFacts));
+	facts->durable = true;
+	if (settings->queue_type == CDR_QUEUE_QUORUM)
+	{
+		cdr_facts_assume(facts, "x-queue-type", "quorum");
+		cdr_facts_assume_number(facts, "x-delivery-limit", CDR_NO_LIMIT);
+	}
+	else
+		cdr_facts_assume(facts, "x-queue-type", "classic");
+	if (settings->dead_letter_exchange[0] != '\0')
+		cdr_facts_assume(facts, "x-dead-letter-exchange",
+						 settings->dead_letter_exchange);
+}
+
+static void
+assume_own_exchange(CdrFacts *facts)
+{
+	memset(facts, 0, sizeof(CdrFacts));
+	facts->durable = true;
+	strlcpy(facts->type, "topic", sizeof(facts->type));
+}
+
+void
+cdr_topology_init(CdrTopology *topology, CdrWarnings *warnings)
+{
+	memset(topology, 0, sizeof(CdrTopology));
+	topology->warnings = warnings;
+	cdr_bindings_init(&topology->bindings);
+}
+
+void
+cdr_topology_forget(CdrTopology *topology)
+{
+	topology->queue.known = topology->exchange.known = false;
+	topology->queue_forbidden = topology->exchange_forbidden = false;
+	topology->queue_declared = topology->exchange_declared = false;
 }
 
 /*
@@ -52,54 +85,68 @@ may_declare(CdrSession *session)
 }
 
 static bool
-ensure_exchange(CdrSession *session)
+declare_exchange(CdrSession *session, CdrTopology *topology)
 {
 	amqp_exchange_declare_t declare = {0};
 
 	declare.exchange = amqp_cstring_bytes(session->settings->exchange);
 	declare.type = amqp_cstring_bytes("topic");
-	declare.passive = 1;
-	if (cdr_session_call(session, AMQP_EXCHANGE_DECLARE_METHOD, &declare,
-						 AMQP_EXCHANGE_DECLARE_OK_METHOD))
-		return true;
-	if (!may_declare(session))
-		return false;
-	declare.passive = 0;
 	declare.durable = 1;
+	if (!cdr_session_call(session, AMQP_EXCHANGE_DECLARE_METHOD, &declare,
+						  AMQP_EXCHANGE_DECLARE_OK_METHOD))
+		return false;
+	assume_own_exchange(&topology->exchange);
+	topology->exchange.known = topology->exchange_declared = true;
+	ereport(LOG, (errcode(ERRCODE_SUCCESSFUL_COMPLETION),
+				  errmsg("declared exchange \"%s\", because it did not exist",
+						 session->settings->exchange)));
+	return true;
+}
+
+/* Is the exchange there?  False also if the session is lost. */
+static bool
+find_exchange(CdrSession *session, const char *exchange)
+{
+	amqp_exchange_declare_t declare = {0};
+
+	declare.exchange = amqp_cstring_bytes(exchange);
+	declare.type = amqp_cstring_bytes("topic");
+	declare.passive = 1;
 	return cdr_session_call(session, AMQP_EXCHANGE_DECLARE_METHOD, &declare,
 							AMQP_EXCHANGE_DECLARE_OK_METHOD);
 }
 
-/*
- * Declares the queue so that it never drops a message, however often it has
- * to deliver it.  The type is named because a virtual host may have another
- * default.
- */
+/* Sets *found to whether the exchange was there already. */
+static bool
+ensure_exchange(CdrSession *session, CdrTopology *topology, bool *found)
+{
+	*found = find_exchange(session, session->settings->exchange);
+	return *found ||
+		   (may_declare(session) && declare_exchange(session, topology));
+}
+
 static bool
 declare_queue(CdrSession *session, CdrTopology *topology)
 {
 	amqp_queue_declare_t declare = {0};
-	amqp_table_entry_t	 arguments[3];
-	int					 count = 0;
+	amqp_table_entry_t	 entries[CDR_ARGUMENTS_MAX];
+	CdrFacts			*facts = &topology->queue;
 
-	if (session->settings->queue_type == CDR_QUEUE_QUORUM)
-	{
-		arguments[count++] = cdr_session_text("x-queue-type", "quorum");
-		arguments[count++] = integer_argument("x-delivery-limit", NO_LIMIT);
-	}
-	else
-		arguments[count++] = cdr_session_text("x-queue-type", "classic");
-	if (session->settings->dead_letter_exchange[0] != '\0')
-		arguments[count++] = cdr_session_text(
-			"x-dead-letter-exchange", session->settings->dead_letter_exchange);
-	topology->may_drop = session->settings->queue_type == CDR_QUEUE_QUORUM &&
-						 session->settings->dead_letter_exchange[0] == '\0';
+	assume_own_queue(facts, session->settings);
 	declare.queue = amqp_cstring_bytes(session->settings->queue);
 	declare.durable = 1;
-	declare.arguments.num_entries = count;
-	declare.arguments.entries = arguments;
-	return cdr_session_call(session, AMQP_QUEUE_DECLARE_METHOD, &declare,
-							AMQP_QUEUE_DECLARE_OK_METHOD);
+	declare.arguments.num_entries = facts->count;
+	declare.arguments.entries = entries;
+	for (int i = 0; i < facts->count; i++)
+		(void) cdr_facts_encode(&facts->arguments[i], &entries[i]);
+	if (!cdr_session_call(session, AMQP_QUEUE_DECLARE_METHOD, &declare,
+						  AMQP_QUEUE_DECLARE_OK_METHOD))
+		return false;
+	facts->known = topology->queue_declared = true;
+	ereport(LOG, (errcode(ERRCODE_SUCCESSFUL_COMPLETION),
+				  errmsg("declared queue \"%s\", because it did not exist",
+						 session->settings->queue)));
+	return true;
 }
 
 /* Sets *found to whether the queue was there already. */
@@ -116,241 +163,228 @@ ensure_queue(CdrSession *session, CdrTopology *topology, bool *found)
 		   (may_declare(session) && declare_queue(session, topology));
 }
 
-/* Bindings cannot be looked up, but to bind again changes nothing. */
-static bool
-ensure_bindings(CdrSession *session)
-{
-	char *keys = pstrdup(session->settings->binding_keys);
-	char *rest;
-	bool  bound = true;
-
-	for (char *key = strtok_r(keys, ", ", &rest); key != NULL && bound;
-		 key = strtok_r(NULL, ", ", &rest))
-	{
-		amqp_queue_bind_t bind = {0};
-
-		bind.queue = amqp_cstring_bytes(session->settings->queue);
-		bind.exchange = amqp_cstring_bytes(session->settings->exchange);
-		bind.routing_key = amqp_cstring_bytes(key);
-		bound = cdr_session_call(session, AMQP_QUEUE_BIND_METHOD, &bind,
-								 AMQP_QUEUE_BIND_OK_METHOD);
-	}
-	pfree(keys);
-	return bound;
-}
-
 /* ------------------------------------------------------------------------
- * Will the queue drop messages?
+ * What is there already
  * ------------------------------------------------------------------------
  */
 
-/* An argument in which a declaration differs from the queue that there is. */
-typedef struct Difference
-{
-	char name[32];
-	bool is_set;	 /* does the queue have it? */
-	char value[256]; /* if so, what of */
-	char type[32];	 /* and the value's type; "" if the broker does not say */
-} Difference;
-
-/* Copies what stands before an end; false if that is not there or too far. */
 static bool
-copy_until(char *copy, size_t size, const char *text, const char *end)
+refuse_stream(CdrSession *session)
 {
-	if (end == NULL || (size_t) (end - text) >= size)
-		return false;
-	memcpy(copy, text, end - text);
-	copy[end - text] = '\0';
-	return true;
-}
-
-/* What stands behind the last occurrence of a phrase, or NULL. */
-static const char *
-behind_last(const char *text, const char *phrase)
-{
-	const char *behind = NULL;
-
-	for (const char *p = strstr(text, phrase); p != NULL;
-		 p = strstr(behind, phrase))
-		behind = p + strlen(phrase);
-	return behind;
+	cdr_session_fail(session, ERRCODE_FEATURE_NOT_SUPPORTED,
+					 "queue \"%s\" is a stream, which the service does not "
+					 "consume from",
+					 session->settings->queue);
+	session->reason.reason.hint =
+		"Bind a quorum queue to the same exchange, and name it in "
+		"cdr_service.queue.";
+	return false;
 }
 
 /*
- * Reads a refusal: "... inequivalent arg 'NAME' for queue ...: received ...
- * but current is none", or "... is 'VALUE'", or "... is the value 'VALUE' of
- * type 'TYPE'".
+ * Whoever may not declare can still tell a stream: it alone takes a consumer
+ * that says at which offset to begin.  Fails if it is one.
  */
 static bool
-parse_difference(const char *refusal, Difference *difference)
+refuse_if_stream(CdrSession *session)
 {
-	const char *name = behind_last(refusal, "inequivalent arg '");
-	const char *value = behind_last(refusal, " but current is ");
-	const char *type = behind_last(refusal, "' of type '");
+	amqp_basic_qos_t	 qos = {0};
+	amqp_basic_consume_t consume = {0};
+	amqp_table_entry_t	 offset = cdr_session_text("x-stream-offset", "next");
 
-	memset(difference, 0, sizeof(Difference));
-	if (name == NULL || value == NULL ||
-		!copy_until(difference->name, sizeof(difference->name), name,
-					strchr(name, '\'')))
+	qos.prefetch_count = 1;
+	consume.queue = amqp_cstring_bytes(session->settings->queue);
+	consume.arguments.num_entries = 1;
+	consume.arguments.entries = &offset;
+	if (!cdr_session_call(session, AMQP_BASIC_QOS_METHOD, &qos,
+						  AMQP_BASIC_QOS_OK_METHOD))
 		return false;
-	if (strcmp(value, "none") == 0)
+	if (cdr_session_call(session, AMQP_BASIC_CONSUME_METHOD, &consume,
+						 AMQP_BASIC_CONSUME_OK_METHOD))
+		return refuse_stream(session);
+	/* any other refusal comes again, when it is consumed from */
+	return session->close_code != 0 && cdr_session_open_channel(session);
+}
+
+/* Sets *lost to whether the queue's dead-letter exchange is not there. */
+static bool
+look_at_dead_letters(CdrSession *session, const CdrFacts *facts, bool *lost)
+{
+	const char *exchange = cdr_facts_argument(facts, "x-dead-letter-exchange");
+
+	*lost = false;
+	if (exchange == NULL || exchange[0] == '\0' ||
+		find_exchange(session, exchange))
 		return true;
-	difference->is_set = true;
-	if (strncmp(value, "the value '", strlen("the value '")) == 0)
-	{
-		value += strlen("the value '");
-		return type > value &&
-			   copy_until(difference->type, sizeof(difference->type), type,
-						  strchr(type, '\'')) &&
-			   copy_until(difference->value, sizeof(difference->value), value,
-						  type - strlen("' of type '"));
-	}
-	return value[0] == '\'' &&
-		   copy_until(difference->value, sizeof(difference->value), value + 1,
-					  strrchr(value + 1, '\''));
+	*lost = session->close_code == AMQP_NOT_FOUND;
+	return session->close_code != 0 && cdr_session_open_channel(session);
 }
 
-/* The same argument for a declaration; false if we have no such type. */
+/* Warns of the queue, and refuses a stream. */
 static bool
-repeat_argument(const Difference *difference, amqp_table_entry_t *argument)
+look_at_queue(CdrSession *session, CdrTopology *topology)
 {
-	const char *name = pstrdup(difference->name);
-	const char *type = difference->type;
-	char	   *end;
+	CdrFacts   *facts = &topology->queue;
+	const char *type;
+	bool		lost;
 
-	if (strcmp(type, "longstr") == 0)
-		*argument = cdr_session_text(name, pstrdup(difference->value));
-	else if (strcmp(type, "bool") == 0)
+	if (!topology->queue_forbidden)
 	{
-		*argument = cdr_session_text(name, "");
-		argument->value.kind = AMQP_FIELD_KIND_BOOLEAN;
-		argument->value.value.boolean = strcmp(difference->value, "true") == 0;
+		if (!facts->known)
+			assume_own_queue(facts, session->settings);
+		switch (cdr_facts_of_queue(session, facts))
+		{
+			case CDR_SESSION_LOST:
+				return false;
+			case CDR_FORBIDDEN:
+				topology->queue_forbidden = true;
+				break;
+			case CDR_ANSWERED:
+				break;
+		}
 	}
-	else
-	{
-		/* whole numbers of all sizes are the same to the broker */
-		*argument =
-			integer_argument(name, strtoll(difference->value, &end, 10));
-		return end != difference->value && *end == '\0';
-	}
+	if (topology->queue_forbidden)
+		return refuse_if_stream(session);
+
+	type = cdr_facts_argument(facts, "x-queue-type");
+	if (type != NULL && strcmp(type, "stream") == 0)
+		return refuse_stream(session);
+	if (!facts->known && !refuse_if_stream(session))
+		return false;
+	if (!look_at_dead_letters(session, facts, &lost))
+		return false;
+	cdr_risks_of_queue(session, facts, lost, topology->warnings);
+	topology->may_drop =
+		type != NULL && strcmp(type, "quorum") == 0 &&
+		cdr_facts_argument(facts, "x-dead-letter-exchange") == NULL;
 	return true;
 }
 
-/* After how many redeliveries a queue with such a limit drops a message. */
-static void
-judge_limit(const CdrSession *session, CdrTopology *topology,
-			const Difference *difference)
+static bool
+look_at_exchange(CdrSession *session, CdrTopology *topology)
 {
-	long long limit = NO_LIMIT;
-	char	 *end = NULL;
+	CdrFacts *facts = &topology->exchange;
 
-	if (difference->is_set)
-		limit = strtoll(difference->value, &end, 10);
-	else if (session->rabbitmq >= 4)
-		limit = DEFAULT_LIMIT;
-	if (end != NULL && (end == difference->value || *end != '\0'))
-		return;
-	if (limit < 0)
-		limit = session->rabbitmq >= 4 ? NO_LIMIT : 0;
-	if (limit < NO_LIMIT)
-		snprintf(topology->warning, sizeof(topology->warning),
-				 "queue \"%s\" drops messages that come back more than %lld "
-				 "times: it has a delivery limit and no dead-letter exchange",
-				 session->settings->queue, limit);
+	if (topology->exchange_forbidden)
+		return true;
+	if (!facts->known)
+		assume_own_exchange(facts);
+	switch (cdr_facts_of_exchange(session, facts))
+	{
+		case CDR_SESSION_LOST:
+			return false;
+		case CDR_FORBIDDEN:
+			topology->exchange_forbidden = true;
+			break;
+		case CDR_ANSWERED:
+			cdr_risks_of_exchange(session, facts, topology->warnings);
+			break;
+	}
+	return true;
 }
 
 /*
- * Finds out whether the queue, which somebody else may have declared, drops
- * messages that it delivers too often.  AMQP cannot ask for the arguments of
- * a queue.  But who declares an existing queue with other arguments is refused
- * with the first that differs, and what it is; dead-letter exchange and type
- * come before the limit.  So one declaration tells, and one more for each
- * other argument that stands before these, which is repeated then.
- *
- * No such declaration can make or change anything.  If the queue has gone
- * meanwhile, it is refused for x-max-age, which a queue of this type must not
- * have; and that of an existing queue is not looked at.
- *
- * False if the session is lost.  That the broker does not tell is no failure.
+ * A name that is misspelt is declared, and nothing ever comes.  So it is told
+ * what was declared, until something has come.
  */
-static bool
-ask_for_limit(CdrSession *session, CdrTopology *topology)
+static void
+warn_of_declared(const CdrTopology		 *topology,
+				 const CdrBrokerSettings *settings)
 {
-	amqp_table_entry_t	 arguments[12];
-	amqp_queue_declare_t declare = {0};
-	Difference			 difference;
+	const char *hint =
+		"This is in order if the service is new. Otherwise look whether "
+		"cdr_service.exchange and cdr_service.queue are spelled right.";
 
-	arguments[0] = cdr_session_text("x-queue-type", "quorum");
-	arguments[1] = cdr_session_text("x-delivery-limit", "?");
-	arguments[2] = cdr_session_text("x-max-age", "?");
-	declare.queue = amqp_cstring_bytes(session->settings->queue);
-	declare.durable = 1;
-	declare.arguments.entries = arguments;
-
-	for (int known = 3; known < (int) lengthof(arguments); known++)
-	{
-		declare.arguments.num_entries = known;
-		if (cdr_session_call(session, AMQP_QUEUE_DECLARE_METHOD, &declare,
-							 AMQP_QUEUE_DECLARE_OK_METHOD))
-			return true;
-		topology->may_not_ask = session->close_code == AMQP_ACCESS_REFUSED;
-		if (session->close_code == 0 || !cdr_session_open_channel(session))
-			return false;
-		if (!parse_difference(session->reason.message, &difference))
-			return true;
-		if (strcmp(difference.name, "x-delivery-limit") == 0)
-		{
-			judge_limit(session, topology, &difference);
-			return true;
-		}
-		if (strcmp(difference.name, "x-dead-letter-exchange") == 0 ||
-			strcmp(difference.name, "x-queue-type") == 0 ||
-			strcmp(difference.name, "durable") == 0)
-		{
-			/* it has one; it is of a type without a limit, as all are that
-			 * are not durable */
-			topology->may_drop = false;
-			return true;
-		}
-		if (!repeat_argument(&difference, &arguments[known]))
-			return true;
-	}
-	return true;
-}
-
-void
-cdr_topology_note_delivery(CdrTopology			   *topology,
-						   const CdrBrokerSettings *settings, int64 count)
-{
-	if (count >= DELIVERIES_TO_WARN_OF && topology->may_drop &&
-		topology->warning[0] == '\0')
-		snprintf(topology->warning, sizeof(topology->warning),
-				 "queue \"%s\" delivers messages again and again: if it has a "
-				 "delivery limit, from a policy perhaps, and no dead-letter "
-				 "exchange, it will drop them",
-				 settings->queue);
+	if (topology->exchange_declared)
+		cdr_warnings_set(topology->warnings, "declared", hint,
+						 "exchange \"%s\" did not exist and was declared, and "
+						 "nothing has come through it yet",
+						 settings->exchange);
+	else if (topology->queue_declared)
+		cdr_warnings_set(topology->warnings, "declared", hint,
+						 "queue \"%s\" did not exist and was declared, and "
+						 "nothing has come through it yet",
+						 settings->queue);
 }
 
 bool
 cdr_topology_ensure(CdrSession *session, CdrTopology *topology)
 {
-	bool found;
+	bool has_exchange = session->settings->declare != CDR_DECLARE_NEVER &&
+						session->settings->exchange[0] != '\0';
+	bool exchange_found = false;
+	bool queue_found;
 
-	topology->warning[0] = '\0';
 	topology->may_drop = true;
-	if (session->settings->declare == CDR_DECLARE_NEVER ||
-		session->settings->exchange[0] == '\0')
+	if (has_exchange && !ensure_exchange(session, topology, &exchange_found))
+		return false;
+	if (!ensure_queue(session, topology, &queue_found))
+		return false;
+	/* others than RabbitMQ may take a question for a declaration */
+	if (session->rabbitmq != 0)
 	{
-		if (!ensure_queue(session, topology, &found))
+		if (exchange_found && !look_at_exchange(session, topology))
+			return false;
+		if (!look_at_queue(session, topology))
 			return false;
 	}
-	else if (!ensure_exchange(session) ||
-			 !ensure_queue(session, topology, &found) ||
-			 !ensure_bindings(session))
+	if (has_exchange && !cdr_bindings_ensure(session, &topology->bindings))
 		return false;
+	warn_of_declared(topology, session->settings);
+	return true;
+}
 
-	/* others than RabbitMQ may take the question for a declaration */
-	if (!found || session->rabbitmq == 0 || topology->may_not_ask)
-		return true;
-	return ask_for_limit(session, topology);
+/* ------------------------------------------------------------------------
+ * What comes
+ * ------------------------------------------------------------------------
+ */
+
+/* Is the message one that our bindings have not let through? */
+static bool
+is_foreign(const CdrTopology *topology, const CdrBrokerSettings *settings,
+		   const CdrMessage *message)
+{
+	return settings->declare != CDR_DECLARE_NEVER &&
+		   message->exchange != NULL && message->routing_key != NULL &&
+		   strcmp(message->exchange, settings->exchange) == 0 &&
+		   !cdr_bindings_match(&topology->bindings, message->routing_key);
+}
+
+void
+cdr_topology_note_delivery(CdrTopology			   *topology,
+						   const CdrBrokerSettings *settings,
+						   const CdrMessage		   *message)
+{
+	CdrWarnings *warnings = topology->warnings;
+
+	if (message->delivery_count >= DELIVERIES_TO_WARN_OF &&
+		topology->may_drop &&
+		!cdr_warnings_has(warnings, "x-delivery-limit") &&
+		!cdr_warnings_has(warnings, "x-delivery-count"))
+		cdr_warnings_set(
+			warnings, "x-delivery-count",
+			"Give the queue a dead-letter exchange, or a delivery limit that "
+			"is never reached.",
+			"queue \"%s\" delivers messages again and again: if it has a "
+			"delivery limit, from a policy perhaps, and no dead-letter "
+			"exchange, it will drop them",
+			settings->queue);
+	if (topology->exchange_declared || topology->queue_declared)
+	{
+		topology->exchange_declared = topology->queue_declared = false;
+		cdr_warnings_unset(warnings, "declared");
+	}
+	if (topology->exchange.known &&
+		strcmp(topology->exchange.type, "topic") == 0 &&
+		!cdr_warnings_has(warnings, "binding") &&
+		is_foreign(topology, settings, message))
+		cdr_warnings_set(warnings, "binding",
+						 "Remove bindings that are not wanted any more at the "
+						 "broker, or name their keys in "
+						 "cdr_service.binding_keys.",
+						 "queue \"%s\" has, or had, a binding to exchange "
+						 "\"%s\" that is not in cdr_service.binding_keys: an "
+						 "event came with routing key \"%s\"",
+						 settings->queue, settings->exchange,
+						 message->routing_key);
 }

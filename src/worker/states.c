@@ -111,7 +111,8 @@ cdr_worker_back_off_for(CdrWorker *worker, const CdrReason *reason)
 
 	cdr_stats_set_error(reason);
 	ereport(LOG, (errcode(reason->sqlerrcode), errmsg("%s", reason->message),
-				  errdetail("Next try in %.1f seconds.", delay / 1000.0)));
+				  errdetail("Next try in %.1f seconds.", delay / 1000.0),
+				  reason->hint ? errhint("%s", reason->hint) : 0));
 	cdr_worker_disconnect(worker);
 	worker->wake_at = worker->connect_at;
 	cdr_worker_enter(worker, CDR_BACKING_OFF);
@@ -156,7 +157,8 @@ cdr_worker_enter_connecting(CdrWorker *worker)
 static void
 leave_session(CdrWorker *worker)
 {
-	if (worker->state != CDR_STORING && worker->state != CDR_RETRYING)
+	if (worker->state != CDR_CONSUMING && worker->state != CDR_STORING &&
+		worker->state != CDR_RETRYING)
 		return;
 	(void) delay_connect(worker, 0);
 	cdr_worker_disconnect(worker);

@@ -115,16 +115,8 @@ wait_for_tables(CdrWorker *worker)
 static void
 show_warning(CdrWorker *worker)
 {
-	const char *warning = cdr_broker_warning(worker->broker);
-
-	worker->warned = warning[0] != '\0';
-	cdr_stats_set_warning(warning);
-	if (worker->warned)
-		ereport(
-			LOG,
-			(errcode(ERRCODE_WARNING), errmsg("%s", warning),
-			 errhint("Give the queue a dead-letter exchange, or a delivery "
-					 "limit that is never reached.")));
+	if (cdr_broker_warning_is_new(worker->broker))
+		cdr_stats_set_warning(cdr_broker_warning(worker->broker));
 }
 
 /* Shows where and as whom the worker connects, also if it could not. */
@@ -201,8 +193,7 @@ receive_messages(CdrWorker *worker, int limit, size_t byte_limit)
 		cdr_stats_add_received(worker->unacked.count - before);
 	if (result != CDR_BROKER_LOST)
 		show_backlog(worker);
-	if (!worker->warned && cdr_broker_warning(worker->broker)[0] != '\0')
-		show_warning(worker);
+	show_warning(worker);
 	return result;
 }
 

@@ -41,7 +41,6 @@ typedef struct CdrWorker
 	TimestampTz wake_at;		/* of backing off and retrying */
 	TimestampTz maintain_at;	/* when to look after partitions again */
 	bool		stats_pending;
-	bool		warned; /* of something about this session */
 } CdrWorker;
 
 /* The life of a worker that is connected to its database; never returns. */

@@ -219,13 +219,13 @@ sub refuses
 	poll(
 		sub {
 			$error = $cdr->status('last_error');
-			return !grep { index($error, ':' . $_->port . ':') < 0 } @fakes;
+			return !grep { index($error, ':' . $_->port . ' as ') < 0 } @fakes;
 		},
 		'all of them to be tried');
 	foreach my $i (0 .. $#cases)
 	{
 		like(
-			(split /; /, $error =~ s/^.*:@{[$fakes[$i]->port]}: //r)[0],
+			(split /; /, $error =~ s/^.*:@{[$fakes[$i]->port]} as .*?": //r)[0],
 			$cases[$i][3],
 			"$cases[$i][0]: told and survived");
 	}

@@ -674,36 +674,102 @@ count(amqp_connection_state_t connection, const char *queue)
 		   reply->consumer_count);
 }
 
-static void
-declare_queue(amqp_connection_state_t connection, const char *queue,
-			  char **arguments, int argument_count)
+/* What a declaration says beside names and types. */
+typedef struct Declaration
 {
+	bool			   durable;
+	bool			   auto_delete;
+	bool			   exclusive; /* a queue */
+	bool			   internal;  /* an exchange */
 	amqp_table_entry_t entries[ARGUMENTS_MAX];
-	amqp_table_t	   table = {0, entries};
+	amqp_table_t	   table;
+} Declaration;
 
-	if (argument_count > ARGUMENTS_MAX)
+/* A property of the method itself, no argument. */
+static bool
+set_flag(Declaration *declaration, const char *name, const char *value)
+{
+	bool on = strcmp(value, "true") == 0;
+
+	if (strcmp(name, "durable") == 0)
+		declaration->durable = on;
+	else if (strcmp(name, "auto-delete") == 0)
+		declaration->auto_delete = on;
+	else if (strcmp(name, "exclusive") == 0)
+		declaration->exclusive = on;
+	else if (strcmp(name, "internal") == 0)
+		declaration->internal = on;
+	else
+		return false;
+	return true;
+}
+
+static void
+parse_declaration(Declaration *declaration, char **arguments, int count)
+{
+	memset(declaration, 0, sizeof(Declaration));
+	declaration->durable = true;
+	declaration->table.entries = declaration->entries;
+	if (count > ARGUMENTS_MAX)
 		die(1, "more than %d arguments", ARGUMENTS_MAX);
-	for (int i = 0; i < argument_count; i++)
+	for (int i = 0; i < count; i++)
 	{
 		char *value = arguments[i];
 		char *name = cut(&value, '=');
 
 		if (value == NULL)
 			die(1, "argument \"%s\" has no value", name);
-		entries[table.num_entries++] = make_entry(name, value);
+		if (!set_flag(declaration, name, value))
+			declaration->entries[declaration->table.num_entries++] =
+				make_entry(name, value);
 	}
-	amqp_queue_declare(connection, CHANNEL, amqp_cstring_bytes(queue), 0, 1, 0,
-					   0, table);
+}
+
+static void
+declare_queue(amqp_connection_state_t connection, const char *queue,
+			  char **arguments, int argument_count)
+{
+	Declaration declaration;
+
+	parse_declaration(&declaration, arguments, argument_count);
+	amqp_queue_declare(connection, CHANNEL, amqp_cstring_bytes(queue), 0,
+					   declaration.durable, declaration.exclusive,
+					   declaration.auto_delete, declaration.table);
 	check_rpc(connection, "could not declare the queue");
+}
+
+/*
+ * Consumes without acknowledging anything, until standard input ends.  With
+ * arguments, declares the queue first, which may then be exclusive.
+ */
+static void
+hold(amqp_connection_state_t connection, const char *queue, char **arguments,
+	 int argument_count)
+{
+	if (argument_count > 0)
+		declare_queue(connection, queue, arguments, argument_count);
+	amqp_basic_qos(connection, CHANNEL, 0, PREFETCH_DEFAULT, 0);
+	check_rpc(connection, "could not set the prefetch");
+	amqp_basic_consume(connection, CHANNEL, amqp_cstring_bytes(queue),
+					   amqp_empty_bytes, 0, 0, 0, amqp_empty_table);
+	check_rpc(connection, "could not consume");
+	puts("holding");
+	fflush(stdout);
+	while (getchar() != EOF)
+		;
 }
 
 static void
 declare_exchange(amqp_connection_state_t connection, const char *exchange,
-				 const char *type)
+				 const char *type, char **arguments, int argument_count)
 {
+	Declaration declaration;
+
+	parse_declaration(&declaration, arguments, argument_count);
 	amqp_exchange_declare(connection, CHANNEL, amqp_cstring_bytes(exchange),
-						  amqp_cstring_bytes(type), 0, 1, 0, 0,
-						  amqp_empty_table);
+						  amqp_cstring_bytes(type), 0, declaration.durable,
+						  declaration.auto_delete, declaration.internal,
+						  declaration.table);
 	check_rpc(connection, "could not declare the exchange");
 }
 
@@ -752,8 +818,9 @@ usage(void)
 		  "  count QUEUE                      prints messages and consumers\n"
 		  "  get QUEUE                        takes one message\n"
 		  "  drain QUEUE N [--prefetch P] [--ack-every K]\n"
-		  "  declare-exchange NAME TYPE\n"
+		  "  declare-exchange NAME TYPE [ARGUMENT=VALUE ...]\n"
 		  "  declare-queue NAME [ARGUMENT=VALUE ...]\n"
+		  "  hold QUEUE [ARGUMENT=VALUE ...]  consumes until input ends\n"
 		  "  bind QUEUE EXCHANGE KEY\n"
 		  "  delete-queue NAME\n"
 		  "  delete-exchange NAME\n"
@@ -815,10 +882,12 @@ run(amqp_connection_state_t connection, const Options *options, int argc,
 	else if (strcmp(command, "drain") == 0 && argc == 3)
 		drain(connection, options, argv[1],
 			  parse_number(argv[2], "the number of messages"));
-	else if (strcmp(command, "declare-exchange") == 0 && argc == 3)
-		declare_exchange(connection, argv[1], argv[2]);
+	else if (strcmp(command, "declare-exchange") == 0 && argc >= 3)
+		declare_exchange(connection, argv[1], argv[2], argv + 3, argc - 3);
 	else if (strcmp(command, "declare-queue") == 0 && argc >= 2)
 		declare_queue(connection, argv[1], argv + 2, argc - 2);
+	else if (strcmp(command, "hold") == 0 && argc >= 2)
+		hold(connection, argv[1], argv + 2, argc - 2);
 	else if (strcmp(command, "bind") == 0 && argc == 4)
 		bind_queue(connection, argv[1], argv[2], argv[3]);
 	else if (strcmp(command, "delete-queue") == 0 && argc == 2)

@@ -271,6 +271,31 @@ sub start_publishing
 		'<', $file, '>', \my $published);
 }
 
+# Has somebody else consume from a queue, and acknowledge nothing, until
+# release().  With arguments, the queue is declared first, and may be exclusive.
+sub hold
+{
+	my ($self, $queue, @arguments) = @_;
+	my ($input, $output) = ('', '');
+	my $holder = IPC::Run::start(
+		[
+			repository() . '/test/tools/cdr_amqp', '--uri', $self->uri,
+			'hold', $queue, @arguments
+		],
+		'<', \$input, '>', \$output);
+
+	$holder->pump until $output =~ /holding/;
+	return $holder;
+}
+
+sub release
+{
+	my ($self, $holder) = @_;
+
+	$holder->finish or croak 'the consumer of others failed';
+	return;
+}
+
 # How many connections the node keeps from publishing, because of an alarm.
 sub blocked_connections
 {
