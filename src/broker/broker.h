@@ -28,7 +28,7 @@ typedef struct CdrDelivery
 typedef enum CdrReceive
 {
 	CDR_RECEIVED,	 /* a whole message */
-	CDR_NOTHING_YET, /* everything that came has been taken */
+	CDR_NOTHING_YET, /* there is nothing more, or it is time to look around */
 	CDR_BROKER_LOST	 /* the session is over: disconnect */
 } CdrReceive;
 

@@ -19,12 +19,16 @@
  */
 #include "postgres.h"
 
+#include "postmaster/interrupt.h"
 #include "utils/timestamp.h"
 
 #include "broker/session.h"
 
 /* Milliseconds until a broker that does not answer is given up. */
 #define ANSWER_TIMEOUT 10000
+
+/* The same while a reload is not applied yet. */
+#define RELOAD_TIMEOUT 1000
 
 /* The SQLSTATE that says the same as an AMQP reply code. */
 static int
@@ -190,48 +194,57 @@ handle_method(CdrSession *session, const amqp_method_t *method)
 	}
 }
 
+/*
+ * How many milliseconds of the wait for an answer are left; 0 also if a reload,
+ * which may be a pause, has waited long enough for it.
+ */
+static long
+time_for_answer(TimestampTz started)
+{
+	long passed =
+		TimestampDifferenceMilliseconds(started, GetCurrentTimestamp());
+	long limit = ConfigReloadPending ? RELOAD_TIMEOUT : ANSWER_TIMEOUT;
+
+	return Max(limit - passed, 0);
+}
+
 bool
 cdr_session_await(CdrSession *session, amqp_method_number_t awaited,
 				  void **arguments)
 {
-	TimestampTz deadline =
-		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ANSWER_TIMEOUT);
+	TimestampTz started = GetCurrentTimestamp();
 
 	session->close_code = 0;
 	for (;;)
 	{
-		amqp_frame_t frame;
-		long		 left;
+		amqp_frame_t   frame;
+		CdrFrameResult result = cdr_wire_receive(session->wire, &frame);
+		long		   left;
 
-		switch (cdr_wire_receive(session->wire, &frame))
+		if (result == CDR_FRAME_LOST)
+			return wire_is_lost(session);
+		if (result == CDR_FRAME_READ)
 		{
-			case CDR_FRAME_LOST:
-				return wire_is_lost(session);
-			case CDR_FRAME_READ:
-				if (frame.frame_type != AMQP_FRAME_METHOD)
-					return cdr_session_fail(
-						session, ERRCODE_PROTOCOL_VIOLATION,
-						"server does not speak AMQP 0-9-1");
-				if (frame.payload.method.id == awaited)
-				{
-					if (awaited == AMQP_QUEUE_DECLARE_OK_METHOD)
-						note_queue(session, frame.payload.method.decoded);
-					if (arguments != NULL)
-						*arguments = frame.payload.method.decoded;
-					return true;
-				}
-				if (!handle_method(session, &frame.payload.method))
-					return false;
-				continue;
-			case CDR_FRAME_NONE:
-				break;
+			if (frame.frame_type != AMQP_FRAME_METHOD)
+				return cdr_session_fail(session, ERRCODE_PROTOCOL_VIOLATION,
+										"server does not speak AMQP 0-9-1");
+			if (frame.payload.method.id == awaited)
+			{
+				if (awaited == AMQP_QUEUE_DECLARE_OK_METHOD)
+					note_queue(session, frame.payload.method.decoded);
+				if (arguments != NULL)
+					*arguments = frame.payload.method.decoded;
+				return true;
+			}
+			if (!handle_method(session, &frame.payload.method))
+				return false;
 		}
-		left =
-			TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
-		if (left <= 0)
+		left = time_for_answer(started);
+		if (left == 0)
 			return cdr_session_fail(session, ERRCODE_CONNECTION_FAILURE,
 									"broker does not answer");
-		cdr_wire_wait(session->wire, left);
+		if (result == CDR_FRAME_NONE)
+			cdr_wire_wait(session->wire, left);
 	}
 }
 

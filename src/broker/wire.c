@@ -16,7 +16,9 @@
  *
  * Nothing may be left behind when one waits for the socket, neither in the
  * input nor in OpenSSL, for the kernel knows nothing of it.  So "no frame" is
- * said only after a read that had nothing to give.
+ * said only after a read that had nothing to give; or, so that somebody who
+ * sends without an end keeps us from nothing else, after so much that it is
+ * time to look around, and then the next wait is none.
  *
  * Heartbeats.  One is sent when nothing else was for half of the interval that
  * was agreed on, and silence of twice the interval is the end; but what has
@@ -55,6 +57,10 @@
 #define TLS_ALERT	  21
 #define TLS_HANDSHAKE 22
 
+/* What is taken before it is time to look around: frames and reads, bytes. */
+#define STEPS_MAX 20000
+#define BYTES_MAX (32 * 1024 * 1024)
+
 #define INPUT_SIZE	(2 * CDR_FRAME_MAX)
 #define OUTPUT_SIZE (16 * 1024)
 
@@ -68,6 +74,10 @@ struct CdrWire
 	uint32					owed;	 /* and those that the output does */
 	bool					greeted; /* a frame has come */
 	uint32					frame_max;
+
+	int	   steps; /* since we looked around last */
+	size_t bytes;
+	bool   more; /* there is something that was not taken */
 
 	/* milliseconds; heartbeat 0: none */
 	int	   heartbeat;
@@ -155,6 +165,7 @@ read_some(CdrWire *wire)
 	if (count > 0)
 	{
 		wire->input_end += (int) count;
+		wire->bytes += count;
 		wire->last_received = now();
 	}
 	else if (count < 0)
@@ -242,6 +253,7 @@ cdr_wire_connect(CdrWire *wire, const CdrBrokerSettings *settings,
 	wire->wanted = WL_SOCKET_READABLE;
 	wire->owed = 0;
 	wire->greeted = false;
+	wire->more = false;
 	wire->frame_max = CDR_FRAME_MAX;
 	wire->heartbeat = 0;
 	wire->input_start = wire->input_end = wire->output_length = 0;
@@ -275,6 +287,7 @@ cdr_wire_close(CdrWire *wire)
 		cdr_tls_free(wire->tls, wire->output_length == 0);
 	wire->tls = NULL;
 	cdr_socket_close(&wire->socket);
+	wire->more = false;
 }
 
 bool
@@ -466,18 +479,29 @@ compact(CdrWire *wire)
 	wire->input_start = 0;
 }
 
+/* From now on count anew.  Is there more that was not taken? */
+static void
+look_around(CdrWire *wire, bool more)
+{
+	wire->steps = 0;
+	wire->bytes = 0;
+	wire->more = more;
+}
+
 CdrFrameResult
 cdr_wire_receive(CdrWire *wire, amqp_frame_t *frame)
 {
-	/* of a giant, only the start is kept: not all of its frames either */
-	amqp_maybe_release_buffers(wire->codec);
 	for (;;)
 	{
 		bool	taken;
 		ssize_t count;
 
-		/* somebody who sends without an end must not keep SIGTERM out */
 		CHECK_FOR_INTERRUPTS();
+		if (wire->steps++ >= STEPS_MAX || wire->bytes >= BYTES_MAX)
+		{
+			look_around(wire, true);
+			return keep_alive(wire) ? CDR_FRAME_NONE : CDR_FRAME_LOST;
+		}
 		if (!take_frame(wire, frame, &taken))
 			return CDR_FRAME_LOST;
 		if (taken && frame->frame_type == AMQP_FRAME_HEARTBEAT)
@@ -489,7 +513,10 @@ cdr_wire_receive(CdrWire *wire, amqp_frame_t *frame)
 		if (count < 0 || !keep_alive(wire))
 			return CDR_FRAME_LOST;
 		if (count == 0)
+		{
+			look_around(wire, false);
 			return check_silence(wire) ? CDR_FRAME_NONE : CDR_FRAME_LOST;
+		}
 	}
 }
 
@@ -498,14 +525,25 @@ cdr_wire_receive(CdrWire *wire, amqp_frame_t *frame)
  * ------------------------------------------------------------------------
  */
 
+/* As long as that, or not at all. */
+static long
+time_to_wait(CdrWire *wire, long timeout)
+{
+	bool more = wire->more;
+
+	look_around(wire, false);
+	return more ? 0 : timeout;
+}
+
 void
 cdr_wire_wait(CdrWire *wire, long timeout)
 {
-	(void) cdr_socket_wait(&wire->socket, wire->wanted | wire->owed, timeout);
+	(void) cdr_socket_wait(&wire->socket, wire->wanted | wire->owed,
+						   time_to_wait(wire, timeout));
 }
 
 void
 cdr_wire_linger(CdrWire *wire, long timeout)
 {
-	(void) cdr_socket_wait(&wire->socket, 0, timeout);
+	(void) cdr_socket_wait(&wire->socket, 0, time_to_wait(wire, timeout));
 }

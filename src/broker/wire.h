@@ -28,7 +28,8 @@ typedef struct CdrWire CdrWire;
 typedef enum CdrFrameResult
 {
 	CDR_FRAME_READ,
-	CDR_FRAME_NONE, /* everything that came has been taken */
+	CDR_FRAME_NONE, /* everything that came has been taken, or so much that it
+					 * is time to look around before the next */
 	CDR_FRAME_LOST	/* the connection is over */
 } CdrFrameResult;
 
@@ -69,7 +70,10 @@ extern void cdr_wire_send_last(CdrWire *wire, amqp_channel_t channel,
  */
 extern CdrFrameResult cdr_wire_receive(CdrWire *wire, amqp_frame_t *frame);
 
-/* Waits for more input, the latch or the timeout (milliseconds). */
+/*
+ * Waits for more input, the latch or the timeout (milliseconds); not at all if
+ * there is input that was not taken.
+ */
 extern void cdr_wire_wait(CdrWire *wire, long timeout);
 
 /* Waits for the latch or the timeout, whatever comes in meanwhile. */

@@ -58,13 +58,14 @@ sub mute
 # scripts says, and from then on as the last says:
 #	send		bytes, or a function that sends some (it is given one that
 #				writes): what comes once the consumer knows that it is one
-#	answers		bytes that take the place of the answer to some methods
+#	answers		bytes, or such a function, that take the place of the answer to
+#				some methods
 #	deaf		with hardly any room for what it does not read
 sub scripted
 {
 	my ($class, @scripts) = @_;
 	my $self = $class->mute;
-	my $tell;
+	my ($tell, $meet);
 
 	if ($scripts[0]{deaf})
 	{
@@ -72,11 +73,13 @@ sub scripted
 		  or croak "could not set the buffer: $!";
 	}
 	pipe($self->{told}, $tell) or croak "no pipe: $!";
+	pipe($self->{met},  $meet) or croak "no pipe: $!";
 	return $self->_serve_all(
 		sub {
 			my ($socket) = @_;
 			my $script = $scripts[0];
 
+			syswrite $meet, 'x';
 			shift @scripts if @scripts > 1;
 			_serve($socket, $tell, $script);
 		});
@@ -183,11 +186,27 @@ sub uri { return 'amqp://guest:guest@127.0.0.1:' . shift->port . '/'; }
 sub wait_until_sent
 {
 	my ($self) = @_;
+
+	return _wait_for($self->{told}, 1);
+}
+
+# Waits until somebody has connected, who was not waited for before.
+sub wait_until_met
+{
+	my ($self) = @_;
+
+	return _wait_for($self->{met}, 1000);
+}
+
+sub _wait_for
+{
+	my ($pipe, $count) = @_;
+	my $bytes;
 	my $timeout = $PostgreSQL::Test::Utils::timeout_default;
 
-	IO::Select->new($self->{told})->can_read($timeout)
+	IO::Select->new($pipe)->can_read($timeout)
 	  or croak 'timed out waiting for the consumer';
-	sysread $self->{told}, my $byte, 1;
+	sysread $pipe, $bytes, $count;
 	return;
 }
 
@@ -212,6 +231,15 @@ sub DESTROY
 	return;
 }
 
+# Says what a script has, if anything.
+sub _say
+{
+	my ($write, $what) = @_;
+
+	ref $what ? $what->($write) : defined $what ? $write->($what) : ();
+	return;
+}
+
 # One consumer, until it goes.
 sub _serve
 {
@@ -228,16 +256,9 @@ sub _serve
 		next unless $type == FRAME_METHOD;
 		my $method = unpack 'N', $payload;
 
-		write_bytes($socket, $all{$method}) if defined $all{$method};
+		_say($write, $all{$method});
 		next unless $method == BASIC_CONSUME;
-		if (ref $script->{send})
-		{
-			$script->{send}->($write);
-		}
-		elsif (defined $script->{send})
-		{
-			write_bytes($socket, $script->{send});
-		}
+		_say($write, $script->{send});
 		syswrite $tell, 'x';
 	}
 	return;
