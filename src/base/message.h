@@ -60,11 +60,18 @@ typedef struct CdrMessage
 	size_t		held; /* bytes that its maker holds for what it points to */
 } CdrMessage;
 
-/* Bytes of memory that a message takes, with all that it points to. */
+/* How many times as long as the list of properties JSON of it is, at most. */
+#define CDR_JSON_FACTOR 7
+
+/*
+ * Bytes of memory that a message takes, with all that it points to, and with
+ * what its properties become when it is stored.
+ */
 static inline size_t
 cdr_message_size(const CdrMessage *message)
 {
-	return sizeof(CdrMessage) + message->held;
+	return sizeof(CdrMessage) + message->held +
+		   CDR_JSON_FACTOR * message->properties_length;
 }
 
 #endif /* CDR_MESSAGE_H */

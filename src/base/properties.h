@@ -55,7 +55,6 @@ extern int64 cdr_properties_delivery_count(const CdrProperties *properties);
  * their own; NULL if there are none.  In the current memory context; at most
  * CDR_JSON_FACTOR times as long as the list, and some bytes.
  */
-#define CDR_JSON_FACTOR 7
 extern char *cdr_headers_json(const CdrMessage *message);
 extern char *cdr_properties_json(const CdrMessage *message);
 
