@@ -90,13 +90,27 @@ cdr_unacked_receive(CdrUnacked *unacked, CdrBroker *broker, int limit,
 	return result;
 }
 
+/* How many of those that are left are a batch, by number and by bytes. */
+static int
+count_batch(const CdrUnacked *unacked)
+{
+	int	   left = Min(unacked->count - unacked->acknowledged, cdr_batch_size);
+	int	   count = 0;
+	size_t bytes = 0;
+
+	while (count < left && bytes < CDR_BATCH_BYTES_MAX)
+		bytes += cdr_message_size(
+			&unacked->messages[unacked->acknowledged + count++]);
+	return count;
+}
+
 CdrEvent *
 cdr_unacked_parse(const CdrUnacked *unacked, int *count)
 {
 	CdrEventOptions options = cdr_event_options();
 	CdrEvent	   *events;
 
-	*count = Min(unacked->count - unacked->acknowledged, cdr_batch_size);
+	*count = count_batch(unacked);
 	events = palloc(*count * sizeof(CdrEvent));
 	for (int i = 0; i < *count; i++)
 		(void) cdr_event_parse(&unacked->messages[unacked->acknowledged + i],

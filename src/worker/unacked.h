@@ -11,6 +11,9 @@
 #include "broker/broker.h"
 #include "event/event.h"
 
+/* Bytes of messages after which a batch is full. */
+#define CDR_BATCH_BYTES_MAX (16 * 1024 * 1024)
+
 /*
  * They are stored in the order in which they came, a chunk at a time.  All
  * that they point to lives in the context, which is reset when the last of
@@ -43,8 +46,8 @@ extern CdrReceive cdr_unacked_receive(CdrUnacked *unacked, CdrBroker *broker,
 									  int limit, size_t byte_limit);
 
 /*
- * Reads the next messages that are to be stored together into events, in the
- * current memory context.
+ * Reads the next messages that are to be stored together, as many as make a
+ * batch, into events, in the current memory context.
  */
 extern CdrEvent *cdr_unacked_parse(const CdrUnacked *unacked, int *count);
 

@@ -68,10 +68,9 @@
 #define MAINTENANCE_RETRY	 30000
 #define ASK_INTERVAL		 10000
 
-/* Bytes of messages after which a batch is full, and after which one that
- * cannot be stored is given back to the broker. */
-#define BATCH_BYTES_MAX (16 * 1024 * 1024)
-#define HELD_BYTES_MAX	(64 * 1024 * 1024)
+/* Bytes of messages after which what cannot be stored is given back to the
+ * broker. */
+#define HELD_BYTES_MAX (64 * 1024 * 1024)
 
 /* Goes on if events can be stored. */
 static void
@@ -284,7 +283,7 @@ consume_messages(CdrWorker *worker)
 	look_after_partitions(worker);
 	if (!worker->proved && cdr_milliseconds_until(worker->proved_at) == 0)
 		cdr_worker_prove(worker);
-	received = receive_messages(worker, limit, BATCH_BYTES_MAX);
+	received = receive_messages(worker, limit, CDR_BATCH_BYTES_MAX);
 	if (received == CDR_BROKER_LOST)
 		cdr_worker_back_off(worker);
 	else if (cdr_worker_store_held(worker))
