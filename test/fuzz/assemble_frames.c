@@ -3,7 +3,8 @@
  * assemble_frames.c
  *	  Runs the assembler of messages over descriptions of frames, one line of
  *	  outcome for each; with a directory, writes each there instead, as bytes,
- *	  for the fuzzer to begin with.
+ *	  and the properties of its last message in a file .properties, for the
+ *	  fuzzers to begin with.
  *
  * A line of the description is a name and frames, as TYPE.CHANNEL:PAYLOAD, or
  * =BYTES as they are.  Bytes are pieces, joined by commas:
@@ -119,16 +120,27 @@ append_frame(StringInfo out, char *text)
 }
 
 static void
-write_file(const char *directory, const char *name,
-		   const StringInfoData *bytes)
+write_file(const char *path, const char *bytes, size_t length)
 {
-	char *path = psprintf("%s/%s", directory, name);
 	FILE *file = fopen(path, "wb");
 
-	if (file == NULL ||
-		fwrite(bytes->data, 1, bytes->len, file) != (size_t) bytes->len ||
+	if (file == NULL || fwrite(bytes, 1, length, file) != length ||
 		fclose(file) != 0)
 		fail("could not write", path);
+}
+
+static void
+write_files(const char *directory, const char *name,
+			const StringInfoData *bytes)
+{
+	char		 *path = psprintf("%s/%s", directory, name);
+	FramesOutcome outcome;
+
+	write_file(path, bytes->data, bytes->len);
+	harness_frames((const uint8 *) bytes->data, bytes->len, &outcome);
+	if (outcome.messages > 0)
+		write_file(psprintf("%s.properties", path), outcome.last.properties,
+				   outcome.last.properties_length);
 }
 
 static void
@@ -176,7 +188,7 @@ main(int argc, char **argv)
 			 frame = strtok_r(NULL, " \n", &rest))
 			append_frame(&bytes, frame);
 		if (argc == 3)
-			write_file(argv[2], name, &bytes);
+			write_files(argv[2], name, &bytes);
 		else
 			print_outcome(name, &bytes);
 		arena_reset();

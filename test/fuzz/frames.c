@@ -11,15 +11,14 @@
  */
 #include "postgres_fe.h"
 
-#include "common/jsonapi.h"
 #include "mb/pg_wchar.h"
 
 #include "base/compat.h"
-#include "base/properties.h"
 #include "broker/delivery.h"
 #include "broker/frame_check.h"
 #include "frames.h"
 #include "promise.h"
+#include "properties.h"
 
 #define FRAME_MAX 131072
 
@@ -52,27 +51,6 @@ GetMemoryChunkSpace(void *pointer)
  * ------------------------------------------------------------------------
  */
 
-/* Is it JSON that no encoding and no cast to jsonb chokes on, or nothing? */
-static void
-check_json(const char *text, size_t properties_length)
-{
-	JsonSemAction	nothing = {0};
-	JsonLexContext *lex;
-	int				length;
-
-	if (text == NULL)
-		return;
-	length = (int) strlen(text);
-	PROMISE(length <= CDR_JSON_FACTOR * (int) properties_length + 256);
-	PROMISE(pg_encoding_verifymbstr(PG_UTF8, text, length) == length);
-	for (const char *p = strchr(text, '\\'); p != NULL;
-		 p = strchr(p + 2, '\\'))
-		PROMISE(strncmp(p, "\\u0000", 6) != 0);
-	lex = cdr_json_lexer(text, length);
-	PROMISE(pg_parse_json(lex, &nothing) == JSON_SUCCESS);
-	cdr_json_lexer_free(lex);
-}
-
 static void
 check_message(const CdrMessage *message, size_t length)
 {
@@ -88,8 +66,7 @@ check_message(const CdrMessage *message, size_t length)
 	PROMISE(message->message_id_length <= 255);
 	PROMISE(message->properties_length <= length);
 	PROMISE(cdr_message_size(message) > sizeof(CdrMessage));
-	check_json(cdr_headers_json(message), message->properties_length);
-	check_json(cdr_properties_json(message), message->properties_length);
+	harness_properties(message);
 }
 
 /* A verdict does not depend on what comes behind, nor on when it comes. */
