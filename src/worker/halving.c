@@ -18,6 +18,7 @@
 
 #include "store/event_options.h"
 #include "worker/halving.h"
+#include "worker/unacked.h"
 
 /* So many parts without one that is stored: halves, quarters, to sixteenths. */
 #define FAILURES_MAX 30
@@ -40,6 +41,26 @@ add_part(CdrHalving *halving, int first, int count)
 {
 	if (count > 0)
 		halving->parts[halving->nparts++] = (CdrPart){first, count};
+}
+
+/* The largest parts: as many events, and bytes, as a batch has. */
+static void
+cut_into_parts(CdrHalving *halving, int max_part)
+{
+	int	   first = 0;
+	size_t bytes = 0;
+
+	for (int i = 0; i < halving->count; i++)
+	{
+		if (i - first == max_part || bytes >= CDR_BATCH_BYTES_MAX)
+		{
+			add_part(halving, first, i - first);
+			first = i;
+			bytes = 0;
+		}
+		bytes += cdr_message_size(halving->events[i].message);
+	}
+	add_part(halving, first, halving->count - first);
 }
 
 void
@@ -67,9 +88,7 @@ cdr_halving_begin(CdrHalving *halving, const CdrMessage *messages,
 	/* a part for each node of the tree that it is cut into */
 	halving->parts = palloc((2 * (Size) count + 1) * sizeof(CdrPart));
 	halving->waits = palloc0(count * sizeof(bool));
-	max_part = Max(Min(max_part, (count + 1) / 2), 1);
-	for (int first = 0; first < count; first += max_part)
-		add_part(halving, first, Min(max_part, count - first));
+	cut_into_parts(halving, Max(Min(max_part, (count + 1) / 2), 1));
 	halving->deadline =
 		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), HALVING_TIME);
 	/* last: it says that all of this is complete */

@@ -440,22 +440,28 @@ look_for_tables(Look *look)
 					   &look->fallback);
 }
 
+/* How many dead letters there are, as far as they are counted, and why. */
+#define LATEST_LETTER                                                        \
+	"WITH counted AS (SELECT last_attempt_at, sqlstate, message"             \
+	" FROM ONLY %s.dead_letters LIMIT " CppAsString2(                        \
+		LETTERS_COUNTED) ")"                                                 \
+						 " SELECT (SELECT count(*) FROM counted),"           \
+						 " (SELECT sqlstate || ': ' || message FROM counted" \
+						 " ORDER BY last_attempt_at DESC LIMIT 1)"
+
 static void
 look_for_letters(Look *look)
 {
 	MemoryContext context = CurrentMemoryContext;
+	CdrTables	  tables;
 	CdrRights	  rights;
 	bool		  isnull;
 	Datum		  latest;
 
-	cdr_writer_query_open(
-		"WITH counted AS (SELECT last_attempt_at, sqlstate, message"
-		" FROM %s.dead_letters LIMIT " CppAsString2(
-			LETTERS_COUNTED) "),"
-							 " latest AS (SELECT sqlstate || ': ' || message AS reason FROM counted"
-							 " ORDER BY last_attempt_at DESC LIMIT 1)"
-							 " SELECT (SELECT count(*) FROM counted), (SELECT reason FROM latest)",
-		InvalidOid, (Datum) 0, true, &rights);
+	cdr_writer_query_open(&tables, AccessShareLock, &rights);
+	if (SPI_execute(psprintf(LATEST_LETTER, tables.quoted), true, 0) !=
+		SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute failed");
 	look->letters = DatumGetInt64(cdr_result(0, 1, &isnull));
 	latest = cdr_result(0, 2, &isnull);
 	look->latest =

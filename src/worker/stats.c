@@ -306,14 +306,6 @@ cdr_stats_set_error(const CdrReason *reason)
 }
 
 void
-cdr_stats_set_waiting(int64 events)
-{
-	SpinLockAcquire(&my_slot->mutex);
-	my_slot->stats.waiting = events;
-	SpinLockRelease(&my_slot->mutex);
-}
-
-void
 cdr_stats_add_received(int64 messages)
 {
 	lock_mine();

@@ -62,7 +62,6 @@ typedef struct CdrWorkerStats
 	int64		duplicates;
 	int64		dead_letters;
 	int64		batches;
-	int64		waiting;		  /* events that are held */
 	TimestampTz last_event_time;  /* 0: none yet */
 	TimestampTz last_commit_time; /* 0: none yet */
 
@@ -119,7 +118,6 @@ extern void cdr_stats_set_disconnected(void);
 extern void cdr_stats_set_queue(int64 backlog, int64 consumers);
 
 /* Events that are held, because they alone cannot be stored. */
-extern void cdr_stats_set_waiting(int64 events);
 extern void cdr_stats_set_error(const CdrReason *reason);
 extern void cdr_stats_set_warning(const char *message);
 extern void cdr_stats_set_waiting(int64 events);
