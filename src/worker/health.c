@@ -3,16 +3,12 @@
  * health.c
  *	  SQL: whether all is well, one row for each thing that can be told.
  *
- * Only what is certain is a warning: a night without calls is none.  Nothing is
- * read from end to end, and nothing is waited for: the tables are looked at
- * within a subtransaction, as the role that writes, and a lock that somebody
- * holds is told of.
+ * Only what is certain is a warning: a night without calls is none.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "access/xlog.h"
 #include "commands/dbcommands.h"
 #include "fmgr.h"
@@ -20,16 +16,10 @@
 #include "miscadmin.h"
 #include "storage/fd.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
-#include "utils/resowner.h"
 #include "utils/timestamp.h"
 
 #include "base/guc.h"
-#include "store/partition.h"
-#include "store/rights.h"
-#include "store/statement.h"
-#include "store/tables.h"
-#include "store/writer_query.h"
+#include "store/look.h"
 #include "worker/stats.h"
 
 /* Those of cdr_check_health(), in health.sql. */
@@ -41,12 +31,6 @@
 
 /* Milliseconds for which a backlog may stay. */
 #define BACKLOG_AFTER (10 * 60 * 1000)
-
-/* How long a lock on a table is waited for. */
-#define LOOK_TIMEOUT "500ms"
-
-/* Dead letters are counted up to this. */
-#define LETTERS_COUNTED 1000
 
 typedef enum HealthLevel
 {
@@ -411,104 +395,8 @@ check_durability(Health *health)
  * ------------------------------------------------------------------------
  */
 
-/* A look at the tables, which leaves what it saw. */
-typedef struct Look
-{
-	CdrTables		tables;
-	CdrTablesState	state;
-	CdrReasonBuffer why;	  /* of the state, or of an error */
-	bool			covered;  /* there are partitions for now, */
-	bool			ahead;	  /* for the interval that follows, */
-	bool			fallback; /* and for everything else */
-	int64			letters;
-	char		   *latest; /* letter's reason; NULL: none */
-} Look;
-
 static void
-look_for_tables(Look *look)
-{
-	CdrRights rights;
-
-	look->state = cdr_tables_lock(&look->tables, AccessShareLock, &look->why);
-	if (look->state != CDR_TABLES_FIT)
-		return;
-	/* throws if nobody can write */
-	cdr_rights_assume(&look->tables, cdr_rights_writer(&look->tables),
-					  &rights);
-	cdr_rights_restore(&rights);
-	cdr_partition_look(&look->tables, &look->covered, &look->ahead,
-					   &look->fallback);
-}
-
-/* How many dead letters there are, as far as they are counted, and why. */
-#define LATEST_LETTER                                                        \
-	"WITH counted AS (SELECT last_attempt_at, sqlstate, message"             \
-	" FROM ONLY %s.dead_letters LIMIT " CppAsString2(                        \
-		LETTERS_COUNTED) ")"                                                 \
-						 " SELECT (SELECT count(*) FROM counted),"           \
-						 " (SELECT sqlstate || ': ' || message FROM counted" \
-						 " ORDER BY last_attempt_at DESC LIMIT 1)"
-
-static void
-look_for_letters(Look *look)
-{
-	MemoryContext context = CurrentMemoryContext;
-	CdrTables	  tables;
-	CdrRights	  rights;
-	bool		  isnull;
-	Datum		  latest;
-
-	cdr_writer_query_open(&tables, AccessShareLock, &rights);
-	if (SPI_execute(psprintf(LATEST_LETTER, tables.quoted), true, 0) !=
-		SPI_OK_SELECT)
-		elog(ERROR, "SPI_execute failed");
-	look->letters = DatumGetInt64(cdr_result(0, 1, &isnull));
-	latest = cdr_result(0, 2, &isnull);
-	look->latest =
-		isnull ? NULL
-			   : MemoryContextStrdup(context, TextDatumGetCString(latest));
-	cdr_writer_query_close(&rights);
-}
-
-/* Takes a look, without waiting; false, with the reason, after an error. */
-static bool
-take_look(void (*at)(Look *), Look *look)
-{
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool done = true;
-	int			  guc_level;
-
-	BeginInternalSubTransaction(NULL);
-	guc_level = NewGUCNestLevel();
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		(void) set_config_option("lock_timeout", LOOK_TIMEOUT, PGC_USERSET,
-								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
-								 false);
-		at(look);
-		AtEOXact_GUC(false, guc_level);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		if (geterrcode() == ERRCODE_QUERY_CANCELED)
-			PG_RE_THROW();
-		MemoryContextSwitchTo(context);
-		cdr_fail_with_error(&look->why);
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		done = false;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return done;
-}
-
-static void
-check_partitions(Health *health, const Look *look)
+check_partitions(Health *health, const CdrLook *look)
 {
 	if (!look->covered && !look->fallback)
 		health_put(health, "partitions", HEALTH_CRITICAL,
@@ -527,21 +415,21 @@ check_partitions(Health *health, const Look *look)
 }
 
 static void
-check_letters(Health *health, Look *look)
+check_letters(Health *health, CdrLook *look)
 {
-	if (!take_look(look_for_letters, look))
+	if (!cdr_look_for_letters(look))
 		health_put(
 			health, "dead_letters", HEALTH_WARNING,
 			psprintf("they could not be counted: %s", look->why.message),
 			look->why.reason.hint);
 	else if (look->letters > 0)
-		health_put(health, "dead_letters", HEALTH_WARNING,
-				   psprintf("%lld%s; the latest: %s",
-							(long long) look->letters,
-							look->letters == LETTERS_COUNTED ? " or more" : "",
-							look->latest),
-				   "Once the cause is gone, run cdr_retry_dead_letters(); or "
-				   "cdr_discard_dead_letters().");
+		health_put(
+			health, "dead_letters", HEALTH_WARNING,
+			psprintf("%lld%s; the latest: %s", (long long) look->letters,
+					 look->letters == CDR_LETTERS_COUNTED ? " or more" : "",
+					 look->latest),
+			"Once the cause is gone, run cdr_retry_dead_letters(); or "
+			"cdr_discard_dead_letters().");
 	else
 		health_put(health, "dead_letters", HEALTH_OK, "none", NULL);
 }
@@ -549,8 +437,8 @@ check_letters(Health *health, Look *look)
 static void
 check_tables_of(Health *health)
 {
-	Look look = {.state = CDR_TABLES_UNFIT};
-	bool done = take_look(look_for_tables, &look);
+	CdrLook look;
+	bool	done = cdr_look_for_tables(&look);
 
 	if (!done && look.why.reason.sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
 	{

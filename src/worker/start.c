@@ -88,7 +88,8 @@ find_turn(int worker, CdrWorkerState *state)
 	int			crashes = cdr_crashes_begin(worker, &crash_turn);
 	CdrReason	reason = {.sqlerrcode = ERRCODE_CRASH_SHUTDOWN};
 
-	turn = failed < 2
+	/* a reload may have come while there was no process to hear of it */
+	turn = failed < 2 || PgReloadTime > failures.ended_at
 			   ? 0
 			   : TimestampTzPlusMilliseconds(
 					 GetCurrentTimestamp(),

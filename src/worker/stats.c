@@ -163,6 +163,7 @@ detach_slot(int code, Datum arg)
 	lock_mine();
 	mine->failed_starts += failed ? 1 : 0;
 	mine->pid = 0;
+	mine->ended_at = now;
 	forget_session();
 	if (mine->state != CDR_PAUSED)
 		enter_state(CDR_STOPPED, now);
@@ -339,7 +340,8 @@ cdr_stats_failures(void)
 	lock_mine();
 	failures = (CdrFailures){.starts = mine->failed_starts,
 							 .runs = mine->failed_runs,
-							 .connects = mine->failed_connects};
+							 .connects = mine->failed_connects,
+							 .ended_at = mine->ended_at};
 	unlock_mine();
 	return failures;
 }

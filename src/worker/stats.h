@@ -73,18 +73,20 @@ typedef struct CdrWorkerStats
 	char warning[CDR_REASON_LENGTH]; /* "": none */
 
 	/* in a row, for the process that follows; not reset with the counters */
-	int	 failed_starts;
-	int	 failed_runs;
-	int	 failed_connects;
-	bool resumed; /* cdr_resume() was called; the worker clears it */
+	int			failed_starts;
+	int			failed_runs;
+	int			failed_connects;
+	TimestampTz ended_at; /* when the last process did; 0: none has */
+	bool		resumed;  /* cdr_resume() was called; the worker clears it */
 } CdrWorkerStats;
 
 /* What went wrong in a row, also in the processes before this one. */
 typedef struct CdrFailures
 {
-	int starts;	  /* ended in order, but before they had succeeded */
-	int runs;	  /* ended by an error, after a good start */
-	int connects; /* sessions with the broker that proved nothing */
+	int			starts;	  /* ended in order, but before they had succeeded */
+	int			runs;	  /* ended by an error, after a good start */
+	int			connects; /* sessions with the broker that proved nothing */
+	TimestampTz ended_at; /* when the last process did; 0: none has */
 } CdrFailures;
 
 /* Asks for shared memory and sets it up; for _PG_init. */

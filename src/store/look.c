@@ -1,0 +1,125 @@
+/*-------------------------------------------------------------------------
+ *
+ * look.c
+ *	  A look at the tables, for whoever asks whether all is well.
+ *
+ * Nothing is read from end to end.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+#include "store/look.h"
+#include "store/partition.h"
+#include "store/rights.h"
+#include "store/statement.h"
+#include "store/writer_query.h"
+
+/* How long a lock is waited for. */
+#define LOOK_TIMEOUT "500ms"
+
+/* clang-format off */
+
+/* The %s is the schema. */
+#define COUNT_LETTERS \
+	"WITH counted AS (SELECT last_attempt_at, sqlstate, message" \
+	" FROM ONLY %s.dead_letters LIMIT " CppAsString2(CDR_LETTERS_COUNTED) ")," \
+	" latest AS (SELECT sqlstate || ': ' || message AS reason FROM counted" \
+	" ORDER BY last_attempt_at DESC LIMIT 1)" \
+	" SELECT (SELECT count(*) FROM counted), (SELECT reason FROM latest)"
+
+/* clang-format on */
+
+static void
+look_for_tables(CdrLook *look)
+{
+	CdrRights rights;
+
+	look->state = cdr_tables_lock(&look->tables, AccessShareLock, &look->why);
+	if (look->state != CDR_TABLES_FIT)
+		return;
+	/* throws if nobody can write */
+	cdr_rights_assume(&look->tables, cdr_rights_writer(&look->tables),
+					  &rights);
+	cdr_rights_restore(&rights);
+	cdr_partition_look(&look->tables, &look->covered, &look->ahead,
+					   &look->fallback);
+}
+
+static void
+look_for_letters(CdrLook *look)
+{
+	MemoryContext context = CurrentMemoryContext;
+	CdrTables	  tables;
+	CdrRights	  rights;
+	bool		  isnull;
+	Datum		  latest;
+
+	cdr_writer_query_open(&tables, AccessShareLock, &rights);
+	if (SPI_execute(psprintf(COUNT_LETTERS, tables.quoted), true, 0) !=
+		SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute failed");
+	look->letters = DatumGetInt64(cdr_result(0, 1, &isnull));
+	latest = cdr_result(0, 2, &isnull);
+	look->latest =
+		isnull ? NULL
+			   : MemoryContextStrdup(context, TextDatumGetCString(latest));
+	cdr_writer_query_close(&rights);
+}
+
+/* Takes a look, without waiting; false, with the reason, after an error. */
+static bool
+take_look(void (*at)(CdrLook *), CdrLook *look)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool done = true;
+	int			  guc_level;
+
+	BeginInternalSubTransaction(NULL);
+	guc_level = NewGUCNestLevel();
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		(void) set_config_option("lock_timeout", LOOK_TIMEOUT, PGC_USERSET,
+								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+								 false);
+		at(look);
+		AtEOXact_GUC(false, guc_level);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		if (geterrcode() == ERRCODE_QUERY_CANCELED)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(context);
+		cdr_fail_with_error(&look->why);
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		done = false;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return done;
+}
+
+bool
+cdr_look_for_tables(CdrLook *look)
+{
+	memset(look, 0, sizeof(CdrLook));
+	look->state = CDR_TABLES_UNFIT;
+	return take_look(look_for_tables, look);
+}
+
+bool
+cdr_look_for_letters(CdrLook *look)
+{
+	return take_look(look_for_letters, look);
+}

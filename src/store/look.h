@@ -1,0 +1,38 @@
+/*-------------------------------------------------------------------------
+ *
+ * look.h
+ *	  A look at the tables, for whoever asks whether all is well.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CDR_LOOK_H
+#define CDR_LOOK_H
+
+#include "store/tables.h"
+
+/* Dead letters are counted up to this. */
+#define CDR_LETTERS_COUNTED 1000
+
+/* What was seen. */
+typedef struct CdrLook
+{
+	CdrTables		tables;
+	CdrTablesState	state;
+	CdrReasonBuffer why;	  /* of the state, or of an error */
+	bool			covered;  /* there are partitions for now, */
+	bool			ahead;	  /* for the interval that follows, */
+	bool			fallback; /* and for everything else */
+	int64			letters;
+	char		   *latest; /* reason of a letter, palloc'd; NULL: none */
+} CdrLook;
+
+/*
+ * Looks whether the tables fit, somebody may write them, and partitions are
+ * there; and, if they fit, for dead letters.  Within a subtransaction, as the
+ * role that writes, and without waiting for long: false, with the reason, after
+ * an error (55P03: somebody has locked them).
+ */
+extern bool cdr_look_for_tables(CdrLook *look);
+extern bool cdr_look_for_letters(CdrLook *look);
+
+#endif /* CDR_LOOK_H */
