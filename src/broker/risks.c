@@ -261,12 +261,31 @@ cdr_risks_of_queue(const CdrSession *session, const CdrFacts *facts,
  * ------------------------------------------------------------------------
  */
 
+/* Does a wildcard share its word with anything, as in "call.end*"? */
+static bool
+has_glued_wildcard(const char *keys)
+{
+	for (const char *word = keys; *word != '\0';)
+	{
+		size_t length = strcspn(word, "." CDR_KEY_SEPARATORS);
+
+		if (length > 1 && strcspn(word, "*#") < length)
+			return true;
+		word += length;
+		word += strspn(word, "." CDR_KEY_SEPARATORS);
+	}
+	return false;
+}
+
 /* What a type of exchange makes of the binding keys; NULL: what is meant. */
 static const char *
 misreading(const char *type, const char *keys)
 {
 	if (strcmp(type, "topic") == 0)
-		return NULL;
+		return has_glued_wildcard(keys)
+				   ? "to which \"*\" and \"#\" within a word, as in "
+					 "cdr_service.binding_keys, are no wildcards"
+				   : NULL;
 	if (strcmp(type, "direct") == 0)
 		return strpbrk(keys, "*#") == NULL
 				   ? NULL

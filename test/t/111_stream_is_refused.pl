@@ -11,10 +11,10 @@ use CdrService::Broker;
 use CdrService::Events qw(simple_events);
 use CdrService::Fixture;
 
-my $cdr    = CdrService::Fixture->new('stream');
-my $broker = $cdr->broker;
-my $queue  = CdrService::Broker::QUEUE;
-my @stream = ('x-queue-type=stream');
+my $cdr      = CdrService::Fixture->new('stream');
+my $broker   = $cdr->broker;
+my $queue    = CdrService::Broker::QUEUE;
+my @stream   = ('x-queue-type=stream');
 my $exchange = CdrService::Broker::EXCHANGE;
 
 sub is_refused
@@ -57,8 +57,7 @@ like(
 
 $broker->add_user_without_configure('t111', 'secret');
 my $since = $cdr->sql('SELECT clock_timestamp()');
-$cdr->set(
-	'cdr_service.amqp_uri' =>
+$cdr->set('cdr_service.amqp_uri' =>
 	  $broker->uri(user => 't111', password => 'secret'));
 $cdr->wait_for(
 	"last_error LIKE '%t111%' AND last_error_time > '$since' FROM cdr_status()"
@@ -71,13 +70,16 @@ $broker->amqp([ 'declare-queue', 'quorum', 'x-queue-type=quorum' ]);
 foreach my $name ('plain', 'quorum')
 {
 	$cdr->set('cdr_service.queue' => $name);
-	$cdr->wait_for("state = 'consuming' AND queue = '$name' FROM cdr_status()");
+	$cdr->wait_for(
+		"state = 'consuming' AND queue = '$name' FROM cdr_status()");
 	pass("without permission: $name is consumed from");
 }
 
 # --- a queue that becomes a stream while it is consumed from
 
-$cdr->set('cdr_service.amqp_uri' => $broker->uri, 'cdr_service.queue' => 'later');
+$cdr->set(
+	'cdr_service.amqp_uri' => $broker->uri,
+	'cdr_service.queue'    => 'later');
 $cdr->wait_for("state = 'consuming' AND queue = 'later' FROM cdr_status()");
 $cdr->set('cdr_service.declare' => 'never');
 $cdr->wait_for_state('consuming');
@@ -88,9 +90,13 @@ is_refused('in place of a queue');
 
 # --- another queue at the same exchange has all that is published from then on
 
-$broker->amqp([ 'declare-queue', 'instead', 'x-queue-type=quorum', 'x-delivery-limit=2147483647' ]);
+$broker->amqp(
+	[   'declare-queue',       'instead',
+		'x-queue-type=quorum', 'x-delivery-limit=2147483647' ]);
 $broker->amqp([ 'bind', 'instead', $exchange, '#' ]);
-$cdr->set('cdr_service.queue' => 'instead', 'cdr_service.queue_type' => 'quorum');
+$cdr->set(
+	'cdr_service.queue'      => 'instead',
+	'cdr_service.queue_type' => 'quorum');
 $cdr->wait_for_state('consuming');
 $cdr->publish(simple_events(30, 'instead'));
 $cdr->wait_for('count(*) >= 30 FROM call_events');
