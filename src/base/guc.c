@@ -12,6 +12,7 @@
 #include "miscadmin.h"
 #include "utils/guc.h"
 
+#include "base/checks.h"
 #include "base/compat.h"
 #include "base/guc.h"
 #include "base/masked_uri.h"
@@ -68,41 +69,42 @@ static const struct config_enum_entry partition_intervals[] = {
 
 static const struct
 {
-	const char *name;
-	const char *description;
-	char	  **variable;
-	const char *value;
-	GucContext	context;
-	int			flags;
+	const char		  *name;
+	const char		  *description;
+	char			 **variable;
+	const char		  *value;
+	GucContext		   context;
+	int				   flags;
+	GucStringCheckHook check;
 } strings[] = {
 	{"cdr_service.amqp_password_file",
 	 "File that holds the RabbitMQ user's password.", &cdr_amqp_password_file,
-	 "", PGC_SIGHUP, GUC_SUPERUSER_ONLY},
+	 "", PGC_SIGHUP, GUC_SUPERUSER_ONLY, cdr_check_file},
 	{"cdr_service.tls_ca_file",
 	 "Certificates of the CAs that may sign a RabbitMQ server's certificate; "
 	 "empty for the system's.",
-	 &cdr_tls_ca_file, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY},
+	 &cdr_tls_ca_file, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY, cdr_check_file},
 	{"cdr_service.tls_cert_file",
 	 "Certificate to show to RabbitMQ servers, with those that lead to its CA.",
-	 &cdr_tls_cert_file, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY},
+	 &cdr_tls_cert_file, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY, cdr_check_file},
 	{"cdr_service.tls_key_file", "Private key of that certificate.",
-	 &cdr_tls_key_file, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY},
+	 &cdr_tls_key_file, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY, cdr_check_file},
 	{"cdr_service.exchange", "Exchange that the events are published to.",
-	 &cdr_exchange, "sentiric_events", PGC_SIGHUP, 0},
+	 &cdr_exchange, "sentiric_events", PGC_SIGHUP, 0, cdr_check_optional_name},
 	{"cdr_service.queue", "Queue that the events are consumed from.",
-	 &cdr_queue, "sentiric.cdr_service.events", PGC_SIGHUP, 0},
+	 &cdr_queue, "sentiric.cdr_service.events", PGC_SIGHUP, 0, cdr_check_name},
 	{"cdr_service.binding_keys",
 	 "Binding keys between exchange and queue, comma-separated.",
-	 &cdr_binding_keys, "#", PGC_SIGHUP, 0},
+	 &cdr_binding_keys, "#", PGC_SIGHUP, 0, cdr_check_binding_keys},
 	{"cdr_service.dead_letter_exchange",
 	 "Dead-letter exchange of a queue that the service declares.",
-	 &cdr_dead_letter_exchange, "", PGC_SIGHUP, 0},
+	 &cdr_dead_letter_exchange, "", PGC_SIGHUP, 0, cdr_check_optional_name},
 	{"cdr_service.database", "Database that holds the extension.",
-	 &cdr_database, "postgres", PGC_POSTMASTER, 0},
+	 &cdr_database, "postgres", PGC_POSTMASTER, 0, cdr_check_database},
 	{"cdr_service.role",
 	 "Role that the service writes as; empty for the owner of the table "
 	 "calls.",
-	 &cdr_role, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY},
+	 &cdr_role, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY, cdr_check_role},
 };
 
 static const struct
@@ -183,27 +185,36 @@ static const struct
 static char *shown_amqp_uri;
 
 static void
-warn_of_password(CdrUriSecrecy secrecy)
+warn_of_password(void)
 {
-	if (secrecy == CDR_URI_MASKED)
-		ereport(WARNING,
-				(errcode(ERRCODE_WARNING),
-				 errmsg("cdr_service.amqp_uri holds a password"),
-				 errdetail("It is shown masked, but the server writes it to "
-						   "its log when the setting changes."),
-				 errhint("Write the password into a file, and the file's name "
-						 "into cdr_service.amqp_password_file.")));
-	else if (secrecy == CDR_URI_HIDDEN)
-		ereport(
-			WARNING,
+	ereport(WARNING,
 			(errcode(ERRCODE_WARNING),
-			 errmsg("cdr_service.amqp_uri holds something that is no "
-					"amqp://user@host:port/vhost, nor amqps://"),
-			 errdetail("All of it is shown masked, because it may hold a "
-					   "password."),
-			 errhint("Write special characters in a name as percent escapes, "
-					 "and the password into the file that "
-					 "cdr_service.amqp_password_file names.")));
+			 errmsg("cdr_service.amqp_uri holds a password"),
+			 errdetail("It is shown masked, but the server writes it to "
+					   "its log when the setting changes."),
+			 errhint("Write the password into a file, and the file's name "
+					 "into cdr_service.amqp_password_file.")));
+}
+
+/*
+ * The server's own messages would show the value, and may not be used: an
+ * unsound one may hold a password at any place.
+ */
+static bool
+refuse_amqp_uri(char *uris, char *shown, const CdrUriFault *fault)
+{
+	cdr_guc_free(uris);
+	cdr_guc_free(shown);
+	if (fault == NULL)
+	{
+		GUC_check_errcode(ERRCODE_OUT_OF_MEMORY);
+		GUC_check_errmsg("out of memory");
+		return false;
+	}
+	GUC_check_errmsg("invalid value for parameter \"cdr_service.amqp_uri\"");
+	GUC_check_errdetail("URI %d %s", fault->number, fault->what);
+	GUC_check_errhint("%s", fault->hint);
+	return false;
 }
 
 static bool
@@ -212,23 +223,20 @@ check_amqp_uri(char **newval, void **extra, GucSource source)
 	size_t		  length = strlen(*newval);
 	char		 *uris = cdr_guc_malloc(LOG, length + 1);
 	char		 *shown = cdr_guc_malloc(LOG, CDR_MASKED_URI_SIZE(length));
+	CdrUriFault	  fault;
 	CdrUriSecrecy secrecy;
 
 	if (uris == NULL || shown == NULL)
-	{
-		cdr_guc_free(uris);
-		cdr_guc_free(shown);
-		/* the server's own message would show the value */
-		GUC_check_errcode(ERRCODE_OUT_OF_MEMORY);
-		GUC_check_errmsg("out of memory");
-		return false;
-	}
+		return refuse_amqp_uri(uris, shown, NULL);
 	strcpy(uris, *newval);
-	secrecy = cdr_masked_uri(uris, shown);
+	secrecy = cdr_masked_uri(uris, shown, &fault);
+	if (secrecy == CDR_URI_UNSOUND)
+		return refuse_amqp_uri(uris, shown, &fault);
 
 	/* every process reads the files; one of them speaks, when it is news */
-	if (!IsUnderPostmaster && strcmp(uris, cdr_amqp_uri) != 0)
-		warn_of_password(secrecy);
+	if (secrecy == CDR_URI_MASKED && !IsUnderPostmaster &&
+		strcmp(uris, cdr_amqp_uri) != 0)
+		warn_of_password();
 	cdr_guc_free(*newval);
 	*newval = shown;
 	*extra = uris;
@@ -269,10 +277,10 @@ cdr_guc_define(void)
 		NULL, &shown_amqp_uri, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
 		check_amqp_uri, assign_amqp_uri, NULL);
 	for (int i = 0; i < (int) lengthof(strings); i++)
-		DefineCustomStringVariable(strings[i].name, strings[i].description,
-								   NULL, strings[i].variable, strings[i].value,
-								   definable(strings[i].context),
-								   strings[i].flags, NULL, NULL, NULL);
+		DefineCustomStringVariable(
+			strings[i].name, strings[i].description, NULL, strings[i].variable,
+			strings[i].value, definable(strings[i].context), strings[i].flags,
+			strings[i].check, NULL, NULL);
 	for (int i = 0; i < (int) lengthof(integers); i++)
 		DefineCustomIntVariable(
 			integers[i].name, integers[i].description, NULL,

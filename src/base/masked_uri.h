@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * masked_uri.h
- *	  A list of URIs with the passwords in it masked, to be shown.
+ *	  A list of URIs: whether it is sound, and what of it may be shown.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,13 +15,25 @@ typedef enum CdrUriSecrecy
 {
 	CDR_URI_PLAIN,	/* no password in it: shown as it is */
 	CDR_URI_MASKED, /* each password is masked */
-	CDR_URI_HIDDEN	/* not understood: all of it is masked */
+	CDR_URI_UNSOUND /* not understood: nothing of it may be shown */
 } CdrUriSecrecy;
+
+/* What is wrong with a list; constants, which hold nothing of it. */
+typedef struct CdrUriFault
+{
+	int			number; /* of the URI, from 1 */
+	const char *what;	/* goes on after "URI 1 " */
+	const char *hint;
+} CdrUriFault;
 
 /* Bytes that a list of this length may take when it is masked. */
 #define CDR_MASKED_URI_SIZE(length) (2 * (length) + 9)
 
-/* Writes to shown, of CDR_MASKED_URI_SIZE, what may be shown of the URIs. */
-extern CdrUriSecrecy cdr_masked_uri(const char *uris, char *shown);
+/*
+ * Writes to shown, of CDR_MASKED_URI_SIZE, what may be shown of the URIs; or
+ * leaves in *fault why they are none.
+ */
+extern CdrUriSecrecy
+cdr_masked_uri(const char *uris, char *shown, CdrUriFault *fault);
 
 #endif /* CDR_MASKED_URI_H */

@@ -62,6 +62,19 @@ cdr_login_parse_uri(CdrSession *session, const char *uri, CdrServer *server)
 		return cdr_session_fail(
 			session, ERRCODE_INVALID_PARAMETER_VALUE,
 			"cdr_service.amqp_uri holds a URI without a host");
+	if (!names_user(uri) &&
+		(!info.ssl || session->settings->tls_cert_file[0] == '\0'))
+	{
+		cdr_session_fail(
+			session, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+			"cdr_service.amqp_uri names no user to log in as at %s",
+			info.host);
+		session->reason.reason.hint =
+			"Name one, as in amqps://user@host/vhost, or set "
+			"cdr_service.tls_cert_file and tls_key_file, to log in as whom "
+			"the certificate names.";
+		return false;
+	}
 	server->host = info.host;
 	server->port = info.port;
 	server->tls = info.ssl;

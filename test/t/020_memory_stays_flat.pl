@@ -19,7 +19,7 @@ my $cdr     = CdrService::Fixture->new('memory',
 	config => "cdr_service.batch_size = 200\n");
 my $oracle = CdrService::Oracle->new($cdr);
 my $uri    = $cdr->broker->uri;
-my $nobody = 'amqp://127.0.0.1:' . PostgreSQL::Test::Cluster::get_free_port();
+my $nobody = 'amqp://nobody@127.0.0.1:' . PostgreSQL::Test::Cluster::get_free_port();
 my $rounds = 0;
 
 # What the process holds for itself, by the kernel's word, in kB: the shared

@@ -49,7 +49,7 @@ $cdr->wait_for_state('consuming');
 my $oracle = CdrService::Oracle->new($cdr);
 my $pid    = $cdr->status('pid');
 my $uri    = $cdr->broker->uri;
-my $nobody = 'amqp://127.0.0.1:' . PostgreSQL::Test::Cluster::get_free_port();
+my $nobody = 'amqp://nobody@127.0.0.1:' . PostgreSQL::Test::Cluster::get_free_port();
 
 foreach my $round (1 .. 2)
 {

@@ -10,7 +10,7 @@ use Test::More;
 
 use CdrService::Events qw(simple_events);
 use CdrService::Fixture;
-use CdrService::Util qw(run);
+use CdrService::Util qw(run poll);
 
 my %secret = (
 	first     => 'first-4711-never-to-be-seen',
@@ -61,18 +61,29 @@ my $S      = $secret{misplaced};
 my $hidden = '********';
 my @uris   = (
 	[ plain => '' ],
-	[ plain => ' , ' ],
-	[ plain => 'amqp://rabbit' ],
-	[ plain => 'amqps://cdr@r1.example.org:5671/v, amqps://cdr@r2/,amqp://r3' ],
+	[ plain => 'amqp://cdr@rabbit' ],
+	[ plain => 'amqps://cdr@r1.example.org:5671/v, amqps://r2/,amqp://cdr@r3' ],
 	[ plain => 'amqps://cdr%40example@[::1]:5671/%2Fcdr' ],
 	[ masked => "amqp://u:$S\@h", "amqp://u:$hidden\@h" ],
-	[ masked => "amqp://:%40$S\@h:1/", "amqp://:$hidden\@h:1/" ],
+	[ masked => "amqp://u:%40$S\@h:1/", "amqp://u:$hidden\@h:1/" ],
 	[ masked => 'amqp://u:@h', "amqp://u:$hidden\@h" ],
 	[
 		masked => "amqp://u:$S\@h:1/v,amqps://x\@y , amqps://v:$S\@[::1]/, ",
 		"amqp://u:$hidden\@h:1/v,amqps://x\@y , amqps://v:$hidden\@[::1]/, "
 	],
-	map { [ hidden => $_, $hidden ] } (
+	map { [ refused => $_ ] } (
+		' , ',
+		'amqp://h',
+		"amqp://:$S\@h",
+		"amqps://\@h/$S",
+		"amqp://u:$S\@h:0",
+		"amqp://u:$S\@h:65536",
+		"amqp://u:$S\@h//",
+		"amqp://u:$S%\@h",
+		"amqp://u:$S%4\@h",
+		"amqp://u:$S%zz\@h",
+		"amqp://u:$S\@h/%00",
+		"amqp://u:$S\@h/" . 'v' x 256,
 		$S,
 		"u:$S",
 		"u:$S\@h",
@@ -104,7 +115,7 @@ my @uris   = (
 
 my %warning = (
 	masked => qr/WARNING:  cdr_service\.amqp_uri holds a password\n/,
-	hidden => qr/WARNING:  cdr_service\.amqp_uri holds something that is no /);
+	refused => qr/LOG:  (?:22023: )?invalid value for parameter "cdr_service\.amqp_uri"\n.*DETAIL:  URI \d .*\n.*HINT: /);
 
 # The reload that brings this name of the queue has brought all else.
 sub reloaded
@@ -137,6 +148,7 @@ sub shows_masked
 		broker    => $broker,
 		extension => 0);
 	my $case = 0;
+	my $last = '';
 
 	is($cdr->log_matches($warning{masked}, 0),
 		1, 'a password in the URI is warned of at start, once');
@@ -150,17 +162,20 @@ sub shows_masked
 		my $offset = $cdr->log_size;
 
 		reloaded($cdr, 'case ' . ++$case, 'cdr_service.amqp_uri' => $uri);
+		$shown = $kind eq 'refused' ? $last : $uri unless defined $shown;
 		is($cdr->sql('SHOW cdr_service.amqp_uri'),
-			defined $shown ? $shown : $uri,
-			"\"$uri\" is $kind");
-		foreach my $other ('masked', 'hidden')
+			$shown, "\"$uri\" is $kind");
+		$last = $shown;
+		unlike($cdr->log_since($offset), qr/\Q$S\E/, 'and not in the log')
+		  if $kind eq 'refused';
+		foreach my $other ('masked', 'refused')
 		{
 			is($cdr->log_matches($warning{$other}, $offset),
 				$other eq $kind ? 1 : 0, "warnings of a text that is $other");
 		}
 	}
 	$cdr->node->restart;
-	is($cdr->sql('SHOW cdr_service.amqp_uri'), $hidden, 'a restart: hidden');
+	is($cdr->sql('SHOW cdr_service.amqp_uri'), '', 'a restart: refused, too');
 
 	$cdr->sql("ALTER SYSTEM SET cdr_service.amqp_uri = 'amqp://u:$S\@system'");
 	reloaded($cdr, 'ALTER SYSTEM');
@@ -395,12 +410,6 @@ drains('password in the URI');
 set_broker_password($secret{second});
 
 foreach my $case (
-	[ 'no URI',     '22023', "amqp//$user:$secret{malformed}\@127.0.0.1/" ],
-	[ 'no port',    '22023', "amqp://$user:$secret{malformed}\@127.0.0.1:x/" ],
-	[ 'half a URI', '22023', "$user:$secret{malformed}\@127.0.0.1" ],
-	[
-		'another protocol', '22023', "http://$user:$secret{malformed}\@127.0.0.1/"
-	],
 	[
 		'nobody listens', '08001',
 		"amqp://$user:$secret{malformed}\@127.0.0.1:$dead/"
@@ -419,6 +428,18 @@ foreach my $case (
 }
 refused('wrong password in the URI',
 	'28000', qr/ACCESS_REFUSED/, sub { set_uri_password($secret{wrong}) });
+foreach my $uri (
+	"amqp//$user:$secret{malformed}\@127.0.0.1/",
+	"amqp://$user:$secret{malformed}\@127.0.0.1:x/",
+	"$user:$secret{malformed}\@127.0.0.1",
+	"http://$user:$secret{malformed}\@127.0.0.1/")
+{
+	my $offset = $cdr->log_size;
+
+	$cdr->set('cdr_service.amqp_uri' => $uri);
+	poll(sub { $cdr->log_matches($warning{refused}, $offset) }, 'a refusal');
+	pass('not even set: what is no URI');
+}
 $cdr->set(
 	'cdr_service.amqp_password_file' => $file,
 	'cdr_service.amqp_uri'           => $recommended);
@@ -447,7 +468,7 @@ foreach my $line (@said)
 	}
 }
 is($ours, 0, 'no line of the log holds a secret');
-is($server, 6,
+is($server, 5,
 	'but for those of the server itself, when the masked amqp_uri changes');
 unlike($log, qr/(?:$secret{first}|$secret{second})/,
 	'and none at all a password that stands in the file alone');

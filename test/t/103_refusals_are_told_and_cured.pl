@@ -49,17 +49,22 @@ sub cured
 # --- refused
 
 trouble_is($broker->uri(password => 'wrong-secret'),
-	'28000', qr/ACCESS_REFUSED/, 'wrong password');
+	'28000',
+	qr/^could not connect to broker at 127\.0\.0\.1:$port as user "guest", vhost "$vhost": .*ACCESS_REFUSED/,
+	'wrong password');
 cured($broker->uri, 'wrong password');
 trouble_is("amqp://guest:guest\@127.0.0.1:$port/no-such-vhost",
-	'08004', qr/vhost|NOT_ALLOWED/, 'no such virtual host');
+	'08004', qr/ as user "guest", vhost "no-such-vhost": .*NOT_ALLOWED/,
+	'no such virtual host');
 trouble_is(
 	"amqp://guest:guest\@127.0.0.1:$dead/$vhost", '08001',
-	qr/refused/i,                                 'nobody listens');
+	qr/at 127\.0\.0\.1:$dead as user "guest", vhost "$vhost": .*refused/i, 'nobody listens');
 trouble_is(
 	"amqp://guest:guest\@no-such-host.invalid/$vhost", '08001',
 	qr/no-such-host\.invalid/,                         'no such host');
-trouble_is('http://127.0.0.1/', '22023', qr/amqp:\/\//, 'not a URI');
+trouble_is("amqps://127.0.0.1:$port/$vhost", '28000',
+	qr/names no user to log in as at 127\.0\.0\.1 HINT: Name one, as in/,
+	'nobody, without a certificate');
 cured($broker->uri, 'all of these');
 
 # a missing queue, where nothing may be declared
@@ -85,8 +90,24 @@ pass('without amqp_uri the worker waits for one');
 my $down = "amqp://guest:guest\@127.0.0.1:$dead/$vhost";
 cured("$down, " . $broker->uri, 'the first of two servers is down');
 $cdr->status_is('host', "127.0.0.1:$port", 'the second one is used');
+like(
+	$cdr->status('warning'),
+	qr/^could not connect to broker at 127\.0\.0\.1:$dead as user "guest", vhost "$vhost": .*refused/,
+	'and the one that is down is told');
 $cdr->publish(simple_events(30));
 $cdr->wait_drained(30);
 $cdr->stored_is(30, 'several servers');
+
+# --- lost
+
+cured($broker->uri, 'one server again');
+$cdr->wait_for('warning IS NULL FROM cdr_status()');
+$broker->close_connections(0, 1);
+$cdr->wait_for("last_error LIKE 'lost broker%' FROM cdr_status()");
+like(
+	$cdr->status('last_error'),
+	qr/^lost broker at 127\.0\.0\.1:$port as user "guest", vhost "$vhost": .*CONNECTION_FORCED/,
+	'a connection that was lost: where, and as whom');
+$cdr->wait_for_state('consuming');
 
 done_testing();
