@@ -33,10 +33,10 @@ enum
 };
 
 /* $1 is an array of ids.  COLLATE: whatever collation the column was given. */
-#define READ_LOG                                                  \
-	"SELECT e.call_id, e.event_time, e.event_id, e.routing_key,"  \
-	" e.payload, e.body, e.content_type FROM %s.call_events AS e" \
-	" WHERE e.call_id OPERATOR(pg_catalog.%s ORDER BY e.call_id"  \
+#define READ_LOG                                                       \
+	"SELECT e.call_id, e.event_time, e.event_id, e.routing_key,"       \
+	" e.payload, e.body, e.content_type FROM %s.call_events AS e"      \
+	" WHERE e.call_id OPERATOR(pg_catalog.<>) ''%s ORDER BY e.call_id" \
 	" COLLATE pg_catalog.\"C\""
 
 void
@@ -45,8 +45,9 @@ cdr_log_calls_open(CdrLogCalls *log, const CdrTables *tables, Datum ids,
 {
 	CdrArguments arguments = {
 		ids == 0 ? 0 : 1, ids != 0, {TEXTARRAYOID}, {ids}};
-	char *sql = psprintf(READ_LOG, tables->quoted,
-						 ids == 0 ? "<>) ''" : "=) ANY ($1)");
+	char *sql = psprintf(
+		READ_LOG, tables->quoted,
+		ids == 0 ? "" : " AND e.call_id OPERATOR(pg_catalog.=) ANY ($1)");
 
 	cdr_cursor_open(&log->cursor, sql, &arguments, sees, LOG_PORTION);
 	pfree(sql);

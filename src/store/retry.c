@@ -41,12 +41,14 @@ typedef struct Step
 
 /*
  * Was the error made because somebody wants this session to stop?  A trigger may
- * raise the same SQLSTATEs (a cancel, a timeout).
+ * raise the same SQLSTATEs (a cancel, a timeout).  A lock that was waited for too
+ * long is the trouble of one letter.
  */
 static bool
 is_interrupt(const ErrorData *error)
 {
-	return error->funcname != NULL &&
+	return error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE &&
+		   error->funcname != NULL &&
 		   strcmp(error->funcname, "ProcessInterrupts") == 0;
 }
 
