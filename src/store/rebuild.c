@@ -7,9 +7,9 @@
  * and then, in the same transaction, merges them into the rows of their calls,
  * in the order of the calls.  So a call is written anew in three steps:
  *
- * 1. its row is locked; if there is none, one is inserted, with what the log
- *	  said at the beginning, which locks it as well: whoever else inserts it is
- *	  waited for by the unique index, and then his row is locked;
+ * 1. a row is inserted for it, with what the log said at the beginning; if there
+ *	  is one, ON CONFLICT locks it instead.  (Whoever else is inserting one is
+ *	  waited for, and then his is locked.)
  * 2. the log is read with a snapshot taken after that;
  * 3. the row is made what these events say.
  *
@@ -55,28 +55,41 @@
 #define HAS(name, type, reg)	 ", c." #name AS_##type
 #define SHOULD(name, type, reg)	 ", EXCLUDED." #name AS_##type
 
-static CdrStatement lock_call = {
-	.sql = "SELECT event_count::int8 FROM ONLY %1$s.calls"
-		   " WHERE call_id = $1 FOR UPDATE",
-	.ncolumns = 1,
-	.types = {TEXTOID},
-};
-
-static CdrStatement insert_missing_call = {
+/* Locks those that are there: WHERE is looked at after that. */
+static CdrStatement lock_calls = {
 	.sql = "INSERT INTO %1$s.calls (call_id" CDR_CALL_VALUES(NAME) ")"
-		   " SELECT * FROM missing_call ON CONFLICT (call_id) DO NOTHING",
-	.rows = "missing_call",
+		   " SELECT * FROM wrong_calls ON CONFLICT (call_id) DO UPDATE"
+		   " SET call_id = EXCLUDED.call_id WHERE false",
+	.rows = "wrong_calls",
 	.ncolumns = CDR_CALL_NCOLUMNS,
 	.types = {CDR_CALL_COLUMNS(OID)},
 };
 
+/* For a row without events, which is not to be made. */
+static CdrStatement lock_row = {
+	.sql = "SELECT FROM ONLY %1$s.calls WHERE call_id = $1 FOR UPDATE",
+	.ncolumns = 1,
+	.types = {TEXTOID},
+};
+
+#define WRITE_CALLS(rows) \
+	"INSERT INTO %1$s.calls AS c (call_id" CDR_CALL_VALUES(NAME) ")" \
+	" SELECT * FROM " rows " ON CONFLICT (call_id) DO UPDATE" \
+	" SET call_id = EXCLUDED.call_id" CDR_CALL_VALUES(OVERWRITE) \
+	" WHERE (c.call_id" CDR_CALL_VALUES(HAS) ") IS DISTINCT FROM" \
+	" (EXCLUDED.call_id" CDR_CALL_VALUES(SHOULD) ")"
+
 static CdrStatement write_calls = {
-	.sql = "INSERT INTO %1$s.calls AS c (call_id" CDR_CALL_VALUES(NAME) ")"
-		   " SELECT * FROM rebuilt_calls ON CONFLICT (call_id) DO UPDATE"
-		   " SET call_id = EXCLUDED.call_id" CDR_CALL_VALUES(OVERWRITE)
-		   " WHERE (c.call_id" CDR_CALL_VALUES(HAS) ") IS DISTINCT FROM"
-		   " (EXCLUDED.call_id" CDR_CALL_VALUES(SHOULD) ")",
+	.sql = WRITE_CALLS("rebuilt_calls")
+		   " AND EXCLUDED.event_count >= c.event_count",
 	.rows = "rebuilt_calls",
+	.ncolumns = CDR_CALL_NCOLUMNS,
+	.types = {CDR_CALL_COLUMNS(OID)},
+};
+
+static CdrStatement write_pruned_calls = {
+	.sql = WRITE_CALLS("pruned_calls"),
+	.rows = "pruned_calls",
 	.ncolumns = CDR_CALL_NCOLUMNS,
 	.types = {CDR_CALL_COLUMNS(OID)},
 };
@@ -90,53 +103,21 @@ static CdrStatement delete_calls = {
 /* clang-format on */
 
 CdrStatement *const cdr_rebuild_statements[] = {
-	&lock_call, &insert_missing_call, &write_calls, &delete_calls, NULL};
-
-/* A call that is wrong, and locked. */
-typedef struct WrongCall
-{
-	Datum call_id;
-	int64 event_count; /* that its row has counted */
-} WrongCall;
+	&lock_calls,		 &lock_row,		&write_calls,
+	&write_pruned_calls, &delete_calls, NULL};
 
 typedef struct Rebuild
 {
 	const CdrTables *tables;
 	const CdrChoice *choice;
 	bool			 prune;
-	WrongCall		 wrong[WRONG_MAX];
+	Datum			 wrong[WRONG_MAX]; /* ids of calls */
 	int				 nwrong;
+	CdrRows			*to_lock; /* those with events, not locked yet; or NULL */
 	MemoryContext	 context; /* for these */
+	MemoryContext	 scratch; /* for a row */
 	int64			 written;
 } Rebuild;
-
-/* Step 1, for a row that should be there; how many events it has counted. */
-static bool
-lock_row(Datum call_id, int64 *event_count)
-{
-	bool found;
-	bool isnull;
-
-	cdr_statement_execute(&lock_call, &call_id, NULL, SPI_OK_SELECT);
-	found = SPI_processed > 0;
-	if (found)
-		*event_count = DatumGetInt64(cdr_result(0, 1, &isnull));
-	SPI_freetuptable(SPI_tuptable);
-	return found;
-}
-
-/* Step 1, for a row that is missing; false if it is there after all. */
-static bool
-insert_row(const CdrSide *expected)
-{
-	CdrRows *rows = cdr_rows_begin(&insert_missing_call);
-
-	memcpy(rows->values, expected->values, sizeof(expected->values));
-	memcpy(rows->nulls, expected->nulls, sizeof(expected->nulls));
-	cdr_row_end(rows);
-	cdr_rows_execute(rows, SPI_OK_INSERT);
-	return SPI_processed > 0;
-}
 
 static int64
 side_count(const CdrSide *side)
@@ -171,31 +152,52 @@ may_write(const Rebuild *rebuild, const CdrComparison *c)
 	return rebuild->prune && lies_within(rebuild->choice, &c->stored);
 }
 
-/* Step 1; false if there is nothing to write. */
-static bool
-lock_wrong_call(Rebuild *rebuild, CdrComparison *c)
+/* Step 1, for calls that have events. */
+static void
+lock_collected(Rebuild *rebuild)
 {
-	WrongCall *wrong = &rebuild->wrong[rebuild->nwrong];
-	CdrSide	  *named = c->stored.is_there ? &c->stored : &c->expected;
-	Datum	   call_id = CDR_SIDE_VALUE(named, call_id);
-	bool	   locked;
+	if (rebuild->to_lock == NULL)
+		return;
+	cdr_rows_execute(rebuild->to_lock, SPI_OK_INSERT);
+	rebuild->written += SPI_processed;
+	rebuild->to_lock = NULL;
+}
 
-	locked = c->stored.is_there && lock_row(call_id, &wrong->event_count);
-	if (!locked && c->expected.is_there)
-	{
-		locked = insert_row(&c->expected);
-		wrong->event_count = side_count(&c->expected);
-		if (locked)
-			rebuild->written++;
-		else
-			locked = lock_row(call_id, &wrong->event_count);
-	}
-	if (!locked)
-		return false;
+/* The same for one that has none; false if its row is gone. */
+static bool
+lock_without_events(Rebuild *rebuild, Datum call_id)
+{
+	bool found;
+
+	/* in the order of calls */
+	lock_collected(rebuild);
+	cdr_statement_execute(&lock_row, &call_id, NULL, SPI_OK_SELECT);
+	found = SPI_processed > 0;
+	SPI_freetuptable(SPI_tuptable);
+	return found;
+}
+
+/* Notes a call that is wrong, and has it locked, now or with others. */
+static void
+note_wrong_call(Rebuild *rebuild, CdrComparison *c)
+{
+	CdrSide *named = c->stored.is_there ? &c->stored : &c->expected;
+	Datum	 call_id = CDR_SIDE_VALUE(named, call_id);
+
+	if (!c->expected.is_there && !lock_without_events(rebuild, call_id))
+		return;
 	MemoryContextSwitchTo(rebuild->context);
-	wrong->call_id = PointerGetDatum(DatumGetTextPCopy(call_id));
-	rebuild->nwrong++;
-	return true;
+	rebuild->wrong[rebuild->nwrong++] =
+		PointerGetDatum(DatumGetTextPCopy(call_id));
+	if (!c->expected.is_there)
+		return;
+	if (rebuild->to_lock == NULL)
+		rebuild->to_lock = cdr_rows_begin(&lock_calls);
+	memcpy(rebuild->to_lock->values, c->expected.values,
+		   sizeof(c->expected.values));
+	memcpy(rebuild->to_lock->nulls, c->expected.nulls,
+		   sizeof(c->expected.nulls));
+	cdr_row_end(rebuild->to_lock);
 }
 
 /* A row that step 3 writes; its memory is let go of. */
@@ -211,67 +213,61 @@ put_call(CdrRows *rows, const CdrCall *call, MemoryContext scratch)
 }
 
 static bool
-is_call(const WrongCall *wrong, const CdrCall *call)
+is_call(Datum call_id, const CdrCall *call)
 {
-	char *call_id = TextDatumGetCString(wrong->call_id);
-	bool  result = strcmp(call_id, call->call_id) == 0;
+	char *id = TextDatumGetCString(call_id);
+	bool  result = strcmp(id, call->call_id) == 0;
 
-	pfree(call_id);
+	pfree(id);
 	return result;
-}
-
-static Datum
-wrong_ids(const Rebuild *rebuild)
-{
-	Datum *ids = palloc(rebuild->nwrong * sizeof(Datum));
-
-	for (int i = 0; i < rebuild->nwrong; i++)
-		ids[i] = rebuild->wrong[i].call_id;
-	return cdr_text_array(ids, rebuild->nwrong);
 }
 
 /* Steps 2 and 3, for calls that are locked; those without any event go. */
 static void
-write_wrong_calls(Rebuild *rebuild)
+write_locked_calls(Rebuild *rebuild)
 {
-	MemoryContext outer = MemoryContextSwitchTo(rebuild->context);
-	MemoryContext scratch = AllocSetContextCreate(
-		rebuild->context, "cdr_service row", ALLOCSET_DEFAULT_SIZES);
-	CdrRows	   *rows = cdr_rows_begin(&write_calls);
+	CdrRows *rows =
+		cdr_rows_begin(rebuild->prune ? &write_pruned_calls : &write_calls);
 	Datum	   *gone = palloc(rebuild->nwrong * sizeof(Datum));
+	Datum		gone_ids;
 	int			ngone = 0;
 	CdrLogCalls log;
 	CdrCall		call;
 	bool		has_call;
-	Datum		ids;
 
-	cdr_log_calls_open(&log, rebuild->tables, wrong_ids(rebuild),
+	cdr_log_calls_open(&log, rebuild->tables,
+					   cdr_text_array(rebuild->wrong, rebuild->nwrong),
 					   CDR_AS_OF_NOW);
 	has_call = cdr_log_calls_next(&log, &call);
 	for (int i = 0; i < rebuild->nwrong; i++)
 	{
-		const WrongCall *wrong = &rebuild->wrong[i];
-
 		/* both are in the same order */
-		if (!has_call || !is_call(wrong, &call))
+		if (!has_call || !is_call(rebuild->wrong[i], &call))
 		{
-			gone[ngone++] = wrong->call_id;
+			gone[ngone++] = rebuild->wrong[i];
 			continue;
 		}
-		if (rebuild->prune || call.event_count >= wrong->event_count)
-			put_call(rows, &call, scratch);
+		put_call(rows, &call, rebuild->scratch);
 		has_call = cdr_log_calls_next(&log, &call);
 	}
 	cdr_log_calls_close(&log);
 
 	cdr_rows_execute(rows, SPI_OK_INSERT);
 	rebuild->written += SPI_processed;
-	if (ngone > 0 && rebuild->prune)
-	{
-		ids = cdr_text_array(gone, ngone);
-		cdr_statement_execute(&delete_calls, &ids, NULL, SPI_OK_DELETE);
-		rebuild->written += SPI_processed;
-	}
+	if (ngone == 0 || !rebuild->prune)
+		return;
+	gone_ids = cdr_text_array(gone, ngone);
+	cdr_statement_execute(&delete_calls, &gone_ids, NULL, SPI_OK_DELETE);
+	rebuild->written += SPI_processed;
+}
+
+static void
+write_wrong_calls(Rebuild *rebuild)
+{
+	MemoryContext outer = MemoryContextSwitchTo(rebuild->context);
+
+	lock_collected(rebuild);
+	write_locked_calls(rebuild);
 	MemoryContextSwitchTo(outer);
 	MemoryContextReset(rebuild->context);
 	rebuild->nwrong = 0;
@@ -285,13 +281,15 @@ rebuild_calls(Rebuild *rebuild)
 	rebuild->context =
 		AllocSetContextCreate(CurrentMemoryContext, "cdr_service wrong calls",
 							  ALLOCSET_DEFAULT_SIZES);
+	rebuild->scratch = AllocSetContextCreate(
+		CurrentMemoryContext, "cdr_service row", ALLOCSET_DEFAULT_SIZES);
 	cdr_comparison_open(&comparison, rebuild->tables, rebuild->choice);
 	while (cdr_comparison_next(&comparison))
 	{
 		MemoryContext outer = MemoryContextSwitchTo(comparison.context);
 
 		if (may_write(rebuild, &comparison))
-			(void) lock_wrong_call(rebuild, &comparison);
+			note_wrong_call(rebuild, &comparison);
 		MemoryContextSwitchTo(outer);
 		if (rebuild->nwrong == WRONG_MAX)
 			write_wrong_calls(rebuild);
@@ -299,6 +297,7 @@ rebuild_calls(Rebuild *rebuild)
 	if (rebuild->nwrong > 0)
 		write_wrong_calls(rebuild);
 	cdr_comparison_close(&comparison);
+	MemoryContextDelete(rebuild->scratch);
 	MemoryContextDelete(rebuild->context);
 }
 
