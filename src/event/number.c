@@ -19,6 +19,7 @@
 #include "mb/pg_wchar.h"
 
 #include "event/number.h"
+#include "event/visible.h"
 
 #define ANONYMOUS "anonymous"
 
@@ -62,10 +63,12 @@ cut_at(Span *s, char c)
 static void
 trim(Span *s)
 {
-	while (s->start < s->end && (*s->start == ' ' || *s->start == '\t'))
-		s->start++;
-	while (s->end > s->start && (s->end[-1] == ' ' || s->end[-1] == '\t'))
-		s->end--;
+	int n;
+
+	while ((n = cdr_blank_at_start(s->start, s->end)) > 0)
+		s->start += n;
+	while ((n = cdr_blank_at_end(s->start, s->end)) > 0)
+		s->end -= n;
 }
 
 static bool
@@ -79,9 +82,9 @@ skip_prefix(Span *s, const char *prefix)
 	return true;
 }
 
-/* Behind the quoted display name that s begins with; its start if none. */
+/* The end of the quoted string that s begins with; its start if none. */
 static const char *
-skip_display_name(Span s)
+skip_quoted(Span s)
 {
 	if (s.start == s.end || *s.start != '"')
 		return s.start;
@@ -98,22 +101,33 @@ skip_display_name(Span s)
 
 /*
  * Narrows a header value to the URI in it: what stands between the angle
- * brackets, if there are any.  A quoted display name may hold brackets of its
- * own.
+ * brackets, if there are any.  Leaves the display name before it, without its
+ * quotes, in *name; a quoted one may hold brackets of its own.
  */
 static void
-narrow_to_uri(Span *s)
+narrow_to_uri(Span *s, Span *name)
 {
+	const char *behind = skip_quoted(*s);
 	const char *open;
 
-	s->start = skip_display_name(*s);
+	*name = (Span){s->start, behind};
+	s->start = behind;
 	open = find(*s, '<');
 	if (open != NULL)
 	{
-		s->start = open + 1;
+		if (length(*name) == 0)
+			name->end = open;
+		while (open < s->end && *open == '<')
+			open++;
+		s->start = open;
 		cut_at(s, '>');
 	}
 	trim(s);
+	trim(name);
+	if (length(*name) > 0 && *name->start == '"')
+		name->start++;
+	if (length(*name) > 0 && name->end[-1] == '"')
+		name->end--;
 }
 
 static int
@@ -128,37 +142,6 @@ hex_value(char c)
 	return -1;
 }
 
-/*
- * A copy of s with its percent escapes resolved; as it stands where that
- * would not be text (a NUL, half a character).
- */
-static char *
-unescape(Span s)
-{
-	char *copy = pnstrdup(s.start, length(s));
-	char *out = copy;
-
-	for (const char *p = s.start; p < s.end; p++)
-	{
-		int high = p + 2 < s.end && *p == '%' ? hex_value(p[1]) : -1;
-		int low = high >= 0 ? hex_value(p[2]) : -1;
-
-		if (low >= 0)
-		{
-			*out++ = (char) (high * 16 + low);
-			p += 2;
-		}
-		else
-			*out++ = *p;
-	}
-	*out = '\0';
-
-	if (pg_encoding_verifymbstr(PG_UTF8, copy, out - copy) == out - copy)
-		return copy;
-	pfree(copy);
-	return pnstrdup(s.start, length(s));
-}
-
 /* Only a plus sign, digits, "*" and "#", and at least one of these? */
 static bool
 is_number(const char *s)
@@ -168,53 +151,119 @@ is_number(const char *s)
 	return *s != '\0' && strspn(s, "0123456789*#") == strlen(s);
 }
 
-/* Four groups of digits with dots between them: an address, not a number. */
-static bool
-is_ipv4_address(const char *s)
+/* The number that a text is, as it is dialled; NULL: it is none. */
+static const char *
+as_number(const char *text)
 {
-	int dots = 0;
+	char *number;
 
-	for (; *s != '\0'; s++)
-	{
-		if (*s == '.')
-			dots++;
-		else if (*s < '0' || *s > '9')
-			return false;
-	}
-	return dots == 3;
+	if (is_number(text))
+		return text;
+	number = pstrdup(text);
+	cdr_fold_number(number);
+	if (is_number(number))
+		return number;
+	pfree(number);
+	return NULL;
 }
 
-/* Takes the visual separators (RFC 3966) out of what is a number then. */
-static void
-strip_separators(char *user)
+/*
+ * A copy of s with its percent escapes resolved; as it stands where that would
+ * not be text (half a character, a NUL in a name).
+ */
+static char *
+unescape(Span s)
 {
-	char *number = palloc(strlen(user) + 1);
-	char *out = number;
+	char *copy = pnstrdup(s.start, length(s));
+	char *out = copy;
+	bool  has_nul = false;
 
-	for (const char *p = user; *p != '\0'; p++)
+	for (const char *p = s.start; p < s.end; p++)
 	{
-		if (strchr("-.() ", *p) == NULL)
-			*out++ = *p;
+		int high = p + 2 < s.end && *p == '%' ? hex_value(p[1]) : -1;
+		int low = high >= 0 ? hex_value(p[2]) : -1;
+		int byte = (unsigned char) *p;
+
+		if (low >= 0)
+		{
+			byte = high * 16 + low;
+			p += 2;
+		}
+		if (byte == 0)
+			has_nul = true;
+		else
+			*out++ = (char) byte;
 	}
 	*out = '\0';
-	if (is_number(number))
-		strcpy(user, number);
-	pfree(number);
+
+	cdr_drop_invisible(copy);
+	if (pg_encoding_verifymbstr(PG_UTF8, copy, strlen(copy)) ==
+			(int) strlen(copy) &&
+		(!has_nul || as_number(copy) != NULL))
+		return copy;
+	pfree(copy);
+	return pnstrdup(s.start, length(s));
+}
+
+/*
+ * Behind a number in a user part there may be parameters
+ * (+1202;phone-context=x).  In a name, ";" and "?" are letters like others.
+ */
+static void
+cut_parameters(char *user)
+{
+	size_t head = strcspn(user, ";?");
+
+	if (user[head] == '\0')
+		return;
+	if (head == 0 || as_number(pnstrdup(user, head)) != NULL)
+		user[head] = '\0';
+}
+
+/* An IP address, with or without a port: that is where, and not who. */
+static bool
+is_address(const char *s)
+{
+	int dots = 0;
+	int colons = 0;
+	int groups = (int) strspn(s, "0123456789.");
+
+	if (*s == '[')
+		return true;
+	for (const char *p = s; *p != '\0'; p++)
+	{
+		if (*p == '.')
+			dots++;
+		else if (*p == ':')
+			colons++;
+	}
+	if (dots == 3 && colons <= 1 && groups > 0)
+		return s[groups] == '\0' ||
+			   (s[groups] == ':' && strspn(s + groups + 1, "0123456789") ==
+										strlen(s + groups + 1));
+	return colons >= 2 && strspn(s, "0123456789abcdefABCDEF:.") == strlen(s);
 }
 
 /* Words that stand in place of a number that is withheld. */
 static bool
-is_withheld(Span user, Span host)
+is_withheld_word(Span word)
 {
 	static const char *const words[] = {ANONYMOUS, "restricted", "unavailable",
-										"private", "withheld",	 "unknown"};
+										"private", "withheld",	 "unknown",
+										"blocked"};
 
 	for (int i = 0; i < (int) lengthof(words); i++)
 	{
-		if (equals(user, words[i]))
+		if (equals(word, words[i]))
 			return true;
 	}
-	return equals(host, "anonymous.invalid");
+	return false;
+}
+
+static Span
+span_of(const char *text)
+{
+	return (Span){text, text + strlen(text)};
 }
 
 /*
@@ -231,45 +280,89 @@ split_at_host(Span *user, Span *host)
 	{
 		host->start = at + 1;
 		cut_at(host, ';');
+		cut_at(host, '?');
 		cut_at(host, '>');
 		cut_at(host, ':');
 		user->end = at;
 		cut_at(user, ':');
 	}
-	cut_at(user, ';');
-	cut_at(user, '?');
-	trim(user);
+	else
+	{
+		cut_at(user, ';');
+		cut_at(user, '?');
+		*host = *user;
+	}
+	trim(host);
 	return at != NULL;
 }
 
-char *
-cdr_number_from_uri(const char *uri)
+/* The schemes of URIs that name a user or a number. */
+static bool
+skip_scheme(Span *s)
 {
-	Span  user = {uri, uri + strlen(uri)};
-	Span  host;
-	bool  is_sip;
-	bool  has_host;
-	char *number;
+	static const char *const others[] = {
+		"tel:",	   "callto:", "fax:",  "h323:",
+		"mailto:", "xmpp:",	  "pres:", "im:"};
 
+	if (skip_prefix(s, "sip:") || skip_prefix(s, "sips:"))
+		return true;
+	for (int i = 0; i < (int) lengthof(others); i++)
+	{
+		if (skip_prefix(s, others[i]))
+			break;
+	}
+	return false;
+}
+
+/* What the user part of a URI says; NULL: it names nobody. */
+static const char *
+user_of_uri(Span uri)
+{
+	bool		is_sip = skip_scheme(&uri);
+	Span		host;
+	bool		has_host = split_at_host(&uri, &host);
+	Span		user;
+	char	   *name = unescape(uri);
+	const char *number;
+
+	cut_parameters(name);
+	user = span_of(name);
 	trim(&user);
-	narrow_to_uri(&user);
-	is_sip = skip_prefix(&user, "sip:") || skip_prefix(&user, "sips:");
-	if (!is_sip)
-		(void) skip_prefix(&user, "tel:");
-	has_host = split_at_host(&user, &host);
-	if (is_withheld(user, has_host ? host : user))
-		return pstrdup(ANONYMOUS);
-
-	number = unescape(user);
-	if (strspn(number, " \t") == strlen(number))
+	name += user.start - name;
+	name[length(user)] = '\0';
+	if (is_withheld_word(user) || equals(host, "anonymous.invalid") ||
+		equals(host, "unknown.invalid"))
+		return ANONYMOUS;
+	if (length(user) == 0)
 		return NULL;
-	if (!has_host && is_ipv4_address(number))
+	if (!has_host && is_address(name))
 		return NULL;
-	strip_separators(number);
+	number = as_number(name);
+	if (number != NULL)
+		return number;
 
 	/* a SIP URI without "@" names a host, unless that is plainly a number */
-	if (is_sip && !has_host && !is_number(number))
-		return NULL;
+	return is_sip && !has_host ? NULL : name;
+}
+
+const char *
+cdr_number_from_uri(const char *uri)
+{
+	char	   *text = pstrdup(uri);
+	Span		s;
+	Span		name;
+	const char *number;
+
+	cdr_drop_invisible(text);
+	s = span_of(text);
+	trim(&s);
+	narrow_to_uri(&s, &name);
+	number = user_of_uri(s);
+
+	/* a made-up user behind the name "Anonymous" (RFC 3261, 20.20), or none */
+	if (number == NULL ? is_withheld_word(name)
+					   : equals(name, ANONYMOUS) && !is_number(number))
+		return ANONYMOUS;
 	return number;
 }
 

@@ -11,11 +11,12 @@
 /*
  * The number (or the account name) that a SIP header value, a sip, sips or
  * tel URI, a user@host or a bare number names: the user part, percent
- * escapes resolved, without display name, password, parameters and tag; in
- * numbers also without visual separators.  "anonymous" for a withheld
- * caller; NULL where there is none.  Allocated in the current context.
+ * escapes resolved, without what cannot be seen, display name, password and tag;
+ * of numbers also without parameters and visual separators, in digits of ASCII.
+ * "anonymous" for a withheld caller; NULL where there is none.  Constant, or
+ * allocated in the current context.
  */
-extern char *cdr_number_from_uri(const char *uri);
+extern const char *cdr_number_from_uri(const char *uri);
 
 /*
  * "inbound", "outbound" or "internal" by the lengths of two numbers: what has
