@@ -39,8 +39,8 @@ SHLIB_LINK = $(shell pkg-config --libs librabbitmq) -lssl -lcrypto
 # Named by the room and what it promises.  Those that take long end in _permuted
 # or _random; "scripts/check --quick" leaves them out.
 REGRESS = base_settings store_schema store_ingest call_merge event_numbers \
-	event_timestamps event_bad_input event_protobuf store_dead_letters \
-	store_partitions store_verify store_retired \
+	event_timestamps event_bad_input event_foreign_text event_protobuf \
+	store_dead_letters store_partitions store_verify store_retired \
 	worker_status store_privileges store_guard call_order_permuted \
 	call_order_random event_json_random
 REGRESS_OPTS = --encoding=UTF8

@@ -17,7 +17,6 @@ SELECT left(event, 60) AS event, refused(event) FROM (VALUES
 	(1, ''), (2, 'call.started'), (3, '{"eventType":"call.started","callId":"x"'), (4, '{"callId":"x",}'), (5, '{''callId'':''x''}'), (6, '{"a":NaN}'), (7, E'{"a":"\x01"}'), (8, '{"a":"\x41"}'), (9, '{} {}'),
 	-- what json takes and an event cannot be
 	(10, '[]'), (11, '[{"callId":"x"}]'), (12, '"call.started"'), (13, '4711'), (14, 'true'), (15, 'null'),
-	(16, '{"callId":"x\u0000y"}'), (17, '{"callId":"x","deep":{"er":["\u0000"]}}'), (18, '{"\u0000":1}'), (19, '{"callId":"\ud83d"}'), (20, '{"callId":"\ude00"}'), (21, '{"callId":"\ud83d\ud83d"}'),
 	(22, '{"callId":"' || repeat('c', 256) || '"}'), (23, '{"callId":"' || repeat('ç', 128) || '"}'), (24, '{"callId":' || repeat('1', 256) || '}'),
 	(25, repeat('[', 100) || repeat(']', 100)), (26, repeat('[', 101) || repeat(']', 101)),
 	(27, '{"a":' || repeat('[', 100) || repeat(']', 100) || '}'), (28, '{"a":' || repeat('{"a":', 4000) || '1' || repeat('}', 4001)),
@@ -31,11 +30,14 @@ SELECT left(event, 60) AS event, refused(event) FROM (VALUES
 	(1, '{}'), (2, ' { } '), (3, '{"callId":"' || repeat('c', 255) || '"}'), (4, '{"callId":"x\\u0000y"}'), (5, '{"callId":"\ud83d\ude00"}'),
 	(6, '{"a":' || repeat('[', 99) || repeat(']', 99) || '}'), (7, '{"brackets":"' || repeat('[{', 500) || '"}'),
 	(8, '{"flat":[' || repeat('{},', 1000) || '{}]}'), (9, '{"a":"' || repeat('x', 1048568) || '"}'),
-	(10, '{"eventType":7,"callId":7,"traceId":7,"tenantId":7}'), (11, '{"eventType":null,"callId":null}'), (12, '{"eventType":{},"callId":[]}'), (13, '{"":1,"a":1,"a":2}')) AS v(n, event) ORDER BY n;
+	(10, '{"eventType":7,"callId":7,"traceId":7,"tenantId":7}'), (11, '{"eventType":null,"callId":null}'), (12, '{"eventType":{},"callId":[]}'), (13, '{"":1,"a":1,"a":2}'),
+	-- what no text can hold costs its field alone
+	(14, '{"callId":"x\u0000y"}'), (15, '{"callId":"n1","deep":{"er":["\u0000"]}}'), (16, '{"\u0000":1}'), (17, '{"callId":"\ud83d"}'), (18, '{"callId":"\ude00"}'), (19, '{"callId":"\ud83d\ud83d"}'),
+	(20, '{"callId":"n2","eventType":"call.\ud83d","traceId":"\u0000","tenantId":"t"}'), (21, '{"call\u0049d":"n3","\u0065ventType":"x"}')) AS v(n, event) ORDER BY n;
 SELECT call_id, event_type, trace_id, tenant_id FROM call_events WHERE octet_length(call_id) < 10 ORDER BY call_id, event_type, event_time;
 
 -- one bad event of an array: its reason, and none of the array
-SELECT cdr_ingest_events(ARRAY['{"callId":"good 1"}', '{"callId":"good 2"}', '{"callId":"\u0000"}', '[]']::json[]);
+SELECT cdr_ingest_events(ARRAY['{"callId":"good 1"}', '{"callId":"good 2"}', '{"callId":"' || repeat('c', 256) || '"}', '[]']::json[]);
 SELECT count(*) FROM calls WHERE call_id LIKE 'good %';
 
 -- the hints in full

@@ -16,7 +16,7 @@ CREATE VIEW letters AS SELECT attempts, last_attempt_at > received_at AS "tried 
 SELECT cdr_retry_dead_letters() AS "of none";
 
 -- what cannot become an event stays, with its reason and one attempt more
-SELECT letter('not json', sqlstate => '22P02'), letter(''), letter('\xff'), letter('[]'), letter('{"callId":"\\u0000"}'),
+SELECT letter('not json', sqlstate => '22P02'), letter(''), letter('\xff'), letter('[]'), letter('{"callId":"xy",}'),
 	   letter(convert_to('{"a":' || repeat('[', 200) || repeat(']', 200) || '}', 'UTF8')),
 	   letter(convert_to('{"callId":"' || repeat('c', 256) || '"}', 'UTF8')),
 	   letter('{"callId":"the start of a giant', body_size => 100000000);

@@ -29,15 +29,20 @@ typedef void CdrJsonResult;
 #define CDR_JSON_CONTINUE return
 #endif
 
-/* A lexer over UTF-8 text that resolves escapes (and so finds \u0000). */
+/*
+ * A lexer over UTF-8 text.  One that does not resolve escapes only checks how
+ * they are written, and the parser's callbacks get no strings; one that does
+ * refuses those that no text can hold.
+ */
 static inline JsonLexContext *
-cdr_json_lexer(const char *text, size_t length)
+cdr_json_lexer(const char *text, size_t length, bool resolve_escapes)
 {
 #if PG_VERSION_NUM >= 170000
-	return makeJsonLexContextCstringLen(NULL, text, length, PG_UTF8, true);
+	return makeJsonLexContextCstringLen(NULL, text, length, PG_UTF8,
+										resolve_escapes);
 #else
 	return makeJsonLexContextCstringLen(unconstify(char *, text), (int) length,
-										PG_UTF8, true);
+										PG_UTF8, resolve_escapes);
 #endif
 }
 
@@ -47,8 +52,11 @@ cdr_json_lexer_free(JsonLexContext *lex)
 #if PG_VERSION_NUM >= 170000
 	freeJsonLexContext(lex);
 #else
-	pfree(lex->strval->data);
-	pfree(lex->strval);
+	if (lex->strval != NULL)
+	{
+		pfree(lex->strval->data);
+		pfree(lex->strval);
+	}
 	pfree(lex);
 #endif
 }

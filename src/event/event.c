@@ -151,6 +151,7 @@ make_common(const CdrFields *fields, CdrEvent *event)
 		event->call_id = fields->call_id;
 
 	event->is_json = fields->is_json;
+	event->time_unread = fields->time == CDR_NO_TIME && fields->time_unread;
 	if (fields->time != CDR_NO_TIME)
 	{
 		event->time = fields->time;

@@ -24,6 +24,7 @@ typedef struct CdrFields
 	const char *call_id;
 	const char *tenant_id;
 	TimestampTz time;
+	bool		time_unread; /* there is one that cannot be read */
 
 	/* who calls whom, as SIP header values or URIs */
 	const char *from;

@@ -18,6 +18,7 @@
 #include "event/form.h"
 #include "event/json.h"
 #include "event/protobuf.h"
+#include "event/unreadable.h"
 
 static bool
 is_one_of(const char *word, size_t length, const char *const *words)
@@ -44,17 +45,6 @@ media_type_length(const char *content_type)
  */
 
 static bool
-is_compressed(const CdrMessage *message)
-{
-	static const char *const encodings[] = {
-		"gzip", "x-gzip", "deflate", "compress", "br", "zstd", NULL};
-	const char *encoding = message->content_encoding;
-
-	return encoding != NULL &&
-		   is_one_of(encoding, strlen(encoding), encodings);
-}
-
-static bool
 is_labelled_protobuf(const CdrMessage *message)
 {
 	static const char *const types[] = {
@@ -79,11 +69,12 @@ is_labelled_json(const CdrMessage *message)
 		   (length > 5 && pg_strncasecmp(type + length - 5, "+json", 5) == 0);
 }
 
-/* The first byte after JSON's white space is a brace. */
+/* The first byte after a byte order mark and white space is a brace. */
 static bool
 begins_like_json(const CdrMessage *message)
 {
-	for (size_t i = 0; i < message->body_length; i++)
+	for (size_t i = cdr_json_mark(message->body, message->body_length);
+		 i < message->body_length; i++)
 	{
 		char c = message->body[i];
 
@@ -105,15 +96,6 @@ is_anything(const CdrMessage *message)
  */
 
 static const CdrReason *
-read_compressed(const CdrMessage *message, CdrFields *fields)
-{
-	return cdr_no_event(
-		ERRCODE_INVALID_BINARY_REPRESENTATION,
-		psprintf("event is compressed (content encoding \"%s\")",
-				 message->content_encoding));
-}
-
-static const CdrReason *
 read_protobuf(const CdrMessage *message, CdrFields *fields)
 {
 	return cdr_protobuf_read(message->body, message->body_length,
@@ -126,7 +108,9 @@ cdr_form_read_json(const CdrMessage *message, CdrFields *fields)
 	const CdrReason *reason =
 		cdr_json_read(message->body, message->body_length, fields);
 
-	fields->is_json = reason == NULL;
+	/* SQL's type json takes no byte order mark */
+	fields->is_json = reason == NULL &&
+					  cdr_json_mark(message->body, message->body_length) == 0;
 	return reason;
 }
 
@@ -196,7 +180,6 @@ static const struct
 	bool (*fits)(const CdrMessage *message);
 	CdrFormReader *read;
 } forms[] = {
-	{is_compressed, read_compressed},
 	{is_labelled_protobuf, read_protobuf},
 	{begins_like_json, read_likely_json},
 	{is_anything, read_unlabelled},
@@ -205,9 +188,13 @@ static const struct
 const CdrReason *
 cdr_form_read(const CdrMessage *message, CdrFields *fields)
 {
-	int i = 0;
+	const CdrReason *reason = cdr_said_compressed(message);
+	int				 i = 0;
 
+	if (reason != NULL)
+		return reason;
 	while (!forms[i].fits(message))
 		i++;
-	return forms[i].read(message, fields);
+	reason = forms[i].read(message, fields);
+	return reason == NULL ? NULL : cdr_why_unreadable(message, reason);
 }

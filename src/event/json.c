@@ -3,10 +3,15 @@
  * json.c
  *	  The JSON form of events, both dialects of the wire.
  *
- * The body is read in one pass by the server's own JSON parser, whose
- * callbacks take the few fields that matter straight into slots; no tree is
- * built.  The rules of the json type's -> and ->> operators hold: of a
- * repeated key the last one counts, wherever it stands.
+ * The body is read in one pass by the server's own JSON parser, with a lexer
+ * that looks at escapes but does not resolve them: where a key that matters is
+ * met, it is noted where its value stands, and only the values that are wanted
+ * in the end are copied, with their escapes resolved.  No tree is built.  So an
+ * escape that no text can hold (half a surrogate pair, \u0000) costs the field
+ * in which it stands, and nothing else; SQL's type json takes such bodies, too.
+ *
+ * The rules of that type's -> and ->> operators hold: of a repeated key the
+ * last one counts, wherever it stands.
  *
  * What the parser must not see is refused before: not UTF-8, nested too deep
  * (the parser recurses).
@@ -24,6 +29,7 @@
 
 #include "base/compat.h"
 #include "event/json.h"
+#include "event/json_text.h"
 #include "event/timestamp.h"
 
 /* Bytes of the parser's words that are kept: they quote the body. */
@@ -140,22 +146,112 @@ static const JsonKey json_keys[] = {
 	SCALAR(PLACE_MATCHED_CONTACT_2, "id", SLOT_MATCHED_CONTACT_2),
 };
 
+/* A key longer than this is none of them, however it is escaped. */
+#define KEY_LENGTH_MAX 20
+
+/* A value as it stands in the body; start is NULL where nothing is said. */
+typedef struct JsonValue
+{
+	const char *start; /* of a string, behind its quote */
+	const char *end;
+	bool		is_text; /* a string or a number, and nothing else */
+	bool		is_number;
+} JsonValue;
+
 /* Where the parser stands. */
 typedef struct JsonReader
 {
-	char	 *slots[SLOT_COUNT]; /* NULL: not said */
-	int		  depth;			 /* open objects and arrays */
-	JsonPlace places[CDR_JSON_DEPTH_MAX + 1];
-	JsonSlot  pending_slot;	  /* the slot that the next value fills */
+	const JsonLexContext *lex;
+	JsonValue			  slots[SLOT_COUNT];
+	int					  depth; /* open objects and arrays */
+	JsonPlace			  places[CDR_JSON_DEPTH_MAX + 1];
 	JsonPlace pending_object; /* what the next value is, if it is an object */
 	bool	  is_object;	  /* the outermost value is an object */
 } JsonReader;
+
+/* ------------------------------------------------------------------------
+ * Keys
+ * ------------------------------------------------------------------------
+ */
+
+#define KEY_BUCKETS 128
+
+/* The known keys by their hash, each with the next of the same: number + 1. */
+static uint8 first_key[KEY_BUCKETS];
+static uint8 next_key[lengthof(json_keys)];
+
+static int
+key_bucket(JsonPlace place, const char *name, size_t length)
+{
+	return (int) ((place * 11 + length * 7 + (unsigned char) name[0] * 3 +
+				   (unsigned char) name[length - 1]) %
+				  KEY_BUCKETS);
+}
+
+/* Once in the life of the process: what it makes never changes. */
+static void
+make_key_buckets(void)
+{
+	for (int i = 0; i < (int) lengthof(json_keys); i++)
+	{
+		const char *name = json_keys[i].name;
+		int bucket = key_bucket(json_keys[i].place, name, strlen(name));
+
+		next_key[i] = first_key[bucket];
+		first_key[bucket] = (uint8) (i + 1);
+	}
+}
+
+/* A key as it stands in the body, but for escapes; NULL: not a known one. */
+static const JsonKey *
+find_plain_key(JsonPlace place, const char *name, size_t length)
+{
+	static bool made = false;
+
+	if (!made)
+		make_key_buckets();
+	made = true;
+	if (length == 0)
+		return NULL;
+	for (int i = first_key[key_bucket(place, name, length)]; i > 0;
+		 i = next_key[i - 1])
+	{
+		const JsonKey *key = &json_keys[i - 1];
+
+		if (key->place == place && strncmp(key->name, name, length) == 0 &&
+			key->name[length] == '\0')
+			return key;
+	}
+	return NULL;
+}
+
+static const JsonKey *
+find_key(JsonPlace place, const char *start, const char *end)
+{
+	const JsonKey *key;
+	char		  *name;
+
+	if (end - start > KEY_LENGTH_MAX * 6)
+		return NULL;
+	if (memchr(start, '\\', end - start) == NULL)
+		return find_plain_key(place, start, end - start);
+	name = cdr_json_unescape(start, end);
+	if (name == NULL)
+		return NULL;
+	key = find_plain_key(place, name, strlen(name));
+	pfree(name);
+	return key;
+}
+
+/* ------------------------------------------------------------------------
+ * The parser's callbacks
+ * ------------------------------------------------------------------------
+ */
 
 static void
 json_enter(JsonReader *reader, JsonPlace place)
 {
 	reader->places[++reader->depth] = place;
-	reader->pending_slot = SLOT_NONE;
 	reader->pending_object = PLACE_ELSEWHERE;
 }
 
@@ -190,46 +286,76 @@ json_container_end(void *state)
 	CDR_JSON_CONTINUE;
 }
 
+/* The value of a known key: the token that the lexer has just read. */
+static void
+note_value(const JsonLexContext *lex, JsonValue *value)
+{
+	value->start = lex->token_start;
+	value->end = lex->token_terminator;
+	value->is_text = true;
+	value->is_number = lex->token_type == JSON_TOKEN_NUMBER;
+	switch (lex->token_type)
+	{
+		case JSON_TOKEN_STRING:
+			value->start++;
+			value->end--;
+			/* an empty one says nothing */
+			if (value->start == value->end)
+				value->start = NULL;
+			break;
+		case JSON_TOKEN_NUMBER:
+			break;
+		case JSON_TOKEN_NULL:
+			value->start = NULL;
+			break;
+		default:
+			value->is_text = false;
+			break;
+	}
+}
+
+/*
+ * The lexer stands at the first token of the value.  A lexer that does not
+ * resolve escapes hands over no name; so it is found by going back over the
+ * colon to the quote that ends the name, and on to the one that begins it,
+ * which is the first without a backslash before it.
+ */
 static CdrJsonResult
 json_object_field_start(void *state, char *name, bool isnull)
 {
-	JsonReader *reader = state;
-	JsonPlace	place = reader->places[reader->depth];
+	JsonReader	  *reader = state;
+	JsonPlace	   place = reader->places[reader->depth];
+	const JsonKey *key;
+	const char	  *start;
+	const char	  *end;
 
-	reader->pending_slot = SLOT_NONE;
 	reader->pending_object = PLACE_ELSEWHERE;
-	if (place == PLACE_ELSEWHERE)
+	/* there is no token where the body ends behind a colon */
+	if (place == PLACE_ELSEWHERE || reader->lex->token_start == NULL)
 		CDR_JSON_CONTINUE;
 
-	for (int i = 0; i < (int) lengthof(json_keys); i++)
-	{
-		/* the first letter tells most of them apart, without a call */
-		if (json_keys[i].place != place || json_keys[i].name[0] != name[0] ||
-			strcmp(json_keys[i].name, name) != 0)
-			continue;
-		for (int slot = json_keys[i].first_slot;
-			 slot <= (int) json_keys[i].last_slot; slot++)
-			reader->slots[slot] = NULL;
-		reader->pending_slot = json_keys[i].slot;
-		reader->pending_object = json_keys[i].opens;
-		break;
-	}
+	end = reader->lex->token_start - 1;
+	while (*end != '"')
+		end--;
+	start = end - 1;
+	while (*start != '"' || start[-1] == '\\')
+		start--;
+	key = find_key(place, start + 1, end);
+	if (key == NULL)
+		CDR_JSON_CONTINUE;
+
+	for (int slot = key->first_slot; slot <= (int) key->last_slot; slot++)
+		reader->slots[slot].start = NULL;
+	if (key->slot != SLOT_NONE)
+		note_value(reader->lex, &reader->slots[key->slot]);
+	reader->pending_object = key->opens;
 	CDR_JSON_CONTINUE;
 }
 
-/* Strings and numbers fill slots, by their text; an empty one says nothing. */
-static CdrJsonResult
-json_scalar(void *state, char *token, JsonTokenType type)
-{
-	JsonReader *reader = state;
-
-	if (reader->pending_slot != SLOT_NONE &&
-		(type == JSON_TOKEN_STRING || type == JSON_TOKEN_NUMBER) &&
-		token[0] != '\0')
-		reader->slots[reader->pending_slot] = token;
-	reader->pending_slot = SLOT_NONE;
-	CDR_JSON_CONTINUE;
-}
+/* ------------------------------------------------------------------------
+ * The whole body
+ * ------------------------------------------------------------------------
+ */
 
 /* Why the parser refused the body, without more of it than helps. */
 static char *
@@ -246,6 +372,22 @@ describe_json_error(JsonParseErrorType result, JsonLexContext *lex)
 		detail[length] = '\0';
 	}
 	return psprintf("event is not JSON: %s", detail);
+}
+
+/* May brackets, in strings too, be enough of them to nest too deep? */
+static bool
+has_many(const char *text, size_t length, char bracket)
+{
+	const char *end = text + length;
+	int			count = 0;
+
+	while (count <= CDR_JSON_DEPTH_MAX / 2 &&
+		   (text = memchr(text, bracket, end - text)) != NULL)
+	{
+		count++;
+		text++;
+	}
+	return count > CDR_JSON_DEPTH_MAX / 2;
 }
 
 /* How deep the brackets of a JSON text nest; for text that is not JSON, any. */
@@ -287,7 +429,8 @@ json_check(const char *text, size_t length)
 	if (pg_encoding_verifymbstr(PG_UTF8, text, (int) length) != (int) length)
 		return cdr_no_event(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE,
 							pstrdup("event is not valid UTF-8"));
-	if (nesting_depth(text, length) > CDR_JSON_DEPTH_MAX)
+	if ((has_many(text, length, '{') || has_many(text, length, '[')) &&
+		nesting_depth(text, length) > CDR_JSON_DEPTH_MAX)
 		return cdr_no_event(
 			ERRCODE_STATEMENT_TOO_COMPLEX,
 			psprintf("event nests deeper than %d levels", CDR_JSON_DEPTH_MAX));
@@ -304,21 +447,18 @@ json_parse(const char *text, size_t length, JsonReader *reader)
 	const CdrReason	  *reason = NULL;
 
 	memset(reader, 0, sizeof(JsonReader));
-	reader->pending_slot = SLOT_NONE;
 	actions.semstate = reader;
 	actions.object_start = json_object_start;
 	actions.object_end = json_container_end;
 	actions.array_start = json_array_start;
 	actions.array_end = json_container_end;
 	actions.object_field_start = json_object_field_start;
-	actions.scalar = json_scalar;
 
-	lex = cdr_json_lexer(text, length);
+	lex = cdr_json_lexer(text, length, false);
+	reader->lex = lex;
 	result = pg_parse_json(lex, &actions);
 	if (result != JSON_SUCCESS)
-		reason = cdr_no_event(result == JSON_UNICODE_CODE_POINT_ZERO
-								  ? ERRCODE_UNTRANSLATABLE_CHARACTER
-								  : ERRCODE_INVALID_TEXT_REPRESENTATION,
+		reason = cdr_no_event(ERRCODE_INVALID_TEXT_REPRESENTATION,
 							  describe_json_error(result, lex));
 	else if (!reader->is_object)
 		reason = cdr_no_event(ERRCODE_INVALID_PARAMETER_VALUE,
@@ -327,84 +467,124 @@ json_parse(const char *text, size_t length, JsonReader *reader)
 	return reason;
 }
 
-/* The first of two fields that says anything. */
-static const char *
-either(const JsonReader *reader, JsonSlot first, JsonSlot second)
+/* ------------------------------------------------------------------------
+ * Fields
+ * ------------------------------------------------------------------------
+ */
+
+/* What a slot says; NULL: nothing, or nothing that is text. */
+static char *
+slot_text(const JsonReader *reader, JsonSlot slot)
 {
-	return reader->slots[first] != NULL ? reader->slots[first]
-										: reader->slots[second];
+	const JsonValue *value = &reader->slots[slot];
+
+	if (value->start == NULL || !value->is_text)
+		return NULL;
+	return cdr_json_unescape(value->start, value->end);
+}
+
+/* The first of some slots that says anything. */
+static const char *
+first_text(const JsonReader *reader, const JsonSlot *slots, int count)
+{
+	const char *text = NULL;
+
+	for (int i = 0; text == NULL && i < count; i++)
+		text = slot_text(reader, slots[i]);
+	return text;
+}
+
+#define FIRST_TEXT(reader, ...)                         \
+	first_text(reader, (const JsonSlot[]){__VA_ARGS__}, \
+			   lengthof(((const JsonSlot[]){__VA_ARGS__})))
+
+/*
+ * Who calls or is called, by the newer key or by the older.  Of a JSON number
+ * its digits are dialled, however it is printed: 4711.0, 4.711e3.
+ */
+static const char *
+party_of(const JsonReader *reader, JsonSlot newer, JsonSlot older)
+{
+	const char *text = slot_text(reader, newer);
+	JsonSlot	slot = text != NULL ? newer : older;
+	int64		digits;
+
+	if (text == NULL)
+		text = slot_text(reader, older);
+	if (text != NULL && reader->slots[slot].is_number &&
+		cdr_json_integer(text, &digits))
+		return psprintf(INT64_FORMAT, digits);
+	return text;
 }
 
 /* contactId: an integer, or the text of one; 0: none. */
 static int64
 contact_id_of(const char *text)
 {
-	char *end;
 	int64 value;
 
-	if (text == NULL || strspn(text, "-0123456789") != strlen(text))
-		return 0;
-	errno = 0;
-	value = strtoll(text, &end, 10);
-	return errno == 0 && *end == '\0' ? value : 0;
+	return text != NULL && cdr_json_integer(text, &value) ? value : 0;
 }
 
-static const char *
-tenant_of(const JsonReader *reader)
+/* A time that means that none was set: of the year 0, or the number 0. */
+static bool
+is_never(const char *text)
 {
-	static const JsonSlot tenants[] = {
-		SLOT_TENANT_ID, SLOT_MATCHED_TENANT_2, SLOT_MATCHED_TENANT_1,
-		SLOT_DIALPLAN_TENANT_2, SLOT_DIALPLAN_TENANT_1};
+	int64 number;
 
-	for (int i = 0; i < (int) lengthof(tenants); i++)
-	{
-		if (reader->slots[tenants[i]] != NULL)
-			return reader->slots[tenants[i]];
-	}
-	return NULL;
+	return strncmp(text, "0000-", 5) == 0 ||
+		   (cdr_json_integer(text, &number) && number == 0);
 }
 
-static TimestampTz
-time_of(const JsonReader *reader)
+static void
+read_time(const JsonReader *reader, CdrFields *fields)
 {
-	const char *text = reader->slots[SLOT_TIMESTAMP];
+	const char *text = slot_text(reader, SLOT_TIMESTAMP);
 	TimestampTz time;
 
-	if (text == NULL || !cdr_timestamp_parse(text, &time) ||
-		time == CDR_GO_ZERO_TIME)
-		return CDR_NO_TIME;
-	return time;
+	fields->time = CDR_NO_TIME;
+	if (text == NULL)
+		fields->time_unread = reader->slots[SLOT_TIMESTAMP].start != NULL;
+	else if (!cdr_timestamp_parse(text, &time))
+		fields->time_unread = !is_never(text);
+	else if (time != CDR_GO_ZERO_TIME)
+		fields->time = time;
 }
 
 const CdrReason *
 cdr_json_read(const char *text, size_t length, CdrFields *fields)
 {
-	const CdrReason *reason = json_check(text, length);
+	size_t			 mark = cdr_json_mark(text, length);
+	const CdrReason *reason;
 	JsonReader		 reader;
 
+	text += mark;
+	length -= mark;
+	reason = json_check(text, length);
 	if (reason == NULL)
 		reason = json_parse(text, length, &reader);
 	if (reason != NULL)
 		return reason;
 
-	fields->type = reader.slots[SLOT_EVENT_TYPE];
-	fields->trace_id = reader.slots[SLOT_TRACE_ID];
-	fields->call_id = reader.slots[SLOT_CALL_ID];
-	fields->tenant_id = tenant_of(&reader);
-	fields->time = time_of(&reader);
-	fields->from = either(&reader, SLOT_FROM_URI, SLOT_FROM);
-	fields->to = either(&reader, SLOT_TO_URI, SLOT_TO);
-	fields->direction = reader.slots[SLOT_DIRECTION];
+	fields->type = slot_text(&reader, SLOT_EVENT_TYPE);
+	fields->trace_id = slot_text(&reader, SLOT_TRACE_ID);
+	fields->call_id = slot_text(&reader, SLOT_CALL_ID);
+	fields->tenant_id = FIRST_TEXT(
+		&reader, SLOT_TENANT_ID, SLOT_MATCHED_TENANT_2, SLOT_MATCHED_TENANT_1,
+		SLOT_DIALPLAN_TENANT_2, SLOT_DIALPLAN_TENANT_1);
+	read_time(&reader, fields);
+	fields->from = party_of(&reader, SLOT_FROM_URI, SLOT_FROM);
+	fields->to = party_of(&reader, SLOT_TO_URI, SLOT_TO);
+	fields->direction = slot_text(&reader, SLOT_DIRECTION);
 	fields->matched_user_id =
-		either(&reader, SLOT_MATCHED_USER_2, SLOT_MATCHED_USER_1);
+		FIRST_TEXT(&reader, SLOT_MATCHED_USER_2, SLOT_MATCHED_USER_1);
 	fields->matched_contact_id = contact_id_of(
-		either(&reader, SLOT_MATCHED_CONTACT_2, SLOT_MATCHED_CONTACT_1));
-	fields->user_id = reader.slots[SLOT_USER_ID];
-	fields->contact_id = contact_id_of(reader.slots[SLOT_CONTACT_ID]);
-	fields->reason = reader.slots[SLOT_REASON];
-	fields->hangup_source = reader.slots[SLOT_HANGUP_SOURCE];
-	fields->recording_url = either(&reader, SLOT_RECORDING_URI, SLOT_URI);
-	if (fields->recording_url == NULL)
-		fields->recording_url = reader.slots[SLOT_PUBLIC_URL];
+		FIRST_TEXT(&reader, SLOT_MATCHED_CONTACT_2, SLOT_MATCHED_CONTACT_1));
+	fields->user_id = slot_text(&reader, SLOT_USER_ID);
+	fields->contact_id = contact_id_of(slot_text(&reader, SLOT_CONTACT_ID));
+	fields->reason = slot_text(&reader, SLOT_REASON);
+	fields->hangup_source = slot_text(&reader, SLOT_HANGUP_SOURCE);
+	fields->recording_url =
+		FIRST_TEXT(&reader, SLOT_RECORDING_URI, SLOT_URI, SLOT_PUBLIC_URL);
 	return NULL;
 }

@@ -157,7 +157,14 @@ is_utf8_with_nul(CdrProtoSpan text)
 	return true;
 }
 
-/* A string that is read must be text; false, with the reason, if not. */
+static bool
+is_utf8(CdrProtoSpan text)
+{
+	return pg_encoding_verifymbstr(PG_UTF8, (const char *) text.start,
+								   (int) text.length) == (int) text.length;
+}
+
+/* Is a string text?  If not, there is a reason then. */
 static bool
 check_text(ProtoReader *reader, const ProtoMessage *message, int number)
 {
@@ -165,9 +172,7 @@ check_text(ProtoReader *reader, const ProtoMessage *message, int number)
 
 	if (reader->reason != NULL)
 		return false;
-	if (text.length == 0 ||
-		pg_encoding_verifymbstr(PG_UTF8, (const char *) text.start,
-								(int) text.length) == (int) text.length)
+	if (text.length == 0 || is_utf8(text))
 		return true;
 	if (is_utf8_with_nul(text))
 		reader->reason = cdr_no_event(
@@ -180,19 +185,30 @@ check_text(ProtoReader *reader, const ProtoMessage *message, int number)
 	return false;
 }
 
-/* A copy of a string; NULL where there is none, or an empty one. */
+/*
+ * A copy of a string; NULL where there is none, an empty one, or one that is no
+ * text: that costs the field, not the event.
+ */
 static const char *
-text_of(ProtoReader *reader, const ProtoMessage *message, int number)
+text_of(const ProtoMessage *message, int number)
 {
 	CdrProtoSpan text = message->bytes[number];
 	char		*copy;
 
-	if (text.length == 0 || !check_text(reader, message, number))
+	if (text.length == 0 || !is_utf8(text))
 		return NULL;
 	copy = palloc(text.length + 1);
 	memcpy(copy, text.start, text.length);
 	copy[text.length] = '\0';
 	return copy;
+}
+
+/* The same of a string that says which event it is: it must be text. */
+static const char *
+key_of(ProtoReader *reader, const ProtoMessage *message, int number)
+{
+	return check_text(reader, message, number) ? text_of(message, number)
+											   : NULL;
 }
 
 /* int32, which may have been written with all of 64 bits; 0: none. */
@@ -209,12 +225,15 @@ proto_time(ProtoReader *reader, const ProtoMessage *message, int number)
 	TimestampTz	 result;
 
 	read_inner(reader, message, number, &time);
-	if ((time.varint[1] == 0 && int32_of(&time, 2) == 0) ||
-		!cdr_timestamp_from_unix((int64) time.varint[1], int32_of(&time, 2),
-								 &result) ||
-		result == CDR_GO_ZERO_TIME)
+	if (time.varint[1] == 0 && int32_of(&time, 2) == 0)
 		return CDR_NO_TIME;
-	return result;
+	if (!cdr_timestamp_from_unix((int64) time.varint[1], int32_of(&time, 2),
+								 &result))
+	{
+		reader->fields->time_unread = true;
+		return CDR_NO_TIME;
+	}
+	return result == CDR_GO_ZERO_TIME ? CDR_NO_TIME : result;
 }
 
 /* ------------------------------------------------------------------------
@@ -232,14 +251,14 @@ read_call_started(ProtoReader *reader, const ProtoMessage *event)
 
 	read_inner(reader, event, 7, &dialplan);
 	read_inner(reader, &dialplan, 4, &user);
-	fields->from = text_of(reader, event, 4);
-	fields->to = text_of(reader, event, 5);
-	fields->matched_user_id = text_of(reader, &user, 1);
+	fields->from = text_of(event, 4);
+	fields->to = text_of(event, 5);
+	fields->matched_user_id = text_of(&user, 1);
 	read_inner(reader, &dialplan, 5, &contact);
 	fields->matched_contact_id = int32_of(&contact, 1);
-	fields->tenant_id = text_of(reader, &user, 3);
+	fields->tenant_id = text_of(&user, 3);
 	if (fields->tenant_id == NULL)
-		fields->tenant_id = text_of(reader, &dialplan, 2);
+		fields->tenant_id = text_of(&dialplan, 2);
 }
 
 static void
@@ -250,8 +269,8 @@ read_user_identified(ProtoReader *reader, const ProtoMessage *event)
 	ProtoMessage contact;
 
 	read_inner(reader, event, 5, &user);
-	fields->user_id = text_of(reader, &user, 1);
-	fields->tenant_id = text_of(reader, &user, 3);
+	fields->user_id = text_of(&user, 1);
+	fields->tenant_id = text_of(&user, 3);
 	read_inner(reader, event, 6, &contact);
 	fields->contact_id = int32_of(&contact, 1);
 }
@@ -259,15 +278,15 @@ read_user_identified(ProtoReader *reader, const ProtoMessage *event)
 static void
 read_call_ended(ProtoReader *reader, const ProtoMessage *event)
 {
-	reader->fields->reason = text_of(reader, event, 5);
+	reader->fields->reason = text_of(event, 5);
 }
 
 static void
 read_recording(ProtoReader *reader, const ProtoMessage *event)
 {
-	reader->fields->recording_url = text_of(reader, event, 5);
+	reader->fields->recording_url = text_of(event, 5);
 	if (reader->fields->recording_url == NULL)
-		reader->fields->recording_url = text_of(reader, event, 6);
+		reader->fields->recording_url = text_of(event, 6);
 }
 
 static const ProtoLayout layouts[] = {
@@ -289,9 +308,9 @@ read_layout(ProtoReader *reader, const ProtoLayout *layout,
 	CdrFields *fields = reader->fields;
 
 	/* number 0 is that of no field, and so nothing stands there */
-	fields->call_id = text_of(reader, event, layout->call_id);
+	fields->call_id = key_of(reader, event, layout->call_id);
 	fields->time = proto_time(reader, event, layout->time);
-	fields->tenant_id = text_of(reader, event, layout->tenant);
+	fields->tenant_id = text_of(event, layout->tenant);
 	if (layout->read != NULL)
 		layout->read(reader, event);
 }
@@ -307,12 +326,13 @@ read_generic(ProtoReader *reader, const ProtoMessage *event, const char *type)
 	CdrFields  *fields = reader->fields;
 	CdrFields	payload = {.time = CDR_NO_TIME};
 	TimestampTz time = proto_time(reader, event, 3);
-	const char *tenant_id = text_of(reader, event, 4);
+	const char *tenant_id = text_of(event, 4);
 
 	if (event->bytes[5].length > 0 && check_text(reader, event, 5))
 		(void) cdr_json_read((const char *) event->bytes[5].start,
 							 event->bytes[5].length, &payload);
 	payload.type = fields->type;
+	payload.time_unread |= fields->time_unread;
 	if (fields->trace_id != NULL)
 		payload.trace_id = fields->trace_id;
 	if (time != CDR_NO_TIME)
@@ -369,8 +389,8 @@ cdr_protobuf_read(const char *body, size_t length, const char *type,
 		return cdr_no_event(ERRCODE_INVALID_PARAMETER_VALUE,
 							pstrdup("event is empty"));
 	read_message(&reader, bytes, &event);
-	found.type = text_of(&reader, &event, 1);
-	found.trace_id = text_of(&reader, &event, 2);
+	found.type = key_of(&reader, &event, 1);
+	found.trace_id = text_of(&event, 2);
 	if (reader.reason != NULL)
 		return reader.reason;
 	if (found.type != NULL)
@@ -404,7 +424,7 @@ cdr_protobuf_layout(const char *body, size_t length, const char *type,
 	read_message(&reader, bytes, &event);
 	if (reader.reason != NULL)
 		return reader.reason;
-	own_type = text_of(&reader, &event, 1);
+	own_type = key_of(&reader, &event, 1);
 	if (own_type != NULL)
 		type = own_type;
 	if (reader.reason != NULL || type == NULL || type[0] == '\0')

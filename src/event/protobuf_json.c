@@ -20,7 +20,7 @@
 #include "mb/pg_wchar.h"
 
 #include "base/compat.h"
-#include "event/json.h"
+#include "event/json_show.h"
 #include "event/protobuf.h"
 #include "event/protobuf_json.h"
 #include "event/protobuf_schema.h"
@@ -157,17 +157,15 @@ append_time(StringInfo out, CdrProtoSpan bytes)
 						 seconds, nanos);
 }
 
-/* payload_json, as it stands, if it is an object. */
+/*
+ * payload_json, if it is an object: as it stands, but for what no text can
+ * hold.
+ */
 static void
 append_json(StringInfo out, CdrProtoSpan text)
 {
-	CdrFields nowhere;
-
-	if (text.length > 0 && cdr_json_read((const char *) text.start,
-										 text.length, &nowhere) == NULL)
-		appendBinaryStringInfo(out, (const char *) text.start,
-							   (int) text.length);
-	else
+	if (text.length == 0 ||
+		!cdr_json_show((const char *) text.start, text.length, out))
 		append_text_or_hex(out, text, is_text(text));
 }
 

@@ -17,6 +17,7 @@
 
 #include "base/compat.h"
 #include "base/guc.h"
+#include "event/json_show.h"
 #include "event/protobuf_json.h"
 #include "store/cursor.h"
 #include "store/tables.h"
@@ -24,8 +25,8 @@
 PG_FUNCTION_INFO_V1(cdr_event_json);
 
 /*
- * NULL for what is no Protobuf, or larger than an event may be, so that one
- * such row does not end a query.
+ * NULL for what is no event, and for Protobuf larger than an event may be, so
+ * that one such row does not end a query.
  */
 Datum
 cdr_event_json(PG_FUNCTION_ARGS)
@@ -36,9 +37,11 @@ cdr_event_json(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	body = PG_GETARG_BYTEA_PP(0);
+	initStringInfo(&json);
+	if (cdr_json_show(VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body), &json))
+		PG_RETURN_TEXT_P(cstring_to_text_with_len(json.data, json.len));
 	if (VARSIZE_ANY_EXHDR(body) > (size_t) cdr_max_event_size)
 		PG_RETURN_NULL();
-	initStringInfo(&json);
 	if (cdr_protobuf_json(
 			VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body),
 			PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1)),
@@ -72,8 +75,8 @@ cdr_event_json(PG_FUNCTION_ARGS)
 	/* OFFSET 0: computed once, and not wherever it is named */ \
 	/* the casts: else a domain, or varchar, of a column's could choose another \
 	 * function of the name, which somebody planted in the schema */ \
-	" LATERAL (SELECT COALESCE(e.payload," \
-	" %1$s.cdr_event_json(e.body::bytea, e.event_type::text)) OFFSET 0)" \
+	" LATERAL (SELECT %1$s.cdr_event_json(COALESCE(e.body::bytea," \
+	" convert_to(e.payload::text, 'UTF8')), e.event_type::text) OFFSET 0)" \
 	" AS shown(event)," \
 	/* a GenericEvent says what it says in its payload_json */ \
 	" LATERAL (SELECT CASE WHEN e.payload IS NULL" \

@@ -4,7 +4,7 @@ LANGUAGE C STABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'cdr_event_json';
 
 COMMENT ON FUNCTION @extschema@.cdr_event_json(bytea, text) IS
-'the body of an event in Protobuf as JSON, for people; NULL if it is no Protobuf';
+'the body of an event, in whatever form, as JSON for people; NULL if it is no event';
 
 CREATE FUNCTION @extschema@.cdr_call_history(
 	call_id text,

@@ -24,7 +24,7 @@
 #define JSON_EVENT                                            \
 	"An event is a JSON object such as {\"eventType\": "      \
 	"\"call.answered\", \"callId\": \"...\", \"timestamp\": " \
-	"\"2026-01-19T22:00:03Z\"}, without \\u0000."
+	"\"2026-01-19T22:00:03Z\"}."
 #define ANY_EVENT                                                      \
 	"An event is a JSON object, or one of the platform's messages in " \
 	"Protobuf."

@@ -36,8 +36,21 @@ harness_message(const char *body, size_t length, const char *routing_key,
 extern const char *
 harness_show(const char *body, size_t length, const char *type);
 
+/* Does a body begin with the byte order mark of UTF-8? */
+static inline bool
+harness_has_mark(const char *body, size_t length)
+{
+	return length >= 3 && strncmp(body, "\xef\xbb\xbf", 3) == 0;
+}
+
 /* Shows an event that was read as Protobuf, and reads that. */
 extern void harness_protobuf(const CdrMessage *message, const CdrEvent *event);
+
+/*
+ * An event that was read as JSON says of its type, call and trace what the
+ * server says that they are.
+ */
+extern void harness_json(const CdrMessage *message, const CdrEvent *event);
 
 /* What two events say must be the same, apart from where it comes from. */
 extern void harness_same_facts(const CdrEvent *a, const CdrEvent *b);

@@ -25,7 +25,7 @@ static void
 check_json(const char *text)
 {
 	JsonSemAction	nothing = {0};
-	JsonLexContext *lex = cdr_json_lexer(text, strlen(text));
+	JsonLexContext *lex = cdr_json_lexer(text, strlen(text), true);
 
 	PROMISE(pg_encoding_verifymbstr(PG_UTF8, text, (int) strlen(text)) ==
 			(int) strlen(text));
@@ -73,7 +73,8 @@ harness_protobuf(const CdrMessage *message, const CdrEvent *event)
 	CdrEvent	twin_event;
 
 	PROMISE(shown != NULL);
-	if (!has_json_twin(message))
+	/* what is no text is shown by its digits, and says nothing in an event */
+	if (!has_json_twin(message) || strstr(shown, "\"\\\\x") != NULL)
 		return;
 	twin.body = shown;
 	twin.body_length = twin.body_size = strlen(shown);

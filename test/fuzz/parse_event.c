@@ -100,6 +100,8 @@ print_event(const CdrEvent *event)
 	print_text("call", event->call_id);
 	if (event->time_source == CDR_TIME_OF_BODY)
 		printf(" time=%s", harness_print_time(event->time));
+	if (event->time_unread)
+		printf(" time unread");
 	print_text("trace", event->trace_id);
 	print_text("tenant", event->tenant_id);
 	print_text("caller", event->caller_number);

@@ -33,7 +33,7 @@ check_json(const char *text, size_t properties_length)
 	for (const char *p = strchr(text, '\\'); p != NULL;
 		 p = strchr(p + 2, '\\'))
 		PROMISE(strncmp(p, "\\u0000", 6) != 0);
-	lex = cdr_json_lexer(text, length);
+	lex = cdr_json_lexer(text, length, true);
 	PROMISE(pg_parse_json(lex, &nothing) == JSON_SUCCESS);
 	cdr_json_lexer_free(lex);
 }

@@ -39,8 +39,10 @@ my %kinds = (
 	'no object' => [ '22023', qr/object/,   sub { "[\"$_[0]\"]" } ],
 	'invalid UTF-8' =>
 	  [ '22021', qr/UTF-8/, sub { "{\"callId\":\"$_[0] \xff\xfe\"}" } ],
-	'NUL escape' =>
-	  [ '22P05', qr/\\u0000/, sub { "{\"callId\":\"$_[0] \\u0000\"}" } ],
+	'NUL in a call id' => [
+		'22P05', qr/NUL/,
+		sub { "\x0a\x0acall.ended\x1a" . chr(1 + length $_[0]) . "$_[0]\0" }
+	],
 	'nested too deep' => [
 		'54001', qr/deep/,
 		sub { "{\"$_[0]\":" . '[' x 200 . ']' x 200 . '}' }

@@ -297,7 +297,12 @@ is( $cdr->sql(
 	"22P02|\n{call.xxxxxxxxx\n22P03|{\"callId\":\"compr\n22P03|{\"callId\":\"label",
 	'properties: a compressed body, and one that is not what its label says');
 is($cdr->sql('SELECT cdr_retry_dead_letters()'),
-	3, 'properties: read by the bytes alone, all are events');
+	0, 'properties: a dead letter has them, too');
+is( $cdr->sql(
+		'UPDATE dead_letters SET content_type = NULL, content_encoding = NULL;
+		 SELECT cdr_retry_dead_letters()'),
+	3,
+	'properties: read by the bytes alone, all are events');
 $cdr->sql('DELETE FROM call_events; DELETE FROM calls');
 
 # --- out of the dead letters of a version that knew JSON alone
