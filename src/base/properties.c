@@ -248,7 +248,7 @@ cdr_properties_delivery_count(const CdrProperties *properties)
 
 /* Can bytes be a text of PostgreSQL's? */
 static bool
-is_text(CdrBytes bytes)
+is_utf8_text(CdrBytes bytes)
 {
 	const char *text = (const char *) bytes.start;
 	int			length = (int) bytes.length;
@@ -303,9 +303,9 @@ put_string(StringInfo out, CdrBytes text)
 }
 
 static void
-put_text(StringInfo out, CdrBytes text)
+put_json_text(StringInfo out, CdrBytes text)
 {
-	if (is_text(text))
+	if (is_utf8_text(text))
 		put_string(out, text);
 	else
 		put_bytes(out, text);
@@ -319,7 +319,7 @@ put_key(StringInfo out, CdrBytes key)
 					   memcmp(key.start, BYTES_KEY, length) == 0 &&
 					   (key.length == length || key.start[length] == ':');
 
-	if (!means_bytes && is_text(key))
+	if (!means_bytes && is_utf8_text(key))
 		put_string(out, key);
 	else
 	{
@@ -387,7 +387,7 @@ static void
 put_fields(StringInfo out, CdrBytes fields, bool in_table, int depth);
 
 static void
-put_value(StringInfo out, const Field *field, int depth)
+put_field_value(StringInfo out, const Field *field, int depth)
 {
 	switch (field->kind)
 	{
@@ -420,7 +420,7 @@ put_value(StringInfo out, const Field *field, int depth)
 			put_decimal(out, field->value);
 			break;
 		case 'S':
-			put_text(out, field->value);
+			put_json_text(out, field->value);
 			break;
 		case 'x':
 			put_bytes(out, field->value);
@@ -451,7 +451,7 @@ put_fields(StringInfo out, CdrBytes fields, bool in_table, int depth)
 		separator = ",";
 		if (in_table)
 			put_key(out, field.key);
-		put_value(out, &field, depth);
+		put_field_value(out, &field, depth);
 	}
 	appendStringInfoChar(out, in_table ? '}' : ']');
 }
@@ -495,7 +495,7 @@ put_property(StringInfo out, const char *name, CdrBytes value, bool is_number)
 	if (is_number)
 		appendStringInfo(out, UINT64_FORMAT, number_of(value));
 	else
-		put_text(out, value);
+		put_json_text(out, value);
 }
 
 char *
@@ -522,9 +522,9 @@ cdr_properties_json(const CdrMessage *message)
 	/* what the columns of these cannot hold */
 	if (message->property_time == CDR_NO_TIME)
 		put_property(&out, "timestamp", p.timestamp, true);
-	if (!is_text(p.content_type))
+	if (!is_utf8_text(p.content_type))
 		put_property(&out, "content_type", p.content_type, false);
-	if (!is_text(p.content_encoding))
+	if (!is_utf8_text(p.content_encoding))
 		put_property(&out, "content_encoding", p.content_encoding, false);
 	if (out.len == 0)
 		return NULL;

@@ -90,7 +90,7 @@ cdr_comparison_close(CdrComparison *c)
 /* Which comes first: the row in hand (< 0), the call of the log (> 0), or are
  * they of one call? */
 static int
-compare_ids(CdrComparison *c)
+compare_call_ids(CdrComparison *c)
 {
 	bool  isnull;
 	Datum id;
@@ -148,7 +148,7 @@ advance(CdrComparison *c)
 	c->stored.is_there = c->expected.is_there = false;
 	if (!c->has_row && !c->has_call)
 		return false;
-	order = compare_ids(c);
+	order = compare_call_ids(c);
 	if (order <= 0)
 		read_row(c);
 	if (order >= 0)

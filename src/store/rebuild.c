@@ -34,7 +34,6 @@
 #include "store/comparison.h"
 #include "store/rebuild.h"
 #include "store/table_columns.h"
-#include "store/writer.h"
 
 /* Calls that are written anew at a time: locked, then read, then written. */
 #define WRONG_MAX 1000
@@ -202,7 +201,7 @@ note_wrong_call(Rebuild *rebuild, CdrComparison *c)
 
 /* A row that step 3 writes; its memory is let go of. */
 static void
-put_call(CdrRows *rows, const CdrCall *call, MemoryContext scratch)
+put_wrong_call(CdrRows *rows, const CdrCall *call, MemoryContext scratch)
 {
 	MemoryContext outer = MemoryContextSwitchTo(scratch);
 
@@ -247,7 +246,7 @@ write_locked_calls(Rebuild *rebuild)
 			gone[ngone++] = rebuild->wrong[i];
 			continue;
 		}
-		put_call(rows, &call, rebuild->scratch);
+		put_wrong_call(rows, &call, rebuild->scratch);
 		has_call = cdr_log_calls_next(&log, &call);
 	}
 	cdr_log_calls_close(&log);
@@ -301,37 +300,14 @@ rebuild_calls(Rebuild *rebuild)
 	MemoryContextDelete(rebuild->context);
 }
 
-/* What is to be forgotten has to be named. */
-static void
-check_prune(const CdrChoice *choice)
+int64
+cdr_calls_rebuild(const CdrTables *tables, const CdrChoice *choice, bool prune)
 {
-	if (choice->kind == CDR_ALL_CALLS)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("prune needs a call or a stretch of time"),
-				 errdetail("Calls whose events were retired would be deleted, "
-						   "or lose what these said."),
-				 errhint("Give call_id, or from_time and to_time.")));
-}
+	Rebuild *rebuild = palloc0(sizeof(Rebuild));
 
-PG_FUNCTION_INFO_V1(cdr_rebuild_calls);
-
-Datum
-cdr_rebuild_calls(PG_FUNCTION_ARGS)
-{
-	CdrChoice choice = cdr_choice(fcinfo);
-	Rebuild	 *rebuild = palloc0(sizeof(Rebuild));
-	CdrTables tables;
-	CdrRights rights;
-
-	rebuild->tables = &tables;
-	rebuild->choice = &choice;
-	rebuild->prune = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
-	if (rebuild->prune)
-		check_prune(&choice);
-	cdr_tables_require(&tables, RowExclusiveLock);
-	cdr_writer_open(&tables, &rights);
+	rebuild->tables = tables;
+	rebuild->choice = choice;
+	rebuild->prune = prune;
 	rebuild_calls(rebuild);
-	cdr_writer_close(&rights);
-	PG_RETURN_INT64(rebuild->written);
+	return rebuild->written;
 }

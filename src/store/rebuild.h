@@ -8,9 +8,18 @@
 #ifndef CDR_REBUILD_H
 #define CDR_REBUILD_H
 
+#include "store/comparison.h"
 #include "store/statement.h"
 
 /* For writer.c. */
 extern CdrStatement *const cdr_rebuild_statements[];
+
+/*
+ * Writes anew the calls of a choice that differ from the log, through an open
+ * writer.  With prune, also those of which events are no longer there.  Returns
+ * how many.
+ */
+extern int64 cdr_calls_rebuild(const CdrTables *tables,
+							   const CdrChoice *choice, bool prune);
 
 #endif /* CDR_REBUILD_H */

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * verify.c
- *	  SQL: calls as the log says them, and the stored ones that differ.
+ *	  SQL: calls as the log says them; the stored ones that differ, shown and
+ *	  written anew.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,6 +18,8 @@
 
 #include "store/call_values.h"
 #include "store/comparison.h"
+#include "store/rebuild.h"
+#include "store/writer.h"
 #include "store/writer_query.h"
 
 /* A side as jsonb, which the function returns. */
@@ -120,4 +123,37 @@ cdr_calls_from_log(PG_FUNCTION_ARGS)
 	}
 	SPI_finish();
 	return (Datum) 0;
+}
+
+/* What is to be forgotten has to be named. */
+static void
+check_prune(const CdrChoice *choice)
+{
+	if (choice->kind == CDR_ALL_CALLS)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("prune needs a call or a stretch of time"),
+				 errdetail("Calls whose events were retired would be deleted, "
+						   "or lose what these said."),
+				 errhint("Give call_id, or from_time and to_time.")));
+}
+
+PG_FUNCTION_INFO_V1(cdr_rebuild_calls);
+
+Datum
+cdr_rebuild_calls(PG_FUNCTION_ARGS)
+{
+	CdrChoice choice = cdr_choice(fcinfo);
+	bool	  prune = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
+	CdrTables tables;
+	CdrRights rights;
+	int64	  written;
+
+	if (prune)
+		check_prune(&choice);
+	cdr_tables_require(&tables, RowExclusiveLock);
+	cdr_writer_open(&tables, &rights);
+	written = cdr_calls_rebuild(&tables, &choice, prune);
+	cdr_writer_close(&rights);
+	PG_RETURN_INT64(written);
 }

@@ -155,7 +155,8 @@ cdr_pause(PG_FUNCTION_ARGS)
 	if (!could_write_setting("on", &why))
 	{
 		make_mark();
-		ereport(NOTICE, (errmsg("paused by a file in the data directory"),
+		ereport(NOTICE, (errcode(ERRCODE_SUCCESSFUL_COMPLETION),
+						 errmsg("paused by a file in the data directory"),
 						 errdetail("cdr_service.paused could not be set: %s.",
 								   why.message),
 						 errhint("cdr_resume() removes the file.")));

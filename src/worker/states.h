@@ -8,7 +8,7 @@
 #ifndef CDR_STATES_H
 #define CDR_STATES_H
 
-#include "worker/worker.h"
+#include "worker/process.h"
 
 extern void cdr_worker_enter(CdrWorker *worker, CdrWorkerState state);
 

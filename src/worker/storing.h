@@ -8,7 +8,7 @@
 #ifndef CDR_STORING_H
 #define CDR_STORING_H
 
-#include "worker/worker.h"
+#include "worker/process.h"
 
 /* Milliseconds: the longest wait between two tries of a batch. */
 #define CDR_LONGEST_RETRY_DELAY 10000

@@ -1,0 +1,46 @@
+/*-------------------------------------------------------------------------
+ *
+ * process.h
+ *	  What the process of a worker knows: for start.c, which makes it, worker.c,
+ *	  which runs it, and what these are made of.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CDR_PROCESS_H
+#define CDR_PROCESS_H
+
+#include "broker/broker.h"
+#include "worker/halving.h"
+#include "worker/held.h"
+#include "worker/stats.h"
+#include "worker/unacked.h"
+
+typedef struct CdrWorker
+{
+	int			   number;
+	CdrWorkerState state;
+	CdrBroker	  *broker;
+	char		   name[128]; /* of the connection, on the broker */
+	CdrUnacked	   unacked;
+	CdrHalving	   halving; /* of what is not acknowledged */
+	CdrHeld		   held;
+	MemoryContext  parse_context;
+
+	int			failed_connects; /* in a row: sessions that proved nothing */
+	TimestampTz connect_at;		 /* not before; 0: at once */
+	bool		proved;			 /* has this session? */
+	TimestampTz proved_at;		 /* when it will have, without an event */
+	TimestampTz ask_at;			 /* when to ask for the backlog again */
+	int64		backlog;		 /* as shown */
+	int64		consumers;
+	int			failed_stores;	/* in a row */
+	TimestampTz failing_since;	/* the first of these */
+	TimestampTz halving_at;		/* not before */
+	int			failed_upkeeps; /* of partitions, in a row */
+	bool		read_only;		/* was the reason of the last one */
+	TimestampTz wake_at;		/* of backing off and retrying */
+	TimestampTz maintain_at;	/* when to look after partitions again */
+	bool		stats_pending;
+} CdrWorker;
+
+#endif /* CDR_PROCESS_H */
