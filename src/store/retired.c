@@ -8,9 +8,11 @@
  * call, which has counted more events than the log holds.  So an event is
  * refused, and becomes a dead letter, if
  *
- * - there is no partition for its time, but one for a later time, and
+ * - there is no partition for its time, but one for a later time, or it is older
+ *	 than the partition before that of now (one that was detached may have been
+ *	 made again), and
  * - its call has counted more events than the log holds, and
- * - the log does not hold it (in the default partition).
+ * - the log does not hold it.
  *
  * A call of which nothing was retired is not affected: there a late event is
  * new for certain.  Neither is one whose row was deleted, or written anew
@@ -21,6 +23,7 @@
 #include "postgres.h"
 
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "partitioning/partbounds.h"
 #include "partitioning/partdesc.h"
@@ -45,10 +48,11 @@
 	" WHERE e.call_id = c.call_id AND e.event_id = s.event_id) LIMIT 1"
 
 /* As the open writer found it. */
-static Oid	log_table;
-static char log_schema[NAMEDATALEN * 2 + 3];
+static Oid		   log_table;
+static char		   log_schema[NAMEDATALEN * 2 + 3];
+static TimestampTz recent; /* the partition before that of now begins */
 static TimestampTz
-	without_gap; /* from here on, none lies before a partition */
+	without_gap; /* no gap comes before a partition from here on */
 
 static TimestampTz
 bound_at(const PartitionBoundInfo bounds, int i)
@@ -64,12 +68,9 @@ bound_at(const PartitionBoundInfo bounds, int i)
 	}
 }
 
-/*
- * Is there no partition for a time, but one for a later time?  (indexes[i] is
- * the partition below bound i, or -1.)
- */
-static bool
-lies_in_gap(const PartitionBoundInfo bounds, TimestampTz time)
+/* The number of the first bound after a time. */
+static int
+bound_after(const PartitionBoundInfo bounds, TimestampTz time)
 {
 	int low = 0;
 	int high = bounds->ndatums;
@@ -83,7 +84,19 @@ lies_in_gap(const PartitionBoundInfo bounds, TimestampTz time)
 		else
 			low = middle + 1;
 	}
-	return low < bounds->ndatums && bounds->indexes[low] == -1;
+	return low;
+}
+
+/*
+ * Is there no partition for a time, but one for a later time?  (indexes[i] is
+ * the partition below bound i, or -1.)
+ */
+static bool
+lies_in_gap(const PartitionBoundInfo bounds, TimestampTz time)
+{
+	int after = bound_after(bounds, time);
+
+	return after < bounds->ndatums && bounds->indexes[after] == -1;
 }
 
 static PartitionBoundInfo
@@ -103,21 +116,24 @@ cdr_retired_look(const CdrTables *tables)
 
 	log_table = tables->table[CDR_CALL_EVENTS];
 	strlcpy(log_schema, tables->quoted, sizeof(log_schema));
-	without_gap = DT_NOBEGIN;
+	without_gap = recent = DT_NOBEGIN;
 	if (bounds != NULL)
 	{
 		int last = bounds->ndatums - 1;
+		int after = bound_after(bounds, GetCurrentTransactionStartTimestamp());
 
 		while (last > 0 && bounds->indexes[last] != -1)
 			last--;
 		without_gap = bound_at(bounds, last);
+		if (after >= 2)
+			recent = bound_at(bounds, after - 2);
 	}
 	table_close(log, NoLock);
 }
 
-/* Leaves those that lie in a gap, and belong to a call; how many. */
+/* Leaves those that may have been retired, and belong to a call; how many. */
 static int
-keep_those_in_gaps(CdrEvent **events, int count)
+keep_candidates(CdrEvent **events, int count)
 {
 	Relation		   log = table_open(log_table, AccessShareLock);
 	PartitionBoundInfo bounds = partition_bounds(log);
@@ -126,7 +142,7 @@ keep_those_in_gaps(CdrEvent **events, int count)
 	for (int i = 0; bounds != NULL && i < count; i++)
 	{
 		if (events[i]->call_id[0] != '\0' &&
-			lies_in_gap(bounds, events[i]->time))
+			(events[i]->time < recent || lies_in_gap(bounds, events[i]->time)))
 			events[kept++] = events[i];
 	}
 	table_close(log, NoLock);
@@ -178,11 +194,11 @@ cdr_retired_refuse(CdrEvent **events, int count)
 
 	for (int i = 0; i < count; i++)
 	{
-		if (events[i]->time < without_gap)
+		if (events[i]->time < without_gap || events[i]->time < recent)
 			candidates[ncandidates++] = events[i];
 	}
 	if (ncandidates > 0)
-		ncandidates = keep_those_in_gaps(candidates, ncandidates);
+		ncandidates = keep_candidates(candidates, ncandidates);
 	if (ncandidates > 0)
 		late = find_late(candidates, ncandidates);
 	pfree(candidates);
@@ -193,8 +209,8 @@ cdr_retired_refuse(CdrEvent **events, int count)
 			 errmsg("event of call \"%s\" may be a repetition of one that was "
 					"retired",
 					late->call_id),
-			 errdetail("call_events has no partition for %s, and holds fewer "
-					   "events of the call than were counted.",
+			 errdetail("It happened at %s, and call_events holds fewer events "
+					   "of the call than were counted.",
 					   timestamptz_to_str(late->time)),
 			 errhint("Attach the partition again to record it, or discard "
 					 "it.")));

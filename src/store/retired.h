@@ -17,7 +17,7 @@ extern void cdr_retired_look(const CdrTables *tables);
 /*
  * ERROR (22008) if one of some events may be a repetition of one that was
  * retired with its partition; through an open writer.  Costs a comparison for
- * each event that lies in a partition.
+ * each event of the last two partitions.
  */
 extern void cdr_retired_refuse(CdrEvent **events, int count);
 
