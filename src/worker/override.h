@@ -10,8 +10,8 @@
 
 /*
  * Sets what a worker's transactions need, whatever the server, the database and
- * the role are set to; at the start of a worker that is connected to its
- * database, and after each reload.
+ * the role are set to: before a worker connects to its database, after it, and
+ * after each reload.
  */
 extern void cdr_override_settings(void);
 

@@ -239,6 +239,8 @@ cdr_worker_main(Datum argument)
 	emit_log_hook = note_fatal_error;
 	wait_for_turn(worker.number);
 	cdr_crashes_set_running();
+	/* connecting is a transaction, too, and brings settings along */
+	cdr_override_settings();
 	BackgroundWorkerInitializeConnection(cdr_database, NULL, 0);
 	cdr_override_settings();
 	cdr_stats_set_failed_starts(0);

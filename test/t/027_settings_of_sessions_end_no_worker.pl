@@ -54,7 +54,7 @@ my %hostile = (
 	statement_timeout                   => '1ms',
 	temp_file_limit                     => '0',
 	TimeZone                            => 'Pacific/Chatham',
-	transaction_timeout                 => '1ms',
+	transaction_timeout                 => '300ms',
 	transform_null_equals               => 'on',
 	work_mem                            => '64kB');
 my %known = map { $_ => 1 } split /\n/,
