@@ -49,7 +49,16 @@ sub deliver_in_vain
 
 	$cdr->hold_back($name, "$name~");
 	$cdr->publish(simple_events(60, $name));
-	$broker->close_connections(60, $times);
+	foreach (1 .. $times)
+	{
+		my $before = $cdr->status('reconnects');
+
+		$broker->close_connections(60, 1);
+		$cdr->wait_for(
+			"state = 'backing off' OR reconnects > $before FROM cdr_status()");
+		# each time in vain makes the next try wait longer; a reload ends that
+		$cdr->node->reload;
+	}
 	return;
 }
 

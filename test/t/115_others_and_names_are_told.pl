@@ -177,8 +177,8 @@ $stored++;
 
 # --- consumers of others
 
-my $other = $broker->hold($queue);
 reconnect('cdr_service.binding_keys' => 'call.#,user.#');
+my $other = $broker->hold($queue);
 wait_for_warning("^1 other consumer takes messages from queue",
 	'another consumer');
 my $third = $broker->hold($queue);
