@@ -9,6 +9,7 @@ DATA_built = cdr_service--$(EXTVERSION).sql
 # the order in which they must run.
 SQL_PARTS = src/head.sql \
 	src/store/tables.sql \
+	src/store/statement.sql \
 	src/store/ingest.sql \
 	src/store/retry.sql \
 	src/worker/status.sql \
@@ -40,7 +41,8 @@ SHLIB_LINK = $(shell pkg-config --libs librabbitmq) -lssl -lcrypto
 # or _random; "scripts/check --quick" leaves them out.
 REGRESS = base_settings store_schema store_ingest call_merge event_numbers \
 	event_timestamps event_bad_input event_foreign_text event_protobuf \
-	store_dead_letters store_partitions store_verify store_retired \
+	store_dead_letters store_partitions store_repetitions store_verify \
+	store_retired \
 	worker_status store_privileges store_guard call_order_permuted \
 	call_order_random event_json_random
 REGRESS_OPTS = --encoding=UTF8

@@ -12,6 +12,7 @@
 
 #include "base/guc.h"
 #include "store/guard.h"
+#include "store/recent.h"
 #include "worker/start.h"
 #include "worker/stats.h"
 
@@ -32,6 +33,7 @@ _PG_init(void)
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 	cdr_stats_init();
+	cdr_recent_init();
 	if (!IsBinaryUpgrade)
 		cdr_worker_register();
 }

@@ -27,3 +27,5 @@ GRANT EXECUTE ON FUNCTION
 	@extschema@.cdr_dead_letters()
 TO pg_monitor;
 GRANT SELECT ON @extschema@.cdr_health TO pg_monitor;
+-- whatever default privileges there are: called as whoever writes the tables
+GRANT EXECUTE ON FUNCTION @extschema@.cdr_rows(bigint) TO PUBLIC;

@@ -5,7 +5,8 @@
 # Reads the lists of the headers, and prints what follows.  A line of SQL that
 # names @column@ stands for one line for each column of a call; @column:GROUP@,
 # for each of that group, which is the name of its #define in small letters
-# (log and letter: the columns of call_events and dead_letters); and
+# (log, letter and timeless: the columns of call_events, dead_letters and
+# timeless_events); and
 # @column:!GROUP@, for each of a call that is not of that group.  In it, @type@
 # is the column's type, @definition@ what CREATE TABLE says of it, and @,@ a
 # comma after each but the last.

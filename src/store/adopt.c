@@ -192,6 +192,23 @@ let_others_go(const CdrTables *tables)
 	table_close(rel, RowExclusiveLock);
 }
 
+/* Without the log, the keys of its events mean nothing: they go with it. */
+static void
+tie_keys_to_log(const CdrTables *tables)
+{
+	Oid			  keys = tables->table[CDR_TIMELESS_EVENTS];
+	ObjectAddress dependent;
+	ObjectAddress log;
+
+	if (!OidIsValid(keys) || !OidIsValid(tables->table[CDR_CALL_EVENTS]))
+		return;
+	(void) deleteDependencyRecordsForClass(
+		RelationRelationId, keys, RelationRelationId, DEPENDENCY_AUTO);
+	ObjectAddressSet(dependent, RelationRelationId, keys);
+	ObjectAddressSet(log, RelationRelationId, tables->table[CDR_CALL_EVENTS]);
+	recordDependencyOn(&dependent, &log, DEPENDENCY_AUTO);
+}
+
 void
 cdr_adopt(const CdrTables *tables, bool creating)
 {
@@ -214,4 +231,5 @@ cdr_adopt(const CdrTables *tables, bool creating)
 		recordDependencyOn(&extension, &table, DEPENDENCY_NORMAL);
 	}
 	let_others_go(tables);
+	tie_keys_to_log(tables);
 }

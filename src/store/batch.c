@@ -109,32 +109,17 @@ is_durable(void)
 /* The ways to store a batch, from the fastest to the one that always works. */
 typedef enum Manner
 {
-	ALL_NEW,	/* fails if an event is recorded already */
+	MOSTLY_NEW, /* fails if an event is recorded that did not come lately */
 	AS_A_WHOLE, /* fails if the tables refuse an event */
 	IN_HALVES
 } Manner;
 
 /*
- * Batches that are still to be stored without the hope that all is new, after
- * one that held an event that was recorded already: for where one producer
- * repeats itself, there will be more.
+ * Batches that are still to be stored as a whole, after one that held an event
+ * that was recorded long ago: for there will be more.
  */
-#define WARY_BATCHES 100
+#define WARY_BATCHES 30
 static int wary = 0;
-
-/* Where to begin: a batch that came before is not likely to be new. */
-static Manner
-first_manner(const CdrJob *job)
-{
-	if (wary > 0)
-		return AS_A_WHOLE;
-	for (int i = 0; i < job->nevents; i++)
-	{
-		if (job->events[i]->message->redelivered)
-			return AS_A_WHOLE;
-	}
-	return ALL_NEW;
-}
 
 /* The reason that a buffer holds, for longer than it. */
 static CdrReason
@@ -156,7 +141,7 @@ write_job(CdrJob *job, Manner manner, CdrBatchResult *result)
 	if (manner == IN_HALVES)
 		cdr_bisect(job, job->events, job->nevents);
 	else if (job->nevents > 0)
-		cdr_record_events(job->events, job->nevents, manner == ALL_NEW,
+		cdr_record_events(job->events, job->nevents, manner == MOSTLY_NEW,
 						  &job->recorded);
 	if (job->nletters > 0)
 	{
@@ -346,7 +331,7 @@ cdr_batch_store(CdrEvent *events, int count, CdrPatience patience,
 
 	memset(result, 0, sizeof(CdrBatchResult));
 	cdr_job_init(&job, events, count);
-	manner = first_manner(&job);
+	manner = wary > 0 ? AS_A_WHOLE : MOSTLY_NEW;
 	error = try_transaction(&job, manner, patience, &outcome, result);
 	while (error != NULL && !cdr_error_passes(error->sqlerrcode) &&
 		   manner != IN_HALVES)
@@ -363,10 +348,10 @@ cdr_batch_store(CdrEvent *events, int count, CdrPatience patience,
 	if (outcome == CDR_BATCH_UNFIT || outcome == CDR_BATCH_NO_EXTENSION)
 		return outcome;
 
-	if (job.recorded.events < job.nevents)
-		wary = WARY_BATCHES;
-	else if (wary > 0)
+	if (wary > 0)
 		wary--;
+	else if (manner != MOSTLY_NEW && job.recorded.events < job.nevents)
+		wary = WARY_BATCHES;
 	result->reason = reason_of_job(&job, result->dead_letters);
 	result->recorded = job.recorded.events;
 	result->without_call = job.recorded.without_call;

@@ -3,14 +3,14 @@
  * call_events.c
  *	  The table call_events: the log, one row for each distinct event.
  *
- * Almost always all of a batch is new.  So the worker first inserts it as if
- * it were, which searches the unique index once for each event and not twice;
- * the index finds out if it is not, and then the batch is stored with ON
- * CONFLICT.
+ * Almost always all of a batch is new.  So the worker looks up only what may
+ * have come before (recent.c, or the broker says so), and inserts the rest as
+ * if it were new, which searches the unique index once for each event and not
+ * twice; the index finds out if one is not, and then the batch is stored with
+ * ON CONFLICT.
  *
- * Events without a time of their own have no key that a unique index could
- * compare (their time is that of receipt), so one lock out of a fixed set stands
- * in for it.
+ * The key holds the time: so what is looked up is sought in the partition of its
+ * time alone, and how many others there are does not matter.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,11 +18,12 @@
 
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
-#include "utils/snapmgr.h"
 
 #include "base/properties.h"
+#include "store/bounds.h"
 #include "store/call_events.h"
-#include "store/locks.h"
+#include "store/recent.h"
+#include "store/timeless.h"
 
 #define INSERT_EVENTS                                             \
 	"INSERT INTO %1$s.call_events"                                \
@@ -36,107 +37,127 @@
 			BYTEAOID                                                        \
 	}
 
+/* What was new is matched as a set: nobody promises an order. */
 static CdrStatement insert_events = {
-	.sql = INSERT_EVENTS " SELECT * FROM new_events"
-						 " ON CONFLICT DO NOTHING RETURNING event_id",
-	.rows = "new_events",
+	.sql = "WITH fresh AS (" INSERT_EVENTS " SELECT * FROM %2$s"
+		   " ON CONFLICT DO NOTHING RETURNING event_id)"
+		   " SELECT event_id FROM fresh",
+	.has_rows = true,
 	.ncolumns = 14,
 	.types = EVENT_TYPES,
 };
 
 /* For events that are all new, as almost all are: looks nothing up. */
 static CdrStatement insert_new_events = {
-	.sql = INSERT_EVENTS " SELECT * FROM all_new_events",
-	.rows = "all_new_events",
+	.sql = INSERT_EVENTS " SELECT * FROM %2$s",
+	.has_rows = true,
 	.ncolumns = 14,
 	.types = EVENT_TYPES,
 };
 
-/* LIMIT, for the index: else a plan made while the log was small reads all of
- * it, again and again, as it grows. */
+/* By the first columns of the key: an index that begins with the time would lead
+ * through many events.  The stretch is there for the choice of partitions. */
 static CdrStatement find_events = {
-	.sql = "SELECT s.event_id FROM sought_events AS s(call_id, event_id),"
-		   " LATERAL (SELECT FROM %1$s.call_events AS e"
-		   " WHERE e.call_id = s.call_id AND e.event_id = s.event_id"
-		   " LIMIT 1) AS found",
-	.rows = "sought_events",
+	.sql = "SELECT e.event_id FROM %2$s JOIN %1$s.call_events AS e"
+		   " ON e.call_id = given.c1 AND e.event_id = given.c2"
+		   " WHERE e.event_time >= $2 AND e.event_time < $3",
+	.has_rows = true,
 	.ncolumns = 2,
 	.types = {TEXTOID, UUIDOID},
+	.is_lookup = true,
 };
 
 CdrStatement *const cdr_call_events_statements[] = {
 	&insert_events, &insert_new_events, &find_events, NULL};
 
-static int
-compare_ids(const void *a, const void *b)
+/* The table, for its bounds. */
+static Oid log_table = InvalidOid;
+
+void
+cdr_call_events_open(Oid table)
 {
-	return memcmp(a, b, UUID_LEN);
+	log_table = table;
+}
+
+static int
+compare_times(const void *a, const void *b)
+{
+	const CdrEvent *x = *(CdrEvent *const *) a;
+	const CdrEvent *y = *(CdrEvent *const *) b;
+
+	return (x->time > y->time) - (x->time < y->time);
 }
 
 /*
- * Which of some events does the log hold?  Looks with a snapshot of this
- * moment.  Returns their sorted ids, *nfound of them.
+ * Looks for the first of some events, which are sorted by time, and for those
+ * that lie in the same stretch.  Adds the ids of those that the log holds to
+ * ids, of which there are *nids; returns how many events it has looked for.
  */
-static pg_uuid_t *
-find_recorded(CdrEvent **events, int count, int *nfound)
+static int
+find_in_stretch(CdrEvent **events, int count, pg_uuid_t *ids, int *nids)
 {
 	CdrRows	  *rows = cdr_rows_begin(&find_events);
-	pg_uuid_t *ids;
+	CdrStretch stretch;
+	int		   sought = 0;
 
-	for (int i = 0; i < count; i++)
+	(void) cdr_bounds_around(log_table, events[0]->time, &stretch);
+	for (; sought < count && events[sought]->time < stretch.until; sought++)
 	{
-		cdr_row_put_text(rows, 0, events[i]->call_id);
-		cdr_row_put_id(rows, 1, &events[i]->id);
+		cdr_row_put_text(rows, 0, events[sought]->call_id);
+		cdr_row_put_id(rows, 1, &events[sought]->id);
 		cdr_row_end(rows);
 	}
-	cdr_rows_query_latest(rows);
-
-	*nfound = (int) SPI_processed;
-	ids = palloc(Max(*nfound, 1) * sizeof(pg_uuid_t));
-	for (int i = 0; i < *nfound; i++)
+	cdr_rows_look_up(rows, stretch.from, stretch.until);
+	for (uint64 row = 0; row < SPI_processed; row++)
 	{
 		bool isnull;
 
-		ids[i] = *DatumGetUUIDP(cdr_result(i, 1, &isnull));
+		ids[(*nids)++] = *DatumGetUUIDP(cdr_result(row, 1, &isnull));
 	}
 	SPI_freetuptable(SPI_tuptable);
-	qsort(ids, *nfound, sizeof(pg_uuid_t), compare_ids);
+	return sought;
+}
+
+/* Which of some events does the log hold?  Returns their sorted ids. */
+static pg_uuid_t *
+find_recorded(CdrEvent **events, int count, int *nfound)
+{
+	CdrEvent **by_time = palloc(Max(count, 1) * sizeof(CdrEvent *));
+	pg_uuid_t *ids = palloc(Max(count, 1) * sizeof(pg_uuid_t));
+
+	*nfound = 0;
+	memcpy(by_time, events, count * sizeof(CdrEvent *));
+	qsort(by_time, count, sizeof(CdrEvent *), compare_times);
+	for (int i = 0; i < count;)
+		i += find_in_stretch(by_time + i, count - i, ids, nfound);
+	cdr_sort_ids(ids, *nfound);
 	return ids;
 }
 
-static bool
-is_among(const CdrEvent *event, const pg_uuid_t *ids, int count)
-{
-	return bsearch(&event->id, ids, count, sizeof(pg_uuid_t), compare_ids) !=
-		   NULL;
-}
-
 int
-cdr_call_events_drop_known(CdrEvent **events, int count)
+cdr_call_events_drop_known(CdrEvent **events, int count, bool mostly_new)
 {
-	CdrEvent **timeless = palloc(Max(count, 1) * sizeof(CdrEvent *));
-	Datum	  *ids = palloc(Max(count, 1) * sizeof(Datum));
+	CdrEvent **sought = palloc(Max(count, 1) * sizeof(CdrEvent *));
+	bool	  *repeated = palloc0(Max(count, 1) * sizeof(bool));
+	int		   nsought = 0;
 	pg_uuid_t *known;
-	int		   ntimeless = 0;
 	int		   nknown;
 	int		   kept = 0;
 
+	cdr_timeless_claim(events, count, repeated);
 	for (int i = 0; i < count; i++)
 	{
-		if (events[i]->time_source == CDR_TIME_OF_BODY)
-			continue;
-		ids[ntimeless] = UUIDPGetDatum(&events[i]->id);
-		timeless[ntimeless++] = events[i];
+		if (cdr_recent_repeats(&events[i]->id) || repeated[i] ||
+			events[i]->message->redelivered)
+			sought[nsought++] = events[i];
 	}
-	if (ntimeless == 0)
+	if (!mostly_new || nsought == 0)
 		return count;
 
-	cdr_lock_identities(ids, ntimeless);
-	known = find_recorded(timeless, ntimeless, &nknown);
+	known = find_recorded(sought, nsought, &nknown);
 	for (int i = 0; i < count; i++)
 	{
-		if (events[i]->time_source == CDR_TIME_OF_BODY ||
-			!is_among(events[i], known, nknown))
+		if (!cdr_is_among(&events[i]->id, known, nknown))
 			events[kept++] = events[i];
 	}
 	return kept;
@@ -189,7 +210,7 @@ check_passed_over(CdrEvent **events, int count)
 
 	for (int i = 0; i < count; i++)
 	{
-		if (!is_among(events[i], known, nknown))
+		if (!cdr_is_among(&events[i]->id, known, nknown))
 			events[nmissing++] = events[i];
 	}
 	if (nmissing == 0)
@@ -216,24 +237,20 @@ cdr_call_events_insert(CdrEvent **events, int count)
 {
 	CdrEvent **passed_over = palloc(Max(count, 1) * sizeof(CdrEvent *));
 	int		   npassed_over = 0;
-	int		   fresh = 0;
+	int		   kept = 0;
+	pg_uuid_t *fresh;
+	int		   nfresh;
 
-	cdr_rows_execute(event_rows(&insert_events, events, count),
-					 SPI_OK_INSERT_RETURNING);
-	/* what was inserted comes back in the order in which it went in */
+	cdr_rows_execute(event_rows(&insert_events, events, count), SPI_OK_SELECT);
+	fresh = cdr_result_ids(&nfresh);
 	for (int i = 0; i < count; i++)
 	{
-		bool isnull;
-
-		if (fresh < (int) SPI_processed &&
-			compare_ids(DatumGetUUIDP(cdr_result(fresh, 1, &isnull)),
-						&events[i]->id) == 0)
-			events[fresh++] = events[i];
+		if (cdr_is_among(&events[i]->id, fresh, nfresh))
+			events[kept++] = events[i];
 		else
 			passed_over[npassed_over++] = events[i];
 	}
-	SPI_freetuptable(SPI_tuptable);
 	if (npassed_over > 0)
 		check_passed_over(passed_over, npassed_over);
-	return fresh;
+	return kept;
 }

@@ -14,13 +14,18 @@
 /* For writer.c. */
 extern CdrStatement *const cdr_call_events_statements[];
 
+/* The table, in the transaction that is about to begin with it. */
+extern void cdr_call_events_open(Oid table);
+
 /*
- * Drops events that have no time of their own and are recorded already from
- * the array; returns how many events stay.  Locks what stands for their keys
- * first, so that whoever records the same event at this moment is waited for,
- * and looks with a snapshot taken after that.
+ * Drops events from the array that are recorded already and may be thought so:
+ * they came lately, or the broker says that it has delivered them before, or
+ * they have no time of their own and their key is there.  Returns how many
+ * stay.  Unless mostly_new, all stay, because they are inserted with ON CONFLICT
+ * in any case.
  */
-extern int cdr_call_events_drop_known(CdrEvent **events, int count);
+extern int
+cdr_call_events_drop_known(CdrEvent **events, int count, bool mostly_new);
 
 /*
  * Inserts sorted events of which none is thought to be recorded; one that is,

@@ -55,11 +55,11 @@
 static CdrStatement merge_calls = {
 	.sql = "INSERT INTO %1$s.calls AS c"
 		   " (call_id" CDR_CALL_VALUES(NAME) ")"
-		   " SELECT * FROM changed_calls"
+		   " SELECT * FROM %2$s"
 		   " ON CONFLICT (call_id) DO UPDATE SET"
 		   " event_count = c.event_count + EXCLUDED.event_count"
 		   CDR_CALL_VALUES(SET),
-	.rows = "changed_calls",
+	.has_rows = true,
 	.ncolumns = CDR_CALL_NCOLUMNS,
 	.types = {CDR_CALL_COLUMNS(OID)},
 };

@@ -23,7 +23,7 @@ static CdrStatement keep_dead_letters = {
 		   " detail, constraint_name, exchange, routing_key, message_id,"
 		   " content_type, content_encoding, property_time, headers,"
 		   " properties, body_size, body)"
-		   " SELECT * FROM new_letters"
+		   " SELECT * FROM %2$s"
 		   " ON CONFLICT (event_id) DO UPDATE SET"
 		   " attempts = LEAST(d.attempts, 2147483646) + 1,"
 		   " last_attempt_at = EXCLUDED.last_attempt_at,"
@@ -32,7 +32,7 @@ static CdrStatement keep_dead_letters = {
 		   " detail = EXCLUDED.detail,"
 		   " constraint_name = EXCLUDED.constraint_name"
 		   " RETURNING attempts = 1",
-	.rows = "new_letters",
+	.has_rows = true,
 	.ncolumns = 17,
 	.types = {UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, TEXTOID,
 			  TEXTOID, TEXTOID, TEXTOID, TEXTOID, BYTEAOID, TEXTOID, TEXTOID,

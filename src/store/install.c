@@ -159,6 +159,9 @@ static const struct
 	[CDR_DEAD_LETTERS] = {"event_id", "",
 						  "messages that could not become events, with the "
 						  "reason"},
+	[CDR_TIMELESS_EVENTS] = {"call_id, event_id", "",
+							 "the keys of those events of the log that have "
+							 "no time of their own"},
 };
 
 /* The columns of a table, for CREATE TABLE; in the SPI context. */
@@ -172,18 +175,27 @@ definitions_of(const CdrTables *tables, CdrTable table)
 	return SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
 }
 
+/* Whose a new table is: the role's, or that of whoever has those there are. */
+static const char *
+owner_of_new(const CdrTables *tables)
+{
+	if (OidIsValid(tables->owner) && !superuser_arg(tables->owner))
+		return quote_identifier(GetUserNameFromId(tables->owner, false));
+	return CDR_ROLE_NAME;
+}
+
 static void
 make_table(const CdrTables *tables, CdrTable table)
 {
 	const char *name = cdr_table_name(table);
 	const char *columns = definitions_of(tables, table);
+	const char *owner = owner_of_new(tables);
 
 	cdr_command("CREATE TABLE %s.%s (%s, PRIMARY KEY (%s)) %s", tables->quoted,
 				name, columns, makings[table].key, makings[table].options);
 	cdr_command("COMMENT ON TABLE %s.%s IS '%s'", tables->quoted, name,
 				makings[table].comment);
-	cdr_command("ALTER TABLE %s.%s OWNER TO %s", tables->quoted, name,
-				CDR_ROLE_NAME);
+	cdr_command("ALTER TABLE %s.%s OWNER TO %s", tables->quoted, name, owner);
 	if (table == CDR_CALL_EVENTS)
 	{
 		const char *partition =
@@ -192,7 +204,7 @@ make_table(const CdrTables *tables, CdrTable table)
 		cdr_command("CREATE TABLE %s.%s PARTITION OF %s.%s DEFAULT",
 					tables->quoted, partition, tables->quoted, name);
 		cdr_command("ALTER TABLE %s.%s OWNER TO %s", tables->quoted, partition,
-					CDR_ROLE_NAME);
+					owner);
 	}
 	if (table == CDR_DEAD_LETTERS)
 		cdr_command("COMMENT ON COLUMN %s.%s.body_size IS 'bytes on the wire; "
@@ -283,6 +295,28 @@ warn_of_superuser(const CdrTables *tables)
 				 tables->quoted, CDR_ROLE_NAME)));
 }
 
+/*
+ * Enters the keys of the events of a log that came without their table, as from
+ * a dump of some tables only.
+ */
+static void
+enter_keys_of_log(const CdrTables *tables)
+{
+	CdrRights rights;
+
+	if (superuser_arg(tables->owner) ||
+		get_attnum(tables->table[CDR_CALL_EVENTS], "time_source") <= 0)
+		return;
+	cdr_rights_assume(tables, tables->owner, &rights);
+	cdr_command(
+		"INSERT INTO %s.timeless_events (call_id, event_id, event_time)"
+		" SELECT call_id, event_id, min(event_time)"
+		" FROM %s.call_events WHERE time_source <> 'b'"
+		" GROUP BY call_id, event_id ON CONFLICT DO NOTHING",
+		tables->quoted, tables->quoted);
+	cdr_rights_restore(&rights);
+}
+
 /* ------------------------------------------------------------------------
  * SQL
  * ------------------------------------------------------------------------
@@ -309,6 +343,8 @@ static void
 make_and_adopt(CdrTables *tables, const char *owner)
 {
 	bool creating = creating_extension;
+	bool lacks_keys = OidIsValid(tables->table[CDR_CALL_EVENTS]) &&
+					  !OidIsValid(tables->table[CDR_TIMELESS_EVENTS]);
 
 	creating_extension = false;
 	if (creating || is_one_missing(tables))
@@ -324,6 +360,8 @@ make_and_adopt(CdrTables *tables, const char *owner)
 		(void) cdr_tables_find(tables);
 	}
 	cdr_adopt(tables, creating);
+	if (lacks_keys)
+		enter_keys_of_log(tables);
 }
 
 PG_FUNCTION_INFO_V1(cdr_adopt_tables);

@@ -16,7 +16,6 @@
 
 #include "miscadmin.h"
 #include "storage/lock.h"
-#include "utils/uuid.h"
 
 #include "store/locks.h"
 
@@ -27,34 +26,14 @@
 #define LOCK_CLASS	  0x636472
 #define LOCK_SUBCLASS 0x6364
 
-#define IDENTITY_LOCKS 64
-#define PARTITION_LOCK IDENTITY_LOCKS
-
-static void
-lock(int key)
-{
-	LOCKTAG tag;
-
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, LOCK_CLASS, key, LOCK_SUBCLASS);
-	(void) LockAcquire(&tag, ExclusiveLock, false, false);
-}
-
-void
-cdr_lock_identities(const Datum *ids, int count)
-{
-	bool wanted[IDENTITY_LOCKS] = {false};
-
-	for (int i = 0; i < count; i++)
-		wanted[DatumGetUUIDP(ids[i])->data[0] % IDENTITY_LOCKS] = true;
-	for (int i = 0; i < IDENTITY_LOCKS; i++)
-	{
-		if (wanted[i])
-			lock(i);
-	}
-}
+#define PARTITION_LOCK 64
 
 void
 cdr_lock_partitions(void)
 {
-	lock(PARTITION_LOCK);
+	LOCKTAG tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, LOCK_CLASS, PARTITION_LOCK,
+						 LOCK_SUBCLASS);
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 }

@@ -32,7 +32,7 @@ count_recorded(CdrEvent **events, int count, CdrRecorded *recorded)
 }
 
 void
-cdr_record_events(CdrEvent **events, int count, bool all_new,
+cdr_record_events(CdrEvent **events, int count, bool mostly_new,
 				  CdrRecorded *recorded)
 {
 	MemoryContext context = AllocSetContextCreate(
@@ -44,9 +44,9 @@ cdr_record_events(CdrEvent **events, int count, bool all_new,
 	memcpy(work, events, count * sizeof(CdrEvent *));
 	cdr_retired_refuse(work, count);
 	CDR_FAULT("before-lookup");
-	fresh = cdr_call_events_drop_known(work, count);
+	fresh = cdr_call_events_drop_known(work, count, mostly_new);
 	CDR_FAULT("before-insert");
-	if (all_new)
+	if (mostly_new)
 		cdr_call_events_insert_new(work, fresh);
 	else
 		fresh = cdr_call_events_insert(work, fresh);

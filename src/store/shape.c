@@ -56,6 +56,9 @@ static const ColumnShape calls_columns[] = {
 static const ColumnShape dead_letters_columns[] = {
 	CDR_LETTER_COLUMNS(SHAPE)
 };
+static const ColumnShape timeless_events_columns[] = {
+	CDR_TIMELESS_COLUMNS(SHAPE)
+};
 
 /* clang-format on */
 
@@ -85,6 +88,12 @@ static const struct
 		 lengthof(dead_letters_columns),
 		 {"event_id"},
 		 "Run ALTER TABLE dead_letters ADD PRIMARY KEY (event_id)."},
+	[CDR_TIMELESS_EVENTS] = {RELKIND_RELATION,
+							 timeless_events_columns,
+							 lengthof(timeless_events_columns),
+							 {"call_id", "event_id"},
+							 "Run ALTER TABLE timeless_events ADD PRIMARY KEY"
+							 " (call_id, event_id)."},
 };
 
 #define REFUSE(rel, ...) shape_refuse(why, rel, psprintf(__VA_ARGS__))

@@ -17,9 +17,10 @@ typedef enum CdrTable
 {
 	CDR_CALL_EVENTS,
 	CDR_CALLS,
-	CDR_DEAD_LETTERS
+	CDR_DEAD_LETTERS,
+	CDR_TIMELESS_EVENTS
 } CdrTable;
-#define CDR_NTABLES (CDR_DEAD_LETTERS + 1)
+#define CDR_NTABLES (CDR_TIMELESS_EVENTS + 1)
 
 /*
  * What is asked of a relation, which the caller has locked, that is to be one

@@ -3,35 +3,41 @@
  * statement.c
  *	  Prepared statements over a batch of rows.
  *
- * A statement reads its rows from an ephemeral named relation, as a trigger
- * reads its transition tables: one tuple store, that the executor scans where
- * it lies.  (As parameters, all fields of a column would be copied into an
- * array, and out of it again by unnest().)
+ * A statement reads its rows from a function, cdr_rows(), which hands the
+ * executor the tuple store that we filled: it scans that where it lies.  (As
+ * parameters, all fields of a column would be copied into an array, and out of
+ * it again by unnest().  A named relation, as triggers have it for transition
+ * tables, is nothing that a distributed PostgreSQL could plan.)
  *
- * Memory.  Plans and row descriptions live as long as the process.  The
- * description of a relation is static, so that what SPI knows of it is valid
- * however a session ends; only the store that it points to changes.
+ * Anybody may call the function, because it is called as whoever writes the
+ * tables.  So it gives rows only to who knows the secret of the moment, which is
+ * a random parameter of the statement that is running; and only once.
+ *
+ * Memory.  Plans and row descriptions live as long as the process.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "funcapi.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 #include "utils/tuplestore.h"
 
 #include "base/message.h"
 #include "store/statement.h"
-
-/* Rows that the planner reckons with. */
-#define ROWS_EXPECTED 500
 
 /* Kilobytes of rows that are held in memory; beyond, a file is used. */
 #define ROWS_KB_MAX (64 * 1024)
 
 /* The schema that the plans are prepared for. */
 static char prepared_schema[NAMEDATALEN * 2 + 3];
+
+/* The rows of the statement that is running, for cdr_rows(). */
+static CdrRows *offered = NULL;
 
 /*
  * A trigger may call a function of ours while a plan of ours runs.  Such a plan
@@ -56,13 +62,15 @@ cdr_statements_forget(CdrStatement *const *const *sets, int nsets)
 	}
 }
 
-static void
+/* What the rows of a statement look like; made once. */
+static TupleDesc
 describe_rows(CdrStatement *statement)
 {
-	EphemeralNamedRelationMetadata about = &statement->relation.md;
-	MemoryContext				   outer;
-	TupleDesc					   columns;
+	MemoryContext outer;
+	TupleDesc	  columns;
 
+	if (statement->rows != NULL)
+		return statement->rows;
 	outer = MemoryContextSwitchTo(TopMemoryContext);
 	columns = CreateTemplateTupleDesc(statement->ncolumns);
 	for (int i = 0; i < statement->ncolumns; i++)
@@ -74,24 +82,24 @@ describe_rows(CdrStatement *statement)
 						   statement->types[i], -1, 0);
 	}
 	MemoryContextSwitchTo(outer);
-	about->name = unconstify(char *, statement->rows);
-	about->reliddesc = InvalidOid;
-	about->enrtype = ENR_NAMED_TUPLESTORE;
-	about->enrtuples = ROWS_EXPECTED;
-	/* last: it says that all of this is complete */
-	about->tupdesc = columns;
+	/* last: an error on the way leaves nothing half made */
+	statement->rows = columns;
+	return columns;
 }
 
-/* Makes the rows of a statement known to the session. */
-static void
-register_rows(CdrStatement *statement)
+/* The relation "given", for SQL text. */
+static const char *
+rows_in_sql(CdrStatement *statement)
 {
-	if (statement->rows == NULL)
-		return;
-	if (statement->relation.md.tupdesc == NULL)
-		describe_rows(statement);
-	if (SPI_register_relation(&statement->relation) != SPI_OK_REL_REGISTER)
-		elog(ERROR, "SPI_register_relation failed");
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "%s.cdr_rows($1) AS given(", prepared_schema);
+	for (int i = 0; i < statement->ncolumns; i++)
+		appendStringInfo(&sql, "%sc%d %s", i > 0 ? ", " : "", i + 1,
+						 format_type_be(statement->types[i]));
+	appendStringInfoChar(&sql, ')');
+	return sql.data;
 }
 
 void
@@ -105,11 +113,6 @@ cdr_statements_open(CdrStatement *const *const *sets, int nsets,
 	}
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	for (int i = 0; i < nsets; i++)
-	{
-		for (CdrStatement *const *s = sets[i]; *s != NULL; s++)
-			register_rows(*s);
-	}
 }
 
 void
@@ -122,12 +125,26 @@ cdr_statements_close(void)
 static void
 prepare_statement(CdrStatement *statement)
 {
-	char *sql = psprintf(statement->sql, prepared_schema);
+	static Oid of_lookup[] = {INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID};
+	char	  *sql;
 
-	/* what the rows hold does not matter to the plan: plan once */
-	statement->plan = SPI_prepare_cursor(
-		sql, statement->rows ? 0 : statement->ncolumns,
-		statement->rows ? NULL : statement->types, CURSOR_OPT_GENERIC_PLAN);
+	/* what the rows hold does not matter to other plans: plan once */
+	if (statement->has_rows)
+	{
+		sql =
+			psprintf(statement->sql, prepared_schema, rows_in_sql(statement));
+		statement->plan = SPI_prepare_cursor(
+			sql, statement->is_lookup ? lengthof(of_lookup) : 1, of_lookup,
+			statement->is_lookup ? CURSOR_OPT_CUSTOM_PLAN
+								 : CURSOR_OPT_GENERIC_PLAN);
+	}
+	else
+	{
+		sql = psprintf(statement->sql, prepared_schema);
+		statement->plan =
+			SPI_prepare_cursor(sql, statement->ncolumns, statement->types,
+							   CURSOR_OPT_GENERIC_PLAN);
+	}
 	if (statement->plan == NULL)
 		elog(ERROR, "SPI_prepare failed: %s",
 			 SPI_result_code_string(SPI_result));
@@ -135,16 +152,19 @@ prepare_statement(CdrStatement *statement)
 		elog(ERROR, "SPI_keepplan failed");
 }
 
-void
-cdr_statement_execute(CdrStatement *statement, Datum *parameters,
-					  const char *nulls, int expected)
+/* Runs a statement, over rows if there are any. */
+static void
+run_statement(CdrStatement *statement, CdrRows *rows, Datum *parameters,
+			  const char *nulls, int expected)
 {
 	MemoryContext context = CurrentMemoryContext;
+	CdrRows		 *outer = offered;
 	int			  result;
 
 	if (statement->plan == NULL)
 		prepare_statement(statement);
 	statement->running++;
+	offered = rows;
 	PG_TRY();
 	{
 		result =
@@ -152,6 +172,7 @@ cdr_statement_execute(CdrStatement *statement, Datum *parameters,
 	}
 	PG_FINALLY();
 	{
+		offered = outer;
 		statement->running--;
 	}
 	PG_END_TRY();
@@ -170,11 +191,19 @@ cdr_statement_execute(CdrStatement *statement, Datum *parameters,
 			 SPI_result_code_string(result));
 }
 
+void
+cdr_statement_execute(CdrStatement *statement, Datum *parameters,
+					  const char *nulls, int expected)
+{
+	run_statement(statement, NULL, parameters, nulls, expected);
+}
+
 CdrRows *
 cdr_rows_begin(CdrStatement *statement)
 {
 	CdrRows *rows = palloc0(sizeof(CdrRows));
 
+	(void) describe_rows(statement);
 	rows->statement = statement;
 	rows->store = tuplestore_begin_heap(true, false, ROWS_KB_MAX);
 	return rows;
@@ -220,57 +249,83 @@ cdr_row_put_id(CdrRows *rows, int column, const pg_uuid_t *id)
 void
 cdr_row_end(CdrRows *rows)
 {
-	tuplestore_putvalues(rows->store, rows->statement->relation.md.tupdesc,
-						 rows->values, rows->nulls);
+	tuplestore_putvalues(rows->store, rows->statement->rows, rows->values,
+						 rows->nulls);
 }
 
-/* Has the statement read these rows, and no others after them. */
+/* Runs the statement over rows, and frees them. */
 static void
-use_rows(CdrRows *rows)
+run_over_rows(CdrRows *rows, TimestampTz from, TimestampTz until, int expected)
 {
-	rows->statement->relation.reldata = rows->store;
-}
+	Datum parameters[3];
 
-static void
-free_rows(CdrRows *rows)
-{
-	rows->statement->relation.reldata = NULL;
-	tuplestore_end(rows->store);
+	if (!pg_strong_random(&rows->secret, sizeof(rows->secret)))
+		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR),
+						errmsg("could not generate a random number")));
+	parameters[0] = Int64GetDatum(rows->secret);
+	parameters[1] = TimestampTzGetDatum(from);
+	parameters[2] = TimestampTzGetDatum(until);
+	run_statement(rows->statement, rows, parameters, NULL, expected);
+	/* a plan may find that it needs no rows */
+	if (rows->store != NULL)
+		tuplestore_end(rows->store);
 	pfree(rows);
 }
 
 void
 cdr_rows_execute(CdrRows *rows, int expected)
 {
-	use_rows(rows);
-	cdr_statement_execute(rows->statement, NULL, NULL, expected);
-	free_rows(rows);
+	run_over_rows(rows, 0, 0, expected);
+}
+
+static void
+switch_off(const char *setting)
+{
+	(void) set_config_option(setting, "off", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
 }
 
 void
-cdr_rows_query_latest(CdrRows *rows)
+cdr_rows_look_up(CdrRows *rows, TimestampTz from, TimestampTz until)
 {
-	CdrStatement *statement = rows->statement;
-	MemoryContext context = CurrentMemoryContext;
+	int level = NewGUCNestLevel();
 
-	use_rows(rows);
-	if (statement->plan == NULL)
-		prepare_statement(statement);
-	statement->running++;
-	PG_TRY();
-	{
-		if (SPI_execute_snapshot(statement->plan, NULL, NULL,
-								 GetLatestSnapshot(), InvalidSnapshot, true,
-								 false, 0) != SPI_OK_SELECT)
-			elog(ERROR, "SPI_execute_snapshot failed");
-	}
-	PG_FINALLY();
-	{
-		statement->running--;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	free_rows(rows);
+	switch_off("enable_bitmapscan");
+	switch_off("enable_hashjoin");
+	switch_off("enable_mergejoin");
+	switch_off("enable_seqscan");
+	switch_off("jit");
+	run_over_rows(rows, from, until, SPI_OK_SELECT);
+	AtEOXact_GUC(false, level);
+}
+
+PG_FUNCTION_INFO_V1(cdr_rows);
+
+/* The rows of the statement that is running; see the head of this file. */
+Datum
+cdr_rows(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *info = (ReturnSetInfo *) fcinfo->resultinfo;
+	MemoryContext  outer;
+
+	if (offered == NULL || offered->store == NULL ||
+		offered->secret != PG_GETARG_INT64(0))
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("cdr_rows() is for statements of cdr_service "
+							   "only")));
+	if (info == NULL || !IsA(info, ReturnSetInfo) ||
+		(info->allowedModes & SFRM_Materialize) == 0)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("materialize mode required, but it is not "
+							   "allowed in this context")));
+	outer = MemoryContextSwitchTo(info->econtext->ecxt_per_query_memory);
+	info->setDesc = CreateTupleDescCopy(offered->statement->rows);
+	MemoryContextSwitchTo(outer);
+	info->returnMode = SFRM_Materialize;
+	/* the executor scans it, and ends it */
+	info->setResult = offered->store;
+	offered->store = NULL;
+	return (Datum) 0;
 }
 
 Datum
@@ -278,4 +333,39 @@ cdr_result(uint64 row, int column, bool *isnull)
 {
 	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc,
 						 column, isnull);
+}
+
+static int
+compare_ids(const void *a, const void *b)
+{
+	return memcmp(a, b, UUID_LEN);
+}
+
+void
+cdr_sort_ids(pg_uuid_t *ids, int count)
+{
+	qsort(ids, count, sizeof(pg_uuid_t), compare_ids);
+}
+
+pg_uuid_t *
+cdr_result_ids(int *count)
+{
+	pg_uuid_t *ids = palloc(Max(SPI_processed, 1) * sizeof(pg_uuid_t));
+
+	*count = (int) SPI_processed;
+	for (int i = 0; i < *count; i++)
+	{
+		bool isnull;
+
+		ids[i] = *DatumGetUUIDP(cdr_result(i, 1, &isnull));
+	}
+	SPI_freetuptable(SPI_tuptable);
+	cdr_sort_ids(ids, *count);
+	return ids;
+}
+
+bool
+cdr_is_among(const pg_uuid_t *id, const pg_uuid_t *ids, int count)
+{
+	return bsearch(id, ids, count, sizeof(pg_uuid_t), compare_ids) != NULL;
 }

@@ -9,7 +9,6 @@
 #define CDR_STATEMENT_H
 
 #include "executor/spi.h"
-#include "utils/queryenvironment.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
@@ -17,36 +16,47 @@
 #define CDR_COLUMNS_MAX 64
 
 /*
- * One statement, of static storage.  It reads a batch of rows from a relation
- * that exists for its session alone, under the name given here; or (rows is
- * NULL) takes parameters.
+ * One statement, of static storage.  Its text is a format: each %1$s is the
+ * schema of the tables, and %2$s a relation "given" that holds the rows of a
+ * batch, with columns c1, c2 and so on; or (has_rows is false) it takes
+ * parameters.
  */
 typedef struct CdrStatement
 {
-	const char *sql;					/* each %1$s is the schema */
-	const char *rows;					/* name of its relation, or NULL */
-	int			ncolumns;				/* of that, or parameters */
+	const char *sql;
+	bool		has_rows;
+	int			ncolumns;				/* of its rows, or parameters */
 	Oid			types[CDR_COLUMNS_MAX]; /* of those */
 
+	/*
+	 * A query that looks for rows of a batch in a table, by its key.  It is
+	 * planned each time, with the bounds of a stretch of time ($2, $3) as
+	 * constants: so it is planned for the partitions of that stretch alone, and
+	 * locks no others; and so that each row is found through an index, which is
+	 * not left to statistics that may be missing.
+	 */
+	bool is_lookup;
+
 	/* filled in by statement.c */
-	SPIPlanPtr				   plan; /* NULL: not prepared */
-	int						   running;
-	EphemeralNamedRelationData relation;
+	SPIPlanPtr plan; /* NULL: not prepared */
+	int		   running;
+	TupleDesc  rows; /* what its rows look like; NULL: not made yet */
 } CdrStatement;
 
 /* Rows for a statement while they are collected. */
 typedef struct CdrRows
 {
 	CdrStatement	*statement;
-	Tuplestorestate *store;
+	Tuplestorestate *store;	 /* NULL: the executor has it */
+	int64			 secret; /* of this execution, for cdr_rows() */
 	Datum			 values[CDR_COLUMNS_MAX]; /* of the row in hand */
 	bool			 nulls[CDR_COLUMNS_MAX];
 } CdrRows;
 
 /*
- * Connects to SPI and makes sets of statements, each ended by NULL, known to
- * it, for tables in schema (a quoted identifier).  Plans are kept from one
- * session to the next.
+ * Connects to SPI, for sets of statements, each ended by NULL, over tables in
+ * schema (a quoted identifier).  Plans are kept from one connection to the
+ * next.
  */
 extern void cdr_statements_open(CdrStatement *const *const *sets, int nsets,
 								const char *schema);
@@ -76,8 +86,9 @@ extern void cdr_row_end(CdrRows *rows);
  */
 extern void cdr_rows_execute(CdrRows *rows, int expected);
 
-/* The same for a query, which sees what is committed at this moment. */
-extern void cdr_rows_query_latest(CdrRows *rows);
+/* The same for a lookup, in the stretch of time from one time until another. */
+extern void
+cdr_rows_look_up(CdrRows *rows, TimestampTz from, TimestampTz until);
 
 /* Runs a statement with parameters; nulls as for SPI_execute_plan(). */
 extern void cdr_statement_execute(CdrStatement *statement, Datum *parameters,
@@ -85,5 +96,13 @@ extern void cdr_statement_execute(CdrStatement *statement, Datum *parameters,
 
 /* A field of the result; column counts from 1, as in SPI. */
 extern Datum cdr_result(uint64 row, int column, bool *isnull);
+
+/*
+ * The identities of a result of one column, sorted, *count of them; frees the
+ * result.  And whether one is among them.
+ */
+extern pg_uuid_t *cdr_result_ids(int *count);
+extern void		  cdr_sort_ids(pg_uuid_t *ids, int count);
+extern bool cdr_is_among(const pg_uuid_t *id, const pg_uuid_t *ids, int count);
 
 #endif /* CDR_STATEMENT_H */

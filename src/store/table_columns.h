@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * table_columns.h
- *	  The columns of call_events and dead_letters that this library writes,
+ *	  The columns of the tables but for calls that this library writes,
  *	  once: for the statements' sake those of calls stand in call/columns.h.
  *
  * COLUMN(name, type), in the order of the table.  columns.awk reads this file,
@@ -31,6 +31,11 @@
 	COLUMN(headers, JSON) \
 	COLUMN(payload, JSON) \
 	COLUMN(body, BYTEA)
+
+#define CDR_TIMELESS_COLUMNS(COLUMN) \
+	COLUMN(call_id, CALL_ID) \
+	COLUMN(event_id, UUID_ALWAYS) \
+	COLUMN(event_time, TIME_ALWAYS)
 
 #define CDR_LETTER_COLUMNS(COLUMN) \
 	COLUMN(event_id, UUID_ALWAYS) \

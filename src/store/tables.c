@@ -40,6 +40,7 @@ cdr_table_name(CdrTable table)
 		[CDR_CALL_EVENTS] = "call_events",
 		[CDR_CALLS] = "calls",
 		[CDR_DEAD_LETTERS] = "dead_letters",
+		[CDR_TIMELESS_EVENTS] = "timeless_events",
 	};
 
 	return names[table];
@@ -193,8 +194,9 @@ find_members(const CdrTables *tables)
 	List *members =
 		find_all_inheritors(tables->table[CDR_CALL_EVENTS], NoLock, NULL);
 
-	members = lappend_oid(members, tables->table[CDR_CALLS]);
-	return lappend_oid(members, tables->table[CDR_DEAD_LETTERS]);
+	for (CdrTable t = CDR_CALL_EVENTS + 1; t < CDR_NTABLES; t++)
+		members = lappend_oid(members, tables->table[t]);
+	return members;
 }
 
 static bool

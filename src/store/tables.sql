@@ -19,6 +19,7 @@ AS $function$
 	VALUES
 	('call_events', '@column:log@', $d$@definition@$d$),
 	('dead_letters', '@column:letter@', $d$@definition@$d$),
+	('timeless_events', '@column:timeless@', $d$@definition@$d$),
 	('calls', 'call_id', $d$text COLLATE pg_catalog."C" NOT NULL$d$),
 	('calls', 'status', $d$text NOT NULL GENERATED ALWAYS AS (
 		CASE WHEN end_time IS NOT NULL THEN 'COMPLETED'

@@ -12,11 +12,13 @@
 #include "store/dead_letters.h"
 #include "store/rebuild.h"
 #include "store/retired.h"
+#include "store/timeless.h"
 #include "store/writer.h"
 
 /* The statements of each table, and of what writes calls anew. */
 static CdrStatement *const *const tables_statements[] = {
 	cdr_call_events_statements,
+	cdr_timeless_statements,
 	cdr_calls_statements,
 	cdr_dead_letters_statements,
 	cdr_rebuild_statements,
@@ -26,6 +28,7 @@ void
 cdr_writer_open(const CdrTables *tables, CdrRights *rights)
 {
 	cdr_rights_assume(tables, cdr_rights_writer(tables), rights);
+	cdr_call_events_open(tables->table[CDR_CALL_EVENTS]);
 	cdr_statements_open(tables_statements, lengthof(tables_statements),
 						tables->quoted);
 	cdr_retired_look(tables);

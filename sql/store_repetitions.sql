@@ -1,0 +1,81 @@
+-- Events that come again, however many partitions there are: they change
+-- nothing, and only the partition of their time is looked at.
+CREATE EXTENSION cdr_service;
+SET timezone = 'UTC';
+SET cdr_service.partition_interval = 'day';
+CREATE FUNCTION ev(call text, n int, at text) RETURNS json LANGUAGE sql AS
+$$ SELECT json_strip_nulls(json_build_object('eventType', 'call.answered', 'callId', call, 'n', n, 'timestamp', at)) $$;
+CREATE FUNCTION locked_partitions() RETURNS bigint LANGUAGE sql AS
+$$ SELECT count(DISTINCT relation) FROM pg_locks JOIN pg_inherits ON inhrelid = relation
+   WHERE pid = pg_backend_pid() AND inhparent = 'call_events'::regclass $$;
+SELECT cdr_create_partitions('2012-01-01', '2012-05-29');
+
+-- with a time: in one partition, in many, in the default one
+SELECT cdr_ingest_events(array_agg(ev('a' || i % 7, i, to_char(timestamptz '2012-02-01Z' + i * interval '1 minute', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')))) FROM generate_series(1, 100) i;
+SELECT cdr_ingest_events(ARRAY[ev('b', 1, '2012-01-01T00:00:00Z'), ev('b', 2, '2012-05-29T23:59:59Z'), ev('b', 3, '1999-01-01T00:00:00Z'), ev('b', 4, '2040-01-01T00:00:00Z'), ev('', 5, '2012-03-03T03:03:03Z')]);
+BEGIN;
+SELECT cdr_ingest_events(array_agg(ev('a' || i % 7, i, to_char(timestamptz '2012-02-01Z' + i * interval '1 minute', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')))) FROM generate_series(1, 101) i;
+-- (the default partition is always locked)
+SELECT locked_partitions();
+COMMIT;
+BEGIN;
+SELECT cdr_ingest_events(ARRAY[ev('b', 1, '2012-01-01T00:00:00Z'), ev('b', 2, '2012-05-29T23:59:59Z'), ev('b', 3, '1999-01-01T00:00:00Z'), ev('b', 4, '2040-01-01T00:00:00Z'), ev('', 5, '2012-03-03T03:03:03Z')]);
+SELECT locked_partitions();
+COMMIT;
+
+-- without one: the first receipt counts, and is kept with the key
+SELECT cdr_ingest_events(ARRAY[ev('c', 1, NULL), ev('', 2, NULL), ev('c', 3, 'no time')]);
+SELECT count(*) FROM call_events AS e JOIN timeless_events AS k USING (call_id, event_id, event_time) WHERE time_source = 'r';
+BEGIN;
+SELECT cdr_ingest_events(ARRAY[ev('c', 1, NULL), ev('c', 4, NULL), ev('', 2, NULL), ev('c', 3, 'no time')]);
+SELECT locked_partitions();
+COMMIT;
+SELECT count(*), count(DISTINCT event_time) FROM timeless_events;
+-- an AMQP property is no time of its own either: it comes again with another
+SELECT cdr_ingest_message('{"eventType": "x", "callId": "d"}', property_time => '2012-04-01Z') AS first,
+	cdr_ingest_message('{"eventType": "x", "callId": "d"}', property_time => '2012-04-02Z') AS again,
+	cdr_ingest_message('{"eventType": "x", "callId": "d"}') AS without;
+SELECT event_time, time_source FROM call_events WHERE call_id = 'd';
+-- a key whose event has gone costs nothing: the event is recorded, as of then
+DELETE FROM call_events WHERE call_id = 'd';
+DELETE FROM calls WHERE call_id = 'd';
+SELECT cdr_ingest_message('{"eventType": "x", "callId": "d"}', property_time => '2012-04-03Z') AS first,
+	cdr_ingest_message('{"eventType": "x", "callId": "d"}', property_time => '2012-04-04Z') AS again;
+SELECT event_time, time_source FROM call_events WHERE call_id = 'd';
+-- what keeps keys out is told
+CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+CREATE TRIGGER nothing BEFORE INSERT ON timeless_events FOR EACH ROW EXECUTE FUNCTION nothing();
+SELECT cdr_ingest_event(ev('e', 1, NULL));
+DROP TRIGGER nothing ON timeless_events;
+SELECT cdr_ingest_event(ev('e', 1, NULL));
+SELECT count(*) FROM cdr_verify_calls();
+
+-- rows of a batch are for the statement alone that is running, and not for what
+-- that brings to life: such as a trigger that is there before the first row
+SELECT * FROM cdr_rows(0) AS t(c1 text);
+SELECT cdr_rows(0);
+CREATE FUNCTION peep() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM * FROM public.cdr_rows(0) AS t(c1 timestamptz);
+	RETURN NULL;
+END $$;
+CREATE TRIGGER peep BEFORE INSERT ON call_events FOR EACH STATEMENT EXECUTE FUNCTION peep();
+SELECT cdr_ingest_event(ev('f', 1, '2012-02-01Z'));
+DROP TRIGGER peep ON call_events;
+SELECT cdr_ingest_event(ev('f', 1, '2012-02-01Z'));
+
+-- without the keys nothing is stored; they are made again from the log
+SET cdr_service.allow_drop = on;
+DROP EXTENSION cdr_service;
+CREATE TABLE keys AS SELECT * FROM timeless_events;
+DROP TABLE timeless_events;
+CREATE EXTENSION cdr_service;
+(SELECT 'lost' AS which, * FROM keys EXCEPT SELECT 'lost', * FROM timeless_events) UNION ALL
+(SELECT 'added', * FROM timeless_events EXCEPT SELECT 'added', * FROM keys);
+SELECT cdr_ingest_event(ev('c', 1, NULL));
+DROP EXTENSION cdr_service;
+DROP TABLE keys;
+-- they go with the log
+DROP TABLE calls, call_events, dead_letters;
+SELECT to_regclass('timeless_events') IS NULL AS gone;
+DROP FUNCTION ev, locked_partitions, nothing, peep;

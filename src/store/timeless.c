@@ -1,0 +1,138 @@
+/*-------------------------------------------------------------------------
+ *
+ * timeless.c
+ *	  The table timeless_events: the keys of events without a time of their own.
+ *
+ * The key of the log includes the time, because PostgreSQL asks that of a
+ * partitioned table.  An event whose time is that of receipt, or an AMQP
+ * property, comes again with another one.  So its call and identity are kept
+ * here, in a table that is not partitioned, with the time that it came with
+ * first.  When it comes again it gets that time, and is from there on like any
+ * other event: whether it is recorded, the log says, in one partition.  A key
+ * whose event is no longer in the log, or never was, costs nothing.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/timestamp.h"
+
+#include "store/timeless.h"
+
+static CdrStatement enter_keys = {
+	.sql = "WITH fresh AS (INSERT INTO %1$s.timeless_events"
+		   " (call_id, event_id, event_time) SELECT * FROM %2$s"
+		   " ON CONFLICT DO NOTHING RETURNING event_id)"
+		   " SELECT event_id FROM fresh",
+	.has_rows = true,
+	.ncolumns = 3,
+	.types = {TEXTOID, UUIDOID, TIMESTAMPTZOID},
+};
+
+static CdrStatement find_keys = {
+	.sql = "SELECT k.event_id, k.event_time FROM %2$s"
+		   " JOIN %1$s.timeless_events AS k"
+		   " ON k.call_id = given.c1 AND k.event_id = given.c2",
+	.has_rows = true,
+	.ncolumns = 3,
+	.types = {TEXTOID, UUIDOID, TIMESTAMPTZOID},
+	.is_lookup = true,
+};
+
+CdrStatement *const cdr_timeless_statements[] = {&enter_keys, &find_keys,
+												 NULL};
+
+static CdrRows *
+key_rows(CdrStatement *statement, CdrEvent **events, int count)
+{
+	CdrRows *rows = cdr_rows_begin(statement);
+
+	for (int i = 0; i < count; i++)
+	{
+		cdr_row_put_text(rows, 0, events[i]->call_id);
+		cdr_row_put_id(rows, 1, &events[i]->id);
+		cdr_row_put_time(rows, 2, events[i]->time);
+		cdr_row_end(rows);
+	}
+	return rows;
+}
+
+static int
+compare_keys(const void *a, const void *b)
+{
+	const CdrEvent *x = *(CdrEvent *const *) a;
+	const CdrEvent *y = *(CdrEvent *const *) b;
+
+	return memcmp(x->id.data, y->id.data, UUID_LEN);
+}
+
+/* The event with an identity out of some that are sorted by it, or NULL. */
+static CdrEvent *
+event_of(const pg_uuid_t *id, CdrEvent **events, int count)
+{
+	CdrEvent   key = {.id = *id};
+	CdrEvent  *sought = &key;
+	CdrEvent **found =
+		bsearch(&sought, events, count, sizeof(CdrEvent *), compare_keys);
+
+	return found ? *found : NULL;
+}
+
+/* Gives events that were there already the times that they came with first. */
+static void
+take_first_times(CdrEvent **events, int count)
+{
+	uint64 found;
+
+	qsort(events, count, sizeof(CdrEvent *), compare_keys);
+	cdr_rows_look_up(key_rows(&find_keys, events, count), DT_NOBEGIN,
+					 DT_NOEND);
+	found = SPI_processed;
+	for (uint64 row = 0; row < found; row++)
+	{
+		bool	  isnull;
+		CdrEvent *event = event_of(DatumGetUUIDP(cdr_result(row, 1, &isnull)),
+								   events, count);
+
+		if (event != NULL)
+			event->time = DatumGetTimestampTz(cdr_result(row, 2, &isnull));
+	}
+	SPI_freetuptable(SPI_tuptable);
+	/* as if it were an event that is refused: if not, it will work next time */
+	if (found != (uint64) count)
+		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION),
+						errmsg("a trigger has dropped keys of events, or they "
+							   "were deleted at this moment")));
+}
+
+void
+cdr_timeless_claim(CdrEvent **events, int count, bool *repeated)
+{
+	CdrEvent **timeless = palloc(Max(count, 1) * sizeof(CdrEvent *));
+	int		   ntimeless = 0;
+	int		   nrepeated = 0;
+	pg_uuid_t *fresh;
+	int		   nfresh;
+
+	for (int i = 0; i < count; i++)
+	{
+		if (events[i]->time_source != CDR_TIME_OF_BODY)
+			timeless[ntimeless++] = events[i];
+	}
+	if (ntimeless == 0)
+		return;
+	cdr_rows_execute(key_rows(&enter_keys, timeless, ntimeless),
+					 SPI_OK_SELECT);
+	fresh = cdr_result_ids(&nfresh);
+	for (int i = 0; i < count; i++)
+	{
+		if (events[i]->time_source == CDR_TIME_OF_BODY ||
+			cdr_is_among(&events[i]->id, fresh, nfresh))
+			continue;
+		timeless[nrepeated++] = events[i];
+		repeated[i] = true;
+	}
+	if (nrepeated > 0)
+		take_first_times(timeless, nrepeated);
+}

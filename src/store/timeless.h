@@ -1,0 +1,24 @@
+/*-------------------------------------------------------------------------
+ *
+ * timeless.h
+ *	  The table timeless_events: the keys of events without a time of their own.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CDR_TIMELESS_H
+#define CDR_TIMELESS_H
+
+#include "event/event.h"
+#include "store/statement.h"
+
+/* For writer.c. */
+extern CdrStatement *const cdr_timeless_statements[];
+
+/*
+ * Enters the keys of those of some sorted events that have no time of their own,
+ * and waits for whoever is entering the same.  One that was there already gets
+ * the time that it came with first, and is marked in repeated[].
+ */
+extern void cdr_timeless_claim(CdrEvent **events, int count, bool *repeated);
+
+#endif /* CDR_TIMELESS_H */
