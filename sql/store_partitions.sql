@@ -99,6 +99,17 @@ CREATE TRIGGER take_away BEFORE DELETE ON call_events FOR EACH ROW EXECUTE FUNCT
 SELECT cdr_create_partitions('2013-05-01Z', '2013-05-01Z');
 ROLLBACK;
 
+-- the default partition is not read through, whether rows move or not
+BEGIN;
+SELECT cdr_ingest_event(ev(22, '2013-06-05T00:00:00Z'));
+SELECT seq_scan AS before FROM pg_stat_xact_user_tables WHERE relname = 'call_events_default' \gset
+SELECT cdr_create_partitions('2013-06-01Z', '2013-07-01Z');
+SELECT seq_scan - :before AS scans FROM pg_stat_xact_user_tables WHERE relname = 'call_events_default';
+SELECT tableoid::regclass FROM call_events WHERE event_time >= '2013-06-01' AND event_time < '2013-07-01';
+-- and nothing is left of what spared that
+SELECT count(*) FROM pg_constraint WHERE conrelid = 'call_events_default'::regclass AND contype = 'c';
+ROLLBACK;
+
 -- without a default partition there is nothing to move
 BEGIN;
 ALTER TABLE call_events DETACH PARTITION call_events_default;

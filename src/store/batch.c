@@ -31,6 +31,7 @@
 #include "store/batch.h"
 #include "store/bisect.h"
 #include "store/dead_letters.h"
+#include "store/late.h"
 #include "store/passing.h"
 #include "store/record.h"
 #include "store/writer.h"
@@ -143,6 +144,7 @@ write_job(CdrJob *job, Manner manner, CdrBatchResult *result)
 	else if (job->nevents > 0)
 		cdr_record_events(job->events, job->nevents, manner == MOSTLY_NEW,
 						  &job->recorded);
+	cdr_late_note(tables.table[CDR_CALL_EVENTS], job->events, job->nevents);
 	if (job->nletters > 0)
 	{
 		CDR_FAULT("before-dead-letters");

@@ -203,6 +203,9 @@ make_table(const CdrTables *tables, CdrTable table)
 
 		cdr_command("CREATE TABLE %s.%s PARTITION OF %s.%s DEFAULT",
 					tables->quoted, partition, tables->quoted, name);
+		/* rows are sought there by their time when a partition is made */
+		cdr_command("CREATE INDEX ON %s.%s (event_time)", tables->quoted,
+					partition);
 		cdr_command("ALTER TABLE %s.%s OWNER TO %s", tables->quoted, partition,
 					owner);
 	}

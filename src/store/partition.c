@@ -17,14 +17,16 @@
 
 #include "access/table.h"
 #include "access/xact.h"
+#include "access/htup_details.h"
+#include "catalog/indexing.h"
 #include "catalog/partition.h"
 #include "catalog/pg_authid.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
 #include "commands/tablespace.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "partitioning/partbounds.h"
-#include "partitioning/partdesc.h"
 #include "pgstat.h"
 #include "pgtime.h"
 #include "utils/builtins.h"
@@ -34,12 +36,16 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
 #include "base/fault.h"
 #include "base/guc.h"
+#include "store/bounds.h"
 #include "store/command.h"
+#include "store/interval.h"
+#include "store/late.h"
 #include "store/locks.h"
 #include "store/partition.h"
 #include "store/rights.h"
@@ -47,93 +53,11 @@
 /* Far more than anybody means to make at once. */
 #define PARTITIONS_MAX 1000
 
+/* With so many, none are made any more for late events; see late.c. */
+#define CDR_LATE_PARTITIONS_MAX 1000
+
 /* Rows that are fetched at a time. */
 #define ROWS_CHUNK 1000
-
-/* A stretch of time: from is in it, to is not. */
-typedef struct Range
-{
-	TimestampTz from;
-	TimestampTz to;
-} Range;
-
-static TimestampTz
-start_of_day(int julian_day)
-{
-	return (TimestampTz) (julian_day - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY;
-}
-
-/* The day, week (from Monday) or month of UTC that a time lies in. */
-static Range
-interval_around(TimestampTz time)
-{
-	struct pg_tm tm;
-	fsec_t		 fsec;
-	int			 day;
-	int			 next;
-
-	if (timestamp2tm(time, NULL, &tm, &fsec, NULL, NULL) != 0)
-		ereport(ERROR, (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-						errmsg("timestamp out of range")));
-	day = date2j(tm.tm_year, tm.tm_mon, tm.tm_mday);
-	switch ((CdrPartitionInterval) cdr_partition_interval)
-	{
-		case CDR_PARTITION_DAY:
-			next = day + 1;
-			break;
-		case CDR_PARTITION_WEEK:
-			day -= (j2day(day) + 6) % 7;
-			next = day + 7;
-			break;
-		case CDR_PARTITION_MONTH:
-		default:
-			day = date2j(tm.tm_year, tm.tm_mon, 1);
-			next = tm.tm_mon == 12 ? date2j(tm.tm_year + 1, 1, 1)
-								   : date2j(tm.tm_year, tm.tm_mon + 1, 1);
-			break;
-	}
-	return (Range){start_of_day(day), start_of_day(next)};
-}
-
-/*
- * Is a time without a partition of its own?  *gap is the stretch around it,
- * from one bound of a partition to the next.
- */
-static bool
-find_gap(Oid parent, TimestampTz time, Range *gap)
-{
-	Relation		   rel = table_open(parent, AccessShareLock);
-	PartitionBoundInfo bounds =
-		RelationGetPartitionDesc(rel, false)->boundinfo;
-	int	 ndatums = bounds ? bounds->ndatums : 0; /* NULL: no partitions */
-	int	 below = -1; /* the last bound at or before time */
-	bool free;
-
-	gap->from = DT_NOBEGIN;
-	gap->to = DT_NOEND;
-	for (int i = 0; i < ndatums; i++)
-	{
-		TimestampTz bound = DatumGetTimestampTz(bounds->datums[i][0]);
-
-		if (bounds->kind[i][0] == PARTITION_RANGE_DATUM_MINVALUE)
-			bound = DT_NOBEGIN;
-		else if (bounds->kind[i][0] == PARTITION_RANGE_DATUM_MAXVALUE)
-			bound = DT_NOEND;
-		if (bound > time)
-		{
-			gap->to = bound;
-			break;
-		}
-		gap->from = bound;
-		below = i;
-	}
-
-	/* indexes[i] is the partition below bound i, or -1 */
-	free = ndatums == 0 || bounds->indexes == NULL ||
-		   bounds->indexes[below + 1] == -1;
-	table_close(rel, NoLock);
-	return free;
-}
 
 /* A timestamp as SQL text, the same under any settings. */
 static char *
@@ -220,13 +144,23 @@ check_references(Oid parent, Oid default_partition)
 				 "the partition.")));
 }
 
+/* Does the default partition, which is locked, hold a row of a stretch? */
+static bool
+has_rows(const char *source, const char *from, const char *until)
+{
+	cdr_command("SELECT FROM %s WHERE event_time >= %s AND event_time < %s"
+				" LIMIT 1",
+				source, from, until);
+	return SPI_processed > 0;
+}
+
 /*
  * Takes the rows of a stretch of time out of the default partition, which is
  * locked.  Where there are none, nothing is deleted, and NULL is returned: a
  * publication may forbid to delete.
  */
 static MovedRows *
-take_rows(Oid parent, const char *from, const char *to)
+take_rows(Oid parent, const char *from, const char *until)
 {
 	Oid			default_partition = get_default_partition_oid(parent);
 	const char *source;
@@ -237,10 +171,7 @@ take_rows(Oid parent, const char *from, const char *to)
 		return NULL;
 	source = cdr_quoted_name(default_partition);
 	cdr_command("LOCK TABLE %s IN ACCESS EXCLUSIVE MODE", source);
-	cdr_command("SELECT FROM %s WHERE event_time >= %s AND event_time < %s"
-				" LIMIT 1",
-				source, from, to);
-	if (SPI_processed == 0)
+	if (!has_rows(source, from, until))
 		return NULL;
 	check_references(parent, default_partition);
 
@@ -251,7 +182,7 @@ take_rows(Oid parent, const char *from, const char *to)
 		NULL,
 		psprintf("DELETE FROM %s WHERE event_time >= %s AND event_time < %s"
 				 " RETURNING %s",
-				 source, from, to, rows->columns),
+				 source, from, until, rows->columns),
 		0, NULL, NULL, NULL, false, 0);
 	for (SPI_cursor_fetch(portal, true, ROWS_CHUNK); SPI_processed > 0;
 		 SPI_cursor_fetch(portal, true, ROWS_CHUNK))
@@ -269,6 +200,65 @@ take_rows(Oid parent, const char *from, const char *to)
 						errmsg("a trigger keeps events from moving out of the "
 							   "default partition")));
 	return rows;
+}
+
+#define PROOF_NAME "cdr_service_no_such_events"
+
+/* Marks a check constraint as one that all rows of its table satisfy. */
+static void
+mark_validated(Oid table, const char *name)
+{
+	Relation  rel = table_open(ConstraintRelationId, RowExclusiveLock);
+	HeapTuple tuple = SearchSysCacheCopy1(
+		CONSTROID,
+		ObjectIdGetDatum(get_relation_constraint_oid(table, name, false)));
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for constraint \"%s\"", name);
+	((Form_pg_constraint) GETSTRUCT(tuple))->convalidated = true;
+	CatalogTupleUpdate(rel, &tuple->t_self, tuple);
+	CacheInvalidateRelcacheByRelid(table);
+	heap_freetuple(tuple);
+	table_close(rel, RowExclusiveLock);
+	CommandCounterIncrement();
+}
+
+/*
+ * ATTACH reads the whole default partition, which is locked, in search of rows
+ * of the new one, unless a constraint says that there are none.  To validate
+ * that would read it as well; our look through the index proves the same.
+ * Returns the name of the table that has the constraint, or NULL.
+ */
+static const char *
+prove_absence(Oid parent, const char *from, const char *until)
+{
+	Oid			default_partition = get_default_partition_oid(parent);
+	const char *name;
+
+	if (!OidIsValid(default_partition) ||
+		get_rel_relkind(default_partition) != RELKIND_RELATION)
+		return NULL;
+	name = cdr_quoted_name(default_partition);
+	if (has_rows(name, from, until))
+		return NULL;
+	cdr_command("ALTER TABLE %s ADD CONSTRAINT " PROOF_NAME
+				" CHECK (event_time < %s OR event_time >= %s) NOT VALID",
+				name, from, until);
+	mark_validated(default_partition, PROOF_NAME);
+	return name;
+}
+
+static void
+attach_partition(Oid parent, const char *name, const char *from,
+				 const char *until)
+{
+	const char *proof = prove_absence(parent, from, until);
+
+	cdr_command("ALTER TABLE %s ATTACH PARTITION %s"
+				" FOR VALUES FROM (%s) TO (%s)",
+				cdr_quoted_name(parent), name, from, until);
+	if (proof != NULL)
+		cdr_command("ALTER TABLE %s DROP CONSTRAINT " PROOF_NAME, proof);
 }
 
 /*
@@ -350,22 +340,19 @@ make_empty_table(const CdrTables *tables, const char *name, const char *parent)
 
 /* Makes and attaches one partition. */
 static void
-create_partition(const CdrTables *tables, Range range)
+create_partition(const CdrTables *tables, CdrStretch range)
 {
 	const char *parent = cdr_quoted_name(tables->table[CDR_CALL_EVENTS]);
 	const char *name =
 		quote_qualified_identifier(get_namespace_name(tables->schema),
 								   partition_name(tables, range.from));
 	const char *from = literal(range.from);
-	const char *to = literal(range.to);
-
-	MovedRows *rows;
+	const char *until = literal(range.until);
+	MovedRows  *rows;
 
 	make_empty_table(tables, name, parent);
-	rows = take_rows(tables->table[CDR_CALL_EVENTS], from, to);
-	cdr_command("ALTER TABLE %s ATTACH PARTITION %s"
-				" FOR VALUES FROM (%s) TO (%s)",
-				parent, name, from, to);
+	rows = take_rows(tables->table[CDR_CALL_EVENTS], from, until);
+	attach_partition(tables->table[CDR_CALL_EVENTS], name, from, until);
 	if (rows != NULL)
 		put_rows(parent, rows);
 }
@@ -383,24 +370,28 @@ cdr_partition_create(const CdrTables *tables, TimestampTz from, TimestampTz to)
 	cdr_rights_assume(tables, tables->owner, &rights);
 	(void) set_config_option("client_min_messages", "warning", PGC_USERSET,
 							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	/* rows are sought in the default partition by the index, if there is one */
+	(void) set_config_option("enable_seqscan", "off", PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	for (TimestampTz time = from; time <= to;)
 	{
-		Range range = interval_around(time);
-		Range gap;
-		bool  is_free = find_gap(tables->table[CDR_CALL_EVENTS], time, &gap);
+		CdrStretch range = cdr_interval_around(time);
+		CdrStretch gap;
+		bool	   is_free =
+			!cdr_bounds_around(tables->table[CDR_CALL_EVENTS], time, &gap);
 
 		CHECK_FOR_INTERRUPTS();
 		range.from = Max(range.from, gap.from);
-		range.to = Min(range.to, gap.to);
+		range.until = Min(range.until, gap.until);
 		if (is_free)
 		{
 			create_partition(tables, range);
 			CommandCounterIncrement();
 			made++;
 		}
-		time = range.to;
+		time = range.until;
 	}
 	if (SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "SPI_finish failed");
@@ -408,14 +399,14 @@ cdr_partition_create(const CdrTables *tables, TimestampTz from, TimestampTz to)
 	return made;
 }
 
-/* Do both times have partitions?  Locks nothing. */
+/* Do both times have partitions?  Locks none of them. */
 static bool
 is_covered(const CdrTables *tables, TimestampTz now, TimestampTz ahead)
 {
-	Range gap;
+	CdrStretch gap;
 
-	return !find_gap(tables->table[CDR_CALL_EVENTS], now, &gap) &&
-		   !find_gap(tables->table[CDR_CALL_EVENTS], ahead, &gap);
+	return cdr_bounds_around(tables->table[CDR_CALL_EVENTS], now, &gap) &&
+		   cdr_bounds_around(tables->table[CDR_CALL_EVENTS], ahead, &gap);
 }
 
 void
@@ -424,31 +415,30 @@ cdr_partition_look(const CdrTables *tables, bool *now, bool *next,
 {
 	TimestampTz time = GetCurrentTimestamp();
 	Oid			log = tables->table[CDR_CALL_EVENTS];
-	Range		gap;
+	CdrStretch	gap;
 
-	*now = !find_gap(log, time, &gap);
+	*now = cdr_bounds_around(log, time, &gap);
 	*next = cdr_partition_interval == CDR_PARTITION_NONE ||
-			!find_gap(log, interval_around(time).to, &gap);
+			cdr_bounds_around(log, cdr_interval_around(time).until, &gap);
 	*fallback = OidIsValid(get_default_partition_oid(log));
 }
 
+/* Makes the partitions between two times, in a transaction of its own. */
 static void
-make_partitions_ahead(void)
+make_partitions(TimestampTz from, TimestampTz until, int most)
 {
 	CdrTables		tables;
 	CdrReasonBuffer why;
-	TimestampTz		now = GetCurrentTimestamp();
-	TimestampTz		ahead = interval_around(now).to;
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pgstat_report_activity(STATE_RUNNING, "making partitions");
 	/* tables that are not fit are told of where events are stored */
-	if (cdr_partition_interval != CDR_PARTITION_NONE &&
-		cdr_tables_lock(&tables, AccessShareLock, &why) == CDR_TABLES_FIT &&
-		!is_covered(&tables, now, ahead))
-		cdr_partition_create(&tables, now, ahead);
+	if (cdr_tables_lock(&tables, AccessShareLock, &why) == CDR_TABLES_FIT &&
+		!is_covered(&tables, from, until) &&
+		cdr_bounds_count(tables.table[CDR_CALL_EVENTS]) < most)
+		cdr_partition_create(&tables, from, until);
 	PopActiveSnapshot();
 	CDR_FAULT("partitions-before-commit");
 	CommitTransactionCommand();
@@ -456,15 +446,17 @@ make_partitions_ahead(void)
 	pgstat_report_activity(STATE_IDLE, NULL);
 }
 
-bool
-cdr_partition_maintain(CdrReasonBuffer *reason)
+/* The same; false if that failed, which is logged. */
+static bool
+try_partitions(TimestampTz from, TimestampTz until, int most,
+			   CdrReasonBuffer *reason)
 {
 	MemoryContext context = CurrentMemoryContext;
 	volatile bool done = true;
 
 	PG_TRY();
 	{
-		make_partitions_ahead();
+		make_partitions(from, until, most);
 	}
 	PG_CATCH();
 	{
@@ -488,14 +480,33 @@ cdr_partition_maintain(CdrReasonBuffer *reason)
 	return done;
 }
 
+bool
+cdr_partition_maintain(CdrReasonBuffer *reason)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz late;
+
+	if (cdr_partition_interval == CDR_PARTITION_NONE)
+		return true;
+	if (!try_partitions(now, cdr_interval_around(now).until, INT_MAX, reason))
+		return false;
+	/* those of late events one by one: each locks the default partition */
+	while (cdr_late_take(&late))
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!try_partitions(late, late, CDR_LATE_PARTITIONS_MAX, reason))
+		{
+			cdr_late_put_back(late);
+			return false;
+		}
+	}
+	return true;
+}
+
 /* Throws unless the partitions between two times are worth making. */
 static void
 check_stretch(TimestampTz from, TimestampTz to)
 {
-	static const int days[] = {[CDR_PARTITION_DAY] = 1,
-							   [CDR_PARTITION_WEEK] = 7,
-							   [CDR_PARTITION_MONTH] = 28};
-
 	if (cdr_partition_interval == CDR_PARTITION_NONE)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -508,7 +519,7 @@ check_stretch(TimestampTz from, TimestampTz to)
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("from_time and to_time must be finite, and in order")));
 	if (to / USECS_PER_DAY - from / USECS_PER_DAY >
-		(int64) PARTITIONS_MAX * days[cdr_partition_interval])
+		(int64) PARTITIONS_MAX * cdr_interval_days())
 		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 						errmsg("too many partitions requested"),
 						errdetail("One call makes at most %d partitions.",

@@ -48,6 +48,7 @@
 #include "base/compat.h"
 #include "base/fault.h"
 #include "base/guc.h"
+#include "store/late.h"
 #include "store/partition.h"
 #include "store/read_only.h"
 #include "store/ready.h"
@@ -209,7 +210,8 @@ look_after_partitions(CdrWorker *worker)
 	bool			done;
 
 	if (worker->maintain_at != 0 &&
-		cdr_milliseconds_until(worker->maintain_at) > 0)
+		cdr_milliseconds_until(worker->maintain_at) > 0 &&
+		(worker->failed_upkeeps > 0 || !cdr_late_is_due()))
 		return;
 	cdr_cancel_begin();
 	done = cdr_partition_maintain(&buffer);
