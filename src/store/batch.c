@@ -144,7 +144,6 @@ write_job(CdrJob *job, Manner manner, CdrBatchResult *result)
 	else if (job->nevents > 0)
 		cdr_record_events(job->events, job->nevents, manner == MOSTLY_NEW,
 						  &job->recorded);
-	cdr_late_note(tables.table[CDR_CALL_EVENTS], job->events, job->nevents);
 	if (job->nletters > 0)
 	{
 		CDR_FAULT("before-dead-letters");
@@ -211,6 +210,7 @@ run_transaction(CdrJob *job, Manner manner, CdrPatience patience,
 		job->context, GetUserNameFromId(cdr_rights_writer(&tables), false));
 	cdr_writer_open(&tables, &rights);
 	write_job(job, manner, result);
+	cdr_late_note(tables.table[CDR_CALL_EVENTS], job->events, job->nevents);
 	cdr_writer_close(&rights);
 	PopActiveSnapshot();
 	return commit_job(job, result);

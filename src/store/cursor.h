@@ -16,7 +16,7 @@
 #include "nodes/execnodes.h"
 
 /* Parameters of a query: $1 and so on. */
-#define CDR_CURSOR_ARGUMENTS 3
+#define CDR_CURSOR_ARGUMENTS 4
 
 typedef struct CdrArguments
 {

@@ -74,6 +74,9 @@ cdr_late_note(Oid log, CdrEvent **events, int count)
 	{
 		TimestampTz time = events[i]->time;
 
+		/* one that was refused is in no partition */
+		if (events[i]->reason != NULL)
+			continue;
 		if (time < stretch.from || time >= stretch.until)
 			has_partition = cdr_bounds_around(log, time, &stretch);
 		if (!has_partition)

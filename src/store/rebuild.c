@@ -57,9 +57,9 @@
 /* Locks those that are there: WHERE is looked at after that. */
 static CdrStatement lock_calls = {
 	.sql = "INSERT INTO %1$s.calls (call_id" CDR_CALL_VALUES(NAME) ")"
-		   " SELECT * FROM wrong_calls ON CONFLICT (call_id) DO UPDATE"
+		   " SELECT * FROM %2$s ON CONFLICT (call_id) DO UPDATE"
 		   " SET call_id = EXCLUDED.call_id WHERE false",
-	.rows = "wrong_calls",
+	.has_rows = true,
 	.ncolumns = CDR_CALL_NCOLUMNS,
 	.types = {CDR_CALL_COLUMNS(OID)},
 };
@@ -71,24 +71,24 @@ static CdrStatement lock_row = {
 	.types = {TEXTOID},
 };
 
-#define WRITE_CALLS(rows) \
+#define WRITE_CALLS \
 	"INSERT INTO %1$s.calls AS c (call_id" CDR_CALL_VALUES(NAME) ")" \
-	" SELECT * FROM " rows " ON CONFLICT (call_id) DO UPDATE" \
+	" SELECT * FROM %2$s ON CONFLICT (call_id) DO UPDATE" \
 	" SET call_id = EXCLUDED.call_id" CDR_CALL_VALUES(OVERWRITE) \
 	" WHERE (c.call_id" CDR_CALL_VALUES(HAS) ") IS DISTINCT FROM" \
 	" (EXCLUDED.call_id" CDR_CALL_VALUES(SHOULD) ")"
 
 static CdrStatement write_calls = {
-	.sql = WRITE_CALLS("rebuilt_calls")
+	.sql = WRITE_CALLS
 		   " AND EXCLUDED.event_count >= c.event_count",
-	.rows = "rebuilt_calls",
+	.has_rows = true,
 	.ncolumns = CDR_CALL_NCOLUMNS,
 	.types = {CDR_CALL_COLUMNS(OID)},
 };
 
 static CdrStatement write_pruned_calls = {
-	.sql = WRITE_CALLS("pruned_calls"),
-	.rows = "pruned_calls",
+	.sql = WRITE_CALLS,
+	.has_rows = true,
 	.ncolumns = CDR_CALL_NCOLUMNS,
 	.types = {CDR_CALL_COLUMNS(OID)},
 };

@@ -42,7 +42,6 @@ cdr_record_events(CdrEvent **events, int count, bool mostly_new,
 	int			  fresh;
 
 	memcpy(work, events, count * sizeof(CdrEvent *));
-	cdr_retired_refuse(work, count);
 	CDR_FAULT("before-lookup");
 	fresh = cdr_call_events_drop_known(work, count, mostly_new);
 	CDR_FAULT("before-insert");
@@ -50,6 +49,7 @@ cdr_record_events(CdrEvent **events, int count, bool mostly_new,
 		cdr_call_events_insert_new(work, fresh);
 	else
 		fresh = cdr_call_events_insert(work, fresh);
+	cdr_retired_refuse(work, fresh);
 	CDR_FAULT("before-merge");
 	cdr_calls_merge(work, fresh);
 	CDR_FAULT("after-merge");

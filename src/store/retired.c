@@ -12,7 +12,10 @@
  *	 than the partition before that of now (one that was detached may have been
  *	 made again), and
  * - its call has counted more events than the log holds, and
- * - the log does not hold it.
+ * - the log did not hold it.
+ *
+ * That is looked at when the batch is in the log and not yet merged into calls:
+ * so what the log holds already costs nothing here.
  *
  * A call of which nothing was retired is not affected: there a late event is
  * new for certain.  Neither is one whose row was deleted, or written anew
@@ -35,17 +38,22 @@
 #include "store/cursor.h"
 #include "store/retired.h"
 
+/* When the events of some calls ($1) happened. */
+#define STRETCH_OF_CALLS                                 \
+	"SELECT min(first_event_time), max(last_event_time)" \
+	" FROM ONLY %1$s.calls WHERE call_id = ANY ($1)"
+
 /*
- * Of some events (calls: $1; identities: $2), one of a call that has counted more
- * events than the log holds, which is itself not held.
+ * Of some calls ($1) that have so many new events ($2), which the log holds
+ * already, one that counts more than the log holds.  All of their events lie
+ * between two times, constants to the planner: no other partition is looked at.
  */
-#define LATE_EVENT                                                  \
-	"SELECT s.event_id FROM unnest($1, $2) AS s(call_id, event_id)" \
-	" JOIN ONLY %1$s.calls AS c ON c.call_id = s.call_id"           \
-	" WHERE c.event_count > (SELECT count(*)"                       \
-	" FROM %1$s.call_events AS e WHERE e.call_id = c.call_id)"      \
-	" AND NOT EXISTS (SELECT FROM %1$s.call_events AS e"            \
-	" WHERE e.call_id = c.call_id AND e.event_id = s.event_id) LIMIT 1"
+#define LATE_CALL                                               \
+	"SELECT s.call_id FROM unnest($1, $2) AS s(call_id, fresh)" \
+	" JOIN ONLY %1$s.calls AS c ON c.call_id = s.call_id"       \
+	" WHERE c.event_count + s.fresh > (SELECT count(*)"         \
+	" FROM %1$s.call_events AS e WHERE e.call_id = c.call_id"   \
+	" AND e.event_time >= $3 AND e.event_time <= $4) LIMIT 1"
 
 /* As the open writer found it. */
 static Oid		   log_table;
@@ -149,48 +157,135 @@ keep_candidates(CdrEvent **events, int count)
 	return kept;
 }
 
-/* Returns the first of the events that may be a repetition, or NULL. */
-static const CdrEvent *
-find_late(CdrEvent **events, int count)
+/* Calls, each with the number of its events among those of a batch. */
+typedef struct Calls
 {
-	Datum		   *calls = palloc(count * sizeof(Datum));
-	Datum		   *ids = palloc(count * sizeof(Datum));
-	CdrArguments	arguments = {2, true, {TEXTARRAYOID, UUIDARRAYOID}, {0}};
-	CdrCursor		cursor;
-	const CdrEvent *late = NULL;
+	Datum	   *ids;
+	Datum	   *fresh;
+	int			count;
+	TimestampTz from; /* the first of these events */
+	TimestampTz to;	  /* and the last */
+} Calls;
 
-	for (int i = 0; i < count; i++)
+/* The calls of candidates; all arrays are sorted by call. */
+static void
+collect_calls(CdrEvent **events, int count, CdrEvent **candidates,
+			  int ncandidates, Calls *calls)
+{
+	int e = 0;
+
+	calls->ids = palloc(ncandidates * sizeof(Datum));
+	calls->fresh = palloc(ncandidates * sizeof(Datum));
+	calls->count = 0;
+	calls->from = DT_NOEND;
+	calls->to = DT_NOBEGIN;
+	for (int i = 0; i < ncandidates; i++)
 	{
-		calls[i] = CStringGetTextDatum(events[i]->call_id);
-		ids[i] = UUIDPGetDatum(&events[i]->id);
+		const char *call_id = candidates[i]->call_id;
+		int64		fresh = 0;
+
+		if (i > 0 && strcmp(candidates[i - 1]->call_id, call_id) == 0)
+			continue;
+		for (; e < count && strcmp(events[e]->call_id, call_id) <= 0; e++)
+		{
+			if (strcmp(events[e]->call_id, call_id) != 0)
+				continue;
+			calls->from = Min(calls->from, events[e]->time);
+			calls->to = Max(calls->to, events[e]->time);
+			fresh++;
+		}
+		calls->ids[calls->count] = CStringGetTextDatum(call_id);
+		calls->fresh[calls->count++] = Int64GetDatum(fresh);
 	}
-	arguments.values[0] = PointerGetDatum(
-		construct_array(calls, count, TEXTOID, -1, false, TYPALIGN_INT));
-	arguments.values[1] = PointerGetDatum(
-		construct_array(ids, count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
-	cdr_cursor_open(&cursor, psprintf(LATE_EVENT, log_schema), &arguments,
-					CDR_AS_OF_NOW, 1);
+}
+
+/*
+ * Widens the stretch of time to all that is known of the calls; false if nothing
+ * is.
+ */
+static bool
+widen_stretch(Calls *calls, Datum ids)
+{
+	CdrArguments arguments = {1, true, {TEXTARRAYOID}, {ids}};
+	CdrCursor	 cursor;
+	bool		 isnull;
+	Datum		 first;
+
+	cdr_cursor_open(&cursor, psprintf(STRETCH_OF_CALLS, log_schema),
+					&arguments, CDR_AS_OF_NOW, 1);
+	(void) cdr_cursor_next(&cursor);
+	first = cdr_cursor_value(&cursor, 1, &isnull);
+	if (!isnull)
+	{
+		calls->from = Min(calls->from, DatumGetTimestampTz(first));
+		calls->to =
+			Max(calls->to,
+				DatumGetTimestampTz(cdr_cursor_value(&cursor, 2, &isnull)));
+	}
+	cdr_cursor_close(&cursor);
+	return !isnull;
+}
+
+/* Returns the id of a call that lacks events in the log, or NULL. */
+static const char *
+find_late_call(Calls *calls)
+{
+	Datum ids = PointerGetDatum(construct_array(
+		calls->ids, calls->count, TEXTOID, -1, false, TYPALIGN_INT));
+	Datum fresh = PointerGetDatum(
+		construct_array(calls->fresh, calls->count, INT8OID, sizeof(int64),
+						FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	CdrCursor	cursor;
+	const char *late = NULL;
+
+	if (!widen_stretch(calls, ids))
+		return NULL;
+	cdr_cursor_open(
+		&cursor, psprintf(LATE_CALL, log_schema),
+		&(CdrArguments){
+			4,
+			true,
+			{TEXTARRAYOID, INT8ARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID},
+			{ids, fresh, TimestampTzGetDatum(calls->from),
+			 TimestampTzGetDatum(calls->to)}},
+		CDR_AS_OF_NOW, 1);
 	if (cdr_cursor_next(&cursor) != NULL)
 	{
-		bool		isnull;
-		const void *id = DatumGetUUIDP(cdr_cursor_value(&cursor, 1, &isnull));
+		bool isnull;
 
-		for (int i = 0; late == NULL && i < count; i++)
-		{
-			if (memcmp(&events[i]->id, id, UUID_LEN) == 0)
-				late = events[i];
-		}
+		late = TextDatumGetCString(cdr_cursor_value(&cursor, 1, &isnull));
 	}
 	cdr_cursor_close(&cursor);
 	return late;
 }
 
+/* Refuses the first candidate of a call. */
+static void
+refuse_late(CdrEvent **candidates, const char *call_id)
+{
+	int i = 0;
+
+	while (strcmp(candidates[i]->call_id, call_id) != 0)
+		i++;
+	ereport(ERROR,
+			(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+			 errmsg("event of call \"%s\" may be a repetition of one that was "
+					"retired",
+					call_id),
+			 errdetail("It happened at %s, and call_events holds fewer events "
+					   "of the call than were counted.",
+					   timestamptz_to_str(candidates[i]->time)),
+			 errhint("Attach the partition again to record it, or discard "
+					 "it.")));
+}
+
 void
 cdr_retired_refuse(CdrEvent **events, int count)
 {
-	CdrEvent	  **candidates = palloc(Max(count, 1) * sizeof(CdrEvent *));
-	const CdrEvent *late = NULL;
-	int				ncandidates = 0;
+	CdrEvent  **candidates = palloc(Max(count, 1) * sizeof(CdrEvent *));
+	int			ncandidates = 0;
+	Calls		calls;
+	const char *late = NULL;
 
 	for (int i = 0; i < count; i++)
 	{
@@ -200,18 +295,11 @@ cdr_retired_refuse(CdrEvent **events, int count)
 	if (ncandidates > 0)
 		ncandidates = keep_candidates(candidates, ncandidates);
 	if (ncandidates > 0)
-		late = find_late(candidates, ncandidates);
+	{
+		collect_calls(events, count, candidates, ncandidates, &calls);
+		late = find_late_call(&calls);
+	}
+	if (late != NULL)
+		refuse_late(candidates, late);
 	pfree(candidates);
-	if (late == NULL)
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-			 errmsg("event of call \"%s\" may be a repetition of one that was "
-					"retired",
-					late->call_id),
-			 errdetail("It happened at %s, and call_events holds fewer events "
-					   "of the call than were counted.",
-					   timestamptz_to_str(late->time)),
-			 errhint("Attach the partition again to record it, or discard "
-					 "it.")));
 }

@@ -15,9 +15,10 @@
 extern void cdr_retired_look(const CdrTables *tables);
 
 /*
- * ERROR (22008) if one of some events may be a repetition of one that was
- * retired with its partition; through an open writer.  Costs a comparison for
- * each event of the last two partitions.
+ * ERROR (22008) if one of some events, which are new to the log, in it already,
+ * not yet merged, and sorted by call, may be a repetition of one that was retired
+ * with its partition; through an open writer.  Costs a comparison for each event
+ * of the last two partitions.
  */
 extern void cdr_retired_refuse(CdrEvent **events, int count);
 

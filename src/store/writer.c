@@ -17,11 +17,8 @@
 
 /* The statements of each table, and of what writes calls anew. */
 static CdrStatement *const *const tables_statements[] = {
-	cdr_call_events_statements,
-	cdr_timeless_statements,
-	cdr_calls_statements,
-	cdr_dead_letters_statements,
-	cdr_rebuild_statements,
+	cdr_call_events_statements,	 cdr_timeless_statements, cdr_calls_statements,
+	cdr_dead_letters_statements, cdr_rebuild_statements,
 };
 
 void

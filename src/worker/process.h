@@ -33,9 +33,12 @@ typedef struct CdrWorker
 	TimestampTz ask_at;			 /* when to ask for the backlog again */
 	int64		backlog;		 /* as shown */
 	int64		consumers;
-	int			failed_stores;	/* in a row */
-	TimestampTz failing_since;	/* the first of these */
-	TimestampTz halving_at;		/* not before */
+	int			failed_stores; /* in a row */
+	TimestampTz failing_since; /* the first of these */
+	TimestampTz halving_at;	   /* not before */
+	TimestampTz tell_retry_at; /* in the log, not before; so are these: */
+	TimestampTz tell_held_at;
+	TimestampTz tell_free_at;
 	int			failed_upkeeps; /* of partitions, in a row */
 	bool		read_only;		/* was the reason of the last one */
 	TimestampTz wake_at;		/* of backing off and retrying */

@@ -44,6 +44,7 @@
 #define HALVING_DELAY	  30000 /* after one that was in vain */
 #define FEW_HALVING_DELAY 2000	/* the same, of few messages */
 #define FEW_MESSAGES	  16
+#define TELL_INTERVAL	  60000 /* between two entries in the log */
 
 /* What waits, at most: bytes, and deliveries of one message. */
 #define WAITING_BYTES_MAX	   (32 * 1024 * 1024)
@@ -64,6 +65,20 @@ count_stored(CdrWorker *worker, const CdrBatchResult *result)
 	if (result->reason.sqlerrcode != 0)
 		cdr_stats_set_error(&result->reason);
 	cdr_worker_prove(worker);
+}
+
+/*
+ * May trouble that comes and goes be logged?  Once in a minute; cdr_status() has
+ * all of it.
+ */
+static bool
+may_tell(TimestampTz *not_before)
+{
+	if (cdr_milliseconds_until(*not_before) > 0)
+		return false;
+	*not_before =
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), TELL_INTERVAL);
+	return true;
 }
 
 /* Neither stored, nor a matter of the moment: leaves the broker. */
@@ -164,7 +179,7 @@ end_turn_stored(CdrWorker *worker, const CdrBatchResult *result)
 	cdr_held_remove_first(held);
 	cdr_stats_set_waiting(held->count);
 	held->due = 0;
-	if (held->count == 0)
+	if (held->count == 0 && may_tell(&worker->tell_free_at))
 		ereport(LOG, (errcode(ERRCODE_SUCCESSFUL_COMPLETION),
 					  errmsg("no event waits any more")));
 	if (!cdr_broker_ack_one(worker->broker, held->generation, tag))
@@ -270,7 +285,7 @@ hold_waiting(CdrWorker *worker)
 	}
 	held->due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), HELD_DELAY);
 	cdr_stats_set_waiting(held->count);
-	if (is_first && held->count > 0)
+	if (is_first && held->count > 0 && may_tell(&worker->tell_held_at))
 		ereport(LOG,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg_plural("%d event waits because it cannot be stored",
@@ -389,7 +404,7 @@ retry_later(CdrWorker *worker, const CdrReason *reason)
 	if (worker->failed_stores == 0)
 	{
 		worker->failing_since = GetCurrentTimestamp();
-		if (worker->held.count == 0)
+		if (worker->held.count == 0 && may_tell(&worker->tell_retry_at))
 			ereport(LOG,
 					(errcode(reason->sqlerrcode),
 					 errmsg("could not store a batch: %s", reason->message),
