@@ -106,7 +106,7 @@ is_little('letters recorded', 200, 'SELECT cdr_retry_dead_letters()',
 is_little('large events verified',
 	120, 'SELECT count(*) FROM cdr_verify_calls()', 0);
 is_little('a history of a large event',
-	120, q{SELECT count(*) FROM cdr_call_history('letter 1')}, 1);
+	200, q{SELECT count(*) FROM cdr_call_history('letter 1')}, 1);
 $cdr->sql(
 	q{INSERT INTO dead_letters (event_id, received_at, last_attempt_at, sqlstate, message, body_size, body)
 	  SELECT gen_random_uuid(), now(), now(), 'P0001', 'large', 1, convert_to(payload::text, 'UTF8') FROM call_events WHERE call_id LIKE 'letter %'}
