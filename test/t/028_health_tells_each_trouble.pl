@@ -38,9 +38,11 @@ sub alerts_are
 	my ($expected, $name) = @_;
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	$cdr->wait_for(
-		qq{COALESCE(string_agg(h."check" || ' ' || level, ', ' ORDER BY h."check"), '') = '$expected' FROM ($alert) AS h}
-	);
+	eval {
+		$cdr->wait_for(
+			qq{COALESCE(string_agg(h."check" || ' ' || level, ', ' ORDER BY h."check"), '') = '$expected' FROM ($alert) AS h}
+		);
+	} or die "$@ alerts: " . $cdr->sql($alert);
 	return pass($name);
 }
 
@@ -56,10 +58,12 @@ sub row_like
 		$pattern, $name);
 }
 
-alerts_are('', 'a service that is idle and healthy raises no alert');
+alerts_are('queue warning',
+	'what the service has just declared may be misspelt');
+row_like('queue', qr/was declared, and nothing has come/, 'with a reason');
 $cdr->publish(simple_events(300));
 $cdr->wait_drained(300);
-alerts_are('', 'nor one that has stored events');
+alerts_are('', 'a service that is idle and healthy raises no alert');
 is( $cdr->sql(
 		'SELECT count(*) = count(DISTINCT "check") AND count(*) > 10 FROM cdr_health'
 	),
