@@ -11,6 +11,7 @@
 GRANT USAGE ON SCHEMA public TO dba;
 ALTER TABLE calls OWNER TO dba;
 ALTER TABLE dead_letters OWNER TO dba;
+ALTER TABLE timeless_events OWNER TO dba;
 SELECT format('ALTER TABLE %s OWNER TO dba', relid)
 FROM pg_partition_tree('call_events') \gexec
 

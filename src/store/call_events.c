@@ -37,6 +37,9 @@
 			BYTEAOID                                                        \
 	}
 
+/* Hints of one batch that are enough to judge them all by. */
+#define HINTS_JUDGED 100
+
 /* What was new is matched as a set: nobody promises an order. */
 static CdrStatement insert_events = {
 	.sql = "WITH fresh AS (" INSERT_EVENTS " SELECT * FROM %2$s"
@@ -134,12 +137,27 @@ find_recorded(CdrEvent **events, int count, int *nfound)
 	return ids;
 }
 
+/*
+ * Tells of hints of which most were wrong, as after the log was truncated or a
+ * transaction rolled back: then they cost more than they give.
+ */
+static void
+judge_hints(CdrEvent **events, int count, int hinted, int wrong)
+{
+	if (hinted < HINTS_JUDGED || wrong * 2 < hinted)
+		return;
+	cdr_recent_forget();
+	for (int i = 0; i < count; i++)
+		(void) cdr_recent_repeats(&events[i]->id);
+}
+
 int
 cdr_call_events_drop_known(CdrEvent **events, int count, bool mostly_new)
 {
 	CdrEvent **sought = palloc(Max(count, 1) * sizeof(CdrEvent *));
 	bool	  *repeated = palloc0(Max(count, 1) * sizeof(bool));
 	int		   nsought = 0;
+	int		   nhinted = 0;
 	pg_uuid_t *known;
 	int		   nknown;
 	int		   kept = 0;
@@ -147,14 +165,17 @@ cdr_call_events_drop_known(CdrEvent **events, int count, bool mostly_new)
 	cdr_timeless_claim(events, count, repeated);
 	for (int i = 0; i < count; i++)
 	{
-		if (cdr_recent_repeats(&events[i]->id) || repeated[i] ||
-			events[i]->message->redelivered)
+		bool hinted = cdr_recent_repeats(&events[i]->id);
+
+		if (hinted || repeated[i] || events[i]->message->redelivered)
 			sought[nsought++] = events[i];
+		nhinted += hinted;
 	}
 	if (!mostly_new || nsought == 0)
 		return count;
 
 	known = find_recorded(sought, nsought, &nknown);
+	judge_hints(events, count, nhinted, nsought - nknown);
 	for (int i = 0; i < count; i++)
 	{
 		if (!cdr_is_among(&events[i]->id, known, nknown))

@@ -175,11 +175,13 @@ definitions_of(const CdrTables *tables, CdrTable table)
 	return SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
 }
 
-/* Whose a new table is: the role's, or that of whoever has those there are. */
+/* Whose a new table is: the role's, or that of whoever has those of ours that
+ * are there.  (Of others it is not known yet whether they are a stranger's.) */
 static const char *
 owner_of_new(const CdrTables *tables)
 {
-	if (OidIsValid(tables->owner) && !superuser_arg(tables->owner))
+	if (cdr_table_is_adopted(tables->extension, tables->table[CDR_CALLS]) &&
+		!superuser_arg(tables->owner))
 		return quote_identifier(GetUserNameFromId(tables->owner, false));
 	return CDR_ROLE_NAME;
 }

@@ -92,3 +92,10 @@ cdr_recent_repeats(const pg_uuid_t *id)
 	marks[0] = words[1];
 	return false;
 }
+
+void
+cdr_recent_forget(void)
+{
+	if (buckets != NULL)
+		memset(buckets, 0, BUCKETS * sizeof(Bucket));
+}

@@ -308,11 +308,14 @@ cdr_rows(PG_FUNCTION_ARGS)
 	ReturnSetInfo *info = (ReturnSetInfo *) fcinfo->resultinfo;
 	MemoryContext  outer;
 
-	if (offered == NULL || offered->store == NULL ||
-		offered->secret != PG_GETARG_INT64(0))
+	if (offered == NULL || offered->secret != PG_GETARG_INT64(0))
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("cdr_rows() is for statements of cdr_service "
 							   "only")));
+	if (offered->store == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("a rule repeats what cdr_service writes"),
+						errhint("Drop the rule.")));
 	if (info == NULL || !IsA(info, ReturnSetInfo) ||
 		(info->allowedModes & SFRM_Materialize) == 0)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
