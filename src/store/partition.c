@@ -56,6 +56,12 @@
 /* With so many, none are made any more for late events; see late.c. */
 #define CDR_LATE_PARTITIONS_MAX 1000
 
+/*
+ * How long to wait for the default partition then: as long as we wait for a
+ * reader, all batches wait for us, and late events are as safe where they are.
+ */
+#define LATE_PATIENCE "200ms"
+
 /* Rows that are fetched at a time. */
 #define ROWS_CHUNK 1000
 
@@ -423,9 +429,13 @@ cdr_partition_look(const CdrTables *tables, bool *now, bool *next,
 	*fallback = OidIsValid(get_default_partition_oid(log));
 }
 
-/* Makes the partitions between two times, in a transaction of its own. */
+/*
+ * Makes the partitions between two times, in a transaction of its own, unless
+ * there are as many as "most"; with a patience, waits for locks no longer.
+ */
 static void
-make_partitions(TimestampTz from, TimestampTz until, int most)
+make_partitions(TimestampTz from, TimestampTz until, int most,
+				const char *patience)
 {
 	CdrTables		tables;
 	CdrReasonBuffer why;
@@ -434,6 +444,10 @@ make_partitions(TimestampTz from, TimestampTz until, int most)
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pgstat_report_activity(STATE_RUNNING, "making partitions");
+	if (patience != NULL)
+		(void) set_config_option("lock_timeout", patience, PGC_USERSET,
+								 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0,
+								 false);
 	/* tables that are not fit are told of where events are stored */
 	if (cdr_tables_lock(&tables, AccessShareLock, &why) == CDR_TABLES_FIT &&
 		!is_covered(&tables, from, until) &&
@@ -449,14 +463,14 @@ make_partitions(TimestampTz from, TimestampTz until, int most)
 /* The same; false if that failed, which is logged. */
 static bool
 try_partitions(TimestampTz from, TimestampTz until, int most,
-			   CdrReasonBuffer *reason)
+			   const char *patience, CdrReasonBuffer *reason)
 {
 	MemoryContext context = CurrentMemoryContext;
 	volatile bool done = true;
 
 	PG_TRY();
 	{
-		make_partitions(from, until, most);
+		make_partitions(from, until, most, patience);
 	}
 	PG_CATCH();
 	{
@@ -488,13 +502,15 @@ cdr_partition_maintain(CdrReasonBuffer *reason)
 
 	if (cdr_partition_interval == CDR_PARTITION_NONE)
 		return true;
-	if (!try_partitions(now, cdr_interval_around(now).until, INT_MAX, reason))
+	if (!try_partitions(now, cdr_interval_around(now).until, INT_MAX, NULL,
+						reason))
 		return false;
 	/* those of late events one by one: each locks the default partition */
 	while (cdr_late_take(&late))
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (!try_partitions(late, late, CDR_LATE_PARTITIONS_MAX, reason))
+		if (!try_partitions(late, late, CDR_LATE_PARTITIONS_MAX, LATE_PATIENCE,
+							reason))
 		{
 			cdr_late_put_back(late);
 			return false;
