@@ -28,6 +28,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 FIRST_TIME = datetime(2026, 3, 2, 8, 0, tzinfo=timezone.utc)
 CALLS_PER_SECOND = 2.5
 MEAN_TALK_SECONDS = 120.0
+LONGEST_REPETITION = 30_000  # messages
 LONGEST_DELAY_SECONDS = 2.0  # from an event's own time to its arrival
 NO_MESSAGE_ID = b"\xff\xff\xff\xff"  # in an identity, in place of its length
 
@@ -209,6 +210,22 @@ def make_events(count: int, seed: int) -> list[Event]:
                              len(arrivals), event))
     arrivals.sort()
     return [event for _, _, event in arrivals[:count]]
+
+
+def with_repetitions(events: list[Event], share: float,
+                     seed: int) -> list[Event]:
+    """The same events, a share of them published again a little later.
+
+    "A little" is up to some tens of thousands of messages: as a producer does
+    that tries again, or that has been restarted.
+    """
+    chance = random.Random(seed)
+    arrivals = [(float(place), event) for place, event in enumerate(events)]
+    for place in chance.sample(range(len(events)), int(len(events) * share)):
+        again = place + chance.uniform(1, LONGEST_REPETITION)
+        arrivals.append((again, events[place]))
+    arrivals.sort(key=lambda arrival: arrival[0])
+    return [event for _, event in arrivals]
 
 
 def in_order_of_calls(events: Iterable[Event]) -> list[Event]:

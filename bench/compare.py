@@ -12,7 +12,8 @@ import signal
 import sys
 import time
 
-from calls import in_order_of_calls, in_protobuf, make_events
+from calls import (in_order_of_calls, in_protobuf, make_events,
+                   with_repetitions)
 from contestants import (RIVALS_DATABASE, Contestant, Messages, Service,
                          add_partitions, all_contestants)
 from report import Results, machine
@@ -20,6 +21,8 @@ from servers import DATABASE, SETTINGS, BenchError, Servers
 
 EVENTS, ROUNDS = 80_000, 5
 QUICK_EVENTS, QUICK_ROUNDS = 20_000, 1
+REPETITIONS = (0.02, 0.2)  # shares of the events that are published twice
+PARTITIONS = [40, 4000]  # not with --quick: minutes to make
 FEW = 10  # who is slow gets a tenth of the events
 
 
@@ -54,7 +57,7 @@ def say(text: str) -> None:
 
 def make_contestants(servers: Servers, arguments: argparse.Namespace,
                      ) -> list[Contestant]:
-    """The calls, published in four ways, and who is to cope with them."""
+    """The calls, published in several ways, and who is to cope with them."""
     events = make_events(arguments.events, arguments.seed)
     servers.create_database(RIVALS_DATABASE)
     for database in (DATABASE, RIVALS_DATABASE):
@@ -65,10 +68,17 @@ def make_contestants(servers: Servers, arguments: argparse.Namespace,
     in_order = Messages(in_order_of_calls(events),
                         servers.directory / "in_order")
     few = Messages(events[:len(events) // FEW], servers.directory / "few")
+    repeated = [Messages(events, servers.directory / f"repeated_{share}",
+                         published=with_repetitions(events, share,
+                                                    arguments.seed))
+                for share in REPETITIONS]
     # what the others must come to; and the servers are warm then
     for messages in (every, protobuf, in_order, few):
         Service("quorum", messages).run(servers)
-    return all_contestants(every, protobuf, in_order, few)
+    for messages in repeated:
+        messages.digests = every.digests
+    return all_contestants(every, protobuf, in_order, few, repeated,
+                           [] if arguments.quick else PARTITIONS)
 
 
 def run_rounds(servers: Servers, contestants: list[Contestant], rounds: int,

@@ -13,18 +13,21 @@ import json
 import os
 import subprocess
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from calls import Event, write_messages
 from copy_limit import SQL, Load, Loader, prepare_load
 from servers import (BATCH, DATABASE, QUEUE, ROOT, BenchError, Cpu, Servers,
-                     wait_until)
+                     read_process, wait_until)
 
+DAYS_AT_ONCE = 1000  # as many as one call makes
 RIVALS_DATABASE = "rivals"  # of all that are not the service
 CONSUMERS = ROOT / "tmp/bench/consumers"  # where bench/prepare puts them
 SYSTEM_PYTHON = "/usr/bin/python3"  # the one that has Debian's packages
@@ -35,7 +38,8 @@ DIGEST_OF_CALLS = ("SELECT md5(string_agg(c::text, chr(10) ORDER BY call_id))"
 # received_at apart, which no two runs share
 DIGEST_OF_LOG = (
     "SELECT md5(string_agg(md5((event_time, event_id, call_id, event_type,"
-    " trace_id, tenant_id, routing_key, payload::text, body)::text), ''"
+    " trace_id, tenant_id, routing_key, time_source,"
+    " payload::text, body)::text), ''"
     " ORDER BY call_id, event_id)) FROM call_events")
 
 # What both forms of the same events must agree on: all but the identities,
@@ -53,19 +57,22 @@ FACTS_OF_LOG = (
 class Messages:
     """Events, and the file that publishes them.
 
-    same_as are the same events in the other form.
+    same_as are the same events in the other form; published, what is sent
+    where some are sent more than once.
     """
 
     def __init__(self, events: list[Event], path: Path,
-                 same_as: Messages | None = None):
+                 same_as: Messages | None = None,
+                 published: list[Event] | None = None):
         self.events = events
+        self.repetitions = len(published) - len(events) if published else 0
         self.path = path
         self.same_as = same_as
         self.body_bytes = sum(len(event.body) for event in events)
         self.digests: tuple[str, str] | None = None  # set by the service
         self.facts: tuple[str, str] | None = None  # at the same time
         self._loads: dict[tuple[int, str], Load] = {}
-        write_messages(path, events)
+        write_messages(path, published or events)
 
     def __len__(self) -> int:
         return len(self.events)
@@ -169,6 +176,10 @@ class Service(Contestant):
         plural = "s" if workers > 1 else ""
         form = ", Protobuf" if messages.same_as else ""
         suffix = "/protobuf" if messages.same_as else ""
+        if messages.repetitions:
+            share = round(100 * messages.repetitions / len(messages))
+            form += f", {share} % repetitions"
+            suffix += f"/repeats_{share}"
         super().__init__(f"service/{queue}/{workers}/{batch}{suffix}",
                          f"service, {workers} worker{plural}{form}", queue,
                          batch, messages)
@@ -185,34 +196,39 @@ class Service(Contestant):
 
         first = wait_until(lambda: self.progress(servers, 1), "a first commit")
         cpu, wal = servers.cpu(), servers.wal_lsn()
-        last = wait_until(lambda: self.progress(servers, len(self.messages)),
+        last = wait_until(lambda: self.progress(servers, self.deliveries),
                           "the last commit", LONGEST_RUN_SECONDS, poll=0.05)
         cpu, wal = servers.cpu() - cpu, servers.wal_lsn() - wal
 
         self.check(servers)
-        return Measured(last.recorded - first.recorded,
+        return Measured(last.stored - first.stored,
                         (last.committed - first.committed).total_seconds(),
                         cpu.worker, 0, cpu.postgres_other, cpu.broker, wal,
                         self.disk_per_event(servers, DATABASE),
-                        last.recorded / last.batches)
+                        last.stored / last.batches)
+
+    @property
+    def deliveries(self) -> int:
+        """Messages, repetitions included."""
+        return len(self.messages) + self.messages.repetitions
 
     @staticmethod
     def progress(servers: Servers, least: int) -> Any:
-        """How far the workers are; None before so many are recorded."""
+        """How far the workers are; None before so many are stored."""
         row = Progress(*servers.sql(
-            "SELECT sum(recorded)::int, sum(batches)::int,"
+            "SELECT sum(recorded + duplicates)::int, sum(batches)::int,"
             " max(last_commit_time)"
             " FROM cdr_status()")[0])
-        return row if row.recorded >= least else None
+        return row if row.stored >= least else None
 
     def check(self, servers: Servers) -> None:
         """Raises unless everything was recorded once, and merged rightly."""
-        recorded, others = servers.sql(
-            "SELECT sum(recorded)::int, sum(duplicates + dead_letters)::int"
-            " FROM cdr_status()")[0]
-        if (recorded, others) != (len(self.messages), 0):
-            raise BenchError(f"recorded {recorded} events of"
-                             f" {len(self.messages)}, and {others} others")
+        counts = servers.sql(
+            "SELECT sum(recorded)::int, sum(duplicates)::int,"
+            " sum(dead_letters)::int FROM cdr_status()")[0]
+        if counts != (len(self.messages), self.messages.repetitions, 0):
+            raise BenchError(f"recorded, repeated and dead are {counts}, of"
+                             f" {len(self.messages)} events")
         wrong = servers.value("SELECT count(*) FROM cdr_verify_calls()")
         if wrong:
             raise BenchError(f"cdr_verify_calls() found {wrong} calls")
@@ -223,7 +239,7 @@ class Service(Contestant):
 class Progress:
     """How far the service is, and when it came there."""
 
-    recorded: int
+    stored: int  # recorded, or found recorded
     batches: int
     committed: Any
 
@@ -263,6 +279,65 @@ class Copy(Contestant):
                         cpu.worker, cpu.postgres_other, cpu.broker, wal,
                         self.disk_per_event(servers, RIVALS_DATABASE),
                         self.batch)
+
+
+class Partitions(Contestant):
+    """Repetitions, by SQL, in a log of so many partitions."""
+
+    ROUNDS = 5
+
+    def __init__(self, count: int, messages: Messages):
+        super().__init__(f"partitions/{count}",
+                         f"repetitions among {count} partitions", "", BATCH,
+                         messages)
+        self.count = count
+        self.database = f"partitions_{count}"
+        self.is_made = False
+
+    def run(self, servers: Servers) -> Measured:
+        """Records one batch again and again."""
+        if not self.is_made:
+            self.make(servers)
+        cpu, wal = servers.cpu([]), servers.wal_lsn()
+        began, own = time.monotonic(), self.backend_cpu(servers)
+        for _ in range(self.ROUNDS):
+            if self.ingest(servers) != 0:
+                raise BenchError("a repetition was taken for a new event")
+        seconds = time.monotonic() - began
+        own = self.backend_cpu(servers) - own
+        cpu, wal = servers.cpu([]) - cpu, servers.wal_lsn() - wal
+        return Measured(self.ROUNDS * BATCH, seconds, 0, own,
+                        cpu.postgres_other, cpu.broker, wal, 0.0, BATCH)
+
+    def make(self, servers: Servers) -> None:
+        """The database, its partitions and the events, once."""
+        servers.create_database(self.database)
+        servers.sql("SET cdr_service.partition_interval = 'day'",
+                    self.database)
+        last = max(event.time for event in self.messages.events)
+        for past in range(0, self.count, DAYS_AT_ONCE):
+            days = min(DAYS_AT_ONCE, self.count - past)
+            newest = last - timedelta(days=past)
+            oldest = newest - timedelta(days=days - 1)
+            servers.sql(f"SELECT cdr_create_partitions('{oldest}',"
+                        f" '{newest}')", self.database)
+        self.ingest(servers)
+        self.is_made = True
+
+    def ingest(self, servers: Servers) -> int:
+        """How many events of the batch were new."""
+        bodies = ", ".join(
+            "'" + event.body.decode().replace("'", "''") + "'"
+            for event in self.messages.events[:BATCH])
+        return int(servers.value(
+            f"SELECT cdr_ingest_events(ARRAY[{bodies}]::json[])",
+            self.database))
+
+    def backend_cpu(self, servers: Servers) -> int:
+        """CPU time of the session so far."""
+        process = read_process(servers.value("SELECT pg_backend_pid()",
+                                             self.database))
+        return process.cpu if process else 0
 
 
 class Consumer(Contestant):
@@ -359,7 +434,8 @@ def node(script: str, *arguments: str) -> list[str]:
 
 
 def all_contestants(every: Messages, protobuf: Messages, in_order: Messages,
-                    few: Messages) -> list[Contestant]:
+                    few: Messages, repeated: list[Messages],
+                    partitions: list[int]) -> list[Contestant]:
     """All of them, in the order of a round.
 
     Those whose ratio is told stand next to each other, and what needs a
@@ -384,6 +460,7 @@ def all_contestants(every: Messages, protobuf: Messages, in_order: Messages,
         Service("classic", every, workers=2),
         Service("quorum", every, workers=2),
         Service("quorum", protobuf),
+        *(Service("quorum", messages) for messages in repeated),
         Service("quorum", every),
         Copy("events", every),
         Copy("calls", every),
@@ -404,4 +481,5 @@ def all_contestants(every: Messages, protobuf: Messages, in_order: Messages,
         Noop("classic", every),
         batched("classic", every),
         batched("quorum", in_order),
+        *(Partitions(count, every) for count in partitions),
     ]

@@ -88,6 +88,8 @@ INT8 = Type("int8", 20, 1016, int8)
 TIME = Type("timestamptz", 1184, 1185, timestamptz)
 UUID = Type("uuid", 2950, 2951, unchanged)
 JSON = Type("json", 114, 199, unchanged)
+BYTEA = Type("bytea", 17, 1001, unchanged)
+CHAR = Type('"char"', 18, 1002, unchanged)
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,11 @@ LOG = [Column("event_time", TIME, lambda event: event.time),
        Column("event_type", TEXT, lambda event: event.type),
        *attributes(TEXT, "trace_id", "tenant_id"),
        Column("routing_key", TEXT, lambda event: event.type),
+       Column("time_source", CHAR, lambda event: b"b"),
+       # what the publisher of these events does not say, as the service
+       Column("message_id", BYTEA, lambda event: None),
+       Column("content_type", TEXT, lambda event: None),
+       Column("headers", JSON, lambda event: None),
        Column("payload", JSON, lambda event: event.body)]
 
 # Of the events that winners.sql merges.

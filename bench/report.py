@@ -14,6 +14,9 @@ from servers import BATCH, Servers, run
 
 SERVICE = f"service/quorum/1/{BATCH}"
 PROTOBUF = f"{SERVICE}/protobuf"
+REPEATS_2 = f"{SERVICE}/repeats_2"
+REPEATS_20 = f"{SERVICE}/repeats_20"
+FEW_PARTITIONS, MANY_PARTITIONS = "partitions/40", "partitions/4000"
 TWO_WORKERS = f"service/quorum/2/{BATCH}"
 COPY = f"copy/events/{BATCH}"
 COPY_MERGED = f"copy/calls/{BATCH}"
@@ -127,6 +130,15 @@ class Results:
             Ratio("disk_vs_body", "disk space / bytes of the bodies",
                   lambda found: found[SERVICE].disk_bytes_per_event
                   / self.body_bytes),
+            Ratio("repeats_2", "deliveries/s, 2 % repetitions / none",
+                  rate(REPEATS_2, SERVICE)),
+            Ratio("repeats_20", "deliveries/s, 20 % repetitions / none",
+                  rate(REPEATS_20, SERVICE)),
+            *([Ratio("many_partitions",
+                     "CPU of a repetition, 4000 partitions / 40",
+                     lambda found: cpu(found[MANY_PARTITIONS], "backend_cpu")
+                     / cpu(found[FEW_PARTITIONS], "backend_cpu"))]
+              if MANY_PARTITIONS in self.runs else []),
         ]
 
     def figures(self) -> dict[str, Any]:
