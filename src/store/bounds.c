@@ -63,6 +63,23 @@ cdr_bounds_around(Oid parent, TimestampTz time, CdrStretch *stretch)
 	return has_partition;
 }
 
+TimestampTz
+cdr_bounds_last_gap(Oid parent)
+{
+	Relation		   rel = table_open(parent, AccessShareLock);
+	PartitionBoundInfo bounds =
+		RelationGetPartitionDesc(rel, false)->boundinfo;
+	int			last = (bounds ? bounds->ndatums : 0) - 1;
+	TimestampTz gap = DT_NOBEGIN;
+
+	while (last >= 0 && bounds->indexes[last] != -1)
+		last--;
+	if (last >= 0)
+		gap = bound_at(bounds, last);
+	table_close(rel, NoLock);
+	return gap;
+}
+
 int
 cdr_bounds_count(Oid parent)
 {

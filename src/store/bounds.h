@@ -25,6 +25,12 @@ typedef struct CdrStretch
 extern bool
 cdr_bounds_around(Oid parent, TimestampTz time, CdrStretch *stretch);
 
+/*
+ * The bound of the last gap before a partition: no time from there on lies in one.
+ * -infinity if there is none.
+ */
+extern TimestampTz cdr_bounds_last_gap(Oid parent);
+
 /* How many partitions the table has, the default one included. */
 extern int cdr_bounds_count(Oid parent);
 

@@ -25,16 +25,13 @@
  */
 #include "postgres.h"
 
-#include "access/table.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "partitioning/partbounds.h"
-#include "partitioning/partdesc.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/rel.h"
 #include "utils/timestamp.h"
 
+#include "store/bounds.h"
 #include "store/cursor.h"
 #include "store/retired.h"
 
@@ -62,99 +59,53 @@ static TimestampTz recent; /* the partition before that of now begins */
 static TimestampTz
 	without_gap; /* no gap comes before a partition from here on */
 
+/* The partition before that of now begins. */
 static TimestampTz
-bound_at(const PartitionBoundInfo bounds, int i)
+find_recent(void)
 {
-	switch (bounds->kind[i][0])
-	{
-		case PARTITION_RANGE_DATUM_MINVALUE:
-			return DT_NOBEGIN;
-		case PARTITION_RANGE_DATUM_MAXVALUE:
-			return DT_NOEND;
-		default:
-			return DatumGetTimestampTz(bounds->datums[i][0]);
-	}
-}
+	CdrStretch stretch;
 
-/* The number of the first bound after a time. */
-static int
-bound_after(const PartitionBoundInfo bounds, TimestampTz time)
-{
-	int low = 0;
-	int high = bounds->ndatums;
-
-	while (low < high)
-	{
-		int middle = (low + high) / 2;
-
-		if (bound_at(bounds, middle) > time)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return low;
-}
-
-/*
- * Is there no partition for a time, but one for a later time?  (indexes[i] is
- * the partition below bound i, or -1.)
- */
-static bool
-lies_in_gap(const PartitionBoundInfo bounds, TimestampTz time)
-{
-	int after = bound_after(bounds, time);
-
-	return after < bounds->ndatums && bounds->indexes[after] == -1;
-}
-
-static PartitionBoundInfo
-partition_bounds(Relation log)
-{
-	PartitionBoundInfo bounds =
-		RelationGetPartitionDesc(log, false)->boundinfo;
-
-	return bounds != NULL && bounds->ndatums > 0 ? bounds : NULL;
+	(void) cdr_bounds_around(log_table, GetCurrentTransactionStartTimestamp(),
+							 &stretch);
+	if (stretch.from != DT_NOBEGIN)
+		(void) cdr_bounds_around(log_table, stretch.from - 1, &stretch);
+	return stretch.from;
 }
 
 void
 cdr_retired_look(const CdrTables *tables)
 {
-	Relation log = table_open(tables->table[CDR_CALL_EVENTS], AccessShareLock);
-	PartitionBoundInfo bounds = partition_bounds(log);
-
 	log_table = tables->table[CDR_CALL_EVENTS];
 	strlcpy(log_schema, tables->quoted, sizeof(log_schema));
-	without_gap = recent = DT_NOBEGIN;
-	if (bounds != NULL)
-	{
-		int last = bounds->ndatums - 1;
-		int after = bound_after(bounds, GetCurrentTransactionStartTimestamp());
-
-		while (last > 0 && bounds->indexes[last] != -1)
-			last--;
-		without_gap = bound_at(bounds, last);
-		if (after >= 2)
-			recent = bound_at(bounds, after - 2);
-	}
-	table_close(log, NoLock);
+	without_gap = cdr_bounds_last_gap(log_table);
+	recent = find_recent();
 }
 
-/* Leaves those that may have been retired, and belong to a call; how many. */
-static int
-keep_candidates(CdrEvent **events, int count)
+/* Is there no partition for a time, but one for a later time? */
+static bool
+lies_in_gap(TimestampTz time)
 {
-	Relation		   log = table_open(log_table, AccessShareLock);
-	PartitionBoundInfo bounds = partition_bounds(log);
-	int				   kept = 0;
+	CdrStretch stretch;
 
-	for (int i = 0; bounds != NULL && i < count; i++)
+	return !cdr_bounds_around(log_table, time, &stretch) &&
+		   stretch.until != DT_NOEND;
+}
+
+/* Those that may have been retired, and belong to a call; how many. */
+static int
+find_candidates(CdrEvent **events, int count, CdrEvent **candidates)
+{
+	int ncandidates = 0;
+
+	for (int i = 0; i < count; i++)
 	{
+		TimestampTz time = events[i]->time;
+
 		if (events[i]->call_id[0] != '\0' &&
-			(events[i]->time < recent || lies_in_gap(bounds, events[i]->time)))
-			events[kept++] = events[i];
+			(time < recent || (time < without_gap && lies_in_gap(time))))
+			candidates[ncandidates++] = events[i];
 	}
-	table_close(log, NoLock);
-	return kept;
+	return ncandidates;
 }
 
 /* Calls, each with the number of its events among those of a batch. */
@@ -283,17 +234,10 @@ void
 cdr_retired_refuse(CdrEvent **events, int count)
 {
 	CdrEvent  **candidates = palloc(Max(count, 1) * sizeof(CdrEvent *));
-	int			ncandidates = 0;
+	int			ncandidates = find_candidates(events, count, candidates);
 	Calls		calls;
 	const char *late = NULL;
 
-	for (int i = 0; i < count; i++)
-	{
-		if (events[i]->time < without_gap || events[i]->time < recent)
-			candidates[ncandidates++] = events[i];
-	}
-	if (ncandidates > 0)
-		ncandidates = keep_candidates(candidates, ncandidates);
 	if (ncandidates > 0)
 	{
 		collect_calls(events, count, candidates, ncandidates, &calls);
