@@ -154,9 +154,10 @@ too_much_waits(const CdrWorker *worker, const CdrMessage *message)
 static CdrBatchOutcome
 try_as_letter(CdrEvent *event, CdrBatchResult *result)
 {
-	CdrReason reason = result->reason;
+	CdrReason *reason = palloc(sizeof(CdrReason));
 
-	event->reason = &reason;
+	*reason = result->reason;
+	event->reason = reason;
 	return try_events_now(event, 1, CDR_BRISK, result);
 }
 
