@@ -159,7 +159,7 @@ BEGIN
 		(SELECT count(DISTINCT call_id) FROM differences WHERE call_id = ANY (victims)), (SELECT count(*) FROM cdr_verify_calls() WHERE call_id = ANY (victims));
 END $$;
 SELECT count(*) AS differences FROM differences;
-SELECT cdr_rebuild_calls(true);
+SELECT cdr_rebuild_calls(from_time => '-infinity', to_time => 'infinity', prune => true);
 SELECT count(*) AS differences FROM differences;
 
 -- and an event that only the log lost
@@ -168,13 +168,14 @@ REFRESH MATERIALIZED VIEW reference;
 SELECT which FROM differences ORDER BY which;
 SELECT count(*) AS unlike_their_events FROM cdr_verify_calls();
 
--- delivered all again, in one batch: only the lost one is new; its call has
--- counted it twice now, which the log can set right
+-- delivered all again: the lost one may be a repetition of what was retired, and
+-- is not counted twice; once that is forgotten, it is new
+SELECT cdr_ingest_events(array_agg(event)) FROM dealt;
+SELECT cdr_rebuild_calls(call_id, prune => true) FROM (SELECT call_id FROM cdr_verify_calls()) AS v;
 SELECT cdr_ingest_events(array_agg(event)) FROM dealt;
 REFRESH MATERIALIZED VIEW reference;
-SELECT event_count - lag(event_count) OVER (ORDER BY which) AS "too many" FROM differences ORDER BY which;
-SELECT cdr_rebuild_calls(true);
 SELECT count(*) AS differences FROM differences;
+SELECT count(*) AS unlike_their_events FROM cdr_verify_calls();
 
 DROP VIEW differences, public_columns;
 DROP MATERIALIZED VIEW reference;

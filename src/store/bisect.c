@@ -83,7 +83,7 @@ try_events(CdrJob *job, CdrEvent **events, int count)
 static bool
 probe_tables(CdrJob *job)
 {
-	ErrorData *error = try_events(job, NULL, 0);
+	ErrorData *error = try_events(job, job->events, 0);
 
 	if (error == NULL)
 		return true;

@@ -186,20 +186,22 @@ find_late_call(Calls *calls)
 	Datum fresh = PointerGetDatum(
 		construct_array(calls->fresh, calls->count, INT8OID, sizeof(int64),
 						FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	CdrArguments arguments = {
+		4,
+		true,
+		{TEXTARRAYOID, INT8ARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID},
+		{0}};
 	CdrCursor	cursor;
 	const char *late = NULL;
 
 	if (!widen_stretch(calls, ids))
 		return NULL;
-	cdr_cursor_open(
-		&cursor, psprintf(LATE_CALL, log_schema),
-		&(CdrArguments){
-			4,
-			true,
-			{TEXTARRAYOID, INT8ARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID},
-			{ids, fresh, TimestampTzGetDatum(calls->from),
-			 TimestampTzGetDatum(calls->to)}},
-		CDR_AS_OF_NOW, 1);
+	arguments.values[0] = ids;
+	arguments.values[1] = fresh;
+	arguments.values[2] = TimestampTzGetDatum(calls->from);
+	arguments.values[3] = TimestampTzGetDatum(calls->to);
+	cdr_cursor_open(&cursor, psprintf(LATE_CALL, log_schema), &arguments,
+					CDR_AS_OF_NOW, 1);
 	if (cdr_cursor_next(&cursor) != NULL)
 	{
 		bool isnull;
