@@ -288,6 +288,16 @@ cdr_stats_set_warning(const char *message)
 }
 
 void
+cdr_stats_forget_error(void)
+{
+	lock_mine();
+	mine->last_error[0] = '\0';
+	mine->last_error_code = 0;
+	mine->last_error_time = 0;
+	unlock_mine();
+}
+
+void
 cdr_stats_set_error(const CdrReason *reason)
 {
 	TimestampTz now = GetCurrentTimestamp();

@@ -121,6 +121,7 @@ extern void cdr_stats_set_queue(int64 backlog, int64 consumers);
 
 /* Events that are held, because they alone cannot be stored. */
 extern void cdr_stats_set_error(const CdrReason *reason);
+extern void cdr_stats_forget_error(void);
 extern void cdr_stats_set_warning(const char *message);
 extern void cdr_stats_set_waiting(int64 events);
 extern void cdr_stats_add_received(int64 messages);

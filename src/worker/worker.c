@@ -88,6 +88,9 @@ look_at_tables(CdrWorker *worker)
 		case CDR_TABLES_FIT:
 			if (why.reason.sqlerrcode != 0)
 				cdr_stats_set_error(&why.reason);
+			else if (worker->state == CDR_WAITING_FOR_EXTENSION)
+				/* to wait for it was no failure */
+				cdr_stats_forget_error();
 			cdr_worker_enter_connecting(worker);
 			break;
 		case CDR_TABLES_UNFIT:

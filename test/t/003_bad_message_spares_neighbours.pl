@@ -13,7 +13,8 @@ use CdrService::Fixture;
 my $cdr = CdrService::Fixture->new('poison',
 	config =>
 	  "cdr_service.batch_size = 1000\ncdr_service.batch_linger = '200ms'\n"
-	  . "cdr_service.max_event_size = 4096\n");
+	  . "cdr_service.max_event_size = 4096\n"
+	  . "cdr_service.partition_interval = none\n");
 my $stored = 0;
 my $dead   = 0;
 
