@@ -44,7 +44,7 @@
 #define HALVING_DELAY	  30000 /* after one that was in vain */
 #define FEW_HALVING_DELAY 2000	/* the same, of few messages */
 #define FEW_MESSAGES	  16
-#define TELL_INTERVAL	  60000 /* between two entries in the log */
+#define TELL_INTERVAL	  60000 /* of trouble that comes and goes */
 
 /* What waits, at most: bytes, and deliveries of one message. */
 #define WAITING_BYTES_MAX	   (32 * 1024 * 1024)
@@ -55,21 +55,9 @@
  * ------------------------------------------------------------------------
  */
 
-/* Something is durable. */
-static void
-count_stored(CdrWorker *worker, const CdrBatchResult *result)
-{
-	worker->failed_stores = 0;
-	worker->stats_pending = true;
-	cdr_stats_add_batch(result);
-	if (result->reason.sqlerrcode != 0)
-		cdr_stats_set_error(&result->reason);
-	cdr_worker_prove(worker);
-}
-
 /*
- * May trouble that comes and goes be logged?  Once in a minute; cdr_status() has
- * all of it.
+ * May trouble that comes and goes be told?  Once in a minute; counters have all
+ * of it.
  */
 static bool
 may_tell(TimestampTz *not_before)
@@ -79,6 +67,20 @@ may_tell(TimestampTz *not_before)
 	*not_before =
 		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), TELL_INTERVAL);
 	return true;
+}
+
+/* Something is durable. */
+static void
+count_stored(CdrWorker *worker, const CdrBatchResult *result)
+{
+	worker->failed_stores = 0;
+	worker->stats_pending = true;
+	cdr_stats_add_batch(result);
+	/* an event of no use to a call must not hide what is worse, again and again */
+	if (result->dead_letters > 0 ||
+		(result->reason.sqlerrcode != 0 && may_tell(&worker->tell_useless_at)))
+		cdr_stats_set_error(&result->reason);
+	cdr_worker_prove(worker);
 }
 
 /* Neither stored, nor a matter of the moment: leaves the broker. */

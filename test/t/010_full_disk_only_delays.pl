@@ -16,7 +16,8 @@ use CdrService::Oracle;
 
 my $disk = CdrService::SmallDisk->new('tables');
 my $cdr  = CdrService::Fixture->new('no_room',
-	config => "cdr_service.heartbeat = '2s'\ncdr_service.prefetch = 500\n");
+	config => "cdr_service.heartbeat = '2s'\ncdr_service.prefetch = 500\n"
+	  . "cdr_service.partition_interval = none\n");
 my $oracle = CdrService::Oracle->new($cdr);
 my $pid    = $cdr->status('pid');
 my $where  = $disk->directory;

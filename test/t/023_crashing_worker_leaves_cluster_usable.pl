@@ -196,7 +196,7 @@ $cdr->stored_is($events, 'after all the crashes');
 # --- health
 
 # What the record holds: is a process running, and how many crashes were there?
-sub recorded { return join ' ', (unpack 'L L q l', slurp_file($record))[ 1, 3 ]; }
+sub recorded { return join ' ', (unpack 'L L q q l', slurp_file($record))[ 1, 4 ]; }
 
 sub kill_worker
 {
