@@ -21,7 +21,8 @@ my $cdr = CdrService::Fixture->new('commands',
 	  . "deadlock_timeout = '500ms'\n");
 my $uri    = $cdr->broker->uri;
 my $oracle = CdrService::Oracle->new($cdr);
-my $worker = q{FROM pg_stat_activity WHERE backend_type = 'cdr_service worker'};
+my $worker =
+  q{FROM pg_stat_activity WHERE backend_type = 'cdr_service worker'};
 my $locked = "count(*) = 1 $worker AND wait_event_type = 'Lock'";
 
 # Does something, and says how many seconds it took.
@@ -50,9 +51,9 @@ $cdr->sql("CREATE DATABASE bystander$_") foreach 1 .. 6;
 
 sub drop_is_quick
 {
-	my ($name) = @_;
+	my ($name)   = @_;
 	my $database = 'bystander' . ++$bystander;
-	my $took = seconds(sub { $cdr->sql("DROP DATABASE $database") });
+	my $took     = seconds(sub { $cdr->sql("DROP DATABASE $database") });
 
 	cmp_ok($took, '<', 2, "$name: another database is dropped at once");
 	return note sprintf '%s: %.2f s', $name, $took;
@@ -114,8 +115,7 @@ sub reload_storm
 
 		$change->($storm, $i);
 		$storm->query('SELECT pg_reload_conf()');
-		poll(
-			sub { $storm->query('SELECT pg_conf_load_time()') ne $loaded },
+		poll(sub { $storm->query('SELECT pg_conf_load_time()') ne $loaded },
 			'the server to reload');
 	}
 	$storm->quit;
@@ -250,7 +250,7 @@ $oracle->is_satisfied('another version, with tables that fit');
 
 $log    = $cdr->log_size;
 $before = $cdr->events;
-$session->query('BEGIN; ALTER TABLE calls ALTER COLUMN user_id TYPE varchar');
+$session->query('BEGIN; ALTER TABLE calls ALTER COLUMN contact_id TYPE text');
 $oracle->start(100);
 $cdr->wait_for($locked);
 $session->query('COMMIT');
@@ -262,13 +262,14 @@ cmp_ok($cdr->broker->left_over,
 	'>', 100, 'another version: events wait on the broker');
 like(
 	$cdr->status('last_error'),
-	qr/user_id.* HINT: The extension has version 1\.1, and its library 1\.0\. .*restart the server/,
+	qr/contact_id.* HINT: The extension has version 1\.1, and its library 1\.0\. .*restart the server/,
 	'another version: with a hint');
 is($cdr->log_matches(qr/waiting for tables/, $log),
 	1, 'another version: with one line in the log');
 $session->query(
 	q{UPDATE pg_extension SET extversion = '1.0' WHERE extname = 'cdr_service';
-	  ALTER TABLE calls DROP COLUMN more, ALTER COLUMN user_id TYPE text});
+	  ALTER TABLE calls DROP COLUMN more, ALTER COLUMN contact_id TYPE bigint USING contact_id::bigint}
+);
 $session->quit;
 $oracle->is_satisfied('another version, and back');
 

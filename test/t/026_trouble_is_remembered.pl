@@ -42,10 +42,10 @@ $cdr->status_is(
 # --- a queue that cancels its consumer right after each login, six times, and
 # then says nothing
 
-my $cancel = method(1, 60, 30, pack('C/a C', 'tag', 0));
-my $fake   = CdrService::FakeBroker->scripted(({ send => $cancel }) x 6, {});
-my $log    = $cdr->log_size;
-my $before = $cdr->status('reconnects');
+my $cancel  = method(1, 60, 30, pack('C/a C', 'tag', 0));
+my $fake    = CdrService::FakeBroker->scripted(({ send => $cancel }) x 6, {});
+my $log     = $cdr->log_size;
+my $before  = $cdr->status('reconnects');
 my $started = time;
 $cdr->set('cdr_service.amqp_uri' => $fake->uri);
 $cdr->wait_for("unhealthy_since IS NOT NULL FROM cdr_status()");
@@ -89,8 +89,10 @@ cmp_ok(time - $started, '>', 30, 'but a minute without trouble does');
 
 $cdr->set('cdr_service.amqp_uri' => 'amqp://guest@127.0.0.1:1');
 $cdr->wait_for_state('backing off');
-$cdr->status_is("host || ' ' || \"user\"",
-	'127.0.0.1:1 guest', 'whom it cannot reach');
+$cdr->status_is(
+	"host || ' ' || \"user\"",
+	'127.0.0.1:1 guest',
+	'whom it cannot reach');
 $cdr->set('cdr_service.amqp_uri' => $real);
 $fake->stop;
 $cdr->publish(simple_events(30));
@@ -108,6 +110,7 @@ $cdr->publish(simple_events(30, 'standby'));
 $cdr->wait_for(
 	"state = 'storing' AND unhealthy_since IS NOT NULL FROM cdr_status()");
 pass('a batch that waits for a standby is no health');
+
 foreach my $try (1 .. 3)
 {
 	$cdr->wait_for(
@@ -132,8 +135,7 @@ $cdr->wait_for_state('retrying');
 $since = $cdr->status('unhealthy_since');
 my %seen;
 $started = time;
-$seen{ $cdr->status("state || unhealthy_since") }++
-  while time - $started < 4;
+$seen{ $cdr->status("state || unhealthy_since") }++ while time - $started < 4;
 is(join(' ', keys %seen),
 	"retrying$since", 'a locked table: it retries, and is not seen storing');
 $session->query('ROLLBACK');
@@ -153,8 +155,8 @@ like(
 $cdr->sql(
 	'ALTER TABLE archive.calls RENAME TO c; ALTER TABLE archive.c SET SCHEMA public'
 );
-$cdr->wait_for("last_error LIKE '%Table public.c may be it%' FROM cdr_status()"
-);
+$cdr->wait_for(
+	"last_error LIKE '%Table public.c may be it%' FROM cdr_status()");
 $cdr->sql('ALTER TABLE c RENAME TO calls');
 $cdr->wait_drained(93);
 pass('it goes on when the table is back');

@@ -64,14 +64,14 @@ my @settings = grep { $known{ lc $_ } } sort keys %hostile;
 # The test's own sessions are not to suffer from them.
 my $ours = $ENV{PGOPTIONS};
 $ENV{PGOPTIONS} .= join '',
-  map { " -c $_=0" }
-  grep { $known{$_} }
-  ('transaction_timeout', 'idle_session_timeout',
+  map  { " -c $_=0" }
+  grep { $known{$_} } (
+	'transaction_timeout', 'idle_session_timeout',
 	'idle_in_transaction_session_timeout');
 $ENV{PGOPTIONS} .= ' -c restrict_nonsystem_relation_kind='
   if $known{restrict_nonsystem_relation_kind};
 $ENV{PGOPTIONS} .=
-  ' -c exit_on_error=off -c search_path=public -c max_stack_depth=2MB'
+	' -c exit_on_error=off -c search_path=public -c max_stack_depth=2MB'
   . ' -c standard_conforming_strings=on -c default_transaction_deferrable=off'
   . ' -c default_transaction_isolation=read\ committed'
   . ' -c work_mem=64MB -c temp_file_limit=-1 -c enable_hashagg=on'
@@ -88,7 +88,8 @@ sub worker_stores
 	my $before = $cdr->status('pid');
 
 	$cdr->terminate_worker;
-	$cdr->wait_for("pid <> $before AND state = 'consuming' FROM cdr_status()");
+	$cdr->wait_for(
+		"pid <> $before AND state = 'consuming' FROM cdr_status()");
 	my $pid     = $cdr->status('pid');
 	my $session = $cdr->session;
 	$session->query('BEGIN; LOCK TABLE calls');
@@ -106,12 +107,13 @@ sub worker_stores
 	return;
 }
 
-foreach my $level ("DATABASE postgres", "ROLE ALL IN DATABASE postgres",
+foreach my $level (
+	"DATABASE postgres",
+	"ROLE ALL IN DATABASE postgres",
 	"ROLE " . $cdr->sql('SELECT current_user'))
 {
 	$cdr->sql(join ';',
-		map { "ALTER $level SET $_ = '$hostile{$_}'" }
-		@settings);
+		map { "ALTER $level SET $_ = '$hostile{$_}'" } @settings);
 	worker_stores($level);
 	$cdr->sql("ALTER $level RESET ALL");
 }
@@ -135,7 +137,7 @@ $ENV{PGOPTIONS} = $ours;
 # --- a pause without ALTER SYSTEM: since 17 that can be forbidden, and the file
 # that it writes can be kept from the server in any version
 
-$cdr = CdrService::Fixture->new('pause_by_file');
+$cdr  = CdrService::Fixture->new('pause_by_file');
 $node = $cdr->node;
 my $auto = $node->data_dir . '/postgresql.auto.conf';
 my $mark = $node->data_dir . '/pg_stat/cdr_service_paused';
@@ -159,7 +161,7 @@ sub pause_lasts
 	is(($cdr->broker->count)[1], 0, "$name: nobody consumes");
 	$cdr->status_is('unhealthy_since IS NULL',
 		't', "$name: a pause is no trouble");
-	is( $cdr->sql(q{SELECT level FROM cdr_health WHERE "check" = 'pause'}),
+	is($cdr->sql(q{SELECT level FROM cdr_health WHERE "check" = 'pause'}),
 		'warning', "$name: but is told of");
 	$cdr->node->restart;
 	$cdr->wait_for_state('paused');

@@ -73,10 +73,12 @@ is( $cdr->sql(
 # --- who may look
 
 $cdr->sql('CREATE ROLE watcher IN ROLE pg_monitor; CREATE ROLE stranger');
-is( $cdr->sql("SET ROLE watcher; SELECT count(*) FROM ($alert) AS h"),
+is($cdr->sql("SET ROLE watcher; SELECT count(*) FROM ($alert) AS h"),
 	0, 'a member of pg_monitor may look');
-like($cdr->error_of("SET ROLE stranger; $alert"),
-	qr/permission denied/, 'others may not');
+like(
+	$cdr->error_of("SET ROLE stranger; $alert"),
+	qr/permission denied/,
+	'others may not');
 is( $cdr->sql(
 		"BEGIN READ ONLY; SELECT count(*) FROM ($alert) AS h; ROLLBACK"),
 	0,
@@ -111,7 +113,9 @@ $cdr->sql(
 	q{INSERT INTO dead_letters (event_id, received_at, last_attempt_at, attempts, sqlstate, message, body_size, body)
 	  SELECT gen_random_uuid(), now(), now(), 1, '22P02', 'no', 0, ''
 	  FROM generate_series(1, 5000)});
-row_like('dead_letters', qr/^1000 or more; /,
+row_like(
+	'dead_letters',
+	qr/^1000 or more; /,
 	'many are not counted to the end');
 $cdr->sql('DELETE FROM dead_letters');
 
@@ -120,7 +124,9 @@ $cdr->sql('DELETE FROM dead_letters');
 $cdr->set(fsync => 'off');
 alerts_are('durability warning', 'fsync = off is a warning');
 $cdr->set(fsync => 'on', full_page_writes => 'off');
-row_like('durability', qr/full_page_writes is off/,
+row_like(
+	'durability',
+	qr/full_page_writes is off/,
 	'full_page_writes = off, too');
 $cdr->set(full_page_writes => 'on');
 alerts_are('', 'with both on, all is well');
@@ -181,7 +187,9 @@ alerts_are('', 'with the same version, all is well');
 
 $cdr->sql('CREATE DATABASE other');
 $cdr->sql('CREATE EXTENSION cdr_service', 'other');
-like(alerts('other'), qr/database warning/,
+like(
+	alerts('other'),
+	qr/database warning/,
 	'a database that no worker uses is told of there');
 $cdr->sql('DROP DATABASE other');
 
@@ -189,8 +197,9 @@ $cdr->sql('DROP DATABASE other');
 
 my $other = IPC::Run::start(
 	[
-		repository() . '/test/tools/cdr_amqp',
-		'--uri', $real, 'drain', 'sentiric.cdr_service.events', 1000000
+		repository() . '/test/tools/cdr_amqp', '--uri',
+		$real,                                 'drain',
+		'sentiric.cdr_service.events',         1000000
 	],
 	'>',
 	\my $drained,
@@ -233,7 +242,8 @@ foreach (1 .. 3)
 
 	kill 'KILL', $pid;
 	$cdr->wait_for(
-		"pid <> $pid AND state IN ('crashed', 'consuming') FROM cdr_status()");
+		"pid <> $pid AND state IN ('crashed', 'consuming') FROM cdr_status()"
+	);
 }
 is( $cdr->sql(
 		"SELECT count(*) FROM cdr_status() JOIN cdr_health ON true WHERE \"check\" = 'workers' AND (state = 'crashed') <> (level = 'critical')"
@@ -248,9 +258,7 @@ alerts_are('', 'when it consumes again, all is well');
 $node->adjust_conf('postgresql.conf', 'shared_preload_libraries', "''");
 $node->restart;
 alerts_are('library critical', 'without preloading it works, and says so');
-is( $cdr->sql(
-		q{SELECT level FROM cdr_health WHERE "check" = 'dead_letters'}),
-	'ok',
-	'without preloading, tables and letters are looked at');
+is( $cdr->sql(q{SELECT level FROM cdr_health WHERE "check" = 'dead_letters'}),
+	'ok', 'without preloading, tables and letters are looked at');
 
 done_testing();

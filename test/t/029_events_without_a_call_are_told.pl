@@ -18,15 +18,16 @@ sub level_is
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	return is(
-		$cdr->sql(
-			qq{SELECT level FROM cdr_health WHERE "check" = '$check'}),
+		$cdr->sql(qq{SELECT level FROM cdr_health WHERE "check" = '$check'}),
 		$level, $name);
 }
 
 $cdr->publish(simple_events(30));
 $cdr->wait_drained(30);
-$cdr->status_is("without_call || ' ' || without_time",
-	'0 0', 'of ordinary events, none lacks anything');
+$cdr->status_is(
+	"without_call || ' ' || without_time",
+	'0 0',
+	'of ordinary events, none lacks anything');
 
 # as in the case
 $cdr->publish(
@@ -58,7 +59,8 @@ is($cdr->sql("SELECT count(*) FROM call_events WHERE call_id = ''"),
 $cdr->publish(
 	{
 		key  => 'call.started',
-		body => '{"eventType": "call.started", "callId": "late-1", "timestamp": "yesterday"}'
+		body =>
+		  '{"eventType": "call.started", "callId": "late-1", "timestamp": "yesterday"}'
 	});
 $cdr->wait_for("count(*) = 1 FROM call_events WHERE call_id = 'late-1'");
 $cdr->wait_for('without_time >= 1 FROM cdr_status()');
@@ -70,8 +72,10 @@ level_is('without_call', 'ok', 'after a reset, all is well');
 level_is('without_time', 'ok', 'with both');
 $cdr->publish(simple_events(30, 'after'));
 $cdr->wait_for("count(*) = 64 FROM call_events");
-$cdr->status_is("without_call || ' ' || without_time",
-	'0 0', 'and stays so, with ordinary events');
+$cdr->status_is(
+	"without_call || ' ' || without_time",
+	'0 0',
+	'and stays so, with ordinary events');
 $cdr->nothing_left('without a call');
 
 done_testing();

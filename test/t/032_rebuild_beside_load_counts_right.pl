@@ -61,8 +61,8 @@ while (time < $deadline)
 	}
 	$oracle->finish;
 }
-is($complaints =~ s/^.*?(?:WARNING|ERROR): /$&/sr, '',
-	"$rounds rebuilds beside a load fail for no reason");
+is($complaints =~ s/^.*?(?:WARNING|ERROR): /$&/sr,
+	'', "$rounds rebuilds beside a load fail for no reason");
 cmp_ok($rounds, '>', 10, 'there were enough of them');
 
 # the last one is not after the load, but beside it, too

@@ -28,9 +28,9 @@ sub is_little
 
 	is($session->query("SET statement_timeout = 0; $query"),
 		$expected, "$name: the result");
-	my $status = slurp_file("/proc/$pid/status");
-	my ($peak)   = $status =~ /^VmHWM:\s+(\d+) kB/m;
-	my ($shared) = $status =~ /^RssShmem:\s+(\d+) kB/m;
+	my $status    = slurp_file("/proc/$pid/status");
+	my ($peak)    = $status =~ /^VmHWM:\s+(\d+) kB/m;
+	my ($shared)  = $status =~ /^RssShmem:\s+(\d+) kB/m;
 	my $megabytes = int(($peak - $shared) / 1024);
 
 	cmp_ok($megabytes, '<', $limit, "$name: the peak in MB");
@@ -53,8 +53,8 @@ EOS
 is_little('a call rebuilt', 40, "SELECT cdr_rebuild_calls('large')", 1);
 is_little('a call verified',
 	40, "SELECT count(*) FROM cdr_verify_calls('large')", 0);
-is_little('all calls verified', 40, 'SELECT count(*) FROM cdr_verify_calls()',
-	0);
+is_little('all calls verified',
+	40, 'SELECT count(*) FROM cdr_verify_calls()', 0);
 is_little('calls from the log',
 	40, 'SELECT sum(event_count) FROM cdr_calls_from_log()', $events);
 is_little('a history', 40, "SELECT count(*) FROM cdr_call_history('large')",
@@ -65,9 +65,11 @@ SET statement_timeout = 0;
 INSERT INTO calls (call_id, event_count, first_event_time, last_event_time)
 SELECT 'retired ' || n, 3, '2025-01-01Z', '2025-01-02Z' FROM generate_series(1, $events) AS n;
 EOS
-is_little('calls whose events were retired',
-	40, 'SELECT count(*) FROM cdr_verify_calls()', $events);
-is_little('calls of a time',
+is_little(
+	'calls whose events were retired',         40,
+	'SELECT count(*) FROM cdr_verify_calls()', $events);
+is_little(
+	'calls of a time',
 	40,
 	q{SELECT count(*) FROM cdr_verify_calls(from_time => '2025-01-01', to_time => '2025-02-01')},
 	$events);
@@ -96,13 +98,12 @@ ALTER TABLE calls ADD CONSTRAINT no CHECK (hangup_cause IS DISTINCT FROM 'refuse
 EOS
 is_little('letters looked at',
 	40, 'SELECT count(*) FROM cdr_dead_letters()', $letters);
-is_little('letters refused again',
-	200, 'SELECT cdr_retry_dead_letters()', 0);
+is_little('letters refused again', 200, 'SELECT cdr_retry_dead_letters()', 0);
 is($cdr->sql(q{SELECT DISTINCT attempts, sqlstate FROM dead_letters}),
 	'2|23514', 'letters refused again: the attempt and its reason');
 $cdr->sql('ALTER TABLE calls DROP CONSTRAINT no');
-is_little('letters recorded', 200, 'SELECT cdr_retry_dead_letters()',
-	$letters);
+is_little('letters recorded',
+	200, 'SELECT cdr_retry_dead_letters()', $letters);
 is_little('large events verified',
 	120, 'SELECT count(*) FROM cdr_verify_calls()', 0);
 is_little('a history of a large event',
@@ -111,7 +112,9 @@ $cdr->sql(
 	q{INSERT INTO dead_letters (event_id, received_at, last_attempt_at, sqlstate, message, body_size, body)
 	  SELECT gen_random_uuid(), now(), now(), 'P0001', 'large', 1, convert_to(payload::text, 'UTF8') FROM call_events WHERE call_id LIKE 'letter %'}
 );
-is_little('letters discarded', 40,
+is_little(
+	'letters discarded',
+	40,
 	'SELECT cdr_discard_dead_letters(array_agg(event_id)) FROM dead_letters',
 	$letters);
 

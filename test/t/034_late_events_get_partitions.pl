@@ -9,45 +9,49 @@ use Test::More;
 
 use CdrService::Fixture;
 
-my $cdr = CdrService::Fixture->new( 'late_events',
-    config => "cdr_service.partition_interval = 'day'\n" );
+my $cdr = CdrService::Fixture->new('late_events',
+	config => "cdr_service.partition_interval = 'day'\n");
 $cdr->wait_for_state('consuming');
 
 my $made = 0;
 
 # As many events of one moment.
-sub events_of {
-    my ( $count, $time ) = @_;
+sub events_of
+{
+	my ($count, $time) = @_;
 
-    return map {
-        my $number = $made++;
-qq({"eventType":"call.answered","callId":"c$number","timestamp":"$time"})
-    } 1 .. $count;
+	return map {
+		my $number = $made++;
+		qq({"eventType":"call.answered","callId":"c$number","timestamp":"$time"})
+	} 1 .. $count;
 }
 
-sub day {
-    my ($days_ago) = @_;
+sub day
+{
+	my ($days_ago) = @_;
 
-    return strftime( '%Y-%m-%d', gmtime( time() - $days_ago * 86_400 ) );
+	return strftime('%Y-%m-%d', gmtime(time() - $days_ago * 86_400));
 }
 
 # Whether a day has a partition.
-sub has_partition {
-    my ($day) = @_;
+sub has_partition
+{
+	my ($day) = @_;
 
-    ( my $name = "call_events_$day" ) =~ tr/-//d;
-    return "to_regclass('$name') IS NOT NULL";
+	(my $name = "call_events_$day") =~ tr/-//d;
+	return "to_regclass('$name') IS NOT NULL";
 }
 
 my $stored = 0;
 
-sub store {
-    my @events = @_;
+sub store
+{
+	my @events = @_;
 
-    $cdr->publish(@events);
-    $stored += @events;
-    $cdr->wait_for("(SELECT count(*) = $stored FROM call_events)");
-    return;
+	$cdr->publish(@events);
+	$stored += @events;
+	$cdr->wait_for("(SELECT count(*) = $stored FROM call_events)");
+	return;
 }
 
 my $partitions = 'SELECT count(*) FROM pg_inherits'
@@ -56,32 +60,30 @@ my $partitions = 'SELECT count(*) FROM pg_inherits'
 # --- of late: one event is enough, and rows move
 
 store(
-    events_of( 3, day(20) . 'T12:00:00Z' ),
-    events_of( 1, day(200) . 'T00:00:00Z' )
-);
-$cdr->wait_for( has_partition( day(20) ) );
-$cdr->wait_for( has_partition( day(200) ) );
-is( $cdr->sql('SELECT count(*) FROM call_events_default'),
-    0, 'late events lie in partitions of their own' );
+	events_of(3, day(20) . 'T12:00:00Z'),
+	events_of(1, day(200) . 'T00:00:00Z'));
+$cdr->wait_for(has_partition(day(20)));
+$cdr->wait_for(has_partition(day(200)));
+is($cdr->sql('SELECT count(*) FROM call_events_default'),
+	0, 'late events lie in partitions of their own');
 
 # --- of any other time: not for a few
 
 my $before = $cdr->sql($partitions);
 store(
-    map { events_of( 1, sprintf( '%04d-07-0%dT00:00:00Z', $_, $_ % 9 + 1 ) ) }
-      1960 .. 2010,
-    2040 .. 2090
-);
-store( events_of( 1, day(30) . 'T12:00:00Z' ) );
-$cdr->wait_for( has_partition( day(30) ) );
-is( $cdr->sql($partitions) - $before,
-    1, 'times of somebody with a wrong clock get no partitions' );
+	map { events_of(1, sprintf('%04d-07-0%dT00:00:00Z', $_, $_ % 9 + 1)) }
+	  1960 .. 2010,
+	2040 .. 2090);
+store(events_of(1, day(30) . 'T12:00:00Z'));
+$cdr->wait_for(has_partition(day(30)));
+is($cdr->sql($partitions) - $before,
+	1, 'times of somebody with a wrong clock get no partitions');
 
 # --- but for an import of old events
 
-store( events_of( 1000, '2001-05-05T05:05:05Z' ) );
-store( events_of( 1,    '2001-05-05T05:05:06Z' ) );
-$cdr->wait_for( has_partition('2001-05-05') );
+store(events_of(1000, '2001-05-05T05:05:05Z'));
+store(events_of(1,    '2001-05-05T05:05:06Z'));
+$cdr->wait_for(has_partition('2001-05-05'));
 pass('a thousand events of any day do');
 
 # --- nobody waits for it
@@ -89,17 +91,17 @@ pass('a thousand events of any day do');
 my $reader = $cdr->session;
 $reader->query('BEGIN; SELECT count(*) FROM call_events_default');
 my $log = $cdr->log_size;
-store( events_of( 5, day(40) . 'T12:00:00Z' ) );
-$cdr->node->wait_for_log( qr/canceling statement due to lock timeout/, $log );
-store( events_of( 5, day(50) . 'T12:00:00Z' ) );
-store( events_of( 5, day(1) . 'T12:00:00Z' ) );
+store(events_of(5, day(40) . 'T12:00:00Z'));
+$cdr->node->wait_for_log(qr/canceling statement due to lock timeout/, $log);
+store(events_of(5, day(50) . 'T12:00:00Z'));
+store(events_of(5, day(1) . 'T12:00:00Z'));
 pass('events are stored while somebody reads the default partition');
 $reader->query('COMMIT');
 $reader->quit;
-$cdr->wait_for( has_partition($_) ) foreach day(40), day(50), day(1);
+$cdr->wait_for(has_partition($_)) foreach day(40), day(50), day(1);
 pass('and lie in their partitions when he is done');
 
-is( $cdr->sql('SELECT count(*) FROM cdr_verify_calls()'),
-    0, 'the calls are those of the log' );
+is($cdr->sql('SELECT count(*) FROM cdr_verify_calls()'),
+	0, 'the calls are those of the log');
 $cdr->nothing_left('late events');
 done_testing();

@@ -108,47 +108,66 @@ foreach my $case (
 	[ 'without a type', [] ],
 	[ 'harmless',       \@harmless ],
 	$version < 4
-	? [ 'transient',
+	? [
+		'transient',
 		['durable=false'],
 		qr/is not durable \(durable = false\): it is gone, with its messages/
 	]
 	: (),
-	[   'expires', ['x-expires=600000'],
-		qr/x-expires = 600000: RabbitMQ deletes it, with its messages/ ],
-	[   'ttl to elsewhere',
+	[
+		'expires', ['x-expires=600000'],
+		qr/x-expires = 600000: RabbitMQ deletes it, with its messages/
+	],
+	[
+		'ttl to elsewhere',
 		[ 'x-message-ttl=600000', 'x-dead-letter-exchange=amq.fanout' ],
-		qr/x-message-ttl = 600000: .* are moved to exchange "amq\.fanout"/ ],
-	[   'bytes',
+		qr/x-message-ttl = 600000: .* are moved to exchange "amq\.fanout"/
+	],
+	[
+		'bytes',
 		[ 'x-max-length-bytes=1000000', 'x-overflow=drop-head' ],
 		qr/x-max-length-bytes = 1000000, x-overflow = drop-head: .* oldest messages are dropped/
 	],
-	[   'rejects',
+	[
+		'rejects',
 		[ 'x-max-length=1000', 'x-overflow=reject-publish' ],
 		qr/x-overflow = reject-publish: .* new messages are refused, and lost unless/
 	],
-	[   'rejects to elsewhere',
+	[
+		'rejects to elsewhere',
 		[ 'x-max-length=1000', 'x-overflow=reject-publish-dlx' ],
-		qr/x-overflow = reject-publish-dlx: .* new messages are dropped/ ],
-	[   'no dead letters',
+		qr/x-overflow = reject-publish-dlx: .* new messages are dropped/
+	],
+	[
+		'no dead letters',
 		['x-dead-letter-exchange=nowhere'],
-		qr/x-dead-letter-exchange = nowhere, which does not exist/ ],
-	[   'all at once',
-		[   'auto-delete=true',               'x-expires=600000',
+		qr/x-dead-letter-exchange = nowhere, which does not exist/
+	],
+	[
+		'all at once',
+		[
+			'auto-delete=true',               'x-expires=600000',
 			'x-message-ttl=600000',           'x-max-length=1000',
-			'x-dead-letter-exchange=nowhere', 'x-max-priority=3' ],
+			'x-dead-letter-exchange=nowhere', 'x-max-priority=3'
+		],
 		qr/auto_delete/,
 		qr/x-expires = 600000/,
 		qr/x-message-ttl = 600000/,
 		qr/x-max-length = 1000/,
-		qr/x-dead-letter-exchange = nowhere/ ],
+		qr/x-dead-letter-exchange = nowhere/
+	],
 	[ 'quorum', [@quorum], $type, @limit ],
-	[   'quorum, limit and more',
-		[   @quorum,            'x-delivery-limit=5',
-			'x-max-length=100', 'x-message-ttl=600000' ],
+	[
+		'quorum, limit and more',
+		[
+			@quorum,            'x-delivery-limit=5',
+			'x-max-length=100', 'x-message-ttl=600000'
+		],
 		$type,
 		qr/come back more than 5 times: .*\(x-delivery-limit = 5\)/,
 		qr/x-max-length = 100/,
-		qr/x-message-ttl = 600000/ ])
+		qr/x-message-ttl = 600000/
+	])
 {
 	my ($name, $arguments, @warnings) = @$case;
 

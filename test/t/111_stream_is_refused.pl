@@ -91,8 +91,10 @@ is_refused('in place of a queue');
 # --- another queue at the same exchange has all that is published from then on
 
 $broker->amqp(
-	[   'declare-queue',       'instead',
-		'x-queue-type=quorum', 'x-delivery-limit=2147483647' ]);
+	[
+		'declare-queue',       'instead',
+		'x-queue-type=quorum', 'x-delivery-limit=2147483647'
+	]);
 $broker->amqp([ 'bind', 'instead', $exchange, '#' ]);
 $cdr->set(
 	'cdr_service.queue'      => 'instead',

@@ -19,7 +19,8 @@ use CdrService::Util qw(poll);
 
 use constant {
 	START_OK => CdrService::Amqp::CONNECTION_START_OK,
-	QOS      => CdrService::Amqp::BASIC_QOS, };
+	QOS      => CdrService::Amqp::BASIC_QOS,
+};
 
 # Megabytes that a flood may take, and seconds in which anything is seen.
 use constant { ROOM => 60, SOON => 2 };
@@ -82,34 +83,56 @@ my $half  = deliver(1) . header(2**62);
 my @floods = (
 	[ 'heartbeats',            { send => without_end('', heartbeat()) } ],
 	[ 'alarms and their ends', { send => without_end('', $alarm . $calm) } ],
-	[   'empty pieces of a body',
-		{ send => without_end($half, body('') . heartbeat()) } ],
+	[
+		'empty pieces of a body',
+		{ send => without_end($half, body('') . heartbeat()) }
+	],
 	[ 'small pieces of a body', { send => without_end($half, body('x')) } ],
-	[   'a body in the largest frames',
-		{ send => without_end($half, body('x' x 131_064)) } ],
-	[   'heartbeats in the login',
+	[
+		'a body in the largest frames',
+		{ send => without_end($half, body('x' x 131_064)) }
+	],
+	[
+		'heartbeats in the login',
 		{ answers => { START_OK() => without_end('', heartbeat()) } },
-		'does not answer' ],
-	[   'alarms before the consumer',
+		'does not answer'
+	],
+	[
+		'alarms before the consumer',
 		{ answers => { QOS() => without_end('', $alarm) } },
-		'does not answer' ],
+		'does not answer'
+	],
 	[ 'messages with nothing in them', { send => deliveries() } ],
-	[   'messages with heartbeats before each header',
-		{ send => deliveries(before => heartbeat() x 100) } ],
-	[   'cancellations',
-		{   send =>
-			  without_end('', method(1, 60, 30, pack('C/a C', 'tag', 1))) },
-		'cancelled the consumer' ],
-	[   'requests to stop the flow',
+	[
+		'messages with heartbeats before each header',
+		{ send => deliveries(before => heartbeat() x 100) }
+	],
+	[
+		'cancellations',
+		{
+			send =>
+			  without_end('', method(1, 60, 30, pack('C/a C', 'tag', 1)))
+		},
+		'cancelled the consumer'
+	],
+	[
+		'requests to stop the flow',
 		{ send => without_end('', method(1, 20, 20, chr 0)) },
-		'unexpected method' ],
-	[   'methods that nobody knows',
+		'unexpected method'
+	],
+	[
+		'methods that nobody knows',
 		{ send => without_end('', method(1, 99, 99, '')) },
-		'unexpected method' ],
-	[   'closed channels',
-		{   send => without_end(
-				'', method(1, 20, 40, pack('n C/a n n', 504, 'no', 0, 0))) },
-		'504 no' ],);
+		'unexpected method'
+	],
+	[
+		'closed channels',
+		{
+			send => without_end(
+				'', method(1, 20, 40, pack('n C/a n n', 504, 'no', 0, 0)))
+		},
+		'504 no'
+	],);
 
 # Has the worker consume from a fake, whatever state it gets to.
 sub turn_to
@@ -172,10 +195,14 @@ foreach my $flood (@floods)
 # small ends the session, what is large is given back before.
 foreach my $flood (
 	[ 'small messages', qr/more than the 4000 messages/, {} ],
-	[   'messages with many headers',
+	[
+		'messages with many headers',
 		qr/dead_letters|lock timeout/,
-		{   flags      => 1 << 13,
-			properties => table(map { ($_ => 'V') } 10_000 .. 23_000) } ])
+		{
+			flags      => 1 << 13,
+			properties => table(map { ($_ => 'V') } 10_000 .. 23_000)
+		}
+	])
 {
 	my ($title, $reason, $header) = @$flood;
 	my $fake = CdrService::FakeBroker->scripted(

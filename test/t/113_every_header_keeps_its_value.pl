@@ -14,7 +14,8 @@ use CdrService::RawPublisher;
 
 use constant {
 	FLAG_HEADERS => 1 << 13,
-	ALL_FLAGS    => 0xfffc, };
+	ALL_FLAGS    => 0xfffc,
+};
 
 my $cdr       = CdrService::Fixture->new('headers');
 my $publisher = CdrService::RawPublisher->new($cdr->broker);
@@ -64,7 +65,8 @@ my %values = (
 	'x'              => [ 'x' . pack('N/a', 'bytes'), base64('bytes') ],
 	'A'              => [
 		'A' . pack('N/a', 't' . chr(1) . 'V' . 'A' . pack('N', 0)),
-		'[true,null,[]]' ],
+		'[true,null,[]]'
+	],
 	'F' => [ 'F' . table('' => text('x'), b => 'V'), '{"":"x","b":null}' ],
 	'F of unknown kind' => [ 'F' . table(k => 'Z'), base64("\1kZ") ],
 	'A cut short'       => [ 'A' . pack('N/a', 'l123'), base64('l123') ],
@@ -121,7 +123,8 @@ foreach my $name (sort keys %values)
 
 # the same again from a fake broker, which refuses nothing
 my $fake = CdrService::FakeBroker->scripted(
-	{   send => join '',
+	{
+		send => join '',
 		map {
 			my $body = "fake: $_";
 			message(
@@ -131,7 +134,8 @@ my $fake = CdrService::FakeBroker->scripted(
 				properties => table(
 					(sort keys %values)[$_] =>
 					  $values{ (sort keys %values)[$_] }[0]))
-		} 0 .. keys(%values) - 1 });
+		} 0 .. keys(%values) - 1
+	});
 $cdr->set('cdr_service.amqp_uri' => $fake->uri);
 $cdr->wait_for('count(*) = ' .
 	  keys(%values)

@@ -47,7 +47,8 @@ sub broker_with
 	my ($count, $make_body, @properties) = @_;
 
 	return CdrService::FakeBroker->scripted(
-		{   send => sub {
+		{
+			send => sub {
 				my ($write) = @_;
 
 				foreach my $tag (1 .. $count)

@@ -92,35 +92,50 @@ $broker->amqp([ 'delete-queue', 'misspelt' ]);
 
 foreach my $case (
 	[ 'topic', ['topic'], 'call.#, *.known' ],
-	[   'glued',
+	[
+		'glued',
 		['topic'],
 		'call.end*,#',
 		qr/is of type topic, to which .* within a word, .* are no wildcards/
 	],
-	[   'direct', ['direct'],
-		'call.#', qr/is of type direct, to which .* are no wildcards/ ],
+	[
+		'direct', ['direct'],
+		'call.#', qr/is of type direct, to which .* are no wildcards/
+	],
 	[ 'direct with plain keys', ['direct'], 'call.started,call.ended' ],
 	[ 'fanout',                 ['fanout'], '#' ],
-	[   'fanout with keys',
+	[
+		'fanout with keys',
 		['fanout'], 'call.#',
-		qr/is of type fanout, to which .* mean nothing: all events come/ ],
-	[   'headers with keys',
+		qr/is of type fanout, to which .* mean nothing: all events come/
+	],
+	[
+		'headers with keys',
 		['headers'], 'call.#',
-		qr/is of type headers, to which .* mean nothing/ ],
+		qr/is of type headers, to which .* mean nothing/
+	],
 	[ 'alternate', [ 'topic', 'alternate-exchange=amq.fanout' ], '#' ],
-	[   'transient', [ 'topic', 'durable=false' ],
-		'#',         qr/is not durable: it is gone, with its bindings/ ],
-	[   'auto', [ 'topic', 'auto-delete=true' ],
-		'#',    qr/is auto_delete: RabbitMQ deletes it/ ],
-	[   'internal', [ 'topic', 'internal=true' ],
-		'#',        qr/is internal: nothing comes but what other/ ],
-	[   'all of it',
+	[
+		'transient', [ 'topic', 'durable=false' ],
+		'#',         qr/is not durable: it is gone, with its bindings/
+	],
+	[
+		'auto', [ 'topic', 'auto-delete=true' ],
+		'#',    qr/is auto_delete: RabbitMQ deletes it/
+	],
+	[
+		'internal', [ 'topic', 'internal=true' ],
+		'#',        qr/is internal: nothing comes but what other/
+	],
+	[
+		'all of it',
 		[ 'direct', 'durable=false', 'auto-delete=true', 'internal=true' ],
 		'#',
 		qr/is of type direct/,
 		qr/is not durable/,
 		qr/is auto_delete/,
-		qr/is internal/ ])
+		qr/is internal/
+	])
 {
 	my ($name, $arguments, $keys, @warnings) = @$case;
 

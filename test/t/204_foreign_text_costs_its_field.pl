@@ -23,8 +23,7 @@ sub messages_of
 	my ($case) = @_;
 	my @messages;
 
-	foreach my $line (
-		split /\n/,
+	foreach my $line (split /\n/,
 		slurp_file(repository() . "/test/cases/$case.tsv"))
 	{
 		my ($key, $properties, $body) = split /\t/, $line, 3;
@@ -50,8 +49,7 @@ sub publish_case
 sub log_says_the_same
 {
 	my ($name) = @_;
-	my $calls =
-	  'SELECT c::text FROM calls AS c ORDER BY call_id COLLATE "C"';
+	my $calls = 'SELECT c::text FROM calls AS c ORDER BY call_id COLLATE "C"';
 	my $before = $cdr->sql($calls);
 
 	is($cdr->sql('SELECT count(*) FROM cdr_verify_calls()'),
@@ -69,11 +67,15 @@ is( $cdr->sql(
 		  FROM calls WHERE call_id = 'bom-1'}),
 	'STARTED|2026-03-02 10:00:00|+12025550123|1001|inbound',
 	'byte order mark: the call is there');
-is( $cdr->sql(q{SELECT encode(body, 'hex') FROM call_events WHERE call_id = 'bom-1' AND payload IS NULL}),
+is( $cdr->sql(
+		q{SELECT encode(body, 'hex') FROM call_events WHERE call_id = 'bom-1' AND payload IS NULL}
+	),
 	unpack('H*', $marked->{body}),
 	'byte order mark: the body is kept as it came');
-like($cdr->sql(q{SELECT payload FROM cdr_call_history('bom-1')}),
-	qr/^\{"eventType": "call.started"/, 'byte order mark: shown without it');
+like(
+	$cdr->sql(q{SELECT payload FROM cdr_call_history('bom-1')}),
+	qr/^\{"eventType": "call.started"/,
+	'byte order mark: shown without it');
 
 # --- numbers
 
