@@ -44,6 +44,7 @@
 #define HALVING_DELAY	  30000 /* after one that was in vain */
 #define FEW_HALVING_DELAY 2000	/* the same, of few messages */
 #define FEW_MESSAGES	  16
+#define OTHERS_STORED	  60000 /* since then, if they are */
 #define TELL_INTERVAL	  60000 /* of trouble that comes and goes */
 
 /* What waits, at most: bytes, and deliveries of one message. */
@@ -75,6 +76,8 @@ count_stored(CdrWorker *worker, const CdrBatchResult *result)
 {
 	worker->failed_stores = 0;
 	worker->stats_pending = true;
+	if (result->recorded + result->duplicates > 0)
+		worker->event_stored_at = result->committed_at;
 	cdr_stats_add_batch(result);
 	/* an event of no use to a call must not hide what is worse, again and again */
 	if (result->dead_letters > 0 ||
@@ -144,9 +147,16 @@ tell_waiting(const CdrEvent *event, const CdrReason *reason)
 	cdr_stats_set_error(&told);
 }
 
+/*
+ * Is it time for it to give way?  Not where no event at all is stored: then all of
+ * them wait for the same, and none is to blame.
+ */
 static bool
 too_much_waits(const CdrWorker *worker, const CdrMessage *message)
 {
+	if (GetCurrentTimestamp() >
+		TimestampTzPlusMilliseconds(worker->event_stored_at, OTHERS_STORED))
+		return false;
 	return worker->held.count > cdr_prefetch / 2 ||
 		   worker->held.bytes > WAITING_BYTES_MAX ||
 		   message->delivery_count >= WAITING_DELIVERIES_MAX;

@@ -296,7 +296,7 @@ sub refuses
 
 	publish_some($name);
 	$cdr->wait_for(
-		"state IN ('retrying', 'waiting for tables') AND last_error_sqlstate = '$sqlstate' FROM cdr.cdr_status()"
+		"(state IN ('retrying', 'waiting for tables') OR waiting > 0) AND last_error_sqlstate = '$sqlstate' FROM cdr.cdr_status()"
 	);
 	like($cdr->sql('SELECT s FROM cdr.cdr_status() AS s'),
 		$error, "$name: told why");

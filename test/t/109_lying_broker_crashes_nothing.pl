@@ -47,6 +47,10 @@ sub troubles
 
 	poll(
 		sub {
+			# each in vain makes the next try wait longer; a reload ends that
+			$cdr->sql(
+				q{SELECT pg_reload_conf() FROM cdr_status() WHERE state = 'backing off'}
+			);
 			@found = $cdr->log_since($offset) =~
 			  /LOG:  (.*)\n.*DETAIL:  Next try/g;
 			return @found >= $count;

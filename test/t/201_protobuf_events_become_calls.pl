@@ -270,7 +270,7 @@ EOS
 	$cdr->sql('DELETE FROM calls; SELECT cdr_rebuild_calls()');
 	is($cdr->sql($calls), $before, "$name: rebuilt from the log");
 	$cdr->sql(
-		'DELETE FROM call_events; DELETE FROM calls; DELETE FROM dead_letters'
+		'DELETE FROM call_events; DELETE FROM timeless_events; DELETE FROM calls; DELETE FROM dead_letters'
 	);
 	return;
 }
@@ -303,7 +303,8 @@ is( $cdr->sql(
 		 SELECT cdr_retry_dead_letters()'),
 	3,
 	'properties: read by the bytes alone, all are events');
-$cdr->sql('DELETE FROM call_events; DELETE FROM calls');
+$cdr->sql(
+	'DELETE FROM call_events; DELETE FROM timeless_events; DELETE FROM calls');
 
 # --- out of the dead letters of a version that knew JSON alone
 
