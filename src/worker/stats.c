@@ -304,6 +304,10 @@ cdr_stats_set_error(const CdrReason *reason)
 	char		clipped[CDR_REASON_LENGTH];
 	char		hinted[2 * CDR_REASON_LENGTH];
 
+	/* an error of the server's own exit, after detach_slot() */
+	if (mine == NULL)
+		return;
+
 	/* a hint often is the command that cures it */
 	snprintf(hinted, sizeof(hinted), "%s%s%s", reason->message,
 			 reason->hint ? " HINT: " : "", reason->hint ? reason->hint : "");
