@@ -117,19 +117,19 @@ SELECT attempts, body FROM letters WHERE body LIKE '%waits%' OR body LIKE '%take
 SELECT call_id, event_count FROM calls WHERE call_id LIKE 'taken%,%' OR call_id IN ('taken', 'goes') ORDER BY call_id;
 -- but who cancels is obeyed
 ALTER TABLE call_events DISABLE TRIGGER wait;
-CREATE FUNCTION sleep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(60); RETURN NEW; END $$;
-CREATE TRIGGER sleep BEFORE INSERT ON call_events FOR EACH ROW EXECUTE FUNCTION sleep();
+CREATE FUNCTION endless() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN LOOP END LOOP; END $$;
+CREATE TRIGGER endless BEFORE INSERT ON call_events FOR EACH ROW EXECUTE FUNCTION endless();
 SET statement_timeout = '200ms';
 \set VERBOSITY terse
 SELECT cdr_retry_dead_letters();
 \set VERBOSITY default
 RESET statement_timeout;
-DROP TRIGGER sleep ON call_events;
+DROP TRIGGER endless ON call_events;
 DROP TRIGGER wait ON call_events;
 DROP TRIGGER alert ON dead_letters;
 SELECT cdr_retry_dead_letters();
 SELECT count(*) FROM letters WHERE body LIKE '%waits%' OR body LIKE '%taken%' OR body LIKE '%goes%';
-DROP FUNCTION wait, alert, sleep;
+DROP FUNCTION wait, alert, endless;
 
 -- more than one statement's worth
 SELECT count(letter(convert_to(format('{"callId":"many %s","timestamp":"2026-01-22T00:00:00Z","n":%s}', n % 7, n), 'UTF8'))) FROM generate_series(1, 1234) AS n;

@@ -18,12 +18,12 @@ typedef struct CdrLook
 {
 	CdrTables		tables;
 	CdrTablesState	state;
-	CdrReasonBuffer why;	  /* of the state, or of an error */
-	bool			covered;  /* there are partitions for now, */
-	bool			ahead;	  /* for the interval that follows, */
-	bool			fallback; /* and for everything else */
-	int64			letters;
-	char		   *latest; /* reason of a letter, palloc'd; NULL: none */
+	CdrReasonBuffer why; /* of the state, or of an error */
+	bool  covered;		 /* there is a partition for events of this moment, */
+	bool  ahead;		 /* for the interval that follows, */
+	bool  fallback;		 /* and for everything else */
+	int64 letters;
+	char *latest; /* reason of a letter, palloc'd; NULL: none */
 } CdrLook;
 
 /*

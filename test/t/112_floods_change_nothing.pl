@@ -9,7 +9,7 @@ use warnings FATAL => 'all';
 
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(sleep time);
+use Time::HiRes qw(time);
 
 use CdrService::Amqp
   qw(frame method deliver header body message table heartbeat);
@@ -169,12 +169,13 @@ foreach my $flood (@floods)
 	$cdr->set('cdr_service.amqp_uri' => $fake->uri);
 	$fake->wait_until_met;
 	my ($peak, $until) = (0, time + $seconds);
-	while (time < $until)
-	{
-		my $now = resident($pid);
-		$peak = $now if $now > $peak;
-		sleep 0.02;
-	}
+	poll(
+		sub {
+			my $now = resident($pid);
+			$peak = $now if $now > $peak;
+			return time >= $until;
+		},
+		'the flood to have lasted');
 	cmp_ok($peak - $idle, '<', ROOM, "$title: memory stays as it is");
 	note sprintf '%s: %.1f MB, at most %.1f MB', $title, $idle, $peak;
 	turn_to($next, $title);

@@ -7,12 +7,12 @@ use warnings FATAL => 'all';
 
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(sleep time);
 
 use CdrService::Amqp qw(deliver header body table heartbeat);
 use CdrService::FakeBroker;
 use CdrService::Fixture;
 use CdrService::RawPublisher;
+use CdrService::Util qw(poll);
 
 # Megabytes: below what doc/performance.md says, which adds up what cannot come
 # together here.
@@ -25,19 +25,19 @@ my $cdr = CdrService::Fixture->new('memory_bound');
 sub most_until
 {
 	my ($pid,  $condition) = @_;
-	my ($most, $end) = (0, time + $PostgreSQL::Test::Utils::timeout_default);
+	my ($most, $turn)      = (0, 0);
 
-	for (my $turn = 0; time < $end; $turn++)
-	{
-		my ($now) =
-		  slurp_file("/proc/$pid/status") =~ /^RssAnon:\s+(\d+) kB/m;
+	poll(
+		sub {
+			my ($now) =
+			  slurp_file("/proc/$pid/status") =~ /^RssAnon:\s+(\d+) kB/m;
 
-		$most = $now if $now > $most;
-		return $most / 1024
-		  if $turn % 50 == 0 && $cdr->sql("SELECT $condition") eq 't';
-		sleep 0.004;
-	}
-	die "timed out waiting for $condition";
+			$most = $now if $now > $most;
+			return $turn++ % 10 == 0
+			  && $cdr->sql("SELECT $condition") eq 't';
+		},
+		$condition);
+	return $most / 1024;
 }
 
 # A broker that sends so many messages, all with the same properties, with the
