@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "common/pg_prng.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -20,7 +21,10 @@
 #include "worker/halving.h"
 #include "worker/unacked.h"
 
-/* So many parts without one that is stored: halves, quarters, to sixteenths. */
+/* Single events that are tried first. */
+#define PROBES 8
+
+/* So many parts without one that is stored: these, and some larger ones. */
 #define FAILURES_MAX 30
 
 /* Milliseconds after which what is left waits as it is. */
@@ -43,14 +47,13 @@ add_part(CdrHalving *halving, int first, int count)
 		halving->parts[halving->nparts++] = (CdrPart){first, count};
 }
 
-/* The largest parts: as many events, and bytes, as a batch has. */
+/* Cuts a stretch into parts with as many events, and bytes, as a batch has. */
 static void
-cut_into_parts(CdrHalving *halving, int max_part)
+add_stretch(CdrHalving *halving, int first, int end, int max_part)
 {
-	int	   first = 0;
 	size_t bytes = 0;
 
-	for (int i = 0; i < halving->count; i++)
+	for (int i = first; i < end; i++)
 	{
 		if (i - first == max_part || bytes >= CDR_BATCH_BYTES_MAX)
 		{
@@ -60,7 +63,35 @@ cut_into_parts(CdrHalving *halving, int max_part)
 		}
 		bytes += cdr_message_size(halving->events[i].message);
 	}
-	add_part(halving, first, halving->count - first);
+	add_part(halving, first, end - first);
+}
+
+/*
+ * The parts to begin with: single events, one by chance in each stretch of equal
+ * length, and then what lies around them.  Where those that cannot be stored stand
+ * everywhere, no large part is without one: it takes a single event to show that
+ * others can.
+ */
+static void
+cut_into_parts(CdrHalving *halving, int max_part)
+{
+	int64 count = halving->count;
+	int	  nprobes = Min(PROBES, halving->count);
+	int	  probes[PROBES];
+
+	for (int i = 0; i < nprobes; i++)
+	{
+		probes[i] = (int) pg_prng_uint64_range(&pg_global_prng_state,
+											   i * count / nprobes,
+											   (i + 1) * count / nprobes - 1);
+		add_part(halving, probes[i], 1);
+	}
+	for (int i = 0; i < nprobes; i++)
+	{
+		add_stretch(halving, (int) (i * count / nprobes), probes[i], max_part);
+		add_stretch(halving, probes[i] + 1, (int) ((i + 1) * count / nprobes),
+					max_part);
+	}
 }
 
 void
@@ -88,7 +119,7 @@ cdr_halving_begin(CdrHalving *halving, const CdrMessage *messages,
 	/* a part for each node of the tree that it is cut into */
 	halving->parts = palloc((2 * (Size) count + 1) * sizeof(CdrPart));
 	halving->waits = palloc0(count * sizeof(bool));
-	cut_into_parts(halving, Max(Min(max_part, (count + 1) / 2), 1));
+	cut_into_parts(halving, max_part);
 	halving->deadline =
 		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), HALVING_TIME);
 	/* last: it says that all of this is complete */

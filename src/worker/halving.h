@@ -18,8 +18,8 @@ typedef struct CdrPart
 } CdrPart;
 
 /*
- * The largest parts are tried first: so what is sound is stored soon, and it
- * shows soon whether anything is.
+ * After a few single events, which show whether anything can be stored, the
+ * largest parts are tried first: so what is sound is stored soon.
  */
 typedef struct CdrHalving
 {

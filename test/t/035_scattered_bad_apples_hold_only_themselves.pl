@@ -1,0 +1,96 @@
+# Events that cannot be stored and stand everywhere among the others, so that no
+# large part of a batch is without one, hold only themselves; so does a trigger
+# that refuses any statement with more than one row.
+
+use strict;
+use warnings FATAL => 'all';
+
+use Test::More;
+
+use CdrService::Fixture;
+
+my $cdr    = CdrService::Fixture->new('scattered');
+my $stored = 0;
+
+sub event
+{
+	my ($call) = @_;
+
+	return
+	  qq({"eventType":"call.started","callId":"$call","timestamp":"2026-03-01T10:00:00Z"});
+}
+
+sub others_are_stored
+{
+	my ($name, $count) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $since = $cdr->sql('SELECT clock_timestamp()');
+
+	$stored += $count;
+	$cdr->wait_for("count(*) = $stored FROM call_events");
+	return ok(
+		$cdr->sql(
+			"SELECT clock_timestamp() - '$since' < '1 minute'::interval"),
+		"$name: all others are stored within a minute");
+}
+
+sub cured
+{
+	my ($name, $count, $trigger) = @_;
+
+	$cdr->sql("DROP TRIGGER $trigger ON call_events");
+	$stored += $count;
+	$cdr->wait_drained($stored);
+	$cdr->wait_for('sum(waiting) = 0 FROM cdr_status()');
+	is($cdr->sql('SELECT count(*) FROM dead_letters'),
+		0, "$name: none became a dead letter");
+	return $cdr->stored_is($stored, $name);
+}
+
+$cdr->sql(<<'EOS');
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF NEW.call_id LIKE '%bad' THEN
+		RAISE EXCEPTION 'refused' USING ERRCODE = '55000';
+	END IF;
+	RETURN NEW;
+END $$;
+CREATE FUNCTION refuse_many() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF (SELECT count(*) FROM new_rows) > 1 THEN
+		RAISE EXCEPTION 'one at a time' USING ERRCODE = '53400';
+	END IF;
+	RETURN NULL;
+END $$;
+EOS
+
+# of 20 one, and of four one: in the order of their calls, too
+foreach my $every (20, 4)
+{
+	my $name  = "one of $every";
+	my $count = 2000;
+	my $bad   = $count / $every;
+
+	$cdr->sql(
+		'CREATE TRIGGER refuse BEFORE INSERT ON call_events FOR EACH ROW EXECUTE FUNCTION refuse()'
+	);
+	$cdr->publish(
+		map {
+			event(sprintf "%d-%05d%s",
+				$every, $_, $_ % $every ? 'good' : 'bad')
+		} 1 .. $count);
+	others_are_stored($name, $count - $bad);
+	$cdr->wait_for("sum(waiting) = $bad FROM cdr_status()");
+	cured($name, $bad, 'refuse');
+}
+
+$cdr->sql(
+	'CREATE TRIGGER many AFTER INSERT ON call_events REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION refuse_many()'
+);
+$cdr->publish(map { event("single-$_") } 1 .. 100);
+others_are_stored('one row at a time', 100);
+cured('one row at a time', 0, 'many');
+
+$cdr->nothing_left('scattered');
+done_testing();
