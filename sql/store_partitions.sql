@@ -122,6 +122,11 @@ SELECT cdr_create_partitions('2014-01-01Z', '2014-12-31Z');
 ROLLBACK;
 SELECT count(*) FROM partitions WHERE bound LIKE '%2014%';
 
+-- years before the first, which an offset from UTC can make of an event's time
+BEGIN;
+SELECT cdr_create_partitions('0001-12-01 BC', '0001-12-31 BC');
+ROLLBACK;
+
 -- what is no stretch of time
 SELECT cdr_create_partitions('2012-02-01', '2012-01-01');
 SELECT cdr_create_partitions('-infinity', '2012-01-01');

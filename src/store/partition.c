@@ -75,9 +75,11 @@ literal(TimestampTz time)
 	if (timestamp2tm(time, NULL, &tm, &fsec, NULL, NULL) != 0)
 		ereport(ERROR, (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 						errmsg("timestamp out of range")));
-	return psprintf("'%04d-%02d-%02d %02d:%02d:%02d.%06d+00'", tm.tm_year,
-					tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
-					(int) fsec);
+	/* the year before 1 is 0 here, and 1 BC in SQL */
+	return psprintf("'%04d-%02d-%02d %02d:%02d:%02d.%06d+00%s'",
+					tm.tm_year > 0 ? tm.tm_year : 1 - tm.tm_year, tm.tm_mon,
+					tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int) fsec,
+					tm.tm_year > 0 ? "" : " BC");
 }
 
 static const char *
