@@ -25,7 +25,11 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "test/tools"))
 from protobuf import EVENTS, encode_event
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-FIRST_TIME = datetime(2026, 3, 2, 8, 0, tzinfo=timezone.utc)
+# Yesterday: what is older than the last two partitions is looked at again, for
+# it may have been retired.
+FIRST_TIME = datetime.now(timezone.utc).replace(
+    hour=8, minute=0, second=0, microsecond=0) - timedelta(days=1)
+LONG_AGO = FIRST_TIME - timedelta(days=200)
 CALLS_PER_SECOND = 2.5
 MEAN_TALK_SECONDS = 120.0
 LONGEST_REPETITION = 30_000  # messages
@@ -197,11 +201,11 @@ class Call:
                            "arousalShift": shift})
 
 
-def make_events(count: int, seed: int) -> list[Event]:
+def make_events(count: int, seed: int,
+                began: datetime = FIRST_TIME) -> list[Event]:
     """So many events of calls that overlap, in the order of arrival."""
     chance = random.Random(seed)
     arrivals: list[tuple[datetime, int, Event]] = []
-    began = FIRST_TIME
     while len(arrivals) < count:
         began += timedelta(seconds=chance.expovariate(CALLS_PER_SECOND))
         for event in Call(chance, began).events():

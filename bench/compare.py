@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 
-from calls import (in_order_of_calls, in_protobuf, make_events,
+from calls import (LONG_AGO, in_order_of_calls, in_protobuf, make_events,
                    with_repetitions)
 from contestants import (RIVALS_DATABASE, Contestant, Messages, Service,
                          add_partitions, all_contestants)
@@ -68,16 +68,19 @@ def make_contestants(servers: Servers, arguments: argparse.Namespace,
     in_order = Messages(in_order_of_calls(events),
                         servers.directory / "in_order")
     few = Messages(events[:len(events) // FEW], servers.directory / "few")
+    old = Messages(make_events(arguments.events, arguments.seed, LONG_AGO),
+                   servers.directory / "old", is_old=True)
+    add_partitions(servers, DATABASE, old.events)
     repeated = [Messages(events, servers.directory / f"repeated_{share}",
                          published=with_repetitions(events, share,
                                                     arguments.seed))
                 for share in REPETITIONS]
     # what the others must come to; and the servers are warm then
-    for messages in (every, protobuf, in_order, few):
+    for messages in (every, protobuf, in_order, few, old):
         Service("quorum", messages).run(servers)
     for messages in repeated:
         messages.digests = every.digests
-    return all_contestants(every, protobuf, in_order, few, repeated,
+    return all_contestants(every, protobuf, in_order, few, old, repeated,
                            [] if arguments.quick else PARTITIONS)
 
 

@@ -58,13 +58,15 @@ class Messages:
     """Events, and the file that publishes them.
 
     same_as are the same events in the other form; published, what is sent
-    where some are sent more than once.
+    where some are sent more than once; is_old tells those of long ago.
     """
 
     def __init__(self, events: list[Event], path: Path,
                  same_as: Messages | None = None,
-                 published: list[Event] | None = None):
+                 published: list[Event] | None = None,
+                 is_old: bool = False):
         self.events = events
+        self.is_old = is_old
         self.repetitions = len(published) - len(events) if published else 0
         self.path = path
         self.same_as = same_as
@@ -180,6 +182,9 @@ class Service(Contestant):
             share = round(100 * messages.repetitions / len(messages))
             form += f", {share} % repetitions"
             suffix += f"/repeats_{share}"
+        if messages.is_old:
+            form += ", events of long ago"
+            suffix += "/old"
         super().__init__(f"service/{queue}/{workers}/{batch}{suffix}",
                          f"service, {workers} worker{plural}{form}", queue,
                          batch, messages)
@@ -433,8 +438,9 @@ def node(script: str, *arguments: str) -> list[str]:
     return ["node", f"{script}.mjs", *arguments]
 
 
+# pylint: disable-next=too-many-arguments,too-many-positional-arguments
 def all_contestants(every: Messages, protobuf: Messages, in_order: Messages,
-                    few: Messages, repeated: list[Messages],
+                    few: Messages, old: Messages, repeated: list[Messages],
                     partitions: list[int]) -> list[Contestant]:
     """All of them, in the order of a round.
 
@@ -460,6 +466,7 @@ def all_contestants(every: Messages, protobuf: Messages, in_order: Messages,
         Service("classic", every, workers=2),
         Service("quorum", every, workers=2),
         Service("quorum", protobuf),
+        Service("quorum", old),
         *(Service("quorum", messages) for messages in repeated),
         Service("quorum", every),
         Copy("events", every),

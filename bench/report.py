@@ -14,6 +14,7 @@ from servers import BATCH, Servers, run
 
 SERVICE = f"service/quorum/1/{BATCH}"
 PROTOBUF = f"{SERVICE}/protobuf"
+OLD_EVENTS = f"{SERVICE}/old"
 REPEATS_2 = f"{SERVICE}/repeats_2"
 REPEATS_20 = f"{SERVICE}/repeats_20"
 FEW_PARTITIONS, MANY_PARTITIONS = "partitions/40", "partitions/4000"
@@ -130,6 +131,8 @@ class Results:
             Ratio("disk_vs_body", "disk space / bytes of the bodies",
                   lambda found: found[SERVICE].disk_bytes_per_event
                   / self.body_bytes),
+            Ratio("old_events", "events/s, of long ago / of yesterday",
+                  rate(OLD_EVENTS, SERVICE)),
             Ratio("repeats_2", "deliveries/s, 2 % repetitions / none",
                   rate(REPEATS_2, SERVICE)),
             Ratio("repeats_20", "deliveries/s, 20 % repetitions / none",
