@@ -16,6 +16,7 @@
 #include "base/compat.h"
 #include "base/guc.h"
 #include "base/masked_uri.h"
+#include "base/refused.h"
 
 const char *cdr_amqp_uri = "";
 char	   *cdr_amqp_password_file;
@@ -267,35 +268,81 @@ definable(GucContext context)
 	return context;
 }
 
-void
-cdr_guc_define(void)
+static void
+define_amqp_uri(void)
 {
+	static const char name[] = "cdr_service.amqp_uri";
+	char			 *text = cdr_refused_text(name);
+
 	DefineCustomStringVariable(
-		"cdr_service.amqp_uri",
+		name,
 		"RabbitMQ servers as amqps://user@host:port/vhost, comma-separated, "
 		"tried in turn; amqp:// is without TLS.",
 		NULL, &shown_amqp_uri, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
 		check_amqp_uri, assign_amqp_uri, NULL);
+	cdr_refused_note(name, text, false);
+}
+
+static void
+define_string(int i)
+{
+	char *text = cdr_refused_text(strings[i].name);
+
+	DefineCustomStringVariable(strings[i].name, strings[i].description, NULL,
+							   strings[i].variable, strings[i].value,
+							   definable(strings[i].context), strings[i].flags,
+							   strings[i].check, NULL, NULL);
+	cdr_refused_note(strings[i].name, text,
+					 strings[i].context == PGC_POSTMASTER);
+}
+
+static void
+define_integer(int i)
+{
+	char *text = cdr_refused_text(integers[i].name);
+
+	DefineCustomIntVariable(
+		integers[i].name, integers[i].description, NULL, integers[i].variable,
+		*integers[i].variable, integers[i].minimum, integers[i].maximum,
+		definable(integers[i].context), integers[i].flags, NULL, NULL, NULL);
+	cdr_refused_note(integers[i].name, text,
+					 integers[i].context == PGC_POSTMASTER);
+}
+
+static void
+define_enum(int i)
+{
+	char *text = cdr_refused_text(enums[i].name);
+
+	DefineCustomEnumVariable(enums[i].name, enums[i].description, NULL,
+							 enums[i].variable, *enums[i].variable,
+							 enums[i].options, enums[i].context, 0, NULL, NULL,
+							 NULL);
+	cdr_refused_note(enums[i].name, text, false);
+}
+
+static void
+define_boolean(int i)
+{
+	char *text = cdr_refused_text(booleans[i].name);
+
+	DefineCustomBoolVariable(booleans[i].name, booleans[i].description, NULL,
+							 booleans[i].variable, *booleans[i].variable,
+							 booleans[i].context, 0, NULL, NULL, NULL);
+	cdr_refused_note(booleans[i].name, text, false);
+}
+
+void
+cdr_guc_define(void)
+{
+	define_amqp_uri();
 	for (int i = 0; i < (int) lengthof(strings); i++)
-		DefineCustomStringVariable(
-			strings[i].name, strings[i].description, NULL, strings[i].variable,
-			strings[i].value, definable(strings[i].context), strings[i].flags,
-			strings[i].check, NULL, NULL);
+		define_string(i);
 	for (int i = 0; i < (int) lengthof(integers); i++)
-		DefineCustomIntVariable(
-			integers[i].name, integers[i].description, NULL,
-			integers[i].variable, *integers[i].variable, integers[i].minimum,
-			integers[i].maximum, definable(integers[i].context),
-			integers[i].flags, NULL, NULL, NULL);
+		define_integer(i);
 	for (int i = 0; i < (int) lengthof(enums); i++)
-		DefineCustomEnumVariable(enums[i].name, enums[i].description, NULL,
-								 enums[i].variable, *enums[i].variable,
-								 enums[i].options, enums[i].context, 0, NULL,
-								 NULL, NULL);
+		define_enum(i);
 	for (int i = 0; i < (int) lengthof(booleans); i++)
-		DefineCustomBoolVariable(booleans[i].name, booleans[i].description,
-								 NULL, booleans[i].variable,
-								 *booleans[i].variable, booleans[i].context, 0,
-								 NULL, NULL, NULL);
+		define_boolean(i);
 	MarkGUCPrefixReserved("cdr_service");
 }

@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 
 #include "base/guc.h"
+#include "base/refused.h"
 #include "store/look.h"
 #include "worker/stats.h"
 
@@ -202,7 +203,7 @@ check_queue(Health *health)
 		if (health->workers[i].warning[0] == '\0')
 			continue;
 		health_put(health, "queue", HEALTH_WARNING, health->workers[i].warning,
-				   "doc/queues.md says what to do.");
+				   "Look it up in doc/queues.md, which says what to do.");
 		return;
 	}
 	health_put(health, "queue", HEALTH_OK, "no warning", NULL);
@@ -229,7 +230,8 @@ check_consumers(Health *health)
 	if (others > 0)
 		health_put(
 			health, "consumers", HEALTH_WARNING,
-			psprintf("%lld others consume from the queue", (long long) others),
+			psprintf("consumers that are no workers of this server: %lld",
+					 (long long) others),
 			"They take events away from this server: end them, or give "
 			"them a queue of their own.");
 	else
@@ -290,11 +292,17 @@ check_waiting(Health *health)
 	}
 	health_put(
 		health, "waiting", waiting > 0 ? HEALTH_WARNING : HEALTH_OK,
-		waiting > 0 ? psprintf("%lld events are held, because they alone "
-							   "cannot be stored: %s",
+		waiting > 0 ? psprintf(ngettext("%lld event is held, because it alone "
+										"cannot be stored: %s",
+										"%lld events are held, because they "
+										"alone cannot be stored: %s",
+										waiting),
 							   (long long) waiting, error)
 					: "none",
-		waiting > 0 ? "They are tried again until they are stored." : NULL);
+		waiting > 0 ? "They are tried again until they are stored; where they "
+					  "fill half of the prefetch, or are delivered often, the "
+					  "oldest become dead letters."
+					: NULL);
 }
 
 /* A counter of events that lack something since the counters were reset. */
@@ -304,7 +312,7 @@ check_counter(Health *health, const char *check, int64 count, const char *what,
 {
 	if (count > 0)
 		health_put(health, check, HEALTH_WARNING,
-				   psprintf("%lld events since %s %s", (long long) count,
+				   psprintf("%lld since %s %s", (long long) count,
 							timestamptz_to_str(health->workers[0].stats_reset),
 							what),
 				   hint);
@@ -328,8 +336,9 @@ check_counters(Health *health)
 				  "Look for call_id = '' in call_events. cdr_stats_reset() "
 				  "begins to count anew.");
 	check_counter(health, "without_time", without_time,
-				  "have no time, or one that cannot be read",
-				  "Look for time_source = 'r' in call_events. "
+				  "have no time of their own, or one that cannot be read",
+				  "Look for time_source <> 'b' in call_events: 'r' is the "
+				  "time of receipt, and 'p' that of the AMQP property. "
 				  "cdr_stats_reset() begins to count anew.");
 }
 
@@ -358,6 +367,29 @@ check_library(Health *health)
 			"ALTER EXTENSION cdr_service UPDATE.");
 	else
 		health_put(health, "library", HEALTH_OK, "version " CDR_VERSION, NULL);
+}
+
+static void
+check_settings(Health *health)
+{
+	const char *at_start = cdr_refused_at_start();
+	const char *in_files = cdr_refused_in_files();
+
+	if (at_start != NULL)
+		health_put(health, "settings", HEALTH_CRITICAL,
+				   psprintf("the value of %s was refused when the server "
+							"started",
+							at_start),
+				   "Look at pg_file_settings, correct it, and reload, or "
+				   "restart the server: until then the workers do not "
+				   "consume.");
+	else if (in_files != NULL)
+		health_put(health, "settings", HEALTH_WARNING,
+				   psprintf("refused: %s", in_files),
+				   "Look at pg_file_settings, and correct them: until then "
+				   "a reload changes nothing of these.");
+	else
+		health_put(health, "settings", HEALTH_OK, "none is refused", NULL);
 }
 
 static void
@@ -480,6 +512,7 @@ cdr_check_health(PG_FUNCTION_ARGS)
 	check_library(&health);
 	if (health.workers != NULL)
 	{
+		check_settings(&health);
 		check_database(&health);
 		check_workers(&health);
 		check_broker(&health);

@@ -16,6 +16,7 @@
 #include "utils/timestamp.h"
 
 #include "base/guc.h"
+#include "base/refused.h"
 #include "store/tables.h"
 #include "worker/delay.h"
 #include "worker/states.h"
@@ -133,14 +134,31 @@ cdr_worker_give_back(CdrWorker *worker, long at_least)
 	cdr_worker_enter(worker, CDR_BACKING_OFF);
 }
 
+/* Does it say where to consume?  If not, why. */
+static bool
+is_configured(CdrReasonBuffer *why)
+{
+	const char *refused = cdr_refused_at_start();
+
+	/* its default is not what was asked for */
+	if (refused != NULL)
+		return cdr_fail(why, ERRCODE_INVALID_PARAMETER_VALUE,
+						"the value of %s was refused when the server started",
+						refused);
+	if (cdr_amqp_uri[0] == '\0')
+		return cdr_fail(why, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+						"cdr_service.amqp_uri names no server");
+	return true;
+}
+
 void
 cdr_worker_enter_connecting(CdrWorker *worker)
 {
-	if (cdr_amqp_uri[0] == '\0')
+	CdrReasonBuffer why;
+
+	if (!is_configured(&why))
 	{
-		cdr_stats_set_error(&(CdrReason){
-			.sqlerrcode = ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-			.message = "cdr_service.amqp_uri names no server"});
+		cdr_stats_set_error(&why.reason);
 		cdr_worker_enter(worker, CDR_NOT_CONFIGURED);
 	}
 	else if (worker->connect_at != 0 &&

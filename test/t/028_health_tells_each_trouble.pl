@@ -131,6 +131,38 @@ row_like(
 $cdr->set(full_page_writes => 'on');
 alerts_are('', 'with both on, all is well');
 
+# --- settings of the service: what is refused leaves what was there
+
+$cdr->set('cdr_service.binding_keys' => 'a,,b');
+alerts_are('settings warning', 'a value that is refused is a warning');
+row_like(
+	'settings',
+	qr/^refused: cdr_service\.binding_keys HINT: Look at pg_file_settings/,
+	'with its name');
+$cdr->status_is('state', 'consuming',
+	'and the worker goes on with the other');
+
+# ... but at the start there is none
+
+$node->restart;
+alerts_are('settings critical',
+	'one that is refused at the start is critical');
+$cdr->status_is(
+	q{state || ': ' || last_error},
+	'not configured: the value of cdr_service.binding_keys was refused when the server started',
+	'the worker does not go on with the default');
+$cdr->set('cdr_service.binding_keys' => '#');
+$cdr->wait_for_state('consuming');
+alerts_are('', 'when it is corrected, all is well');
+$cdr->set('cdr_service.prefecth' => '10');
+row_like(
+	'settings',
+	qr/^refused: cdr_service\.prefecth/,
+	'a name that does not exist is told, too');
+$node->adjust_conf('postgresql.conf', 'cdr_service.prefecth', undef);
+$node->reload;
+alerts_are('', 'without it, all is well');
+
 # --- partitions
 
 my $today = $cdr->sql(
@@ -206,7 +238,7 @@ my $other = IPC::Run::start(
 	'2>',
 	\my $complaint);
 alerts_are('consumers warning', 'another consumer is a warning');
-row_like('consumers', qr/^1 others/, 'with their number');
+row_like('consumers', qr/no workers of this server: 1/, 'with their number');
 $other->kill_kill;
 alerts_are('', 'when it is gone, all is well');
 
