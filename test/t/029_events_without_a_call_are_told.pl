@@ -7,7 +7,7 @@ use warnings FATAL => 'all';
 
 use Test::More;
 
-use CdrService::Events qw(simple_events);
+use CdrService::Events qw(case_messages simple_events);
 use CdrService::Fixture;
 
 my $cdr = CdrService::Fixture->new('without', config => "fsync = on\n");
@@ -29,23 +29,7 @@ $cdr->status_is(
 	'0 0',
 	'of ordinary events, none lacks anything');
 
-# as in the case
-$cdr->publish(
-	{
-		key  => 'call.started',
-		body =>
-		  '{"eventType": "call.started", "call_id": "snake-1", "timestamp": "2026-03-02T10:00:00Z", "from": "sip:+12025550123@192.0.2.10", "to": "sip:1001@example.org"}'
-	},
-	{
-		key  => 'call.ended',
-		body =>
-		  '{"EventType": "call.ended", "CallId": "snake-1", "Timestamp": "2026-03-02T10:01:00Z", "Reason": "normal_clearing"}'
-	},
-	{
-		key  => 'call.started',
-		body =>
-		  '{"specversion": "1.0", "id": "1", "source": "/b2bua", "type": "call.started", "time": "2026-03-02T10:00:00Z", "data": {"callId": "snake-1"}}'
-	});
+$cdr->publish(case_messages('46-call-events-without-a-call'));
 $cdr->wait_for('without_call = 3 FROM cdr_status()');
 pass('events that shape calls, but name none, are counted');
 like(

@@ -7,37 +7,17 @@
 use strict;
 use warnings FATAL => 'all';
 
-use MIME::Base64;
-use PostgreSQL::Test::Utils;
 use Test::More;
 
+use CdrService::Events qw(case_messages);
 use CdrService::Fixture;
-use CdrService::Util qw(repository);
 
 my $cdr    = CdrService::Fixture->new('foreign_text');
 my $stored = 0;
 
-# The messages of a case: routing key, properties, body, with tabs between.
-sub messages_of
-{
-	my ($case) = @_;
-	my @messages;
-
-	foreach my $line (split /\n/,
-		slurp_file(repository() . "/test/cases/$case.tsv"))
-	{
-		my ($key, $properties, $body) = split /\t/, $line, 3;
-
-		$body = decode_base64($1) if $body =~ /^base64:(.*)/;
-		push @messages,
-		  { key => $key, properties => $properties, body => $body };
-	}
-	return @messages;
-}
-
 sub publish_case
 {
-	my @messages = messages_of(@_);
+	my @messages = case_messages(@_);
 
 	$cdr->publish(@messages);
 	$stored += @messages;
@@ -124,13 +104,15 @@ is($cdr->sql(q{SELECT count(description) FROM cdr_call_history('half-1')}),
 log_says_the_same('all of it');
 is($cdr->sql('SELECT count(*) FROM dead_letters'), 0, 'no dead letter');
 
-# --- what is compressed says so
+# --- what is compressed, or in another character set, says so
 
-$cdr->publish(messages_of('05-compressed-and-latin1'));
-$cdr->wait_for('count(*) = 1 FROM dead_letters');
-is( $cdr->sql('SELECT sqlstate, message FROM dead_letters'),
-	'22P03|body is compressed (gzip)',
-	'compressed: the reason says so');
+$cdr->publish(case_messages('05-compressed-and-latin1'));
+$cdr->wait_for('count(*) = 2 FROM dead_letters');
+is( $cdr->sql(
+		q{SELECT string_agg(sqlstate || ' ' || message, ', ' ORDER BY message) FROM dead_letters}
+	),
+	'22P03 body is compressed (gzip), 22021 body is in charset iso-8859-1, not UTF-8',
+	'compressed, or in another character set: the reason says so');
 
 # --- the identity of all of them follows from what is stored
 

@@ -11,8 +11,9 @@
  * Properties are none, or name=value pairs separated by ";": message-id,
  * timestamp (seconds since 1970), content-type, content-encoding, delivery-mode
  * (1, 2, or "absent", which is transient, too; persistent unless given), and
- * header:NAME (an integer or text).  The body is the rest of the line as it stands, or decoded when
- * it begins with "base64:".
+ * header:NAME (an integer or text); a ";" within a value is written "\;".  The
+ * body is the rest of the line as it stands, or decoded when it begins with
+ * "base64:".
  *
  * "published N" is printed, and 0 returned, only when the broker has
  * confirmed every message and has routed each to a queue.  With --confirmed,
@@ -273,6 +274,25 @@ cut(char **text, char c)
 	return start;
 }
 
+/* The same at the first ";" that no backslash stands before; takes those away. */
+static char *
+cut_property(char **text)
+{
+	char *start = *text;
+	char *to = start;
+	char *from = start;
+
+	for (; *from != '\0' && *from != ';'; from++)
+	{
+		if (from[0] == '\\' && from[1] == ';')
+			from++;
+		*to++ = *from;
+	}
+	*text = *from == ';' ? from + 1 : NULL;
+	*to = '\0';
+	return start;
+}
+
 static int
 base64_value(char c)
 {
@@ -403,7 +423,7 @@ parse_message(char *line, size_t length, Message *message)
 		die(1, "a line needs routing key, properties and body, separated by "
 			   "tabs");
 	while (properties != NULL && *properties != '\0')
-		parse_property(cut(&properties, ';'), message);
+		parse_property(cut_property(&properties), message);
 
 	if (strncmp(rest, "base64:", strlen("base64:")) == 0)
 	{

@@ -5,8 +5,12 @@ use strict;
 use warnings FATAL => 'all';
 
 use Exporter 'import';
+use MIME::Base64;
+use PostgreSQL::Test::Utils qw(slurp_file);
 
-our @EXPORT_OK = qw(simple_events);
+use CdrService::Util qw(repository);
+
+our @EXPORT_OK = qw(simple_events case_messages);
 
 # $count distinct events, three to a call: started, answered, ended.
 sub simple_events
@@ -30,6 +34,24 @@ sub simple_events
 		  qq({"eventType":"$types[$i % 3]","callId":"$call","timestamp":"$time"});
 	}
 	return @events;
+}
+
+# The messages of a case of test/cases: routing key, properties, body.
+sub case_messages
+{
+	my ($case) = @_;
+	my @messages;
+
+	foreach my $line (split /\n/,
+		slurp_file(repository() . "/test/cases/$case.tsv"))
+	{
+		my ($key, $properties, $body) = split /\t/, $line, 3;
+
+		$body = decode_base64($1) if $body =~ /^base64:(.*)/;
+		push @messages,
+		  { key => $key, properties => $properties, body => $body };
+	}
+	return @messages;
 }
 
 1;
