@@ -153,7 +153,7 @@ warn_of_refusal(CdrJob *job, CdrEvent *event, const ErrorData *error)
 }
 
 /*
- * Tries the dead letters that were just read.  Returns how many became events.
+ * Tries the dead letters that were just read.  Returns how many are recorded now.
  */
 static int64
 retry_letters(int count, const CdrEventOptions *options)
@@ -189,7 +189,7 @@ retry_letters(int count, const CdrEventOptions *options)
 
 /*
  * Tries dead letters again, those with the ids given or (NULL) all, in the
- * caller's transaction.  Returns how many became events.
+ * caller's transaction.  Returns how many are recorded now.
  */
 static int64
 retry_dead_letters(ArrayType *ids)

@@ -8,7 +8,7 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'cdr_retry_dead_letters';
 
 COMMENT ON FUNCTION @extschema@.cdr_retry_dead_letters(uuid[]) IS
-'tries dead letters again, all or those named; returns how many became events';
+'tries dead letters again, all or those named; returns how many are recorded now';
 
 CREATE FUNCTION @extschema@.cdr_discard_dead_letters(event_ids uuid[])
 RETURNS bigint
