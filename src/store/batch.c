@@ -8,6 +8,10 @@
  * table that somebody altered), nothing is written and the caller keeps the
  * batch.
  *
+ * Trials.  If nothing can be stored, nothing tells a message that is to blame
+ * from a wrong moment.  So an event is made up that has nothing in common with
+ * it but its time, written as any other, and taken back.
+ *
  * Memory.  Events belong to the caller.  What outlives the transaction, such as
  * the reasons of dead letters, goes to the context that was current at the call.
  *
@@ -16,7 +20,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "commands/trigger.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "utils/guc.h"
@@ -30,25 +33,13 @@
 #include "base/fault.h"
 #include "store/batch.h"
 #include "store/bisect.h"
+#include "store/constraints.h"
 #include "store/dead_letters.h"
+#include "store/event_options.h"
 #include "store/late.h"
 #include "store/passing.h"
 #include "store/record.h"
 #include "store/writer.h"
-
-/*
- * Has deferrable constraints checked by the statement that breaks them: so
- * the event is known that does, and what they run has the statement's rights,
- * not those of whoever commits.
- */
-static void
-check_constraints_at_once(void)
-{
-	ConstraintsSetStmt *statement = makeNode(ConstraintsSetStmt);
-
-	statement->deferred = false;
-	AfterTriggerSetState(statement);
-}
 
 /*
  * Makes a commit wait although the batch wrote nothing, because all of it was
@@ -106,6 +97,9 @@ is_durable(void)
 {
 	return XactLastCommitEnd <= GetFlushRecPtr(NULL);
 }
+
+/* The call of an event that is made up and taken back. */
+#define TRIAL_NAME "cdr_service trial"
 
 /* The ways to store a batch, from the fastest to the one that always works. */
 typedef enum Manner
@@ -176,6 +170,15 @@ commit_job(const CdrJob *job, CdrBatchResult *result)
 			   : CDR_BATCH_STORED;
 }
 
+/* It could have been committed: that is all a trial is for. */
+static CdrBatchOutcome
+take_back_trial(void)
+{
+	end_patience();
+	AbortCurrentTransaction();
+	return CDR_BATCH_STORED;
+}
+
 /* One try at the whole job, in its own transaction; throws. */
 static CdrBatchOutcome
 run_transaction(CdrJob *job, Manner manner, CdrPatience patience,
@@ -190,7 +193,7 @@ run_transaction(CdrJob *job, Manner manner, CdrPatience patience,
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pgstat_report_activity(STATE_RUNNING, "storing a batch of events");
 	begin_patience(patience);
-	check_constraints_at_once();
+	cdr_check_constraints_at_once();
 	switch (cdr_tables_lock(&tables, RowExclusiveLock, &why))
 	{
 		case CDR_NO_EXTENSION:
@@ -213,7 +216,7 @@ run_transaction(CdrJob *job, Manner manner, CdrPatience patience,
 	cdr_late_note(tables.table[CDR_CALL_EVENTS], job->events, job->nevents);
 	cdr_writer_close(&rights);
 	PopActiveSnapshot();
-	return commit_job(job, result);
+	return job->is_trial ? take_back_trial() : commit_job(job, result);
 }
 
 /* The same, but an error is returned, NULL for none; nothing was written. */
@@ -361,4 +364,47 @@ cdr_batch_store(CdrEvent *events, int count, CdrPatience patience,
 	result->duplicates = count - job.recorded.events - result->dead_letters;
 	result->last_event_time = latest_time(&job);
 	return outcome;
+}
+
+/*
+ * An event, or a dead letter, as another one is, of a call of its own: so that no
+ * row of another call is in its way.
+ */
+static void
+make_trial(const CdrEvent *like, CdrMessage *message, CdrEvent *event)
+{
+	CdrEventOptions options = cdr_event_options();
+	char		   *body =
+		  like->reason != NULL
+					  ? pstrdup(TRIAL_NAME)
+					  : psprintf(
+							"{\"eventType\":\"call.started\",\"callId\":\"" TRIAL_NAME
+							" %d " INT64_FORMAT "\"}",
+							MyProcPid, GetCurrentTimestamp());
+
+	memset(message, 0, sizeof(CdrMessage));
+	message->body = body;
+	message->body_length = message->body_size = strlen(body);
+	message->property_time = CDR_NO_TIME;
+	message->received_at = GetCurrentTimestamp();
+	(void) cdr_event_parse(message, &options, event);
+	event->time = like->time;
+	event->time_source = CDR_TIME_OF_BODY;
+}
+
+bool
+cdr_batch_would_store(const CdrEvent *like)
+{
+	CdrJob			job;
+	CdrMessage		message;
+	CdrEvent		event;
+	CdrBatchResult	result = {0};
+	CdrBatchOutcome outcome = CDR_BATCH_RETRY;
+	ErrorData	   *error;
+
+	make_trial(like, &message, &event);
+	cdr_job_init(&job, &event, 1);
+	job.is_trial = true;
+	error = try_transaction(&job, AS_A_WHOLE, CDR_BRISK, &outcome, &result);
+	return error == NULL && outcome == CDR_BATCH_STORED;
 }

@@ -55,4 +55,11 @@ extern CdrBatchOutcome
 cdr_batch_store(CdrEvent *events, int count, CdrPatience patience,
 				CdrBatchResult *result);
 
+/*
+ * Could another event, or dead letter, of the same time be stored now?  Writes one
+ * that is made up and takes it back, in a transaction of its own, briskly; for
+ * the worker, where nothing that it has can be stored.
+ */
+extern bool cdr_batch_would_store(const CdrEvent *like);
+
 #endif /* CDR_BATCH_H */

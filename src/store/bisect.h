@@ -20,7 +20,8 @@ typedef struct CdrJob
 	CdrEvent	**letters; /* dead; has room for all */
 	int			  nletters;
 	CdrRecorded	  recorded;
-	const char	 *writer; /* the role that writes */
+	const char	 *writer;	/* the role that writes */
+	bool		  is_trial; /* what is written is taken back */
 } CdrJob;
 
 /*

@@ -104,7 +104,10 @@ find_in_stretch(CdrEvent **events, int count, pg_uuid_t *ids, int *nids)
 	int		   sought = 0;
 
 	(void) cdr_bounds_around(log_table, events[0]->time, &stretch);
-	for (; sought < count && events[sought]->time < stretch.until; sought++)
+	/* the first in any case: nothing ends after infinity */
+	for (; sought == 0 ||
+		   (sought < count && events[sought]->time < stretch.until);
+		 sought++)
 	{
 		cdr_row_put_text(rows, 0, events[sought]->call_id);
 		cdr_row_put_id(rows, 1, &events[sought]->id);

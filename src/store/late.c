@@ -12,7 +12,8 @@
  * an interval gets a partition for a single event; any other interval, only when
  * this worker has seen LATE_EVENTS events of it.  And where call_events has
  * CDR_LATE_PARTITIONS_MAX partitions (partition.c), no more are made in this
- * way.
+ * way.  One that cannot be made is tried again, ever more rarely, and keeps no
+ * other from being made.
  *
  * Memory: a fixed table of this process.  Where it is full, the interval with
  * the fewest events is forgotten.
@@ -32,34 +33,57 @@
 #define LATE_DAYS	400
 #define LATE_EVENTS 1000
 
+/* Milliseconds; doubled after each failure. */
+#define FIRST_RETRY_DELAY 30000
+#define LAST_RETRY_DELAY  600000
+
 /* One interval without a partition. */
 typedef struct Note
 {
 	TimestampTz start;
 	int64		events;
+	int			failures;	/* in a row, to make its partition */
+	TimestampTz not_before; /* the next try */
 } Note;
 
 static Note notes[NOTES_MAX];
 static int	nnotes = 0;
 
-static void
-note_interval(TimestampTz start, int64 events)
+static Note *
+find_note(TimestampTz start)
 {
-	Note *fewest = &notes[0];
-
 	for (int i = 0; i < nnotes; i++)
 	{
 		if (notes[i].start == start)
-		{
-			notes[i].events += events;
-			return;
-		}
+			return &notes[i];
+	}
+	return NULL;
+}
+
+static Note *
+add_note(TimestampTz start)
+{
+	Note *fewest = &notes[0];
+
+	for (int i = 1; i < nnotes; i++)
+	{
 		if (notes[i].events < fewest->events)
 			fewest = &notes[i];
 	}
 	if (nnotes < NOTES_MAX)
 		fewest = &notes[nnotes++];
-	*fewest = (Note){.start = start, .events = events};
+	*fewest = (Note){.start = start};
+	return fewest;
+}
+
+static void
+note_event(TimestampTz start)
+{
+	Note *note = find_note(start);
+
+	if (note == NULL)
+		note = add_note(start);
+	note->events++;
 }
 
 void
@@ -80,7 +104,7 @@ cdr_late_note(Oid log, CdrEvent **events, int count)
 		if (time < stretch.from || time >= stretch.until)
 			has_partition = cdr_bounds_around(log, time, &stretch);
 		if (!has_partition)
-			note_interval(cdr_interval_around(time).from, 1);
+			note_event(cdr_interval_around(time).from);
 	}
 }
 
@@ -89,38 +113,59 @@ is_due(const Note *note)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
+	if (now < note->not_before)
+		return false;
 	if (note->events >= LATE_EVENTS)
 		return true;
 	return note->start <= now && note->start > now - LATE_DAYS * USECS_PER_DAY;
 }
 
 bool
-cdr_late_is_due(void)
-{
-	for (int i = 0; i < nnotes; i++)
-	{
-		if (is_due(&notes[i]))
-			return true;
-	}
-	return false;
-}
-
-bool
-cdr_late_take(TimestampTz *time)
+cdr_late_next(TimestampTz *time)
 {
 	for (int i = 0; i < nnotes; i++)
 	{
 		if (!is_due(&notes[i]))
 			continue;
 		*time = notes[i].start;
-		notes[i] = notes[--nnotes];
 		return true;
 	}
 	return false;
 }
 
-void
-cdr_late_put_back(TimestampTz time)
+bool
+cdr_late_is_due(void)
 {
-	note_interval(time, LATE_EVENTS);
+	TimestampTz time;
+
+	return cdr_late_next(&time);
+}
+
+void
+cdr_late_made(TimestampTz time)
+{
+	Note *note = find_note(time);
+
+	if (note != NULL)
+		*note = notes[--nnotes];
+}
+
+void
+cdr_late_failed(TimestampTz time)
+{
+	Note *note = find_note(time);
+
+	if (note == NULL)
+		return;
+	note->not_before = TimestampTzPlusMilliseconds(
+		GetCurrentTimestamp(),
+		Min(FIRST_RETRY_DELAY << Min(note->failures, 10), LAST_RETRY_DELAY));
+	note->failures++;
+}
+
+void
+cdr_late_hurry(void)
+{
+	for (int i = 0; i < nnotes; i++)
+		notes[i].not_before = 0;
 }

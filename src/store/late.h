@@ -16,16 +16,17 @@
  */
 extern void cdr_late_note(Oid log, CdrEvent **events, int count);
 
-/*
- * The next interval that is worth a partition, and forgets it: *time is its
- * start.  False if there is none.
- */
-extern bool cdr_late_take(TimestampTz *time);
-
-/* Is there one? */
+/* Is there an interval that is worth a partition, and may be tried now? */
 extern bool cdr_late_is_due(void);
 
-/* It was taken in vain: notes it again. */
-extern void cdr_late_put_back(TimestampTz time);
+/* The same, and the time at which it starts. */
+extern bool cdr_late_next(TimestampTz *time);
+
+/* Its partition was made, or could not be: then it is tried again, later. */
+extern void cdr_late_made(TimestampTz time);
+extern void cdr_late_failed(TimestampTz time);
+
+/* What failed may be tried again at once. */
+extern void cdr_late_hurry(void);
 
 #endif /* CDR_LATE_H */

@@ -29,6 +29,7 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "pgtime.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/guc.h"
@@ -44,6 +45,7 @@
 #include "base/guc.h"
 #include "store/bounds.h"
 #include "store/command.h"
+#include "store/constraints.h"
 #include "store/interval.h"
 #include "store/late.h"
 #include "store/locks.h"
@@ -373,6 +375,8 @@ cdr_partition_create(const CdrTables *tables, TimestampTz from, TimestampTz to)
 
 	/* whoever held this lock may have made what we are about to make */
 	cdr_lock_partitions();
+	/* ATTACH needs it: before a partition is locked, as all others lock them */
+	LockRelationOid(tables->table[CDR_CALL_EVENTS], ShareUpdateExclusiveLock);
 	AcceptInvalidationMessages();
 	/* the tables are the owner's, whoever writes their rows */
 	cdr_rights_assume(tables, tables->owner, &rights);
@@ -450,6 +454,7 @@ make_partitions(TimestampTz from, TimestampTz until, int most,
 		(void) set_config_option("lock_timeout", patience, PGC_USERSET,
 								 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0,
 								 false);
+	cdr_check_constraints_at_once();
 	/* tables that are not fit are told of where events are stored */
 	if (cdr_tables_lock(&tables, AccessShareLock, &why) == CDR_TABLES_FIT &&
 		!is_covered(&tables, from, until) &&
@@ -500,25 +505,34 @@ bool
 cdr_partition_maintain(CdrReasonBuffer *reason)
 {
 	TimestampTz now = GetCurrentTimestamp();
+
+	return cdr_partition_interval == CDR_PARTITION_NONE ||
+		   try_partitions(now, cdr_interval_around(now).until, INT_MAX, NULL,
+						  reason);
+}
+
+bool
+cdr_partition_make_late(CdrReasonBuffer *reason)
+{
 	TimestampTz late;
+	bool		all_made = true;
 
 	if (cdr_partition_interval == CDR_PARTITION_NONE)
 		return true;
-	if (!try_partitions(now, cdr_interval_around(now).until, INT_MAX, NULL,
-						reason))
-		return false;
-	/* those of late events one by one: each locks the default partition */
-	while (cdr_late_take(&late))
+	/* one by one: each locks the default partition */
+	while (cdr_late_next(&late))
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (!try_partitions(late, late, CDR_LATE_PARTITIONS_MAX, LATE_PATIENCE,
-							reason))
+		if (try_partitions(late, late, CDR_LATE_PARTITIONS_MAX, LATE_PATIENCE,
+						   reason))
+			cdr_late_made(late);
+		else
 		{
-			cdr_late_put_back(late);
-			return false;
+			cdr_late_failed(late);
+			all_made = false;
 		}
 	}
-	return true;
+	return all_made;
 }
 
 /* Throws unless the partitions between two times are worth making. */

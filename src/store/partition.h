@@ -30,6 +30,12 @@ extern int cdr_partition_create(const CdrTables *tables, TimestampTz from,
 extern bool cdr_partition_maintain(CdrReasonBuffer *reason);
 
 /*
+ * The same for the times of late events that are due (late.h), each in a
+ * transaction of its own: one that fails keeps no other from being made.
+ */
+extern bool cdr_partition_make_late(CdrReasonBuffer *reason);
+
+/*
  * Are there partitions for events of now, for those of the next interval, and
  * one for all others?  Needs the tables locked, and fit.
  */

@@ -30,13 +30,27 @@
 /* Milliseconds after which what is left waits as it is. */
 #define HALVING_TIME 20000
 
+static int64
+day_of(const CdrEvent *event)
+{
+	return event->time / USECS_PER_DAY;
+}
+
+/*
+ * Events of one day beside each other, for its partition may be locked; of one
+ * day those of one call, for its row may be.
+ */
 static int
-compare_calls(const void *a, const void *b)
+compare_days_and_calls(const void *a, const void *b)
 {
 	const CdrEvent *x = a;
 	const CdrEvent *y = b;
-	int				result = strcmp(x->call_id, y->call_id);
+	int64			days = day_of(x) - day_of(y);
+	int				result;
 
+	if (days != 0)
+		return days < 0 ? -1 : 1;
+	result = strcmp(x->call_id, y->call_id);
 	return result != 0 ? result : memcmp(x->id.data, y->id.data, UUID_LEN);
 }
 
@@ -114,7 +128,7 @@ cdr_halving_begin(CdrHalving *halving, const CdrMessage *messages,
 	for (int i = 0; i < count; i++)
 		(void) cdr_event_parse(&halving->messages[i], &options,
 							   &halving->events[i]);
-	qsort(halving->events, count, sizeof(CdrEvent), compare_calls);
+	qsort(halving->events, count, sizeof(CdrEvent), compare_days_and_calls);
 
 	/* a part for each node of the tree that it is cut into */
 	halving->parts = palloc((2 * (Size) count + 1) * sizeof(CdrPart));
@@ -162,7 +176,6 @@ have_part_wait(CdrHalving *halving, CdrPart part)
 	for (int i = part.first; i < part.first + part.count; i++)
 		halving->waits[cdr_halving_message(halving, &halving->events[i])] =
 			true;
-	halving->nwaiting += part.count;
 }
 
 void
@@ -181,6 +194,30 @@ cdr_halving_failed(CdrHalving *halving)
 	}
 }
 
+bool
+cdr_halving_part_is_of_one_day(const CdrHalving *halving)
+{
+	const CdrPart  *part = cdr_halving_part(halving);
+	const CdrEvent *first = &halving->events[part->first];
+	const CdrEvent *last = &halving->events[part->first + part->count - 1];
+
+	return day_of(first) == day_of(last);
+}
+
+void
+cdr_halving_blame_part(CdrHalving *halving)
+{
+	have_part_wait(halving, halving->parts[halving->next_part++]);
+	halving->failures++;
+}
+
+void
+cdr_halving_blame_all(CdrHalving *halving)
+{
+	memset(halving->waits, true, halving->count * sizeof(bool));
+	halving->next_part = halving->nparts;
+}
+
 void
 cdr_halving_give_up(CdrHalving *halving)
 {
@@ -191,6 +228,8 @@ cdr_halving_give_up(CdrHalving *halving)
 bool
 cdr_halving_is_in_vain(const CdrHalving *halving)
 {
-	return !halving->any_stored && (halving->failures >= FAILURES_MAX ||
-									halving->next_part == halving->nparts);
+	return !halving->any_stored &&
+		   (halving->failures >= FAILURES_MAX ||
+			halving->next_part == halving->nparts ||
+			GetCurrentTimestamp() >= halving->deadline);
 }

@@ -27,12 +27,11 @@ typedef struct CdrHalving
 	CdrMessage	 *messages; /* of the batch, as they came */
 	uint64		 *tags;
 	int			  count;
-	CdrEvent	 *events; /* of these, those of a call beside each other */
+	CdrEvent	 *events; /* of these, those of a day and call side by side */
 	CdrPart		 *parts;  /* those still to be tried, in this order */
 	int			  next_part;
 	int			  nparts;
-	bool		 *waits; /* of each message: it alone cannot be stored */
-	int			  nwaiting;
+	bool		 *waits;	/* of each message: it alone cannot be stored */
 	int			  failures; /* of parts, before any was stored */
 	bool		  any_stored;
 	TimestampTz	  deadline; /* then the rest is not halved any more */
@@ -67,6 +66,15 @@ extern void cdr_halving_failed(CdrHalving *halving);
 
 /* All that was not stored yet waits. */
 extern void cdr_halving_give_up(CdrHalving *halving);
+
+/* Are all events of the part of one day? */
+extern bool cdr_halving_part_is_of_one_day(const CdrHalving *halving);
+
+/* All of the part waits: its day is to blame. */
+extern void cdr_halving_blame_part(CdrHalving *halving);
+
+/* Nothing was stored, and the messages are to blame: all of them wait. */
+extern void cdr_halving_blame_all(CdrHalving *halving);
 
 /* Has enough failed to say that it is the moment, and not a message? */
 extern bool cdr_halving_is_in_vain(const CdrHalving *halving);

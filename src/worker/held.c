@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "worker/held.h"
 
@@ -85,6 +86,7 @@ cdr_held_add(CdrHeld *held, const CdrMessage *message, uint64 tag,
 	added->context = context;
 	added->message = copy_message(message);
 	added->tag = tag;
+	added->since = GetCurrentTimestamp();
 	dlist_push_tail(&held->messages, &added->node);
 	held->count++;
 	held->bytes += cdr_message_size(message);

@@ -19,6 +19,7 @@ typedef struct CdrHeldMessage
 	MemoryContext context;
 	CdrMessage	  message;
 	uint64		  tag; /* of its delivery */
+	TimestampTz	  since;
 } CdrHeldMessage;
 
 /* They are not acknowledged; the one whose turn comes next stands first. */

@@ -33,11 +33,13 @@ typedef struct CdrWorker
 	TimestampTz ask_at;			 /* when to ask for the backlog again */
 	int64		backlog;		 /* as shown */
 	int64		consumers;
-	int			failed_stores;	 /* in a row */
-	TimestampTz failing_since;	 /* the first of these */
-	TimestampTz halving_at;		 /* not before */
-	TimestampTz event_stored_at; /* the last time */
-	TimestampTz tell_retry_at;	 /* in the log, not before; so are these: */
+	int			failed_stores; /* in a row */
+	TimestampTz failing_since; /* the first of these */
+	TimestampTz halving_at;	   /* not before */
+	TimestampTz storable_at;   /* the last time that an event was */
+	TimestampTz trial_at;	   /* of whether one is: not before */
+	bool		held_waits;	   /* for one turn, after it had one */
+	TimestampTz tell_retry_at; /* in the log, not before; so are these: */
 	TimestampTz tell_held_at;
 	TimestampTz tell_free_at;
 	TimestampTz tell_useless_at;

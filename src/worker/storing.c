@@ -44,7 +44,9 @@
 #define HALVING_DELAY	  30000 /* after one that was in vain */
 #define FEW_HALVING_DELAY 2000	/* the same, of few messages */
 #define FEW_MESSAGES	  16
-#define OTHERS_STORED	  60000 /* since then, if they are */
+#define SUSPECT_DELAY	  5000	/* until what waits may become a dead letter */
+#define STORABLE_AFTER	  10000 /* one event, others are thought to be */
+#define TRIAL_INTERVAL	  5000	/* and then is tried whether they are */
 #define TELL_INTERVAL	  60000 /* of trouble that comes and goes */
 
 /* What waits, at most: bytes, and deliveries of one message. */
@@ -77,7 +79,7 @@ count_stored(CdrWorker *worker, const CdrBatchResult *result)
 	worker->failed_stores = 0;
 	worker->stats_pending = true;
 	if (result->recorded + result->duplicates > 0)
-		worker->event_stored_at = result->committed_at;
+		worker->storable_at = result->committed_at;
 	cdr_stats_add_batch(result);
 	/* an event of no use to a call must not hide what is worse, again and again */
 	if (result->dead_letters > 0 ||
@@ -148,18 +150,52 @@ tell_waiting(const CdrEvent *event, const CdrReason *reason)
 }
 
 /*
- * Is it time for it to give way?  Not where no event at all is stored: then all of
- * them wait for the same, and none is to blame.
+ * Would another event be stored now?  If not, what waits is not to blame: all
+ * events wait for the same.
  */
 static bool
-too_much_waits(const CdrWorker *worker, const CdrMessage *message)
+would_store_others(CdrWorker *worker, const CdrEvent *event)
 {
-	if (GetCurrentTimestamp() >
-		TimestampTzPlusMilliseconds(worker->event_stored_at, OTHERS_STORED))
+	MemoryContext outer = MemoryContextSwitchTo(worker->parse_context);
+	bool		  would;
+
+	cdr_cancel_begin();
+	would = cdr_batch_would_store(event);
+	cdr_cancel_end();
+	MemoryContextSwitchTo(outer);
+	if (would)
+		worker->storable_at = GetCurrentTimestamp();
+	return would;
+}
+
+/* The same, but what was found out lately counts as well. */
+static bool
+others_are_storable(CdrWorker *worker, const CdrEvent *event)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (now < TimestampTzPlusMilliseconds(worker->storable_at, STORABLE_AFTER))
+		return true;
+	if (cdr_milliseconds_until(worker->trial_at) > 0)
 		return false;
-	return worker->held.count > cdr_prefetch / 2 ||
-		   worker->held.bytes > WAITING_BYTES_MAX ||
-		   message->delivery_count >= WAITING_DELIVERIES_MAX;
+	worker->trial_at = TimestampTzPlusMilliseconds(now, TRIAL_INTERVAL);
+	return would_store_others(worker, event);
+}
+
+/* Is it time for a message that waits to give way to others? */
+static bool
+must_give_way(CdrWorker *worker, const CdrHeldMessage *first,
+			  const CdrEvent *event)
+{
+	const CdrHeld *held = &worker->held;
+	bool		   too_much =
+		held->count > cdr_prefetch / 2 || held->bytes > WAITING_BYTES_MAX;
+
+	if (first->message.delivery_count < WAITING_DELIVERIES_MAX &&
+		!(too_much && TimestampDifferenceExceeds(
+						  first->since, GetCurrentTimestamp(), SUSPECT_DELAY)))
+		return false;
+	return others_are_storable(worker, event);
 }
 
 /* Tries a message that waits as a dead letter, with the reason to wait. */
@@ -209,23 +245,23 @@ cdr_worker_held_due(const CdrWorker *worker)
 bool
 cdr_worker_store_held(CdrWorker *worker)
 {
-	CdrEventOptions	  options = cdr_event_options();
-	MemoryContext	  outer;
-	CdrBatchResult	  result;
-	CdrBatchOutcome	  outcome;
-	CdrEvent		  event;
-	const CdrMessage *message;
+	CdrEventOptions options = cdr_event_options();
+	MemoryContext	outer;
+	CdrBatchResult	result;
+	CdrBatchOutcome outcome;
+	CdrEvent		event;
+	CdrHeldMessage *first;
 
 	if (cdr_worker_held_due(worker) > 0)
 		return false;
 	outer = MemoryContextSwitchTo(worker->parse_context);
-	message = &cdr_held_first(&worker->held)->message;
-	(void) cdr_event_parse(message, &options, &event);
+	first = cdr_held_first(&worker->held);
+	(void) cdr_event_parse(&first->message, &options, &event);
 	outcome = try_events_now(&event, 1, CDR_BRISK, &result);
 	if (outcome == CDR_BATCH_RETRY)
 	{
 		tell_waiting(&event, &result.reason);
-		if (event.reason == NULL && too_much_waits(worker, message))
+		if (event.reason == NULL && must_give_way(worker, first, &event))
 			outcome = try_as_letter(&event, &result);
 	}
 	MemoryContextSwitchTo(outer);
@@ -258,8 +294,7 @@ is_contention(int sqlerrcode)
 static bool
 is_halving_due(const CdrWorker *worker, int sqlerrcode)
 {
-	if (cdr_milliseconds_until(worker->halving_at) > 0 ||
-		worker->unacked.count - worker->unacked.acknowledged < 2)
+	if (cdr_milliseconds_until(worker->halving_at) > 0)
 		return false;
 	/* all ways to store data that is bad were tried */
 	if (!cdr_error_passes(sqlerrcode))
@@ -322,14 +357,20 @@ end_halving(CdrWorker *worker)
 }
 
 /*
- * Nothing of the batch could be stored, so that nothing tells one message from
- * the moment: it is kept as a whole.
+ * Nothing of the batch could be stored.  If another event would be, all of it is
+ * to blame, and waits; else the moment is, and it is kept as a whole.
  */
 static void
 end_halving_in_vain(CdrWorker *worker)
 {
 	bool few = worker->halving.count < FEW_MESSAGES;
 
+	if (would_store_others(worker, worker->halving.events))
+	{
+		cdr_halving_blame_all(&worker->halving);
+		end_halving(worker);
+		return;
+	}
 	cdr_halving_end(&worker->halving);
 	worker->halving_at = TimestampTzPlusMilliseconds(
 		GetCurrentTimestamp(), few ? FEW_HALVING_DELAY : HALVING_DELAY);
@@ -352,6 +393,30 @@ acknowledge_part(CdrWorker *worker, const CdrPart *part)
 			return false;
 	}
 	return true;
+}
+
+/*
+ * A part could not be stored.  Where others could, and another event of its day
+ * cannot be, that day's partition is locked: then all of it waits, and no more
+ * time is spent on it.
+ */
+static void
+give_up_part(CdrWorker *worker, CdrPart part, const CdrReason *reason)
+{
+	CdrHalving *halving = &worker->halving;
+	CdrEvent   *first = &halving->events[part.first];
+
+	if (part.count > 1 && halving->any_stored &&
+		cdr_halving_part_is_of_one_day(halving) &&
+		!would_store_others(worker, first))
+	{
+		cdr_halving_blame_part(halving);
+		tell_waiting(first, reason);
+		return;
+	}
+	cdr_halving_failed(halving);
+	if (part.count == 1)
+		tell_waiting(first, reason);
 }
 
 /* Tries the next part of a batch that is halved. */
@@ -378,11 +443,7 @@ store_part(CdrWorker *worker)
 		}
 	}
 	else if (outcome == CDR_BATCH_RETRY)
-	{
-		cdr_halving_failed(halving);
-		if (part.count == 1)
-			tell_waiting(first, &result.reason);
-	}
+		give_up_part(worker, part, &result.reason);
 	else
 	{
 		leave(worker, outcome, &result.reason);

@@ -205,16 +205,15 @@ receive_messages(CdrWorker *worker, int limit, size_t byte_limit)
  * ------------------------------------------------------------------------
  */
 
-/* Looks after partitions, now and then. */
+/* Looks after the partitions that are needed soon, now and then. */
 static void
-look_after_partitions(CdrWorker *worker)
+make_partitions_ahead(CdrWorker *worker)
 {
 	CdrReasonBuffer buffer;
 	bool			done;
 
 	if (worker->maintain_at != 0 &&
-		cdr_milliseconds_until(worker->maintain_at) > 0 &&
-		(worker->failed_upkeeps > 0 || !cdr_late_is_due()))
+		cdr_milliseconds_until(worker->maintain_at) > 0)
 		return;
 	cdr_cancel_begin();
 	done = cdr_partition_maintain(&buffer);
@@ -229,6 +228,23 @@ look_after_partitions(CdrWorker *worker)
 						   MAINTENANCE_INTERVAL));
 	/* each failure is logged: so they become rarer */
 	worker->failed_upkeeps = done ? 0 : worker->failed_upkeeps + 1;
+}
+
+/* Looks after those of late events, as soon as they are due. */
+static void
+make_late_partitions(CdrWorker *worker)
+{
+	CdrReasonBuffer buffer;
+	bool			done;
+
+	if (!cdr_late_is_due())
+		return;
+	cdr_cancel_begin();
+	done = cdr_partition_make_late(&buffer);
+	cdr_cancel_end();
+	if (!done)
+		cdr_stats_set_error(&buffer.reason);
+	worker->stats_pending = true;
 }
 
 /* Is the batch to be stored, after what receive_messages() said? */
@@ -285,20 +301,28 @@ consume_messages(CdrWorker *worker)
 	int		   limit = Min(cdr_batch_size, cdr_prefetch);
 	CdrReceive received;
 
-	look_after_partitions(worker);
+	make_partitions_ahead(worker);
+	make_late_partitions(worker);
 	if (!worker->proved && cdr_milliseconds_until(worker->proved_at) == 0)
 		cdr_worker_prove(worker);
 	received = receive_messages(worker, limit, CDR_BATCH_BYTES_MAX);
 	if (received == CDR_BROKER_LOST)
 		cdr_worker_back_off(worker);
-	else if (cdr_worker_store_held(worker))
+	else if (!worker->held_waits && cdr_worker_store_held(worker))
+	{
+		/* a batch first, if one is due */
+		worker->held_waits = true;
 		(void) pgstat_report_stat(false);
+	}
 	else if (is_batch_due(worker, received))
 	{
+		worker->held_waits = false;
 		cdr_worker_store(worker);
 		/* the server flushes these at most once a second */
 		(void) pgstat_report_stat(false);
 	}
+	else if (worker->held_waits)
+		worker->held_waits = false;
 	else
 		wait_for_messages(worker);
 }
@@ -366,6 +390,7 @@ try_now(CdrWorker *worker)
 	worker->connect_at = 0;
 	worker->wake_at = now;
 	worker->maintain_at = 0;
+	cdr_late_hurry();
 }
 
 /* Applies a reload of the settings. */

@@ -101,6 +101,40 @@ $reader->quit;
 $cdr->wait_for(has_partition($_)) foreach day(40), day(50), day(1);
 pass('and lie in their partitions when he is done');
 
+# --- one that cannot be made keeps no other from being made; nor do checks that
+# are deferred
+
+$cdr->sql(sprintf <<'EOS', day(60));
+CREATE FUNCTION refuse_attach() RETURNS event_trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF EXISTS (SELECT FROM pg_event_trigger_ddl_commands() AS c
+		WHERE pg_get_expr((SELECT relpartbound FROM pg_class AS p JOIN pg_inherits AS i ON i.inhrelid = p.oid
+			WHERE i.inhparent = 'public.call_events'::regclass ORDER BY p.oid DESC LIMIT 1), 0) LIKE '%%FROM (''%s%%')
+	THEN
+		RAISE EXCEPTION 'not this one';
+	END IF;
+END $$;
+CREATE EVENT TRIGGER refuse_attach ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION refuse_attach();
+CREATE FUNCTION check_later() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER later AFTER INSERT ON call_events DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION check_later();
+EOS
+$log = $cdr->log_size;
+store(
+	events_of(1, day(60) . 'T12:00:00Z'),
+	events_of(1, day(70) . 'T12:00:00Z'));
+$cdr->node->wait_for_log(qr/not this one/, $log);
+store(events_of(1, day(80) . 'T12:00:00Z'));
+$cdr->wait_for(has_partition(day($_))) foreach 70, 80;
+is($cdr->sql('SELECT ' . has_partition(day(60))),
+	'f', 'one that cannot be made keeps no other from being made');
+$cdr->sql('DROP EVENT TRIGGER refuse_attach');
+$cdr->node->reload;
+$cdr->wait_for(has_partition(day(60)));
+pass('it is made at once after a reload');
+
 is($cdr->sql('SELECT count(*) FROM cdr_verify_calls()'),
 	0, 'the calls are those of the log');
 $cdr->nothing_left('late events');

@@ -1,0 +1,154 @@
+# Messages that cannot be stored are found out also where they are all that the
+# worker has: one alone, as many as the prefetch, all of a partition.  An event
+# that is made up tells them from a wrong moment, and leaves nothing behind.
+
+use strict;
+use warnings FATAL => 'all';
+
+use Test::More;
+
+use CdrService::Events qw(simple_events);
+use CdrService::Fixture;
+
+my $cdr = CdrService::Fixture->new('culprits');
+$cdr->wait_for_state('consuming');
+
+my $stored  = 0;
+my $session = $cdr->session;
+
+sub note_of_locked_call
+{
+	my ($number) = @_;
+
+	return
+	  qq({"eventType":"call.note","callId":"held","n":$number,"timestamp":"2026-03-01T09:00:01Z"});
+}
+
+# All of them, within a minute.
+sub others_are_stored
+{
+	my ($name, $count) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $since = $cdr->sql('SELECT clock_timestamp()');
+
+	$stored += $count;
+	$cdr->wait_for("count(*) = $stored FROM call_events");
+	return ok(
+		$cdr->sql(
+			"SELECT clock_timestamp() - '$since' < '1 minute'::interval"),
+		"$name: all others are stored within a minute");
+}
+
+# Whatever became a dead letter is brought back.
+sub released
+{
+	my ($name, $count) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	$session->query('ROLLBACK');
+	$stored += $count;
+	$cdr->wait_for(
+		"sum(waiting) = 0 AND (SELECT count(*) FROM call_events) + (SELECT count(*) FROM dead_letters) = $stored FROM cdr_status()"
+	);
+	$cdr->sql('SELECT cdr_retry_dead_letters()');
+	return $cdr->stored_is($stored, "$name, released");
+}
+
+sub consume_with
+{
+	my ($prefetch, $batch_size) = @_;
+
+	$cdr->set(
+		'cdr_service.prefetch'   => $prefetch,
+		'cdr_service.batch_size' => $batch_size);
+	$cdr->wait_for_state('consuming');
+	$cdr->wait_for('sum(waiting) = 0 FROM cdr_status()');
+	return;
+}
+
+$cdr->publish(
+	qq({"eventType":"call.started","callId":"held","timestamp":"2026-03-01T09:00:00Z"}),
+	simple_events(10, 'before'));
+$stored += 11;
+$cdr->wait_drained($stored);
+
+# --- one message, and nothing else comes
+
+$session->query(
+	q{BEGIN; SELECT 1 FROM calls WHERE call_id = 'held' FOR UPDATE});
+$cdr->publish(note_of_locked_call(1));
+$cdr->wait_for('sum(waiting) = 1 FROM cdr_status()');
+$cdr->wait_for(
+	q{last_error ~ 'event .* of call "held" waits: ' FROM cdr_status()});
+pass('one alone: it is counted and named');
+$cdr->publish(simple_events(20, 'after one'));
+others_are_stored('one alone', 20);
+is($cdr->sql('SELECT count(*) FROM dead_letters'),
+	0, 'one alone: it is no dead letter');
+released('one alone', 1);
+
+# --- a prefetch of one, and of three
+
+foreach ([ 1, 1, 1 ], [ 1, 1, 4 ], [ 3, 1, 6 ])
+{
+	my ($prefetch, $batch_size, $count) = @$_;
+	my $name = "$count with a prefetch of $prefetch";
+
+	consume_with($prefetch, $batch_size);
+	$session->query(
+		q{BEGIN; SELECT 1 FROM calls WHERE call_id = 'held' FOR UPDATE});
+	$cdr->publish(
+		(map { note_of_locked_call("$prefetch$count$_") } 1 .. $count),
+		simple_events(20, $name));
+	others_are_stored($name, 20);
+	released($name, $count);
+}
+
+# --- the moment: all tables, then one partition, are locked for everybody
+
+foreach my $prefetch (1, 4000)
+{
+	my $name = "a table is locked, prefetch $prefetch";
+
+	consume_with($prefetch, 100);
+	$session->query('BEGIN; LOCK TABLE calls IN EXCLUSIVE MODE');
+	$cdr->publish(simple_events(20, $name));
+	$cdr->wait_for_state('retrying');
+	$cdr->wait_for(
+		"clock_timestamp() > (SELECT since FROM cdr_status()) + '15 seconds'::interval"
+	);
+	is( $cdr->sql(
+			'SELECT sum(waiting) + (SELECT count(*) FROM dead_letters) FROM cdr_status()'
+		),
+		0,
+		"$name: no event is to blame");
+	released($name, 20);
+	is($cdr->sql('SELECT count(*) FROM dead_letters'),
+		0, "$name: none became a dead letter");
+}
+
+# --- one partition is locked, and every fiftieth event is its
+
+consume_with(4000, 2000);
+$cdr->sql(
+	q{SELECT cdr_create_partitions('2025-01-01Z', '2025-01-02Z'), cdr_create_partitions('2026-03-01Z', '2026-03-02Z')}
+);
+$session->query('BEGIN; LOCK TABLE call_events_20250101 IN SHARE MODE');
+$cdr->publish(
+	map {
+		my $time = $_ % 50 ? '2026-03-01T10:00:00Z' : '2025-01-15T10:00:00Z';
+		qq({"eventType":"call.started","callId":"p$_","timestamp":"$time"})
+	} 1 .. 6000);
+others_are_stored('a partition is locked', 5880);
+released('a partition is locked', 120);
+
+is( $cdr->sql(
+		q{SELECT (SELECT count(*) FROM call_events WHERE call_id LIKE 'cdr_service trial%') + (SELECT count(*) FROM calls WHERE call_id LIKE 'cdr_service trial%') + (SELECT count(*) FROM dead_letters)}
+	),
+	0,
+	'what was made up is nowhere');
+
+$session->quit;
+$cdr->nothing_left('culprits');
+done_testing();
