@@ -145,6 +145,13 @@ SELECT event_count FROM calls WHERE call_id = 'large';
 SELECT attempts, sqlstate, message, constraint_name, exchange, routing_key, content_type, property_time, body_size, event_id IN (SELECT event_id FROM dead_letters) AS known
 FROM cdr_dead_letters() WHERE sqlstate IN ('22001', '54000') ORDER BY sqlstate;
 
+-- attempts are counted as far as an integer goes
+SELECT letter('never json');
+UPDATE dead_letters SET attempts = 2147483647 WHERE body = 'never json';
+SELECT cdr_retry_dead_letters();
+SELECT attempts FROM dead_letters WHERE body = 'never json';
+SELECT cdr_discard_dead_letters(ARRAY(SELECT event_id FROM dead_letters WHERE body = 'never json'));
+
 -- a retry is part of the caller's transaction
 SELECT letter('{"callId":"rolled back"}');
 BEGIN;

@@ -109,30 +109,42 @@ cdr_tables_find(CdrTables *tables)
 	return true;
 }
 
-/* Does the extension depend on a table; InvalidOid: on any? */
-static bool
-depends_on(Oid extension, Oid table)
+/* The tables that the extension depends on. */
+static List *
+list_tables(Oid extension)
 {
 	Relation	rel = table_open(DependRelationId, AccessShareLock);
 	ScanKeyData key[2];
 	SysScanDesc scan;
 	HeapTuple	tuple;
-	bool		found = false;
+	List	   *found = NIL;
 
 	ScanKeyInit(&key[0], Anum_pg_depend_classid, BTEqualStrategyNumber,
 				F_OIDEQ, ObjectIdGetDatum(ExtensionRelationId));
 	ScanKeyInit(&key[1], Anum_pg_depend_objid, BTEqualStrategyNumber, F_OIDEQ,
 				ObjectIdGetDatum(extension));
 	scan = systable_beginscan(rel, DependDependerIndexId, true, NULL, 2, key);
-	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		Form_pg_depend entry = (Form_pg_depend) GETSTRUCT(tuple);
 
-		found = entry->refclassid == RelationRelationId &&
-				(entry->refobjid == table || !OidIsValid(table));
+		if (entry->refclassid == RelationRelationId)
+			found = lappend_oid(found, entry->refobjid);
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
+	return found;
+}
+
+/* Does the extension depend on a table; InvalidOid: on any? */
+static bool
+depends_on(Oid extension, Oid table)
+{
+	List *tables = list_tables(extension);
+	bool  found =
+		 OidIsValid(table) ? list_member_oid(tables, table) : tables != NIL;
+
+	list_free(tables);
 	return found;
 }
 
@@ -303,34 +315,20 @@ is_in_place(const CdrTables *tables, Oid relation)
 static Oid
 find_stray(const CdrTables *tables, const char *name)
 {
-	Relation	rel = table_open(DependRelationId, AccessShareLock);
-	ScanKeyData key[2];
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	Oid			found = InvalidOid;
+	Oid		  found = InvalidOid;
+	ListCell *cell;
 
-	ScanKeyInit(&key[0], Anum_pg_depend_classid, BTEqualStrategyNumber,
-				F_OIDEQ, ObjectIdGetDatum(ExtensionRelationId));
-	ScanKeyInit(&key[1], Anum_pg_depend_objid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(tables->extension));
-	scan = systable_beginscan(rel, DependDependerIndexId, true, NULL, 2, key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	foreach (cell, list_tables(tables->extension))
 	{
-		Form_pg_depend entry = (Form_pg_depend) GETSTRUCT(tuple);
-		const char	  *its_name;
+		Oid			table = lfirst_oid(cell);
+		const char *its_name = get_rel_name(table);
 
-		if (entry->refclassid != RelationRelationId ||
-			is_in_place(tables, entry->refobjid))
+		if (is_in_place(tables, table) || its_name == NULL)
 			continue;
-		its_name = get_rel_name(entry->refobjid);
-		if (its_name == NULL)
-			continue;
-		found = entry->refobjid;
+		found = table;
 		if (strcmp(its_name, name) == 0)
 			break;
 	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
 	return found;
 }
 
