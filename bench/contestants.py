@@ -289,7 +289,7 @@ class Copy(Contestant):
 class Partitions(Contestant):
     """Repetitions, by SQL, in a log of so many partitions."""
 
-    ROUNDS = 5
+    ROUNDS = 25
 
     def __init__(self, count: int, messages: Messages):
         super().__init__(f"partitions/{count}",

@@ -27,7 +27,7 @@ CREATE TABLE refused (number integer);
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
 	IF NEW.call_id LIKE 'held%' AND EXISTS (SELECT FROM public.refused) THEN
-		RAISE EXCEPTION 'refused' USING ERRCODE = '55000';
+		RAISE EXCEPTION 'refused' USING ERRCODE = '55P03';
 	END IF;
 	RETURN NEW;
 END $$;
