@@ -52,8 +52,8 @@ FROM (VALUES
 	(71, 'declare', 'always'),
 	(72, 'tls_verify', 'never'),
 	(73, 'prefetch', '0'),
-	(74, 'heartbeat', '1s'),
-	(75, 'heartbeat', '11min')) AS bad (number, name, value)
+	(74, 'batch_size', '10001'),
+	(75, 'extension_digits', '16')) AS bad (number, name, value)
 ORDER BY number
 \gexec
 SELECT count(*) FROM pg_file_settings

@@ -91,10 +91,13 @@ SELECT cdr_ingest_events(array_agg(json_build_object('eventType', 'call.started'
 FROM uris, (VALUES ('from', '+902121112233'), ('fromUri', '2002'), ('to', '2002'), ('toUri', '+902121112233')) AS k(kind, other);
 
 -- as caller of an outside number and of an extension, as callee of an extension and of an outside number
+-- unaligned: how wide an invisible character is, versions of psql do not agree
+\pset format unaligned
 SELECT uri, f.caller_number AS number, f.direction AS "calls outside", fu.direction AS "calls 2002",
 	   t.direction AS "2002 calls it", tu.direction AS "outside calls it"
 FROM uris JOIN calls AS f ON f.call_id = 'from' || n JOIN calls AS fu ON fu.call_id = 'fromUri' || n
 JOIN calls AS t ON t.call_id = 'to' || n JOIN calls AS tu ON tu.call_id = 'toUri' || n ORDER BY n;
+\pset format aligned
 
 -- whichever key and side it stands on, it is the same number
 SELECT count(*) AS differ

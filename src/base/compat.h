@@ -2,8 +2,8 @@
  *
  * compat.h
  *	  Every difference between the supported versions of PostgreSQL (15 to
- *	  18) and of librabbitmq (0.11 and later), and nothing else: no other
- *	  file tests a version.
+ *	  18), of librabbitmq (0.11 and later) and of OpenSSL (1.1.1 and later),
+ *	  and nothing else: no other file tests a version.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,6 +13,8 @@
 #if PG_VERSION_NUM < 150000 || PG_VERSION_NUM >= 190000
 #error "cdr_service supports PostgreSQL 15 to 18"
 #endif
+
+#include <openssl/evp.h>
 
 #include "common/jsonapi.h"
 #include "mb/pg_wchar.h"
@@ -185,5 +187,15 @@ cdr_wait_event(const char *name)
 }
 
 #endif /* !FRONTEND */
+
+/*
+ * OpenSSL: since 3.0 an algorithm is looked for each time that it is used, unless
+ * it was fetched.
+ */
+#if OPENSSL_VERSION_NUMBER >= 0x30000000L
+#define cdr_fetch_sha256() EVP_MD_fetch(NULL, "SHA256", NULL)
+#else
+#define cdr_fetch_sha256() EVP_sha256()
+#endif
 
 #endif /* CDR_COMPAT_H */

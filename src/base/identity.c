@@ -21,6 +21,7 @@
 
 #include "port/pg_bswap.h"
 
+#include "base/compat.h"
 #include "base/identity.h"
 
 /* In place of the length of a message-id that is absent. */
@@ -37,6 +38,21 @@ check(bool done)
 	ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY),
 					errmsg("could not compute SHA-256")));
 #endif
+}
+
+/*
+ * The algorithm, looked up once for the life of the process: to have OpenSSL look
+ * for it costs as much as to hash a body.
+ */
+static const EVP_MD *
+sha256(void)
+{
+	static const EVP_MD *algorithm = NULL;
+
+	if (algorithm == NULL)
+		algorithm = cdr_fetch_sha256();
+	check(algorithm != NULL);
+	return algorithm;
 }
 
 /* Leaves the first 128 bits of the digest in *id. */
@@ -58,8 +74,7 @@ begin(EVP_MD_CTX *context, const char *message_id, size_t length)
 {
 	uint32 prefix = pg_hton32(message_id == NULL ? NO_MESSAGE_ID : length);
 
-	check(context != NULL &&
-		  EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1 &&
+	check(context != NULL && EVP_DigestInit_ex(context, sha256(), NULL) == 1 &&
 		  EVP_DigestUpdate(context, &prefix, sizeof(prefix)) == 1);
 	if (message_id != NULL)
 		check(EVP_DigestUpdate(context, message_id, length) == 1);

@@ -103,7 +103,7 @@ cdr_json_unescape(const char *start, const char *end)
 				return NULL;
 			}
 			unicode_to_utf8(c, (unsigned char *) out);
-			out += pg_utf_mblen((unsigned char *) out);
+			out += pg_encoding_mblen(PG_UTF8, out);
 		}
 		else
 		{

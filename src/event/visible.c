@@ -94,7 +94,7 @@ is_plain(const char *text)
 static pg_wchar
 char_at(const char *p, const char *end, int *length)
 {
-	*length = pg_utf_mblen((const unsigned char *) p);
+	*length = pg_encoding_mblen(PG_UTF8, p);
 	if (*length <= end - p)
 		return utf8_to_unicode((const unsigned char *) p);
 	*length = (int) (end - p);
