@@ -11,13 +11,10 @@
 #include "postgres.h"
 #endif
 
-#include "common/int.h"
 #include "mb/pg_wchar.h"
 
+#include "event/decimal.h"
 #include "event/json_text.h"
-
-/* Beyond this, an exponent makes no integer of 64 bits out of anything. */
-#define EXPONENT_MAX 1000000
 
 /* Four hexadecimal digits. */
 static pg_wchar
@@ -138,111 +135,11 @@ cdr_json_replace_unspeakable(char *text, size_t length)
 	}
 }
 
-/* ------------------------------------------------------------------------
- * Numbers
- * ------------------------------------------------------------------------
- */
-
-/* A decimal number: its digits are those of whole and then of fraction. */
-typedef struct Decimal
-{
-	bool		negative;
-	const char *whole;
-	int			whole_digits;
-	const char *fraction;
-	int			fraction_digits;
-	int			exponent;
-} Decimal;
-
-static int
-count_digits(const char *text)
-{
-	return (int) strspn(text, "0123456789");
-}
-
-/* Reads the exponent behind "e"; false if there is none. */
-static bool
-read_exponent(const char *text, int *exponent)
-{
-	bool negative = *text == '-';
-	int	 value = 0;
-
-	if (*text == '-' || *text == '+')
-		text++;
-	if (count_digits(text) == 0 || text[count_digits(text)] != '\0')
-		return false;
-	for (; *text != '\0'; text++)
-		value = Min(value * 10 + (*text - '0'), EXPONENT_MAX);
-	*exponent = negative ? -value : value;
-	return true;
-}
-
-static bool
-read_decimal(const char *text, Decimal *number)
-{
-	memset(number, 0, sizeof(Decimal));
-	number->negative = *text == '-';
-	if (number->negative)
-		text++;
-	number->whole = text;
-	number->whole_digits = count_digits(text);
-	text += number->whole_digits;
-	if (number->whole_digits == 0)
-		return false;
-	if (*text == '.')
-	{
-		number->fraction = text + 1;
-		number->fraction_digits = count_digits(text + 1);
-		text += 1 + number->fraction_digits;
-		if (number->fraction_digits == 0)
-			return false;
-	}
-	if (*text == 'e' || *text == 'E')
-		return read_exponent(text + 1, &number->exponent);
-	return *text == '\0';
-}
-
-static int
-digit_at(const Decimal *number, int i)
-{
-	return (i < number->whole_digits
-				? number->whole[i]
-				: number->fraction[i - number->whole_digits]) -
-		   '0';
-}
-
-/* Without any rounding: digit by digit, then the zeros of the exponent. */
 bool
 cdr_json_integer(const char *text, int64 *result)
 {
-	Decimal number;
-	int		digits;
-	int64	point; /* so many digits stand before the decimal point */
-	int64	value = 0;
+	CdrDecimal	number;
+	const char *end = cdr_decimal_read(text, &number);
 
-	if (!read_decimal(text, &number))
-		return false;
-	digits = number.whole_digits + number.fraction_digits;
-	point = (int64) number.whole_digits + number.exponent;
-	for (int i = 0; i < digits; i++)
-	{
-		int digit = digit_at(&number, i);
-
-		if (i >= point && digit != 0)
-			return false;
-		if (i < point && (pg_mul_s64_overflow(value, 10, &value) ||
-						  pg_sub_s64_overflow(value, digit, &value)))
-			return false;
-	}
-	for (int64 i = digits; i < point && value != 0; i++)
-	{
-		if (pg_mul_s64_overflow(value, 10, &value))
-			return false;
-	}
-
-	/* it was counted downwards, which reaches one further */
-	if (!number.negative && pg_sub_s64_overflow(0, value, &value))
-		return false;
-	*result = value;
-	return true;
+	return end != NULL && *end == '\0' && cdr_decimal_integer(&number, result);
 }
