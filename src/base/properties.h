@@ -44,7 +44,7 @@ typedef struct CdrProperties
 extern bool cdr_properties_parse(const void *list, size_t length,
 								 CdrProperties *properties);
 
-/* The timestamp, in seconds since 1970; 0 if there is none. */
+/* The timestamp, as the number that it is; 0 if there is none. */
 extern uint64 cdr_properties_timestamp(const CdrProperties *properties);
 
 /* How often a queue that counts has delivered the message before, else 0. */

@@ -24,12 +24,10 @@
 
 #include "mb/pg_wchar.h"
 
+#include "base/epoch.h"
 #include "base/identity.h"
 #include "base/properties.h"
 #include "broker/delivery.h"
-
-/* The last second of the year 9999, in seconds since 1970. */
-#define UNIX_SECONDS_MAX INT64CONST(253402300799)
 
 /* Keeps the buffers of a large message no longer than needed. */
 #define BUFFER_KEPT (256 * 1024)
@@ -209,17 +207,6 @@ add_deliver(CdrAssembly *assembly, const amqp_basic_deliver_t *deliver)
 	return CDR_INCOMPLETE;
 }
 
-/* AMQP's timestamp, in seconds since 1970, as the server's; or none. */
-static TimestampTz
-time_from_unix(uint64 seconds)
-{
-	if (seconds == 0 || seconds > UNIX_SECONDS_MAX)
-		return CDR_NO_TIME;
-	return ((int64) seconds -
-			(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY) *
-		   USECS_PER_SEC;
-}
-
 static CdrAssembled
 add_header(CdrAssembly *assembly, const amqp_frame_t *frame)
 {
@@ -241,7 +228,7 @@ add_header(CdrAssembly *assembly, const amqp_frame_t *frame)
 		assembly->message_id_length = properties.message_id.length;
 	}
 	assembly->property_time =
-		time_from_unix(cdr_properties_timestamp(&properties));
+		cdr_epoch_of_property(cdr_properties_timestamp(&properties));
 	if (assembly->redelivered)
 		assembly->delivery_count = cdr_properties_delivery_count(&properties);
 
