@@ -135,9 +135,9 @@ SELECT trace_id FROM call_events WHERE call_id = 'types' ORDER BY event_time;
 
 -- wild times are times too; the default partition has them
 SELECT cdr_ingest_events(ARRAY[
-	'{"eventType":"call.started","callId":"wild","timestamp":"0001-01-01T00:00:01Z"}',
+	'{"eventType":"call.started","callId":"wild","timestamp":"0002-01-02T00:00:01Z"}',
 	'{"eventType":"call.ended","callId":"wild","timestamp":"9999-12-31T23:59:59.999999Z"}',
-	'{"eventType":"call.answered","callId":"wild","timestamp":"0001-01-01T00:00:00+15:59"}']::json[]);
+	'{"eventType":"call.answered","callId":"wild","timestamp":"0002-01-02T00:00:00+15:59"}']::json[]);
 SELECT start_time, answer_time, end_time, duration_seconds, billable_seconds, first_event_time, last_event_time FROM calls WHERE call_id = 'wild' \gx
 SELECT DISTINCT tableoid::regclass FROM call_events WHERE call_id = 'wild';
 

@@ -10,7 +10,7 @@ SELECT cdr_ingest_events(array_agg(e)) FROM generate_series(1, 30) AS n, LATERAL
 	(json_build_object('eventType', 'user.identified.for_call', 'callId', 'v' || n, 'timestamp', '2026-01-19T22:00:01Z', 'userId', 'u' || n, 'contactId', n)),
 	(json_build_object('eventType', 'call.answered', 'callId', 'v' || n, 'timestamp', '2026-01-19T22:00:05Z')),
 	(json_build_object('eventType', 'call.ended', 'callId', 'v' || n, 'timestamp', '2026-01-19T22:01:05Z', 'reason', 'normal_clearing')),
-	(json_build_object('eventType', 'call.recording.available', 'callId', 'v' || n, 'timestamp', '0001-01-01T00:00:00+09:00', 'uri', 's3://r/' || n))) AS v(e);
+	(json_build_object('eventType', 'call.recording.available', 'callId', 'v' || n, 'timestamp', '0002-01-02T00:00:00+09:00', 'uri', 's3://r/' || n))) AS v(e);
 SELECT cdr_ingest_events(ARRAY['{"eventType":"acoustic.mood.shifted","callId":"v1","timestamp":"2026-01-19T22:00:30Z"}', '{"eventType":"no call","timestamp":"2026-01-19T22:00:30Z"}']::json[]);
 SELECT * FROM cdr_verify_calls();
 CREATE TABLE good AS SELECT * FROM calls;

@@ -526,29 +526,16 @@ contact_id_of(const char *text)
 	return text != NULL && cdr_json_integer(text, &value) ? value : 0;
 }
 
-/* A time that means that none was set: of the year 0, or the number 0. */
-static bool
-is_never(const char *text)
-{
-	int64 number;
-
-	return strncmp(text, "0000-", 5) == 0 ||
-		   (cdr_json_integer(text, &number) && number == 0);
-}
-
 static void
 read_time(const JsonReader *reader, CdrFields *fields)
 {
 	const char *text = slot_text(reader, SLOT_TIMESTAMP);
-	TimestampTz time;
 
 	fields->time = CDR_NO_TIME;
 	if (text == NULL)
 		fields->time_unread = reader->slots[SLOT_TIMESTAMP].start != NULL;
-	else if (!cdr_timestamp_parse(text, &time))
-		fields->time_unread = !is_never(text);
-	else if (time != CDR_GO_ZERO_TIME)
-		fields->time = time;
+	else
+		fields->time_unread = !cdr_timestamp_read(text, &fields->time);
 }
 
 const CdrReason *

@@ -225,15 +225,13 @@ proto_time(ProtoReader *reader, const ProtoMessage *message, int number)
 	TimestampTz	 result;
 
 	read_inner(reader, message, number, &time);
-	if (time.varint[1] == 0 && int32_of(&time, 2) == 0)
-		return CDR_NO_TIME;
 	if (!cdr_timestamp_from_unix((int64) time.varint[1], int32_of(&time, 2),
 								 &result))
 	{
 		reader->fields->time_unread = true;
 		return CDR_NO_TIME;
 	}
-	return result == CDR_GO_ZERO_TIME ? CDR_NO_TIME : result;
+	return result;
 }
 
 /* ------------------------------------------------------------------------

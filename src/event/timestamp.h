@@ -11,20 +11,17 @@
 #include "datatype/timestamp.h"
 #include "lib/stringinfo.h"
 
-/* 0001-01-01T00:00:00Z, which Go prints for a time that was never set. */
-#define CDR_GO_ZERO_TIME                                                 \
-	((INT64CONST(-719162) - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)) * \
-	 USECS_PER_DAY)
-
 /*
- * Reads an RFC 3339 date and time ("2026-01-19T22:00:03.25+00:00"), years
- * 0001 to 9999, to the microsecond, and puts it at *result.  Lenient where
- * producers are: "t", a blank or "_" for "T", "z" for "Z", "+0300" and "+03"
- * for "+03:00", no offset for UTC.  Further digits, up to the 15th, are
- * rounded as the server rounds them.  Returns false, leaving *result alone,
- * for anything else.
+ * Reads a time in any spelling that has one meaning only, to the microsecond,
+ * and puts it at *result: RFC 3339 and its kin (event/time_iso.h), with the
+ * month's name (event/time_words.h), a number (event/time_number.h), blanks
+ * around it.  Without an offset it is UTC.  What stands for a time that was
+ * never set is CDR_NO_TIME: the years 0 and 1, the first moment of 1970.
+ * Fractions of a microsecond, up to the 15th digit of a second, are rounded as
+ * the server rounds them.  Returns false, leaving *result alone, for anything
+ * else.
  */
-extern bool cdr_timestamp_parse(const char *text, TimestampTz *result);
+extern bool cdr_timestamp_read(const char *text, TimestampTz *result);
 
 /*
  * The same moment from seconds since 1970 and nanoseconds, which count forward

@@ -58,14 +58,26 @@ extern void harness_same_facts(const CdrEvent *a, const CdrEvent *b);
 /* Reads a number out of a URI, checks it; NULL where there is none. */
 extern const char *harness_number(const char *uri);
 
-/* Reads a timestamp, checks it; false where it is none. */
+/*
+ * Reads a timestamp, checks it, also in other spellings; false where it is
+ * none.  One that was never set is CDR_NO_TIME.
+ */
 extern bool harness_timestamp(const char *text, TimestampTz *time);
 
+/* Can that be a time of a body, which was set? */
+extern bool harness_is_set(TimestampTz time);
+
 /*
- * Reads the first day of every month of the years 0001 to 9999, and the last
+ * Reads the first day of every month of the years 0002 to 9999, and the last
  * of the month before it; returns how many days that were.
  */
 extern int harness_calendar(void);
+
+/*
+ * Reads numbers in all units, also where a unit begins and ends, in a body and
+ * as an AMQP property; returns how many.
+ */
+extern int harness_epochs(void);
 
 /* Computes identities that are known; returns how many. */
 extern int harness_identities(void);

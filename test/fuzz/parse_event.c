@@ -387,6 +387,7 @@ main(int argc, char **argv)
 		return 2;
 	}
 	printf("calendar: %d days\n", harness_calendar());
+	printf("epochs: %d numbers\n", harness_epochs());
 	printf("identities: %d\n", harness_identities());
 	for (int i = 1; i < argc; i++)
 		parse_file(argv[i]);
