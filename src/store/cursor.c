@@ -27,6 +27,9 @@ cdr_cursor_open(CdrCursor *cursor, const char *sql,
 
 	memset(cursor, 0, sizeof(CdrCursor));
 	cursor->portion = portion;
+	/* what reads a few rows at a time is nothing to compile, in 60 MB, for */
+	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
 	/* else all rows are read where the statistics are old, or missing */
 	if (own.are_keys)
 		(void) set_config_option("enable_seqscan", "off", PGC_USERSET,
