@@ -104,9 +104,14 @@ sub stored_headers
 		));
 }
 
+# Since 4, RabbitMQ reads headers and writes them anew: an integer without a sign
+# gets one, and of a key that comes twice the first stays.
+my $rewrites = $cdr->broker->major_version >= 4;
+
 foreach my $name (sort keys %values)
 {
 	my ($bytes, $json, $key) = @{ $values{$name} };
+	$json = '-1' if $rewrites && $name eq 'L';
 	my ($event, $letter) = eval { stored_headers(table($name => $bytes)) };
 
 	# (some kinds the broker itself refuses, by closing the connection)
@@ -158,7 +163,7 @@ $cdr->wait_for_state('consuming');
 # a key twice, and what cannot be read at all
 is_deeply(
 	[ stored_headers(pack 'N/a', "\1kV\1kt\1") ],
-	[ ('{"k":null,"k":true}') x 2 ],
+	[ ($rewrites ? '{"k":null}' : '{"k":null,"k":true}') x 2 ],
 	'a key that comes twice');
 
 # all properties, of which those without a column of their own stay together
