@@ -9,7 +9,8 @@
  * inserts.  It gets the parent's key, and all other indexes, when it is
  * attached.  The default partition is locked for the moment in which its rows
  * move.  Whoever makes partitions holds one advisory lock, so that workers
- * and sessions do not make the same one twice.
+ * and sessions do not make the same one twice; he takes it first, for the next one
+ * to take it must not hold the default partition meanwhile.
  *
  *-------------------------------------------------------------------------
  */
@@ -373,8 +374,6 @@ cdr_partition_create(const CdrTables *tables, TimestampTz from, TimestampTz to)
 	CdrRights rights;
 	int		  made = 0;
 
-	/* whoever held this lock may have made what we are about to make */
-	cdr_lock_partitions();
 	/* ATTACH needs it: before a partition is locked, as all others lock them */
 	LockRelationOid(tables->table[CDR_CALL_EVENTS], ShareUpdateExclusiveLock);
 	AcceptInvalidationMessages();
@@ -455,6 +454,8 @@ make_partitions(TimestampTz from, TimestampTz until, int most,
 								 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0,
 								 false);
 	cdr_check_constraints_at_once();
+	/* whoever held this lock may have made what we are about to make */
+	cdr_lock_partitions();
 	/* tables that are not fit are told of where events are stored */
 	if (cdr_tables_lock(&tables, AccessShareLock, &why) == CDR_TABLES_FIT &&
 		!is_covered(&tables, from, until) &&
@@ -571,6 +572,7 @@ cdr_create_partitions(PG_FUNCTION_ARGS)
 	CdrTables	tables;
 
 	check_stretch(from, to);
+	cdr_lock_partitions();
 	cdr_tables_require(&tables, AccessShareLock);
 	PG_RETURN_INT32(cdr_partition_create(&tables, from, to));
 }

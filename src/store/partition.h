@@ -15,7 +15,7 @@
 
 /*
  * Makes the partitions that are missing between two times, both included, in
- * the caller's transaction, and moves rows of that time out of the default
+ * the caller's transaction, which holds cdr_lock_partitions(), and moves rows of that time out of the default
  * partition.  Returns how many it made.
  */
 extern int cdr_partition_create(const CdrTables *tables, TimestampTz from,
