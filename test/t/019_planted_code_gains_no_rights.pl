@@ -86,7 +86,7 @@ sub stored
 			$answer = $asked->query(
 				"SELECT CASE WHEN (SELECT count(*) FROM cdr.call_events WHERE call_id LIKE '$call%') = $events
 				 AND (SELECT count(*) FROM cdr.dead_letters WHERE convert_from(body, 'UTF8') LIKE '%: $call') = $letters
-				 THEN 'stored' WHEN EXISTS (SELECT FROM cdr.dead_letters WHERE convert_from(body, 'UTF8') LIKE '%callId%$call%') OR state IN ('retrying', 'waiting for tables', 'waiting for extension')
+				 THEN 'stored' WHEN EXISTS (SELECT FROM cdr.dead_letters WHERE convert_from(body, 'UTF8') LIKE '%callId%$call%') OR waiting > 0 OR state IN ('retrying', 'waiting for tables', 'waiting for extension')
 				 THEN last_error ELSE '' END FROM cdr.cdr_status()"
 			);
 			$answer ne '';
