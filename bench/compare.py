@@ -11,6 +11,7 @@ import json
 import signal
 import sys
 import time
+from fnmatch import fnmatchcase
 
 from calls import (LONG_AGO, in_order_of_calls, in_protobuf, make_events,
                    with_repetitions)
@@ -40,6 +41,9 @@ def parse_arguments() -> argparse.Namespace:
                         help=f"default: {EVENTS}")
     parser.add_argument("--seed", type=int, default=1, metavar="N",
                         help="other calls")
+    parser.add_argument("--only", action="append", metavar="PATTERN",
+                        help="only those whose key (as --json prints it) is"
+                        " like that, such as 'copy/*'; may be given again")
     arguments = parser.parse_args()
     arguments.rounds = arguments.rounds or (
         QUICK_ROUNDS if arguments.quick else ROUNDS)
@@ -84,6 +88,18 @@ def make_contestants(servers: Servers, arguments: argparse.Namespace,
                            [] if arguments.quick else PARTITIONS)
 
 
+def choose(contestants: list[Contestant],
+           patterns: list[str] | None) -> list[Contestant]:
+    """Those that are asked for."""
+    chosen = [contestant for contestant in contestants
+              if not patterns or any(fnmatchcase(contestant.key, pattern)
+                                     for pattern in patterns)]
+    if not chosen:
+        keys = ", ".join(contestant.key for contestant in contestants)
+        raise BenchError(f"nobody is like that; there are {keys}")
+    return chosen
+
+
 def run_rounds(servers: Servers, contestants: list[Contestant], rounds: int,
                body_bytes: float) -> Results:
     """Runs everybody in turn."""
@@ -105,7 +121,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     say("starting PostgreSQL and RabbitMQ")
     with Servers() as servers:
-        contestants = make_contestants(servers, arguments)
+        contestants = choose(make_contestants(servers, arguments),
+                             arguments.only)
         every = max((contestant.messages for contestant in contestants),
                     key=len)
         about = {"machine": machine(servers), "settings": SETTINGS,

@@ -87,11 +87,25 @@ class Results:
 
     def best_batched(self) -> str:
         """The fastest batched consumer that was written by hand."""
-        return max(BATCHED, key=lambda key: self.median(
-            key, lambda measured: measured.rate))
+        return max((key for key in BATCHED if key in self.runs),
+                   key=lambda key: self.median(
+                       key, lambda measured: measured.rate),
+                   default=BATCHED[0])
 
     def ratios(self) -> list[Ratio]:
-        """The ratios that matter."""
+        """The ratios that matter, of those who ran."""
+        return [ratio for ratio in self.all_ratios() if self.is_known(ratio)]
+
+    def is_known(self, ratio: Ratio) -> bool:
+        """Did both run that it is of?"""
+        try:
+            ratio.value(self.rounds()[0])
+        except KeyError:
+            return False
+        return True
+
+    def all_ratios(self) -> list[Ratio]:
+        """The ratios that matter, whoever ran."""
         best = self.best_batched()
         titles = {contestant.key: contestant.title
                   for contestant in self.contestants}
@@ -112,13 +126,13 @@ class Results:
                   "events/s, service / consumer that does nothing",
                   rate(SERVICE, NOOP)),
             Ratio("service_vs_batched",
-                  f"events/s, service / {titles[best]}", rate(SERVICE, best)),
+                  f"events/s, service / {titles.get(best)}", rate(SERVICE, best)),
             Ratio("cpu_vs_batched",
-                  f"CPU of all processes, service / {titles[best]}",
+                  f"CPU of all processes, service / {titles.get(best)}",
                   lambda found: cpu(found[SERVICE], "all_cpu")
                   / cpu(found[best], "all_cpu")),
             Ratio("service_vs_per_event",
-                  f"events/s, service / {titles[PER_EVENT]}",
+                  f"events/s, service / {titles.get(PER_EVENT)}",
                   rate(SERVICE, PER_EVENT)),
             Ratio("two_workers_vs_one", "events/s, 2 workers / 1 worker",
                   rate(TWO_WORKERS, SERVICE)),
@@ -137,11 +151,10 @@ class Results:
                   rate(REPEATS_2, SERVICE)),
             Ratio("repeats_20", "deliveries/s, 20 % repetitions / none",
                   rate(REPEATS_20, SERVICE)),
-            *([Ratio("many_partitions",
-                     "CPU of a repetition, 4000 partitions / 40",
-                     lambda found: cpu(found[MANY_PARTITIONS], "backend_cpu")
-                     / cpu(found[FEW_PARTITIONS], "backend_cpu"))]
-              if MANY_PARTITIONS in self.runs else []),
+            Ratio("many_partitions",
+                  "CPU of a repetition, 4000 partitions / 40",
+                  lambda found: cpu(found[MANY_PARTITIONS], "backend_cpu")
+                  / cpu(found[FEW_PARTITIONS], "backend_cpu")),
         ]
 
     def figures(self) -> dict[str, Any]:
