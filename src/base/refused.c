@@ -27,7 +27,7 @@
 typedef struct Refused
 {
 	const char *name;
-	bool		needs_restart;
+	bool		needs_restart; /* also what the command line says does */
 } Refused;
 
 static Refused refused[NOTES_MAX];
@@ -47,13 +47,6 @@ cdr_refused_text(const char *name)
 	const char *text = GetConfigOption(name, true, false);
 
 	return text == NULL ? NULL : pstrdup(text);
-}
-
-void
-cdr_refused_note(const char *name, const char *text, bool needs_restart)
-{
-	if (text != NULL && !takes_text(name, text) && nrefused < NOTES_MAX)
-		refused[nrefused++] = (Refused){name, needs_restart};
 }
 
 /*
@@ -109,6 +102,32 @@ leave_context(MemoryContext context, MemoryContext outer)
 {
 	MemoryContextSwitchTo(outer);
 	MemoryContextDelete(context);
+}
+
+/* Does a file say the text, so that it can be corrected there? */
+static bool
+is_in_files(const char *name, const char *text)
+{
+	MemoryContext		  outer;
+	MemoryContext		  context = enter_context(&outer);
+	ConfigVariable		 *entries;
+	const ConfigVariable *entry;
+	bool				  result;
+
+	(void) read_files(&entries);
+	entry = find_entry(entries, name);
+	result = entry != NULL && strcmp(entry->value, text) == 0;
+	leave_context(context, outer);
+	return result;
+}
+
+void
+cdr_refused_note(const char *name, const char *text, bool needs_restart)
+{
+	if (text == NULL || takes_text(name, text) || nrefused == NOTES_MAX)
+		return;
+	refused[nrefused++] =
+		(Refused){name, needs_restart || !is_in_files(name, text)};
 }
 
 const char *

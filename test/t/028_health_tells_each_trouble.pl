@@ -5,6 +5,7 @@ use strict;
 use warnings FATAL => 'all';
 
 use IPC::Run;
+use PostgreSQL::Test::Utils qw(system_or_bail);
 use Test::More;
 
 use CdrService::Events qw(simple_events);
@@ -154,6 +155,19 @@ $cdr->status_is(
 $cdr->set('cdr_service.binding_keys' => '#');
 $cdr->wait_for_state('consuming');
 alerts_are('', 'when it is corrected, all is well');
+
+# ... also if the command line said so, where no reload can correct it
+
+$node->stop;
+system_or_bail('pg_ctl', '-w', '-D', $node->data_dir, '-l', $node->logfile,
+	'-o', '-c cdr_service.prefetch=many', 'start');
+alerts_are('settings critical', 'nor with what the command line meant');
+system_or_bail('pg_ctl', '-D', $node->data_dir, 'reload');
+alerts_are('settings critical', 'whatever is reloaded');
+system_or_bail('pg_ctl', '-w', '-D', $node->data_dir, 'stop');
+$node->start;
+$cdr->wait_for_state('consuming');
+alerts_are('', 'a restart without it cures that');
 $cdr->set('cdr_service.prefecth' => '10');
 row_like(
 	'settings',
