@@ -9,8 +9,10 @@
  * batch.
  *
  * Trials.  If nothing can be stored, nothing tells a message that is to blame
- * from a wrong moment.  So an event is made up that has nothing in common with
- * it but its time, written as any other, and taken back.
+ * from a wrong moment.  So an event is made up, written as any other, and taken
+ * back: first one that has nothing in common with the message but its time; then,
+ * for tables may want what that one does not say, the message's own event, of
+ * another call.
  *
  * Memory.  Events belong to the caller.  What outlives the transaction, such as
  * the reasons of dead letters, goes to the context that was current at the call.
@@ -213,7 +215,9 @@ run_transaction(CdrJob *job, Manner manner, CdrPatience patience,
 		job->context, GetUserNameFromId(cdr_rights_writer(&tables), false));
 	cdr_writer_open(&tables, &rights);
 	write_job(job, manner, result);
-	cdr_late_note(tables.table[CDR_CALL_EVENTS], job->events, job->nevents);
+	if (!job->is_trial)
+		cdr_late_note(tables.table[CDR_CALL_EVENTS], job->events,
+					  job->nevents);
 	cdr_writer_close(&rights);
 	PopActiveSnapshot();
 	return job->is_trial ? take_back_trial() : commit_job(job, result);
@@ -366,25 +370,30 @@ cdr_batch_store(CdrEvent *events, int count, CdrPatience patience,
 	return outcome;
 }
 
-/*
- * An event, or a dead letter, as another one is, of a call of its own: so that no
- * row of another call is in its way.
- */
+/* An id, and a call, that nobody else has. */
 static void
-make_trial(const CdrEvent *like, CdrMessage *message, CdrEvent *event)
+make_unique(CdrEvent *event)
+{
+	if (!pg_strong_random(event->id.data, UUID_LEN))
+		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR),
+						errmsg("could not generate a random number")));
+	if (event->reason == NULL)
+		event->call_id = psprintf(TRIAL_NAME " %d " INT64_FORMAT, MyProcPid,
+								  GetCurrentTimestamp());
+}
+
+/* An event, or a dead letter, that says nothing. */
+static void
+make_bare_trial(const CdrEvent *like, CdrMessage *message, CdrEvent *event)
 {
 	CdrEventOptions options = cdr_event_options();
-	char		   *body =
-		  like->reason != NULL
-					  ? pstrdup(TRIAL_NAME)
-					  : psprintf(
-							"{\"eventType\":\"call.started\",\"callId\":\"" TRIAL_NAME
-							" %d " INT64_FORMAT "\"}",
-							MyProcPid, GetCurrentTimestamp());
 
 	memset(message, 0, sizeof(CdrMessage));
-	message->body = body;
-	message->body_length = message->body_size = strlen(body);
+	message->body =
+		like->reason != NULL
+			? TRIAL_NAME
+			: "{\"eventType\":\"call.started\",\"callId\":\"" TRIAL_NAME "\"}";
+	message->body_length = message->body_size = strlen(message->body);
 	message->property_time = CDR_NO_TIME;
 	message->received_at = GetCurrentTimestamp();
 	(void) cdr_event_parse(message, &options, event);
@@ -392,19 +401,33 @@ make_trial(const CdrEvent *like, CdrMessage *message, CdrEvent *event)
 	event->time_source = CDR_TIME_OF_BODY;
 }
 
-bool
-cdr_batch_would_store(const CdrEvent *like)
+/*
+ * Writes an event and takes it back.  What the tables refuse of its data, they
+ * could have stored of other data: bisect.c tells that from tables that refuse
+ * anything.
+ */
+static bool
+try_trial(CdrEvent *event)
 {
 	CdrJob			job;
-	CdrMessage		message;
-	CdrEvent		event;
 	CdrBatchResult	result = {0};
 	CdrBatchOutcome outcome = CDR_BATCH_RETRY;
 	ErrorData	   *error;
 
-	make_trial(like, &message, &event);
-	cdr_job_init(&job, &event, 1);
+	make_unique(event);
+	cdr_job_init(&job, event, 1);
 	job.is_trial = true;
-	error = try_transaction(&job, AS_A_WHOLE, CDR_BRISK, &outcome, &result);
+	error = try_transaction(&job, IN_HALVES, CDR_BRISK, &outcome, &result);
 	return error == NULL && outcome == CDR_BATCH_STORED;
+}
+
+bool
+cdr_batch_would_store(const CdrEvent *like)
+{
+	CdrMessage message;
+	CdrEvent   bare;
+	CdrEvent   same = *like;
+
+	make_bare_trial(like, &message, &bare);
+	return try_trial(&bare) || try_trial(&same);
 }

@@ -57,8 +57,8 @@ cdr_batch_store(CdrEvent *events, int count, CdrPatience patience,
 
 /*
  * Could another event, or dead letter, of the same time be stored now?  Writes one
- * that is made up and takes it back, in a transaction of its own, briskly; for
- * the worker, where nothing that it has can be stored.
+ * or two that are made up and takes them back, each in a transaction of its own,
+ * briskly; for the worker, where nothing that it has can be stored.
  */
 extern bool cdr_batch_would_store(const CdrEvent *like);
 

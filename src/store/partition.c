@@ -516,24 +516,17 @@ bool
 cdr_partition_make_late(CdrReasonBuffer *reason)
 {
 	TimestampTz late;
-	bool		all_made = true;
 
-	if (cdr_partition_interval == CDR_PARTITION_NONE)
+	if (cdr_partition_interval == CDR_PARTITION_NONE || !cdr_late_next(&late))
 		return true;
-	/* one by one: each locks the default partition */
-	while (cdr_late_next(&late))
+	if (try_partitions(late, late, CDR_LATE_PARTITIONS_MAX, LATE_PATIENCE,
+					   reason))
 	{
-		CHECK_FOR_INTERRUPTS();
-		if (try_partitions(late, late, CDR_LATE_PARTITIONS_MAX, LATE_PATIENCE,
-						   reason))
-			cdr_late_made(late);
-		else
-		{
-			cdr_late_failed(late);
-			all_made = false;
-		}
+		cdr_late_made(late);
+		return true;
 	}
-	return all_made;
+	cdr_late_failed(late);
+	return false;
 }
 
 /* Throws unless the partitions between two times are worth making. */

@@ -30,8 +30,9 @@ extern int cdr_partition_create(const CdrTables *tables, TimestampTz from,
 extern bool cdr_partition_maintain(CdrReasonBuffer *reason);
 
 /*
- * The same for the times of late events that are due (late.h), each in a
- * transaction of its own: one that fails keeps no other from being made.
+ * The same for a time of late events that is due (late.h), if there is one: each
+ * locks the default partition, so that batches should go between.  One that fails
+ * keeps no other from being made.
  */
 extern bool cdr_partition_make_late(CdrReasonBuffer *reason);
 

@@ -132,7 +132,7 @@ cdr_halving_begin(CdrHalving *halving, const CdrMessage *messages,
 
 	/* a part for each node of the tree that it is cut into */
 	halving->parts = palloc((2 * (Size) count + 1) * sizeof(CdrPart));
-	halving->waits = palloc0(count * sizeof(bool));
+	halving->waits = palloc0(count * sizeof(CdrWait));
 	cut_into_parts(halving, max_part);
 	halving->deadline =
 		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), HALVING_TIME);
@@ -167,31 +167,49 @@ void
 cdr_halving_stored(CdrHalving *halving)
 {
 	halving->next_part++;
-	halving->any_stored = true;
+	halving->any_storable = true;
 }
 
+/* The next part is over, and its messages are not stored. */
 static void
-have_part_wait(CdrHalving *halving, CdrPart part)
+have_part_wait(CdrHalving *halving, CdrWait wait)
 {
+	CdrPart part = halving->parts[halving->next_part++];
+
 	for (int i = part.first; i < part.first + part.count; i++)
 		halving->waits[cdr_halving_message(halving, &halving->events[i])] =
-			true;
+			wait;
 }
 
 void
 cdr_halving_failed(CdrHalving *halving)
 {
-	CdrPart part = halving->parts[halving->next_part++];
+	CdrPart part = halving->parts[halving->next_part];
 	int		half = part.count / 2;
 
 	halving->failures++;
 	if (part.count == 1)
-		have_part_wait(halving, part);
-	else
 	{
-		add_part(halving, part.first, half);
-		add_part(halving, part.first + half, part.count - half);
+		have_part_wait(halving, CDR_WAITS);
+		return;
 	}
+	halving->next_part++;
+	add_part(halving, part.first, half);
+	add_part(halving, part.first + half, part.count - half);
+}
+
+void
+cdr_halving_give_up_part(CdrHalving *halving)
+{
+	halving->failures++;
+	have_part_wait(halving, CDR_WAITS_UNTRIED);
+}
+
+void
+cdr_halving_give_up(CdrHalving *halving)
+{
+	while (halving->next_part < halving->nparts)
+		have_part_wait(halving, CDR_WAITS_UNTRIED);
 }
 
 bool
@@ -204,31 +222,10 @@ cdr_halving_part_is_of_one_day(const CdrHalving *halving)
 	return day_of(first) == day_of(last);
 }
 
-void
-cdr_halving_blame_part(CdrHalving *halving)
-{
-	have_part_wait(halving, halving->parts[halving->next_part++]);
-	halving->failures++;
-}
-
-void
-cdr_halving_blame_all(CdrHalving *halving)
-{
-	memset(halving->waits, true, halving->count * sizeof(bool));
-	halving->next_part = halving->nparts;
-}
-
-void
-cdr_halving_give_up(CdrHalving *halving)
-{
-	while (halving->next_part < halving->nparts)
-		have_part_wait(halving, halving->parts[halving->next_part++]);
-}
-
 bool
 cdr_halving_is_in_vain(const CdrHalving *halving)
 {
-	return !halving->any_stored &&
+	return !halving->any_storable &&
 		   (halving->failures >= FAILURES_MAX ||
 			halving->next_part == halving->nparts ||
 			GetCurrentTimestamp() >= halving->deadline);

@@ -17,6 +17,14 @@ typedef struct CdrPart
 	int count;
 } CdrPart;
 
+/* What becomes of a message. */
+typedef enum CdrWait
+{
+	CDR_WAITS_NOT = 0,
+	CDR_WAITS,		  /* it alone cannot be stored */
+	CDR_WAITS_UNTRIED /* nor could others with it: it was not tried alone */
+} CdrWait;
+
 /*
  * After a few single events, which show whether anything can be stored, the
  * largest parts are tried first: so what is sound is stored soon.
@@ -32,9 +40,9 @@ typedef struct CdrHalving
 	int			  next_part;
 	int			  nparts;
 	bool		 *waits;	/* of each message: it alone cannot be stored */
-	int			  failures; /* of parts, before any was stored */
-	bool		  any_stored;
-	TimestampTz	  deadline; /* then the rest is not halved any more */
+	int			  failures; /* of parts */
+	bool		  any_storable; /* something was stored, or would be */
+	TimestampTz	  deadline;		/* then the rest is not halved any more */
 } CdrHalving;
 
 /*
@@ -64,19 +72,14 @@ cdr_halving_message(const CdrHalving *halving, const CdrEvent *event);
 extern void cdr_halving_stored(CdrHalving *halving);
 extern void cdr_halving_failed(CdrHalving *halving);
 
-/* All that was not stored yet waits. */
-extern void cdr_halving_give_up(CdrHalving *halving);
-
 /* Are all events of the part of one day? */
 extern bool cdr_halving_part_is_of_one_day(const CdrHalving *halving);
 
-/* All of the part waits: its day is to blame. */
-extern void cdr_halving_blame_part(CdrHalving *halving);
+/* The part, or all that was not stored yet, waits, and is tried later. */
+extern void cdr_halving_give_up_part(CdrHalving *halving);
+extern void cdr_halving_give_up(CdrHalving *halving);
 
-/* Nothing was stored, and the messages are to blame: all of them wait. */
-extern void cdr_halving_blame_all(CdrHalving *halving);
-
-/* Has enough failed to say that it is the moment, and not a message? */
+/* Has enough failed to ask whether it is the moment, and not the messages? */
 extern bool cdr_halving_is_in_vain(const CdrHalving *halving);
 
 #endif /* CDR_HALVING_H */

@@ -76,7 +76,7 @@ copy_message(const CdrMessage *message)
 
 void
 cdr_held_add(CdrHeld *held, const CdrMessage *message, uint64 tag,
-			 uint32 generation)
+			 uint32 generation, bool was_tried)
 {
 	MemoryContext context = AllocSetContextCreate(
 		held->context, "cdr_service held message", ALLOCSET_SMALL_SIZES);
@@ -87,7 +87,11 @@ cdr_held_add(CdrHeld *held, const CdrMessage *message, uint64 tag,
 	added->message = copy_message(message);
 	added->tag = tag;
 	added->since = GetCurrentTimestamp();
-	dlist_push_tail(&held->messages, &added->node);
+	added->was_tried = was_tried;
+	if (was_tried)
+		dlist_push_tail(&held->messages, &added->node);
+	else
+		dlist_push_head(&held->messages, &added->node);
 	held->count++;
 	held->bytes += cdr_message_size(message);
 	held->generation = generation;
@@ -103,6 +107,7 @@ cdr_held_first(CdrHeld *held)
 void
 cdr_held_rotate(CdrHeld *held)
 {
+	cdr_held_first(held)->was_tried = true;
 	dlist_push_tail(&held->messages, dlist_pop_head_node(&held->messages));
 }
 

@@ -20,6 +20,7 @@ typedef struct CdrHeldMessage
 	CdrMessage	  message;
 	uint64		  tag; /* of its delivery */
 	TimestampTz	  since;
+	bool		  was_tried; /* alone */
 } CdrHeldMessage;
 
 /* They are not acknowledged; the one whose turn comes next stands first. */
@@ -39,14 +40,17 @@ extern void cdr_held_init(CdrHeld *held);
 /* Forgets them; the broker delivers them again. */
 extern void cdr_held_drop(CdrHeld *held);
 
-/* Copies a message, to be tried again in its turn. */
+/*
+ * Copies a message, to be tried again in its turn; one that was not tried alone
+ * yet, before the others.
+ */
 extern void cdr_held_add(CdrHeld *held, const CdrMessage *message, uint64 tag,
-						 uint32 generation);
+						 uint32 generation, bool was_tried);
 
 /* The one whose turn it is; there is one. */
 extern CdrHeldMessage *cdr_held_first(CdrHeld *held);
 
-/* It is the last again. */
+/* It was tried, and is the last again. */
 extern void cdr_held_rotate(CdrHeld *held);
 
 /* It is stored, and forgotten. */

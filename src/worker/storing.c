@@ -209,12 +209,22 @@ try_as_letter(CdrEvent *event, CdrBatchResult *result)
 	return try_events_now(event, 1, CDR_BRISK, result);
 }
 
+/* One that was not tried alone yet may be sound, and is not kept waiting. */
+static void
+wait_for_turn_of_held(CdrHeld *held)
+{
+	held->due =
+		cdr_held_first(held)->was_tried
+			? TimestampTzPlusMilliseconds(GetCurrentTimestamp(), HELD_DELAY)
+			: 0;
+}
+
 /* The message whose turn it is could not be stored, again. */
 static void
 end_turn_waiting(CdrHeld *held)
 {
 	cdr_held_rotate(held);
-	held->due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), HELD_DELAY);
+	wait_for_turn_of_held(held);
 }
 
 /* It was: what it waited for may have kept the next one, too. */
@@ -327,11 +337,13 @@ hold_waiting(CdrWorker *worker)
 
 	for (int i = 0; i < halving->count; i++)
 	{
-		if (halving->waits[i])
+		if (halving->waits[i] != CDR_WAITS_NOT)
 			cdr_held_add(held, &halving->messages[i], halving->tags[i],
-						 worker->unacked.generation);
+						 worker->unacked.generation,
+						 halving->waits[i] == CDR_WAITS);
 	}
-	held->due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), HELD_DELAY);
+	if (held->count > 0)
+		wait_for_turn_of_held(held);
 	cdr_stats_set_waiting(held->count);
 	if (is_first && held->count > 0 && may_tell(&worker->tell_held_at))
 		ereport(LOG,
@@ -356,21 +368,12 @@ end_halving(CdrWorker *worker)
 	cdr_worker_enter(worker, CDR_CONSUMING);
 }
 
-/*
- * Nothing of the batch could be stored.  If another event would be, all of it is
- * to blame, and waits; else the moment is, and it is kept as a whole.
- */
+/* Nothing of the batch can be stored: it is kept as a whole. */
 static void
 end_halving_in_vain(CdrWorker *worker)
 {
 	bool few = worker->halving.count < FEW_MESSAGES;
 
-	if (would_store_others(worker, worker->halving.events))
-	{
-		cdr_halving_blame_all(&worker->halving);
-		end_halving(worker);
-		return;
-	}
 	cdr_halving_end(&worker->halving);
 	worker->halving_at = TimestampTzPlusMilliseconds(
 		GetCurrentTimestamp(), few ? FEW_HALVING_DELAY : HALVING_DELAY);
@@ -406,17 +409,43 @@ give_up_part(CdrWorker *worker, CdrPart part, const CdrReason *reason)
 	CdrHalving *halving = &worker->halving;
 	CdrEvent   *first = &halving->events[part.first];
 
-	if (part.count > 1 && halving->any_stored &&
+	if (part.count > 1 && halving->any_storable &&
 		cdr_halving_part_is_of_one_day(halving) &&
 		!would_store_others(worker, first))
 	{
-		cdr_halving_blame_part(halving);
+		cdr_halving_give_up_part(halving);
 		tell_waiting(first, reason);
 		return;
 	}
 	cdr_halving_failed(halving);
 	if (part.count == 1)
 		tell_waiting(first, reason);
+}
+
+/*
+ * Where nothing could be stored, but another event would be, the messages are to
+ * blame, and it is worth while to find out which.  That must not take too long for
+ * those that come behind: what is left then waits, if there is room for it.
+ */
+static void
+go_on_halving(CdrWorker *worker)
+{
+	CdrHalving *halving = &worker->halving;
+
+	if (cdr_halving_is_in_vain(halving))
+	{
+		halving->any_storable = would_store_others(worker, halving->events);
+		if (!halving->any_storable)
+		{
+			end_halving_in_vain(worker);
+			return;
+		}
+	}
+	if (cdr_milliseconds_until(halving->deadline) == 0 &&
+		worker->held.bytes <= WAITING_BYTES_MAX)
+		cdr_halving_give_up(halving);
+	if (cdr_halving_part(halving) == NULL)
+		end_halving(worker);
 }
 
 /* Tries the next part of a batch that is halved. */
@@ -450,16 +479,7 @@ store_part(CdrWorker *worker)
 		return;
 	}
 
-	if (cdr_halving_is_in_vain(halving))
-		end_halving_in_vain(worker);
-	else
-	{
-		if (cdr_milliseconds_until(halving->deadline) == 0 &&
-			worker->held.count + halving->count < cdr_prefetch / 2)
-			cdr_halving_give_up(halving);
-		if (cdr_halving_part(halving) == NULL)
-			end_halving(worker);
-	}
+	go_on_halving(worker);
 }
 
 /* ------------------------------------------------------------------------

@@ -230,9 +230,9 @@ make_partitions_ahead(CdrWorker *worker)
 	worker->failed_upkeeps = done ? 0 : worker->failed_upkeeps + 1;
 }
 
-/* Looks after those of late events, as soon as they are due. */
+/* Looks after those of late events, one in a turn, as soon as they are due. */
 static void
-make_late_partitions(CdrWorker *worker)
+make_late_partition(CdrWorker *worker)
 {
 	CdrReasonBuffer buffer;
 	bool			done;
@@ -302,7 +302,7 @@ consume_messages(CdrWorker *worker)
 	CdrReceive received;
 
 	make_partitions_ahead(worker);
-	make_late_partitions(worker);
+	make_late_partition(worker);
 	if (!worker->proved && cdr_milliseconds_until(worker->proved_at) == 0)
 		cdr_worker_prove(worker);
 	received = receive_messages(worker, limit, CDR_BATCH_BYTES_MAX);
@@ -323,7 +323,7 @@ consume_messages(CdrWorker *worker)
 	}
 	else if (worker->held_waits)
 		worker->held_waits = false;
-	else
+	else if (!cdr_late_is_due())
 		wait_for_messages(worker);
 }
 

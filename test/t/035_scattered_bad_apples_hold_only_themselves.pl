@@ -65,12 +65,13 @@ BEGIN
 END $$;
 EOS
 
-# of 20 one, and of four one: in the order of their calls, too
-foreach my $every (20, 4)
+# of 20 one, of four one, and nine of ten: in the order of their calls, too
+foreach ([ 20, 1 ], [ 4, 1 ], [ 10, 9 ])
 {
-	my $name  = "one of $every";
+	my ($every, $of_these) = @$_;
+	my $name  = "$of_these of $every";
 	my $count = 2000;
-	my $bad   = $count / $every;
+	my $bad   = $count / $every * $of_these;
 
 	$cdr->sql(
 		'CREATE TRIGGER refuse BEFORE INSERT ON call_events FOR EACH ROW EXECUTE FUNCTION refuse()'
@@ -78,7 +79,7 @@ foreach my $every (20, 4)
 	$cdr->publish(
 		map {
 			event(sprintf "%d-%05d%s",
-				$every, $_, $_ % $every ? 'good' : 'bad')
+				$every, $_, $_ % $every < $of_these ? 'bad' : 'good')
 		} 1 .. $count);
 	others_are_stored($name, $count - $bad);
 	$cdr->wait_for("sum(waiting) = $bad FROM cdr_status()");

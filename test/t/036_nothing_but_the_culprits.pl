@@ -88,6 +88,38 @@ is($cdr->sql('SELECT count(*) FROM dead_letters'),
 	0, 'one alone: it is no dead letter');
 released('one alone', 1);
 
+# --- tables that want what an event that says nothing does not say
+
+$cdr->sql(<<'EOS');
+ALTER TABLE call_events ADD CONSTRAINT has_tenant CHECK (tenant_id IS NOT NULL) NOT VALID;
+CREATE FUNCTION want_tenant() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF NEW.tenant_id IS NULL THEN
+		RAISE EXCEPTION 'no tenant' USING ERRCODE = '55000';
+	END IF;
+	RETURN NEW;
+END $$;
+EOS
+foreach my $by ('a constraint', 'a trigger')
+{
+	my $name = "a tenant is wanted, by $by";
+	my @said = map {
+		qq({"eventType":"call.note","callId":"$_","by":"$by","tenantId":"t","timestamp":"2026-03-01T09:00:01Z"})
+	} ('held', map { "tenant $_" } 1 .. 20);
+
+	$cdr->sql(
+		'ALTER TABLE call_events DROP CONSTRAINT has_tenant; CREATE TRIGGER want_tenant BEFORE INSERT ON call_events FOR EACH ROW EXECUTE FUNCTION want_tenant()'
+	) if $by eq 'a trigger';
+	$session->query(
+		q{BEGIN; SELECT 1 FROM calls WHERE call_id = 'held' FOR UPDATE});
+	$cdr->publish(shift @said);
+	$cdr->wait_for('sum(waiting) = 1 FROM cdr_status()');
+	$cdr->publish(@said);
+	others_are_stored($name, 20);
+	released($name, 1);
+}
+$cdr->sql('DROP TRIGGER want_tenant ON call_events');
+
 # --- a prefetch of one, and of three
 
 foreach ([ 1, 1, 1 ], [ 1, 1, 4 ], [ 3, 1, 6 ])
