@@ -25,14 +25,8 @@ sub others_are_stored
 	my ($name, $count) = @_;
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	my $since = $cdr->sql('SELECT clock_timestamp()');
-
 	$stored += $count;
-	$cdr->wait_for("count(*) = $stored FROM call_events");
-	return ok(
-		$cdr->sql(
-			"SELECT clock_timestamp() - '$since' < '1 minute'::interval"),
-		"$name: all others are stored within a minute");
+	return $cdr->stored_within_a_minute($stored, $name);
 }
 
 sub cured

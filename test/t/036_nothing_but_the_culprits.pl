@@ -24,20 +24,13 @@ sub note_of_locked_call
 	  qq({"eventType":"call.note","callId":"held","n":$number,"timestamp":"2026-03-01T09:00:01Z"});
 }
 
-# All of them, within a minute.
 sub others_are_stored
 {
 	my ($name, $count) = @_;
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	my $since = $cdr->sql('SELECT clock_timestamp()');
-
 	$stored += $count;
-	$cdr->wait_for("count(*) = $stored FROM call_events");
-	return ok(
-		$cdr->sql(
-			"SELECT clock_timestamp() - '$since' < '1 minute'::interval"),
-		"$name: all others are stored within a minute");
+	return $cdr->stored_within_a_minute($stored, $name);
 }
 
 # Whatever became a dead letter is brought back.

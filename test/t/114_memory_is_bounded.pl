@@ -1,6 +1,6 @@
 # What a worker takes of memory is bounded, whatever publishers send: headers
 # that become seven times as much JSON, the largest bodies, bodies that are kept
-# while nothing can be stored.
+# while nothing can be stored, and bodies that wait because they alone cannot be.
 
 use strict;
 use warnings FATAL => 'all';
@@ -143,5 +143,31 @@ foreach my $case (@cases)
 		$cdr->wait_for_state('consuming');
 	}
 }
+
+# --- all of them refused, one by one: they wait, and beyond that become dead
+# letters, while the broker sends more
+
+my $fake = broker_with(150, sub { event_of(1_000_000, $_[0]) });
+my ($pid) = $cdr->worker_pids;
+
+$cdr->sql(<<'EOS');
+TRUNCATE call_events, calls, dead_letters;
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF NEW.call_id LIKE '1000000-%' THEN
+		RAISE EXCEPTION 'refused' USING ERRCODE = '55P03';
+	END IF;
+	RETURN NEW;
+END $$;
+CREATE TRIGGER refuse BEFORE INSERT ON call_events FOR EACH ROW EXECUTE FUNCTION refuse();
+EOS
+$cdr->set('cdr_service.amqp_uri' => $fake->uri);
+my $most = most_until($pid,
+	'sum(waiting) > 0 AND sum(waiting) + (SELECT count(*) FROM dead_letters) = 150 FROM cdr_status()'
+);
+cmp_ok($most, '<', BOUND, 'events of 1 MB, refused: megabytes');
+note sprintf 'events of 1 MB, refused: %.0f MB', $most;
+$cdr->sql('DROP TRIGGER refuse ON call_events');
+$fake->stop;
 
 done_testing();

@@ -399,6 +399,22 @@ sub wait_drained
 	return $self->broker->wait_until_empty;
 }
 
+# Does the log hold so many events within a minute from now?  (What cannot be
+# stored keeps others no longer.)
+sub stored_within_a_minute
+{
+	my ($self, $events, $name) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $since = $self->sql('SELECT clock_timestamp()');
+
+	$self->wait_for("count(*) = $events FROM call_events");
+	return ok(
+		$self->sql(
+			"SELECT clock_timestamp() - '$since' < '1 minute'::interval"),
+		"$name: all others are stored within a minute");
+}
+
 # Are exactly so many events logged, each once, and do the calls follow?
 sub stored_is
 {
