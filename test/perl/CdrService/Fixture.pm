@@ -153,6 +153,27 @@ sub wait_until_down
 	return;
 }
 
+# A server that does not stop ends its own test only, not those of all others, and
+# what keeps it is told.
+{
+	no warnings 'redefine';
+	my $stop = \&PostgreSQL::Test::Cluster::stop;
+
+	*PostgreSQL::Test::Cluster::stop = sub {
+		my ($node, $mode, %option) = @_;
+		my @postmaster = grep { defined } $node->{_pid};
+
+		return 1 if $stop->($node, $mode, %option, fail_ok => 1);
+		return 0 if $option{fail_ok};
+		my $processes = join ',', @postmaster,
+		  map { qx{pgrep -d , -P $_} =~ s/\n//r } @postmaster;
+		diag $node->name . ' does not stop',
+		  qx{ps -o pid,ppid,stat,wchan:24,etimes,args -p "$processes" 2>&1},
+		  qx{tail -n 60 "${\$node->logfile}"};
+		die $node->name . " does not stop\n";
+	};
+}
+
 # Stops every process of the server where it is, until thaw().
 my @frozen;
 
