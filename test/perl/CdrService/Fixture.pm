@@ -304,8 +304,11 @@ sub worker_pids
 sub terminate_worker
 {
 	my ($self, $pid) = @_;
-	my $started = time;
 
+	# one that was paused begins anew, and has no process for a moment
+	$self->wait_for('bool_or(pid IS NOT NULL) FROM cdr_status()')
+	  unless defined $pid;
+	my $started = time;
 	($pid) = $self->worker_pids unless defined $pid;
 	kill 'TERM', $pid or croak "there is no process $pid";
 	poll(sub { !kill 0, $pid }, 'the worker to end');
