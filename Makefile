@@ -24,6 +24,12 @@ SQL_PARTS = src/head.sql \
 # The columns of the tables, which these parts name.
 COLUMNS = src/call/columns.h src/store/table_columns.h
 
+# The hangup causes, from which their list in C is generated.
+CAUSES = src/call/causes.awk src/call/causes.csv
+CAUSE_LIST = src/call/cause_list.h
+EXTRA_CLEAN = $(CAUSE_LIST)
+list_causes = LC_ALL=C awk -v language=$(1) -f $(addprefix $(source)/,$(CAUSES))
+
 # The rooms of src/, each with its files; one without any is a mistake.
 ROOMS = base broker event call store worker
 files = $(or $(patsubst $(source)/%,%,$(sort $(wildcard $(source)/$(1)))), \
@@ -32,7 +38,7 @@ files = $(or $(patsubst $(source)/%,%,$(sort $(wildcard $(source)/$(1)))), \
 MODULE_big = cdr_service
 OBJS = $(patsubst %.c,%.o,src/cdr_service.c \
 	$(foreach room,$(ROOMS),$(call files,src/$(room)/*.c)))
-PG_CPPFLAGS = -DCDR_VERSION='"$(EXTVERSION)"' -I$(source)/src \
+PG_CPPFLAGS = -DCDR_VERSION='"$(EXTVERSION)"' -Isrc -I$(source)/src \
 	$(shell pkg-config --cflags librabbitmq)
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter
 SHLIB_LINK = $(shell pkg-config --libs librabbitmq) -lssl -lcrypto
@@ -65,6 +71,11 @@ cdr_service--$(EXTVERSION).sql: $(addprefix $(source)/,$(SQL_PARTS)) \
 		$(addprefix $(source)/,Makefile $(COLUMNS) src/call/columns.awk)
 	awk -f $(source)/src/call/columns.awk $(addprefix $(source)/,$(COLUMNS)) \
 		$(filter %.sql,$^) >$@
+
+$(CAUSE_LIST): $(addprefix $(source)/,$(CAUSES)) | object-directories
+	$(call list_causes,c) >$@
+
+src/call/causes.o src/call/causes.bc: $(CAUSE_LIST)
 
 # What PGXN takes: the files of the last commit.
 DISTVERSION = $(shell sed -n 's/^   "version": "\(.*\)",/\1/p' $(source)/META.json)
