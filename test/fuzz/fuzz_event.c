@@ -2,7 +2,7 @@
  *
  * fuzz_event.c
  *	  The fuzz target (libFuzzer): every input is read as the body of a
- *	  message, as a URI and as a timestamp.
+ *	  message, as a URI, as a timestamp and as a hangup cause.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,7 +22,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	harness_event((const char *) data, size, &event);
 
-	/* both take text; event.c hands them nothing else */
+	/* these take text; event.c hands them nothing else */
 	text = malloc(size + 1);
 	if (text == NULL)
 		abort();
@@ -31,6 +31,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text[size] = '\0';
 	harness_number(text);
 	harness_timestamp(text, &time);
+	harness_cause(text);
 	free(text);
 
 	arena_reset();

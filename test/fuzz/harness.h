@@ -11,6 +11,7 @@
 #ifndef HARNESS_H
 #define HARNESS_H
 
+#include "call/causes.h"
 #include "event/event.h"
 
 /* The times that the harness gives to a message without a time of its own. */
@@ -57,6 +58,9 @@ extern void harness_same_facts(const CdrEvent *a, const CdrEvent *b);
 
 /* Reads a number out of a URI, checks it; NULL where there is none. */
 extern const char *harness_number(const char *uri);
+
+/* Finds the cause of a name, checks it; NULL where there is none. */
+extern const CdrCause *harness_cause(const char *name);
 
 /*
  * Reads a timestamp, checks it, also in other spellings; false where it is

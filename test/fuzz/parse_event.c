@@ -4,8 +4,8 @@
  *	  Runs the parsers over files, one line of outcome for each: built with
  *	  the sanitizers, this is the sanitizer run over the corpus.
  *
- * A file is the body of a message.  Of a file named *.events, *.uris or *.times
- * each line is a body, a URI or a timestamp.
+ * A file is the body of a message.  Of a file named *.events, *.uris, *.times or
+ * *.causes each line is a body, a URI, a timestamp or a hangup cause.
  *
  * Of a file named *.protobuf each line is a message: a name, the routing key,
  * the content type ("-": none) and the body, as hexadecimal digits ("-": none).
@@ -178,6 +178,20 @@ parse_time(const char *line)
 		printf("  %s -> %s\n", line, harness_print_time(time));
 	else
 		printf("  %s -> none\n", line);
+}
+
+static void
+parse_cause(const char *line)
+{
+	const CdrCause *cause = harness_cause(line);
+
+	printf("  %s ->", line);
+	if (cause == NULL)
+		printf(" none\n");
+	else
+		printf(" %s %s q850=%d sip=%d %s %s\n", cause->dialect, cause->name,
+			   cause->q850, cause->sip, cause->disposition,
+			   cause->ends == CDR_ENDS_FINAL ? "final" : "branch");
 }
 
 /* Reads the line of a message; its body is malloc()ed. */
@@ -358,6 +372,8 @@ parse_file(const char *path)
 		parse_lines(name, bytes, length, parse_uri);
 	else if (has_suffix(name, ".times"))
 		parse_lines(name, bytes, length, parse_time);
+	else if (has_suffix(name, ".causes"))
+		parse_lines(name, bytes, length, parse_cause);
 	else if (has_suffix(name, ".protobuf"))
 		parse_lines(name, bytes, length, parse_message);
 	else
