@@ -9,6 +9,7 @@ DATA_built = cdr_service--$(EXTVERSION).sql
 # the order in which they must run.
 SQL_PARTS = src/head.sql \
 	src/store/tables.sql \
+	src/store/causes.sql \
 	src/store/statement.sql \
 	src/store/ingest.sql \
 	src/store/retry.sql \
@@ -24,7 +25,8 @@ SQL_PARTS = src/head.sql \
 # The columns of the tables, which these parts name.
 COLUMNS = src/call/columns.h src/store/table_columns.h
 
-# The hangup causes, from which their list in C is generated.
+# The hangup causes, from which their list in C and the rows of their table are
+# generated.
 CAUSES = src/call/causes.awk src/call/causes.csv
 CAUSE_LIST = src/call/cause_list.h
 EXTRA_CLEAN = $(CAUSE_LIST)
@@ -45,7 +47,8 @@ SHLIB_LINK = $(shell pkg-config --libs librabbitmq) -lssl -lcrypto
 
 # Named by the room and what it promises.  Those that take long end in _permuted
 # or _random; "scripts/check --quick" leaves them out.
-REGRESS = base_settings store_schema store_ingest call_merge event_numbers \
+REGRESS = base_settings store_schema store_ingest call_merge call_causes \
+	event_numbers \
 	event_timestamps event_bad_input event_foreign_text event_protobuf \
 	store_dead_letters store_partitions store_repetitions store_verify \
 	store_retired \
@@ -68,9 +71,11 @@ include $(PGXS)
 PROVE_FLAGS += -I test/perl
 
 cdr_service--$(EXTVERSION).sql: $(addprefix $(source)/,$(SQL_PARTS)) \
-		$(addprefix $(source)/,Makefile $(COLUMNS) src/call/columns.awk)
+		$(addprefix $(source)/,Makefile $(COLUMNS) src/call/columns.awk \
+		$(CAUSES))
 	awk -f $(source)/src/call/columns.awk $(addprefix $(source)/,$(COLUMNS)) \
 		$(filter %.sql,$^) >$@
+	$(call list_causes,sql) >>$@
 
 $(CAUSE_LIST): $(addprefix $(source)/,$(CAUSES)) | object-directories
 	$(call list_causes,c) >$@

@@ -18,7 +18,8 @@ FROM pg_depend
 WHERE classid = 'pg_extension'::regclass
 AND objid = (SELECT oid FROM pg_extension WHERE extname = 'cdr_service')
 ORDER BY pg_describe_object(refclassid, refobjid, 0) COLLATE "C";
-SELECT extconfig, extcondition FROM pg_extension WHERE extname = 'cdr_service';
+-- (the one member holds the extension's own rows)
+SELECT extconfig::regclass[], extcondition FROM pg_extension WHERE extname = 'cdr_service';
 -- nor are privileges of theirs taken for the extension's own
 SELECT count(*) FROM pg_init_privs
 WHERE classoid IN ('pg_class'::regclass, 'pg_namespace'::regclass)
@@ -27,7 +28,7 @@ AND privtype = 'e';
 
 -- they belong to a role that can do nothing else
 SELECT relname, relowner::regrole, relacl FROM pg_class
-WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace ORDER BY relname COLLATE "C";
+WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace AND relname <> 'cdr_causes' ORDER BY relname COLLATE "C";
 SELECT rolcanlogin, rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls,
 	   (SELECT count(*) FROM pg_auth_members WHERE member = r.oid) AS memberships,
 	   has_schema_privilege(r.oid, 'public', 'CREATE') AS may_create

@@ -203,6 +203,12 @@ GRANT SELECT ON "Events of 2031" TO public;
 REVOKE TRUNCATE ON calls FROM dba;
 ALTER DEFAULT PRIVILEGES FOR ROLE dba IN SCHEMA public GRANT SELECT ON TABLES TO reader;
 
+--- hangup causes, added and changed, and who may
+INSERT INTO cdr_causes (dialect, name, disposition, fault) VALUES
+	('house', 'Rejected by IVR', 'FAILED', 'platform'), ('sip', '486', 'BUSY', 'none');
+UPDATE cdr_causes SET fault = 'network', note = E'a note\n\\.\n' WHERE name = 'call_rejected';
+GRANT INSERT, UPDATE, DELETE ON cdr_causes TO clerk;
+
 --- grant on functions of the extension
 GRANT EXECUTE ON FUNCTION cdr_verify_calls TO reader;
 GRANT EXECUTE ON FUNCTION cdr_ingest_event(json) TO clerk;

@@ -128,7 +128,7 @@ FNR == 1 {
 	if ($0 != columns)
 		fail("the columns are not " columns)
 	if (language == "sql")
-		printf "\nINSERT INTO @extschema@.cdr_causes\n\t(%s,position)\nVALUES",
+		printf "\nINSERT INTO @extschema@.cdr_causes\n\t(%s,listed)\nVALUES",
 			columns
 	next
 }
@@ -154,7 +154,7 @@ END {
 	if (failed)
 		exit 1
 	if (language == "sql")
-		print ";"
+		print "\nON CONFLICT DO NOTHING;"
 	else
 		for (i = 1; i <= count; i++)
 			print row[names[i]]

@@ -198,13 +198,14 @@ psql_runs(
 	$node->connstr('by_schema'),
 	dump_of(
 		'postgres', 'by_schema', '-n', 'public',
-		'-T',       'histories', '-T', 'wrong_calls'),
+		'-T',       'histories', '-T', 'wrong_calls',
+		'-T',       'cdr_causes'),
 	$way);
 is($cdr->error_of('CREATE EXTENSION cdr_service', 'by_schema'),
 	'no error', "$way: the extension takes the tables");
 same(
 	'by_schema', $way,
-	except => qr/$not_of_schema|\bhistories\b|\bwrong_calls\b
+	except => qr/$not_of_schema|\bhistories\b|\bwrong_calls\b|\bcdr_causes\b
 		|^grant\ .*\bcdr_\w+\(.*\ (?:reader|clerk|public)\b/x
 );
 

@@ -71,7 +71,7 @@ my $alike = sub {
 	my $line = $_[0] =~ s/\bpg_catalog\.//gr;
 
 	return $line =~ /^view /
-	  ? $line =~ s/\b(?:calls|call_events|cdr_verify_calls)\.//gr
+	  ? $line =~ s/\b(?:calls|call_events|cdr_causes|cdr_verify_calls)\.//gr
 	  : $line;
 };
 
