@@ -11,6 +11,7 @@ SQL_PARTS = src/head.sql \
 	src/store/tables.sql \
 	src/store/causes.sql \
 	src/store/statement.sql \
+	src/store/calls.sql \
 	src/store/ingest.sql \
 	src/store/retry.sql \
 	src/worker/status.sql \

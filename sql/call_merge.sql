@@ -48,13 +48,19 @@ FROM calls WHERE call_id LIKE 'start %' ORDER BY call_id;
 SELECT three_ways('answer', ev('', 'call.answered', 7), ev('', 'call.answered', 6), ev('', 'call.answered', 8));
 SELECT call_id, status, answer_time, billable_seconds FROM calls WHERE call_id LIKE 'answer %' ORDER BY call_id;
 
--- call.ended: the earliest, with its cause and source
+-- call.ended: one that ends an attempt of several gives way; of the others, the earliest that is not before the answer
 SELECT three_ways('end',
 	ev('', 'call.ended', 11, '{"reason":"normal_clearing"}'),
 	ev('', 'call.ended', 10, '{"reason":"busy"}'),
 	ev('', 'call.ended', 9, '{"hangupSource":"callee"}'));
 SELECT call_id, status, disposition, end_time, hangup_cause, hangup_source, billable_seconds, duration_seconds
 FROM calls WHERE call_id LIKE 'end %' ORDER BY call_id;
+SELECT three_ways('forked',
+	ev('', 'call.started', 0, '{"trunk":"gw-1"}'), ev('', 'call.ringing', 1), ev('', 'call.answered', 8),
+	ev('', 'call.ended', 8.1, '{"reason":"canceled","sipStatus":487}'),
+	ev('', 'call.ended', 50, '{"reason":"normal_clearing","sipStatus":200}'));
+SELECT call_id, trunk, ring_time, end_time, hangup_cause, sip_status, billable_seconds, anomalies FROM calls WHERE call_id LIKE 'forked %' ORDER BY call_id;
+SELECT register, event_time, rank, event_id IS NOT NULL AS "has id", says FROM cdr_merge_state('forked once');
 
 -- user.identified and user.created: the latest of both, as a unit
 SELECT three_ways('user',
@@ -62,7 +68,7 @@ SELECT three_ways('user',
 	ev('', 'user.created.for_call', 9, '{"userId":"u9"}'),
 	ev('', 'call.started', 10, '{"dialplan":{"tenant_id":"t10","matched_user":{"id":"u10"},"matched_contact":{"id":10}}}'),
 	ev('', 'user.identified.for_call', 8, '{"userId":"u8","contactId":8,"tenantId":"t8"}'));
-SELECT call_id, user_id, contact_id, tenant_id, identified_time FROM calls WHERE call_id LIKE 'user %' ORDER BY call_id;
+SELECT call_id, user_id, contact_id, tenant_id FROM calls WHERE call_id LIKE 'user %' ORDER BY call_id;
 -- without one: what the winning call.started matched
 SELECT three_ways('match',
 	ev('', 'call.started', 2, '{"dialplan":{"tenant_id":"t2","matched_user":{"id":"u2","tenant_id":"ut2"},"matched_contact":{"id":2}}}'),
@@ -79,7 +85,7 @@ SELECT three_ways('recording',
 	ev('', 'call.recording.available', 20, '{"recordingUri":"s3://r/20","uri":"s3://u/20"}'),
 	ev('', 'call.recording.available', 22, '{"recordingUri":"","uri":"s3://u/22","publicUrl":"https://p/22"}'),
 	ev('', 'call.recording.available', 21, '{"publicUrl":"https://p/21"}'));
-SELECT call_id, status, recording_url, recording_time FROM calls WHERE call_id LIKE 'recording %' ORDER BY call_id;
+SELECT call_id, status, recording_url FROM calls WHERE call_id LIKE 'recording %' ORDER BY call_id;
 
 -- ties: the smallest identity of the earliest, the largest of the latest
 SELECT three_ways('tie',
@@ -109,13 +115,14 @@ WHERE u.call_id LIKE 'cause %' ORDER BY substr(u.call_id, 7)::int;
 
 -- whole seconds, rounded down, never negative
 SELECT cdr_ingest_events(ARRAY[
+	ev('ringing', 'call.started', 1), ev('ringing', 'call.ringing', 2),
 	ev('short', 'call.started', 0), ev('short', 'call.answered', 0.000001), ev('short', 'call.ended', 1),
 	ev('skewed', 'call.started', 30), ev('skewed', 'call.answered', 40), ev('skewed', 'call.ended', 20),
 	ev('no start', 'call.answered', 1), ev('no start', 'call.ended', 5),
 	ev('no answer', 'call.started', 1), ev('no answer', 'call.ended', 5),
 	ev('no end', 'call.started', 1), ev('no end', 'call.answered', 5)]);
-SELECT call_id, duration_seconds, billable_seconds, status, disposition, first_event_time, last_event_time FROM calls
-WHERE call_id IN ('short', 'skewed', 'no start', 'no answer', 'no end') ORDER BY call_id;
+SELECT call_id, duration_seconds, billable_seconds, status, disposition, anomalies, first_event_time, last_event_time FROM calls
+WHERE call_id IN ('ringing', 'short', 'skewed', 'no start', 'no answer', 'no end') ORDER BY call_id;
 
 -- contactId: an integer or the text of one; another value leaves NULL, the event is kept
 SELECT cdr_ingest_events(array_agg(ev('contact ' || n, 'user.identified.for_call', 1, jsonb_build_object('userId', 'u', 'contactId', c))))
@@ -161,6 +168,16 @@ WHERE call_id = 'timeless' OR event_type = 'of no call' ORDER BY call_id DESC, e
 SELECT count(*) FROM call_events WHERE call_id = '';
 SELECT count(*) FROM calls WHERE call_id = '';
 
+SELECT count(*) FROM cdr_verify_calls();
+-- what the merge keeps may be written over: then it says so, and the call can be written anew
+UPDATE calls SET merge_state = '\x0102030405' WHERE call_id = 'short';
+SELECT cdr_ingest_event(ev('short', 'call.ringing', 0.5));
+SELECT * FROM cdr_merge_state('short');
+UPDATE calls SET merge_state = NULL WHERE call_id = 'short';
+SELECT cdr_ingest_event(ev('short', 'call.ringing', 0.5));
+SELECT cdr_rebuild_calls('short');
+SELECT cdr_ingest_event(ev('short', 'call.ringing', 0.5));
+SELECT ring_time, event_count FROM calls WHERE call_id = 'short';
 SELECT count(*) FROM cdr_verify_calls();
 DROP FUNCTION ev, three_ways;
 DROP EXTENSION cdr_service;

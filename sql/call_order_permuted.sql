@@ -24,6 +24,17 @@ INSERT INTO ties VALUES
 	(6, '{"eventType":"call.ended","callId":"t","timestamp":"2026-01-19T22:00:00Z","hangupSource":"f"}'),
 	(7, '{"eventType":"call.answered","callId":"t","timestamp":"2026-01-19T22:00:00Z"}');
 
+-- and a hunt group: a busy phone, two that ring, of which one answers, and clocks that differ
+CREATE TABLE forks AS
+SELECT n, replace(event, 'AT', '2026-01-19T22:00:')::json AS event FROM (VALUES
+	(1, '{"eventType":"call.started","callId":"f","timestamp":"AT00Z","from":"1001","trunk":"gw-1"}'),
+	(2, '{"eventType":"call.ended","callId":"f","timestamp":"AT02Z","reason":"busy","sipStatus":486}'),
+	(3, '{"eventType":"call.ringing","callId":"f","timestamp":"AT03Z"}'),
+	(4, '{"eventType":"call.answered","callId":"f","timestamp":"AT08Z"}'),
+	(5, '{"eventType":"call.ended","callId":"f","timestamp":"AT08.1Z","reason":"canceled","sipStatus":487}'),
+	(6, '{"eventType":"call.ended","callId":"f","timestamp":"AT07.9Z","reason":"normal_clearing"}'),
+	(7, '{"eventType":"call.ended","callId":"f","timestamp":"AT58Z","reason":"normal_clearing","sipStatus":200}')) AS v(n, event);
+
 CREATE TABLE permutations AS
 WITH RECURSIVE p (ns) AS (
 	SELECT ARRAY[n] FROM generate_series(1, 7) AS n
@@ -79,11 +90,13 @@ CALL try_orders('seven', true, ARRAY[1, 2, 3, 4, 5, 6, 7], 1);
 -- and of events that contradict each other, every seventh order
 CALL try_orders('ties', false, ARRAY[1, 2, 3, 7], 7);
 CALL try_orders('ties', true, ARRAY[1, 4, 5], 7);
+CALL try_orders('forks', false, ARRAY[1, 3, 7], 14);
+CALL try_orders('forks', true, ARRAY[2], 28);
 
 -- nothing of it stayed; and once more for good
 SELECT count(*) FROM call_events;
-SELECT cdr_ingest_events(array_agg(event)) FROM (SELECT event FROM seven UNION ALL SELECT event FROM ties) AS e;
-SELECT call_id, caller_number, user_id, contact_id, tenant_id, hangup_cause, hangup_source, event_count FROM calls ORDER BY call_id;
+SELECT cdr_ingest_events(array_agg(event)) FROM (SELECT event FROM seven UNION ALL SELECT event FROM ties UNION ALL SELECT event FROM forks) AS e;
+SELECT call_id, caller_number, user_id, contact_id, tenant_id, hangup_cause, hangup_source, billable_seconds, event_count FROM calls ORDER BY call_id;
 SELECT count(*) FROM cdr_verify_calls();
 
 -- the comparison can fail: with one event tampered, an order differs from the first
@@ -99,7 +112,7 @@ END $$;
 CREATE TRIGGER drop_first BEFORE INSERT ON call_events FOR EACH ROW EXECUTE FUNCTION drop_first();
 CALL try_orders('tampered', false, ARRAY[1], 1);
 
-DROP TABLE seven, ties, tampered, permutations;
+DROP TABLE seven, ties, forks, tampered, permutations;
 DROP PROCEDURE try_orders;
 DROP EXTENSION cdr_service;
 DROP TABLE calls, call_events, dead_letters;

@@ -39,13 +39,17 @@ BEGIN
 	END LOOP;
 	RETURN CASE WHEN json_typeof(event -> path[cardinality(path)]) IN ('string', 'number') THEN NULLIF(event ->> path[cardinality(path)], '') END;
 END $$;
+CREATE TABLE started AS
+SELECT c.*, s.event_id, s.says AS said_by_start, i.register IS NULL AS "nobody identified"
+FROM calls AS c, cdr_merge_state(c.call_id) AS s LEFT JOIN LATERAL cdr_merge_state(c.call_id) AS i ON i.register = 'identified'
+WHERE s.register = 'started';
 CREATE TABLE compared AS
-SELECT e.call_id, event_type, trace_id, e.tenant_id, user_id, started_tenant_id, payload,
+SELECT e.call_id, event_type, trace_id, e.tenant_id, user_id, said_by_start ->> 'tenant_id' AS started_tenant_id, payload,
 	   COALESCE(said(payload, 'callId'), '') AS call_id_said, said(payload, 'eventType') AS event_type_said, said(payload, 'traceId') AS trace_id_said,
 	   COALESCE(said(payload, 'tenantId'),
 				said(payload, 'dialplanResolution', 'matchedUser', 'tenantId'), said(payload, 'dialplan', 'matched_user', 'tenant_id'),
 				said(payload, 'dialplanResolution', 'tenantId'), said(payload, 'dialplan', 'tenant_id')) AS tenant_id_said
-FROM call_events AS e LEFT JOIN calls AS c ON started_event_id = event_id;
+FROM call_events AS e LEFT JOIN started AS c USING (call_id, event_id);
 SELECT count(*) AS tried,
 	   count(*) FILTER (WHERE call_id IS DISTINCT FROM call_id_said) AS call_id,
 	   count(*) FILTER (WHERE event_type IS DISTINCT FROM event_type_said) AS event_type,
@@ -65,10 +69,10 @@ SELECT count(*) > 100 AS tried, count(*) FILTER (WHERE c.user_id IS DISTINCT FRO
 	   count(*) FILTER (WHERE c.contact_id IS DISTINCT FROM NULLIF(CASE WHEN COALESCE(
 		said(payload, 'dialplanResolution', 'matchedContact', 'id'), said(payload, 'dialplan', 'matched_contact', 'id')) ~ '^-?[0-9]{1,18}$' THEN COALESCE(
 		said(payload, 'dialplanResolution', 'matchedContact', 'id'), said(payload, 'dialplan', 'matched_contact', 'id'))::bigint END, 0)) AS contact_id
-FROM calls AS c JOIN call_events ON event_id = started_event_id WHERE identified_event_id IS NULL;
+FROM started AS c JOIN call_events USING (call_id, event_id) WHERE "nobody identified";
 SELECT count(*) FROM cdr_verify_calls();
 
-DROP TABLE documents, compared;
+DROP TABLE documents, started, compared;
 DROP FUNCTION one_of, random_value, said;
 DROP EXTENSION cdr_service;
 DROP TABLE calls, call_events, dead_letters;

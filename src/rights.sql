@@ -29,3 +29,4 @@ TO pg_monitor;
 GRANT SELECT ON @extschema@.cdr_health TO pg_monitor;
 -- whatever default privileges there are: called as whoever writes the tables
 GRANT EXECUTE ON FUNCTION @extschema@.cdr_rows(bigint) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.cdr_join_calls(record, record) TO PUBLIC;

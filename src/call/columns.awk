@@ -8,19 +8,22 @@
 # (log, letter and timeless: the columns of call_events, dead_letters and
 # timeless_events); and
 # @column:!GROUP@, for each of a call that is not of that group.  In it, @type@
-# is the column's type, @definition@ what CREATE TABLE says of it, and @,@ a
-# comma after each but the last.
+# is the column's type, @definition@ what CREATE TABLE says of it, @comment@ what
+# COMMENT ON COLUMN does, quoted (NULL: nothing), and @,@ a comma after each but
+# the last.
 
 function sql_type(type)
 {
 	sub(/_ALWAYS$/, "", type)
-	if (type == "TEXT" || type == "CALL_ID")
+	if (type == "TEXT" || type == "CALL_ID" || type == "STATUS")
 		return "text"
+	if (type == "ANOMALIES")
+		return "text[]"
 	if (type == "TIME")
 		return "timestamptz"
 	if (type == "BIGINT" || type == "COUNT")
 		return "bigint"
-	if (type == "ATTEMPTS")
+	if (type == "ATTEMPTS" || type == "INTEGER")
 		return "integer"
 	if (type == "SOURCE")
 		return "\"char\""
@@ -34,6 +37,8 @@ function sql_definition(type)
 {
 	if (type == "CALL_ID")
 		return "text COLLATE pg_catalog.\"C\" NOT NULL DEFAULT ''"
+	if (type == "STATUS")
+		return "text NOT NULL DEFAULT 'UNKNOWN'"
 	if (type == "ATTEMPTS")
 		return "integer NOT NULL DEFAULT 1"
 	if (type == "SOURCE")
@@ -58,13 +63,21 @@ is_list && /^#define CDR_(CALL_[A-Z]+|[A-Z]+_COLUMNS)\(COLUMN\)/ {
 	group = tolower(group)
 }
 
-is_list && /^\tCOLUMN\([a-z_]+, [A-Z_]+(, [A-Z]+)?\)/ {
+is_list && /^\tCOLUMN\([a-z_]+, [A-Z_]+[,)]/ {
 	split($0, part, /[(), ]+/)
 	count++
 	name[count] = part[2]
 	type[count] = part[3]
 	in_group[count] = group
 	is_call[count] = of_call
+	comment[count] = "NULL"
+}
+
+# The comment of the column above, or of this line.
+is_list && match($0, /".*"\)/) && of_call {
+	text = substr($0, RSTART + 1, RLENGTH - 3)
+	gsub(/'/, "''", text)
+	comment[count] = "'" text "'"
 }
 
 is_list { next }
@@ -87,6 +100,7 @@ match($0, /@column(:!?[a-z]+)?@/) {
 		gsub(marker, name[c], line)
 		gsub(/@type@/, sql_type(type[c]), line)
 		gsub(/@definition@/, definition, line)
+		gsub(/@comment@/, comment[c], line)
 		gsub(/@,@/, i < lines ? "," : "", line)
 		print line
 	}

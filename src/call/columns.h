@@ -1,32 +1,29 @@
 /*-------------------------------------------------------------------------
  *
  * columns.h
- *	  The columns of a call, once: of the struct CdrCall, of the table calls,
- *	  of the statements that write it, and of what is computed from the log.
+ *	  The columns of a call, once: of the struct CdrRow, of the table calls, of
+ *	  the statements that write it, and of what is computed from the log.
  *
- * A line here makes a column; what fills it is said in merge.c.  Columns that
- * follow from others are generated ones, and stand in store/tables.sql.
+ * A line here makes a column; what it says is worked out in derive.c.  Columns
+ * that PostgreSQL computes from these are generated ones, and stand in
+ * store/tables.sql.
  *
- * COLUMN(name, type, register).  The type is one of
+ * COLUMN(name, type, comment).  The type is one of
  *
  *	TEXT		text, NULL where nothing is said
+ *	STATUS		text NOT NULL
  *	TIME		timestamptz, NULL where it is CDR_NO_TIME
  *	TIME_ALWAYS	timestamptz NOT NULL
+ *	INTEGER		integer, NULL where it is 0
  *	BIGINT		bigint, NULL where has_NAME is false
  *	COUNT		bigint NOT NULL
- *	UUID		uuid, of the event that won the register; NULL where none has
+ *	ANOMALIES	text[], NULL where there are none
+ *	BYTEA		bytea
  *
- * and the register says which of two values stays when a stored row and what a
- * batch adds are joined:
- *
- *	KEY			they are the same
- *	EVENTS		both, added: the number of events
- *	FIRST, LAST	the earlier, the later time
- *	USER		that of IDENTIFIED, or, if nobody was, of STARTED
- *	others		that of the event that wins the register, which is below
- *
- * The order is that of the table.  columns.awk reads this file, too: so each
- * column stands on a line, and each group in a #define of its own.
+ * The order is that of the table: what people read stands first, in the order
+ * in which a call is told; what only the merge needs, last.  columns.awk reads
+ * this file, too: so each column begins a line and its comment is on the same
+ * or the next one, and each group is a #define of its own.
  *
  *-------------------------------------------------------------------------
  */
@@ -36,70 +33,81 @@
 /* clang-format off */
 
 #define CDR_CALL_KEY(COLUMN) \
-	COLUMN(call_id, TEXT, KEY)
+	COLUMN(call_id, TEXT, \
+		   "the Call-ID that all events of the call carry")
+
+/* what became of it */
+#define CDR_CALL_STATUS(COLUMN) \
+	COLUMN(status, STATUS, \
+		   "how far the call has come: STARTED, RINGING, ANSWERED, COMPLETED; IDENTIFIED or UNKNOWN while none of these is known")
+#define CDR_CALL_OUTCOME(COLUMN) \
+	COLUMN(disposition, TEXT, \
+		   "how the call went: ANSWERED, BUSY, NO_ANSWER, CANCELED, FAILED; NULL until it has ended")
 
 /* who called whom, and when */
 #define CDR_CALL_COURSE(COLUMN) \
-	COLUMN(direction, TEXT, STARTED) \
-	COLUMN(caller_number, TEXT, STARTED) \
-	COLUMN(callee_number, TEXT, STARTED) \
-	COLUMN(start_time, TIME, STARTED) \
-	COLUMN(answer_time, TIME, FIRST) \
-	COLUMN(end_time, TIME, ENDED)
+	COLUMN(direction, TEXT, \
+		   "inbound, outbound or internal: as the start says, else by the length of the numbers") \
+	COLUMN(caller_number, TEXT, \
+		   "who called; anonymous where that was withheld") \
+	COLUMN(callee_number, TEXT, \
+		   "who was called, by the first start") \
+	COLUMN(trunk, TEXT, \
+		   "the trunk or gateway that the start names") \
+	COLUMN(start_time, TIME, \
+		   "when the call was placed") \
+	COLUMN(ring_time, TIME, \
+		   "when it rang first") \
+	COLUMN(answer_time, TIME, \
+		   "when it was answered first") \
+	COLUMN(end_time, TIME, \
+		   "when it ended; NULL while it is up, also if one of its branches has ended")
 
 /* why it ended */
 #define CDR_CALL_END(COLUMN) \
-	COLUMN(hangup_cause, TEXT, ENDED) \
-	COLUMN(hangup_source, TEXT, ENDED)
+	COLUMN(hangup_cause, TEXT, \
+		   "why it ended, as the end that ended it says") \
+	COLUMN(hangup_source, TEXT, \
+		   "which side ended it") \
+	COLUMN(sip_status, INTEGER, \
+		   "the SIP status that it ended with")
 
 /* what else is known of it */
 #define CDR_CALL_REST(COLUMN) \
-	COLUMN(user_id, TEXT, USER) \
-	COLUMN(contact_id, BIGINT, USER) \
-	COLUMN(recording_url, TEXT, RECORDING) \
-	COLUMN(event_count, COUNT, EVENTS) \
-	COLUMN(first_event_time, TIME_ALWAYS, FIRST) \
-	COLUMN(last_event_time, TIME_ALWAYS, LAST)
+	COLUMN(tenant_id, TEXT, \
+		   "whose call it is: by the latest identification, else by the start") \
+	COLUMN(user_id, TEXT, \
+		   "the user, by the latest identification, else by the start") \
+	COLUMN(contact_id, BIGINT, \
+		   "the contact, of the same event as the user") \
+	COLUMN(recording_url, TEXT, \
+		   "where the latest recording is") \
+	COLUMN(anomalies, ANOMALIES, \
+		   "what is odd about the call; NULL: nothing") \
+	COLUMN(event_count, COUNT, \
+		   "distinct events of the call in call_events") \
+	COLUMN(first_event_time, TIME_ALWAYS, \
+		   "the earliest time of its events") \
+	COLUMN(last_event_time, TIME_ALWAYS, \
+		   "the latest time of its events") \
+	COLUMN(merge_state, BYTEA, \
+		   "what the merge needs to be the same in any order of events; cdr_merge_state() shows it; do not change it")
 
-/* what the merge needs to be the same in any order */
-#define CDR_CALL_WINNERS(COLUMN) \
-	COLUMN(started_event_id, UUID, STARTED) \
-	COLUMN(started_tenant_id, TEXT, STARTED) \
-	COLUMN(ended_event_id, UUID, ENDED) \
-	COLUMN(identified_time, TIME, IDENTIFIED) \
-	COLUMN(identified_event_id, UUID, IDENTIFIED) \
-	COLUMN(identified_tenant_id, TEXT, IDENTIFIED) \
-	COLUMN(recording_time, TIME, RECORDING) \
-	COLUMN(recording_event_id, UUID, RECORDING)
-
-/* all but the key, and all */
-#define CDR_CALL_VALUES(COLUMN) \
+/* all but the first two, all but the key, and all */
+#define CDR_CALL_OTHERS(COLUMN) \
+	CDR_CALL_OUTCOME(COLUMN) \
 	CDR_CALL_COURSE(COLUMN) \
 	CDR_CALL_END(COLUMN) \
-	CDR_CALL_REST(COLUMN) \
-	CDR_CALL_WINNERS(COLUMN)
+	CDR_CALL_REST(COLUMN)
+#define CDR_CALL_VALUES(COLUMN) \
+	CDR_CALL_STATUS(COLUMN) \
+	CDR_CALL_OTHERS(COLUMN)
 #define CDR_CALL_COLUMNS(COLUMN) \
 	CDR_CALL_KEY(COLUMN) \
 	CDR_CALL_VALUES(COLUMN)
 
-#define CDR_CALL_ONE(name, type, reg) +1
+#define CDR_CALL_ONE(name, type, comment) +1
 #define CDR_CALL_NCOLUMNS (0 CDR_CALL_COLUMNS(CDR_CALL_ONE))
-
-/*
- * The registers that an event wins: by which rule, and the columns that hold
- * its time and its id.  Ties are decided by the id.
- */
-#define CDR_REGISTER_STARTED	EARLIEST, start_time, started_event_id
-#define CDR_REGISTER_ENDED		EARLIEST, end_time, ended_event_id
-#define CDR_REGISTER_IDENTIFIED	LATEST, identified_time, identified_event_id
-#define CDR_REGISTER_RECORDING	LATEST, recording_time, recording_event_id
-
-/* and the others, which no event's id decides */
-#define CDR_REGISTER_KEY		KEY, ,
-#define CDR_REGISTER_EVENTS		EVENTS, ,
-#define CDR_REGISTER_FIRST		FIRST, ,
-#define CDR_REGISTER_LAST		LAST, ,
-#define CDR_REGISTER_USER		USER, ,
 
 /* clang-format on */
 

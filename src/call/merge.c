@@ -1,17 +1,19 @@
 /*-------------------------------------------------------------------------
  *
  * merge.c
- *	  The merge: from the set of a call's events to one call.
+ *	  The merge: from the set of a call's events to what they say of it.
  *
- * A call is a handful of registers.  Each holds the fields of one winning
- * event: the earliest or the latest of its kind, by (time, identity), which
- * no two distinct events share.  Taking the winner of two is associative,
- * commutative and idempotent, and so is the whole: any order of events, any
- * split into batches, gives the same call.  Only event_count is a sum; each
- * event is counted once because the log takes it once.
+ * A call is a handful of registers.  An event gives facts, each for one
+ * register, which holds the winner of all that it was given: the one of the
+ * lowest rank, of these the earliest or the latest, of these the one of the
+ * smaller or the greater event id.  No two distinct events share all three, so
+ * taking the winner of two is associative, commutative and idempotent, and so
+ * is the whole: any order of events, any split into batches, gives the same
+ * call.  Only event_count is a sum; each event is counted once because the log
+ * takes it once.
  *
- * The same join, between a stored row and what a batch adds, is made in SQL by
- * store/calls.c, by the register that columns.h gives each column.
+ * This is the only join there is: batches, stored rows, verify and rebuild take
+ * it from here.  What people read of a call is worked out in derive.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,141 +23,202 @@
 #include "postgres.h"
 #endif
 
+#include "call/causes.h"
 #include "call/merge.h"
 
-/* Before, same or after, in the order that decides between events. */
-static int
-compare(TimestampTz time, const pg_uuid_t *id, TimestampTz other_time,
-		const pg_uuid_t *other_id)
-{
-	if (time != other_time)
-		return time < other_time ? -1 : 1;
-	return memcmp(id->data, other_id->data, UUID_LEN);
-}
+#define TEXT(text) (1U << CDR_FACT_##text)
+#define ENDED                                                                \
+	{                                                                        \
+		.id = true, .sip_status = true, .texts = TEXT(CAUSE) | TEXT(SOURCE), \
+	}
 
-/* Does the event come before the one in the register? */
+const CdrRegisterKeeps cdr_register_keeps[CDR_NREGISTERS] = {
+	[CDR_REG_STARTED] = {.id = true,
+						 .contact_id = true,
+						 .texts = TEXT(CALLER) | TEXT(CALLEE) |
+								  TEXT(DIRECTION) | TEXT(TRUNK) |
+								  TEXT(TENANT) | TEXT(USER)},
+	[CDR_REG_FIRST_END] = ENDED,
+	[CDR_REG_LAST_END] = ENDED,
+	[CDR_REG_BRANCH_END] = ENDED,
+	[CDR_REG_IDENTIFIED] = {.id = true,
+							.contact_id = true,
+							.texts = TEXT(TENANT) | TEXT(USER)},
+	[CDR_REG_RECORDED] = {.id = true, .texts = TEXT(RECORDING)},
+};
+
+/* In which registers the later of two facts wins. */
+static const bool latest_wins[CDR_NREGISTERS] = {
+	[CDR_REG_LAST_START] = true, [CDR_REG_LAST_END] = true,
+	[CDR_REG_BRANCH_END] = true, [CDR_REG_IDENTIFIED] = true,
+	[CDR_REG_RECORDED] = true,
+};
+
+/* Does the fact win the register from the one that is in it? */
 static bool
-is_earlier(const CdrEvent *event, TimestampTz time, const pg_uuid_t *id)
+wins(CdrRegister reg, const CdrFact *fact, const CdrFact *holder)
 {
-	return time == CDR_NO_TIME ||
-		   compare(event->time, &event->id, time, id) < 0;
+	int order;
+
+	if (holder->time == CDR_NO_TIME)
+		return true;
+	if (fact->rank != holder->rank)
+		return fact->rank < holder->rank;
+	if (fact->time != holder->time)
+		order = fact->time < holder->time ? -1 : 1;
+	else if (cdr_register_keeps[reg].id)
+		order = memcmp(fact->id.data, holder->id.data, UUID_LEN);
+	else
+		return false;
+	return latest_wins[reg] ? order > 0 : order < 0;
 }
 
+/* Gives a fact to a register, which keeps what it is for. */
+static void
+give(CdrCall *call, CdrRegister reg, const CdrFact *fact)
+{
+	const CdrRegisterKeeps *keeps = &cdr_register_keeps[reg];
+	CdrFact				   *holder = &call->facts[reg];
+
+	if (!wins(reg, fact, holder))
+		return;
+	holder->time = fact->time;
+	holder->rank = fact->rank;
+	if (!keeps->id)
+		return;
+	*holder = *fact;
+	for (int i = 0; i < CDR_FACT_NTEXTS; i++)
+	{
+		if ((keeps->texts & (1U << i)) == 0)
+			holder->texts[i] = NULL;
+	}
+	if (!keeps->contact_id)
+	{
+		holder->has_contact_id = false;
+		holder->contact_id = 0;
+	}
+	if (!keeps->sip_status)
+		holder->sip_status = 0;
+}
+
+/* All that an event says, for whichever register. */
+static CdrFact
+fact_of(const CdrEvent *event)
+{
+	CdrFact fact = {.time = event->time,
+					.rank = event->time_source == CDR_TIME_OF_RECEIPT
+								? CDR_RANK_GUESS
+								: CDR_RANK_LIVE,
+					.id = event->id,
+					.texts = {[CDR_FACT_CALLER] = event->caller_number,
+							  [CDR_FACT_CALLEE] = event->callee_number,
+							  [CDR_FACT_DIRECTION] = event->direction,
+							  [CDR_FACT_TRUNK] = event->trunk,
+							  [CDR_FACT_TENANT] = event->tenant_id,
+							  [CDR_FACT_USER] = event->user_id,
+							  [CDR_FACT_CAUSE] = event->hangup_cause,
+							  [CDR_FACT_SOURCE] = event->hangup_source,
+							  [CDR_FACT_RECORDING] = event->recording_url},
+					.has_contact_id = event->has_contact_id,
+					.contact_id = event->contact_id,
+					.sip_status = event->sip_status};
+
+	return fact;
+}
+
+/*
+ * Does the end end an attempt rather than an established call?  Two phones ring
+ * and one answers, a route fails and the next one is tried: such ends are not
+ * the call's.  One that comes with the answer is.
+ */
 static bool
-is_later(const CdrEvent *event, TimestampTz time, const pg_uuid_t *id)
+ends_branch(const CdrEvent *event)
 {
-	return time == CDR_NO_TIME ||
-		   compare(event->time, &event->id, time, id) > 0;
-}
+	const CdrCause *cause;
 
-/* The types of columns.h whose fields do not begin with 0. */
-#define BEGIN_TEXT(name)
-#define BEGIN_TIME(name)		call->name = CDR_NO_TIME;
-#define BEGIN_TIME_ALWAYS(name) call->name = CDR_NO_TIME;
-#define BEGIN_BIGINT(name)
-#define BEGIN_COUNT(name)
-#define BEGIN_UUID(name)
-#define BEGIN(name, type, reg) BEGIN_##type(name)
-
-void
-cdr_call_init(CdrCall *call, const char *call_id)
-{
-	memset(call, 0, sizeof(CdrCall));
-	CDR_CALL_COLUMNS(BEGIN)
-	call->call_id = call_id;
+	if (event->hangup_cause == NULL || event->answers)
+		return false;
+	cause = cdr_cause_find(event->hangup_cause);
+	return cause != NULL && cause->ends == CDR_ENDS_BRANCH;
 }
 
 static void
-take_user(CdrCall *call, const CdrEvent *event)
+add_facts(CdrCall *call, const CdrEvent *event)
 {
-	call->user_id = event->user_id;
-	call->has_contact_id = event->has_contact_id;
-	call->contact_id = event->contact_id;
-}
+	CdrFact fact = fact_of(event);
 
-static void
-add_started(CdrCall *call, const CdrEvent *event)
-{
-	if (!is_earlier(event, call->start_time, &call->started_event_id))
-		return;
-	call->start_time = event->time;
-	call->started_event_id = event->id;
-	call->caller_number = event->caller_number;
-	call->callee_number = event->callee_number;
-	call->direction = event->direction;
-	call->started_tenant_id = event->tenant_id;
-	if (call->identified_time == CDR_NO_TIME)
-		take_user(call, event);
-}
-
-static void
-add_ended(CdrCall *call, const CdrEvent *event)
-{
-	if (!is_earlier(event, call->end_time, &call->ended_event_id))
-		return;
-	call->end_time = event->time;
-	call->ended_event_id = event->id;
-	call->hangup_cause = event->hangup_cause;
-	call->hangup_source = event->hangup_source;
-}
-
-static void
-add_identified(CdrCall *call, const CdrEvent *event)
-{
-	if (!is_later(event, call->identified_time, &call->identified_event_id))
-		return;
-	call->identified_time = event->time;
-	call->identified_event_id = event->id;
-	call->identified_tenant_id = event->tenant_id;
-	take_user(call, event);
-}
-
-static void
-add_recording(CdrCall *call, const CdrEvent *event)
-{
-	if (!is_later(event, call->recording_time, &call->recording_event_id))
-		return;
-	call->recording_time = event->time;
-	call->recording_event_id = event->id;
-	call->recording_url = event->recording_url;
-}
-
-static void
-add_answer(CdrCall *call, const CdrEvent *event)
-{
-	if (call->answer_time == CDR_NO_TIME || event->time < call->answer_time)
-		call->answer_time = event->time;
-}
-
-void
-cdr_call_add(CdrCall *call, const CdrEvent *event)
-{
 	if (event->answers)
-		add_answer(call, event);
+		give(call, CDR_REG_ANSWERED, &fact);
 	switch (event->kind)
 	{
 		case CDR_CALL_STARTED:
-			add_started(call, event);
+			give(call, CDR_REG_STARTED, &fact);
+			give(call, CDR_REG_LAST_START, &fact);
+			break;
+		case CDR_CALL_RINGING:
+			give(call, CDR_REG_RANG, &fact);
 			break;
 		case CDR_CALL_ENDED:
-			add_ended(call, event);
+			if (ends_branch(event))
+				give(call, CDR_REG_BRANCH_END, &fact);
+			else
+			{
+				give(call, CDR_REG_FIRST_END, &fact);
+				give(call, CDR_REG_LAST_END, &fact);
+			}
 			break;
 		case CDR_USER_IDENTIFIED:
-			add_identified(call, event);
+			give(call, CDR_REG_IDENTIFIED, &fact);
 			break;
 		case CDR_RECORDING_AVAILABLE:
-			add_recording(call, event);
+			give(call, CDR_REG_RECORDED, &fact);
 			break;
 		case CDR_CALL_ANSWERED:
 		case CDR_OTHER:
 			break;
 	}
+}
 
-	call->event_count++;
+/* Counts events, and the times that they lie between. */
+static void
+count_events(CdrCall *call, int64 count, TimestampTz first, TimestampTz last)
+{
+	call->event_count += count;
 	if (call->first_event_time == CDR_NO_TIME ||
-		event->time < call->first_event_time)
-		call->first_event_time = event->time;
-	if (call->last_event_time == CDR_NO_TIME ||
-		event->time > call->last_event_time)
-		call->last_event_time = event->time;
+		(first != CDR_NO_TIME && first < call->first_event_time))
+		call->first_event_time = first;
+	/* CDR_NO_TIME is before all others */
+	call->last_event_time = Max(call->last_event_time, last);
+}
+
+void
+cdr_call_init(CdrCall *call, const char *call_id)
+{
+	memset(call, 0, sizeof(CdrCall));
+	call->call_id = call_id;
+	call->first_event_time = CDR_NO_TIME;
+	call->last_event_time = CDR_NO_TIME;
+	for (int reg = 0; reg < CDR_NREGISTERS; reg++)
+		call->facts[reg].time = CDR_NO_TIME;
+}
+
+void
+cdr_call_add(CdrCall *call, const CdrEvent *event)
+{
+	if (event->kind != CDR_OTHER)
+		add_facts(call, event);
+	count_events(call, 1, event->time, event->time);
+}
+
+void
+cdr_call_join(CdrCall *call, const CdrCall *other)
+{
+	for (int reg = 0; reg < CDR_NREGISTERS; reg++)
+	{
+		if (cdr_call_has(other, reg) &&
+			wins(reg, &other->facts[reg], &call->facts[reg]))
+			call->facts[reg] = other->facts[reg];
+	}
+	count_events(call, other->event_count, other->first_event_time,
+				 other->last_event_time);
 }

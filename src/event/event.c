@@ -39,6 +39,7 @@ static const struct
 	CdrEventKind kind;
 } kinds[] = {
 	{"call.started", CDR_CALL_STARTED},
+	{"call.ringing", CDR_CALL_RINGING},
 	{"call.answered", CDR_CALL_ANSWERED},
 	{"call.ended", CDR_CALL_ENDED},
 	{"user.identified.for_call", CDR_USER_IDENTIFIED},
@@ -79,6 +80,13 @@ set_contact_id(CdrEvent *event, int64 contact_id)
 	event->has_contact_id = contact_id != 0;
 }
 
+/* The status of a final response: 200 to 699; 0: none. */
+static int
+sip_status_of(int64 status)
+{
+	return status >= 200 && status <= 699 ? (int) status : 0;
+}
+
 static void
 make_call_started(const CdrFields *fields, const CdrEventOptions *options,
 				  CdrEvent *event)
@@ -92,6 +100,7 @@ make_call_started(const CdrFields *fields, const CdrEventOptions *options,
 		event->direction =
 			cdr_number_direction(event->caller_number, event->callee_number,
 								 options->extension_digits);
+	event->trunk = fields->trunk;
 	event->user_id = fields->matched_user_id;
 	set_contact_id(event, fields->matched_contact_id);
 	event->answers = event->callee_number != NULL &&
@@ -123,6 +132,7 @@ make_kind(const CdrFields *fields, const CdrEventOptions *options,
 			event->hangup_source = fields->hangup_source;
 			if (event->hangup_source == NULL)
 				event->hangup_source = hangup_source_of(event->hangup_cause);
+			event->sip_status = sip_status_of(fields->sip_status);
 			break;
 		case CDR_RECORDING_AVAILABLE:
 			event->recording_url = fields->recording_url;
@@ -130,6 +140,7 @@ make_kind(const CdrFields *fields, const CdrEventOptions *options,
 		case CDR_CALL_ANSWERED:
 			event->answers = true;
 			break;
+		case CDR_CALL_RINGING:
 		case CDR_OTHER:
 			break;
 	}

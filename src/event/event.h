@@ -18,6 +18,7 @@ typedef enum CdrEventKind
 {
 	CDR_OTHER = 0,
 	CDR_CALL_STARTED,
+	CDR_CALL_RINGING,
 	CDR_CALL_ANSWERED,
 	CDR_CALL_ENDED,
 	CDR_USER_IDENTIFIED,
@@ -67,6 +68,7 @@ typedef struct CdrEvent
 	const char *caller_number;
 	const char *callee_number;
 	const char *direction;
+	const char *trunk;
 
 	/* call.started (the dialplan's match), user.identified.for_call */
 	const char *user_id;
@@ -76,6 +78,7 @@ typedef struct CdrEvent
 	/* call.ended */
 	const char *hangup_cause;
 	const char *hangup_source;
+	int			sip_status; /* 0: none */
 
 	/* call.recording.available */
 	const char *recording_url;

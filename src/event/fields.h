@@ -30,6 +30,7 @@ typedef struct CdrFields
 	const char *from;
 	const char *to;
 	const char *direction;
+	const char *trunk;
 
 	/* whom the dialplan knows, and whom the event names itself */
 	const char *matched_user_id;
@@ -40,6 +41,7 @@ typedef struct CdrFields
 	/* how it ended */
 	const char *reason;
 	const char *hangup_source;
+	int64		sip_status;
 
 	const char *recording_url;
 

@@ -50,6 +50,8 @@ typedef enum JsonSlot
 	SLOT_REASON,
 	SLOT_DIRECTION,
 	SLOT_HANGUP_SOURCE,
+	SLOT_TRUNK,
+	SLOT_SIP_STATUS,
 	SLOT_USER_ID,
 	SLOT_CONTACT_ID,
 	SLOT_TENANT_ID,
@@ -116,6 +118,8 @@ static const JsonKey json_keys[] = {
 	SCALAR(PLACE_ROOT, "reason", SLOT_REASON),
 	SCALAR(PLACE_ROOT, "direction", SLOT_DIRECTION),
 	SCALAR(PLACE_ROOT, "hangupSource", SLOT_HANGUP_SOURCE),
+	SCALAR(PLACE_ROOT, "trunk", SLOT_TRUNK),
+	SCALAR(PLACE_ROOT, "sipStatus", SLOT_SIP_STATUS),
 	SCALAR(PLACE_ROOT, "userId", SLOT_USER_ID),
 	SCALAR(PLACE_ROOT, "contactId", SLOT_CONTACT_ID),
 	SCALAR(PLACE_ROOT, "tenantId", SLOT_TENANT_ID),
@@ -517,9 +521,9 @@ party_of(const JsonReader *reader, JsonSlot newer, JsonSlot older)
 	return text;
 }
 
-/* contactId: an integer, or the text of one; 0: none. */
+/* contactId, sipStatus: an integer, or the text of one; 0: none. */
 static int64
-contact_id_of(const char *text)
+integer_of(const char *text)
 {
 	int64 value;
 
@@ -565,12 +569,14 @@ cdr_json_read(const char *text, size_t length, CdrFields *fields)
 	fields->direction = slot_text(&reader, SLOT_DIRECTION);
 	fields->matched_user_id =
 		FIRST_TEXT(&reader, SLOT_MATCHED_USER_2, SLOT_MATCHED_USER_1);
-	fields->matched_contact_id = contact_id_of(
+	fields->matched_contact_id = integer_of(
 		FIRST_TEXT(&reader, SLOT_MATCHED_CONTACT_2, SLOT_MATCHED_CONTACT_1));
 	fields->user_id = slot_text(&reader, SLOT_USER_ID);
-	fields->contact_id = contact_id_of(slot_text(&reader, SLOT_CONTACT_ID));
+	fields->contact_id = integer_of(slot_text(&reader, SLOT_CONTACT_ID));
 	fields->reason = slot_text(&reader, SLOT_REASON);
 	fields->hangup_source = slot_text(&reader, SLOT_HANGUP_SOURCE);
+	fields->trunk = slot_text(&reader, SLOT_TRUNK);
+	fields->sip_status = integer_of(slot_text(&reader, SLOT_SIP_STATUS));
 	fields->recording_url =
 		FIRST_TEXT(&reader, SLOT_RECORDING_URI, SLOT_URI, SLOT_PUBLIC_URL);
 	return NULL;

@@ -3,62 +3,44 @@
  * calls.c
  *	  The table calls: one row for each call, merged from its events.
  *
+ * A batch's calls are inserted; where a call has a row, ON CONFLICT locks it and
+ * sets it to what cdr_join_calls() makes of the two, in the one order of calls in
+ * which all batches lock them.  The join is that of call/merge.c: there is no
+ * other in SQL.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "call/merge.h"
+#include "access/htup_details.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "utils/typcache.h"
+
 #include "store/call_values.h"
 #include "store/calls.h"
 #include "store/table_columns.h"
 
 /* clang-format off */
 
-/*
- * The join of merge.c, between a stored row (c) and what a batch adds
- * (EXCLUDED): when the batch's event wins a register, by its rule.
- */
-#define WINS(time, id, before) \
-	"(EXCLUDED." #time " IS NOT NULL AND (c." #time " IS NULL OR" \
-	" (EXCLUDED." #time ", EXCLUDED." #id ") " before \
-	" (c." #time ", c." #id ")))"
-#define WINS_EARLIEST(time, id) WINS(time, id, "<")
-#define WINS_LATEST(time, id)	WINS(time, id, ">")
-#define WINS_BY(rule, time, id) WINS_##rule(time, id)
-#define REGISTER_WINS(...)		WINS_BY(__VA_ARGS__)
+#define NAME(name, type, comment)	  ", " #name
+#define OID(name, type, comment)	  CDR_OID_##type,
+#define STORED(name, type, comment) ", c." #name "::" CDR_SQL_##type
+#define ADDED(name, type, comment)	  ", EXCLUDED." #name "::" CDR_SQL_##type
+#define JOINED(name, type, comment) ", (j.joined)." #name
 
-#define STARTED_WINS	REGISTER_WINS(CDR_REGISTER_STARTED)
-#define IDENTIFIED_WINS REGISTER_WINS(CDR_REGISTER_IDENTIFIED)
-#define USER_WINS \
-	"(" IDENTIFIED_WINS " OR (EXCLUDED.identified_time IS NULL AND" \
-	" c.identified_time IS NULL AND " STARTED_WINS "))"
-
-/* What a column is set to, by the rule of its register. */
-#define TAKE(name, condition) \
-	", " #name " = CASE WHEN " condition " THEN EXCLUDED." #name \
-	" ELSE c." #name " END"
-#define SET_EARLIEST(name, time, id) TAKE(name, WINS_EARLIEST(time, id))
-#define SET_LATEST(name, time, id)	 TAKE(name, WINS_LATEST(time, id))
-#define SET_USER(name, time, id)	 TAKE(name, USER_WINS)
-#define SET_FIRST(name, time, id) \
-	", " #name " = LEAST(c." #name ", EXCLUDED." #name ")"
-#define SET_LAST(name, time, id) \
-	", " #name " = GREATEST(c." #name ", EXCLUDED." #name ")"
-#define SET_EVENTS(name, time, id) "" /* it begins the list */
-#define SET_BY(name, rule, time, id) SET_##rule(name, time, id)
-#define SET_REGISTER(name, ...)		 SET_BY(name, __VA_ARGS__)
-#define SET(name, type, reg)	 SET_REGISTER(name, CDR_REGISTER_##reg)
-
-#define NAME(name, type, reg) ", " #name
-#define OID(name, type, reg)  CDR_OID_##type,
-
+/* (OFFSET 0: the function is called once for a row, not for each column.) */
 static CdrStatement merge_calls = {
 	.sql = "INSERT INTO %1$s.calls AS c"
 		   " (call_id" CDR_CALL_VALUES(NAME) ")"
 		   " SELECT * FROM %2$s"
 		   " ON CONFLICT (call_id) DO UPDATE SET"
-		   " event_count = c.event_count + EXCLUDED.event_count"
-		   CDR_CALL_VALUES(SET),
+		   " (status" CDR_CALL_OTHERS(NAME) ") ="
+		   " (SELECT (j.joined).status" CDR_CALL_OTHERS(JOINED)
+		   " FROM (SELECT %1$s.cdr_join_calls("
+		   "ROW(c.call_id::text" CDR_CALL_VALUES(STORED) "), "
+		   "ROW(EXCLUDED.call_id::text" CDR_CALL_VALUES(ADDED) "))"
+		   " AS joined OFFSET 0) AS j)",
 	.has_rows = true,
 	.ncolumns = CDR_CALL_NCOLUMNS,
 	.types = {CDR_CALL_COLUMNS(OID)},
@@ -97,4 +79,74 @@ cdr_calls_merge(CdrEvent **events, int count)
 			put_call(rows, &call);
 	}
 	cdr_rows_execute(rows, SPI_OK_INSERT);
+}
+
+/* The call that an argument is, which may be any record. */
+static CdrCall
+call_of_record(Datum record)
+{
+	static const Oid types[] = {CDR_CALL_COLUMNS(OID)};
+	HeapTupleHeader	 header = DatumGetHeapTupleHeader(record);
+	HeapTupleData	 tuple = {.t_len = HeapTupleHeaderGetDatumLength(header),
+							  .t_data = header};
+	TupleDesc		 columns = lookup_rowtype_tupdesc(
+			   HeapTupleHeaderGetTypeId(header), HeapTupleHeaderGetTypMod(header));
+	bool	fits = columns->natts == CDR_CALL_NCOLUMNS;
+	Datum	values[CDR_CALL_NCOLUMNS];
+	bool	nulls[CDR_CALL_NCOLUMNS];
+	CdrCall call;
+
+	for (int i = 0; fits && i < CDR_CALL_NCOLUMNS; i++)
+		fits = TupleDescAttr(columns, i)->atttypid == types[i];
+	if (!fits)
+		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+						errmsg("a record is no row of table \"calls\"")));
+	heap_deform_tuple(&tuple, columns, values, nulls);
+	ReleaseTupleDesc(columns);
+	cdr_call_of_values(values, nulls, &call);
+	return call;
+}
+
+/* What the row looks like that is returned; found out once for a query. */
+static TupleDesc
+result_columns(FunctionCallInfo fcinfo)
+{
+	MemoryContext outer;
+	TupleDesc	  columns;
+
+	if (fcinfo->flinfo->fn_extra != NULL)
+		return fcinfo->flinfo->fn_extra;
+	outer = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+	if (get_call_result_type(fcinfo, NULL, &columns) != TYPEFUNC_COMPOSITE ||
+		columns->natts != CDR_CALL_NCOLUMNS)
+		elog(ERROR, "cdr_join_calls() is not declared as it is");
+	columns = BlessTupleDesc(columns);
+	MemoryContextSwitchTo(outer);
+	fcinfo->flinfo->fn_extra = columns;
+	return columns;
+}
+
+PG_FUNCTION_INFO_V1(cdr_join_calls);
+
+/*
+ * The row of a call of which two rows say each a part, by no event in common.
+ * Anybody may call it: it reads nothing but its arguments.
+ */
+Datum
+cdr_join_calls(PG_FUNCTION_ARGS)
+{
+	TupleDesc columns = result_columns(fcinfo);
+	CdrCall	  call = call_of_record(PG_GETARG_DATUM(0));
+	CdrCall	  added = call_of_record(PG_GETARG_DATUM(1));
+	Datum	  values[CDR_CALL_NCOLUMNS];
+	bool	  nulls[CDR_CALL_NCOLUMNS];
+
+	if (call.call_id == NULL || added.call_id == NULL ||
+		strcmp(call.call_id, added.call_id) != 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("the rows are of different calls")));
+	cdr_call_join(&call, &added);
+	cdr_call_values(&call, values, nulls);
+	PG_RETURN_DATUM(
+		HeapTupleGetDatum(heap_form_tuple(columns, values, nulls)));
 }

@@ -28,7 +28,7 @@
 
 /* clang-format off */
 
-#define STORED(name, type, reg) ", c." #name "::" CDR_SQL_##type " AS " #name
+#define STORED(name, type, comment) ", c." #name "::" CDR_SQL_##type " AS " #name
 
 #define READ_ROWS \
 	"SELECT c.call_id::text AS call_id" CDR_CALL_VALUES(STORED) \
@@ -127,14 +127,6 @@ static void
 read_call(CdrComparison *c)
 {
 	cdr_call_values(&c->call, c->expected.values, c->expected.nulls);
-	for (int i = 0; i < CDR_CALL_NCOLUMNS; i++)
-	{
-		Form_pg_attribute column = TupleDescAttr(c->columns, i);
-
-		if (!c->expected.nulls[i] && !column->attbyval && column->attlen > 0)
-			c->expected.values[i] =
-				datumCopy(c->expected.values[i], false, column->attlen);
-	}
 	c->expected.is_there = true;
 }
 

@@ -8,6 +8,7 @@
 #ifndef CDR_COMPARISON_H
 #define CDR_COMPARISON_H
 
+#include "store/call_values.h"
 #include "store/chosen_calls.h"
 #include "store/log_calls.h"
 
@@ -50,10 +51,5 @@ extern void cdr_comparison_close(CdrComparison *comparison);
 
 /* A field of a side, by its name in columns.h. */
 #define CDR_SIDE_VALUE(side, name) ((side)->values[CDR_AT_##name])
-
-/* clang-format off */
-#define CDR_AT(name, type, reg) CDR_AT_##name,
-enum { CDR_CALL_COLUMNS(CDR_AT) };
-/* clang-format on */
 
 #endif /* CDR_COMPARISON_H */

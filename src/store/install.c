@@ -186,6 +186,26 @@ owner_of_new(const CdrTables *tables)
 	return CDR_ROLE_NAME;
 }
 
+/* Says what the columns mean, where the list of them does. */
+static void
+comment_on_columns(const CdrTables *tables, CdrTable table)
+{
+	SPITupleTable *comments;
+	uint64		   count;
+
+	cdr_command("SELECT quote_ident(column_name), quote_literal(comment)"
+				" FROM %s.cdr_table_columns()"
+				" WHERE table_name = '%s' AND comment IS NOT NULL",
+				tables->quoted, cdr_table_name(table));
+	comments = SPI_tuptable;
+	count = SPI_processed;
+	for (uint64 i = 0; i < count; i++)
+		cdr_command("COMMENT ON COLUMN %s.%s.%s IS %s", tables->quoted,
+					cdr_table_name(table),
+					SPI_getvalue(comments->vals[i], comments->tupdesc, 1),
+					SPI_getvalue(comments->vals[i], comments->tupdesc, 2));
+}
+
 static void
 make_table(const CdrTables *tables, CdrTable table)
 {
@@ -197,6 +217,7 @@ make_table(const CdrTables *tables, CdrTable table)
 				name, columns, makings[table].key, makings[table].options);
 	cdr_command("COMMENT ON TABLE %s.%s IS '%s'", tables->quoted, name,
 				makings[table].comment);
+	comment_on_columns(tables, table);
 	cdr_command("ALTER TABLE %s.%s OWNER TO %s", tables->quoted, name, owner);
 	if (table == CDR_CALL_EVENTS)
 	{
@@ -415,7 +436,8 @@ add_columns(const CdrTables *tables, CdrTable table)
 	SPITupleTable *missing;
 	uint64		   count;
 
-	cdr_command("SELECT quote_ident(c.column_name), c.definition"
+	cdr_command("SELECT quote_ident(c.column_name), c.definition,"
+				" quote_nullable(c.comment)"
 				" FROM %s.cdr_table_columns() AS c"
 				" WHERE c.table_name = '%s' AND NOT EXISTS"
 				" (SELECT FROM pg_attribute AS a WHERE a.attrelid = %u"
@@ -426,10 +448,16 @@ add_columns(const CdrTables *tables, CdrTable table)
 	missing = SPI_tuptable;
 	count = SPI_processed;
 	for (uint64 i = 0; i < count; i++)
+	{
+		const char *name = SPI_getvalue(missing->vals[i], missing->tupdesc, 1);
+
 		cdr_command("ALTER TABLE %s.%s ADD COLUMN %s %s", tables->quoted,
-					cdr_table_name(table),
-					SPI_getvalue(missing->vals[i], missing->tupdesc, 1),
+					cdr_table_name(table), name,
 					SPI_getvalue(missing->vals[i], missing->tupdesc, 2));
+		cdr_command("COMMENT ON COLUMN %s.%s.%s IS %s", tables->quoted,
+					cdr_table_name(table), name,
+					SPI_getvalue(missing->vals[i], missing->tupdesc, 3));
+	}
 	return (int) count;
 }
 

@@ -26,6 +26,7 @@ enum
 	LOG_CALL_ID = 1,
 	LOG_EVENT_TIME,
 	LOG_EVENT_ID,
+	LOG_TIME_SOURCE,
 	LOG_ROUTING_KEY,
 	LOG_PAYLOAD,
 	LOG_BODY,
@@ -33,10 +34,10 @@ enum
 };
 
 /* $1 is an array of ids.  COLLATE: whatever collation the column was given. */
-#define READ_LOG                                                       \
-	"SELECT e.call_id, e.event_time, e.event_id, e.routing_key,"       \
-	" e.payload, e.body, e.content_type FROM %s.call_events AS e"      \
-	" WHERE e.call_id OPERATOR(pg_catalog.<>) ''%s ORDER BY e.call_id" \
+#define READ_LOG                                                                 \
+	"SELECT e.call_id, e.event_time, e.event_id, e.time_source,"                 \
+	" e.routing_key, e.payload, e.body, e.content_type FROM %s.call_events AS e" \
+	" WHERE e.call_id OPERATOR(pg_catalog.<>) ''%s ORDER BY e.call_id"           \
 	" COLLATE pg_catalog.\"C\""
 
 void
@@ -121,38 +122,23 @@ event_from_log(const CdrLogCalls *log, const char *call_id)
 	if (!is_event)
 		event->kind = CDR_OTHER;
 	event->time = message->property_time;
+	event->time_source =
+		DatumGetChar(cdr_cursor_value(&log->cursor, LOG_TIME_SOURCE, &isnull));
 	event->call_id = call_id;
 	return event;
 }
-
-/* clang-format off */
-
-/* The types of columns.h, of which one has strings. */
-#define KEPT_TEXT(name)		   || call->name != before->name
-#define KEPT_TIME(name)
-#define KEPT_TIME_ALWAYS(name)
-#define KEPT_BIGINT(name)
-#define KEPT_COUNT(name)
-#define KEPT_UUID(name)
-#define KEPT(name, type, reg)  KEPT_##type(name)
-
-#define COPY_TEXT(name) \
-	if (call->name != NULL) \
-		call->name = MemoryContextStrdup(into, call->name);
-#define COPY_TIME(name)
-#define COPY_TIME_ALWAYS(name)
-#define COPY_BIGINT(name)
-#define COPY_COUNT(name)
-#define COPY_UUID(name)
-#define COPY(name, type, reg) COPY_##type(name)
-
-/* clang-format on */
 
 /* Has the call taken strings that it did not have before? */
 static bool
 has_new_strings(const CdrCall *call, const CdrCall *before)
 {
-	return false CDR_CALL_COLUMNS(KEPT);
+	for (int reg = 0; reg < CDR_NREGISTERS; reg++)
+	{
+		if (memcmp(call->facts[reg].texts, before->facts[reg].texts,
+				   sizeof(call->facts[reg].texts)) != 0)
+			return true;
+	}
+	return false;
 }
 
 /* Takes the strings of the call out of the event's memory, and frees those
@@ -162,7 +148,17 @@ keep_strings(CdrLogCalls *log, CdrCall *call)
 {
 	MemoryContext into = log->strings_2;
 
-	CDR_CALL_COLUMNS(COPY)
+	call->call_id = MemoryContextStrdup(into, call->call_id);
+	for (int reg = 0; reg < CDR_NREGISTERS; reg++)
+	{
+		const char **texts = call->facts[reg].texts;
+
+		for (int i = 0; i < CDR_FACT_NTEXTS; i++)
+		{
+			if (texts[i] != NULL)
+				texts[i] = MemoryContextStrdup(into, texts[i]);
+		}
+	}
 	log->strings_2 = log->strings;
 	log->strings = into;
 	MemoryContextReset(log->strings_2);

@@ -40,19 +40,22 @@
 
 /* clang-format off */
 
-#define NAME(name, type, reg)	   ", " #name
-#define OID(name, type, reg)	   CDR_OID_##type,
-#define OVERWRITE(name, type, reg) ", " #name " = EXCLUDED." #name
+#define NAME(name, type, comment)	   ", " #name
+#define OID(name, type, comment)	   CDR_OID_##type,
+#define OVERWRITE(name, type, comment) ", " #name " = EXCLUDED." #name
 
 /* A value as it is compared; text by its bytes. */
 #define AS_TEXT		   "::text COLLATE \"C\""
+#define AS_STATUS	   AS_TEXT
 #define AS_TIME		   ""
 #define AS_TIME_ALWAYS ""
+#define AS_INTEGER	   ""
 #define AS_BIGINT	   ""
 #define AS_COUNT	   ""
-#define AS_UUID		   ""
-#define HAS(name, type, reg)	 ", c." #name AS_##type
-#define SHOULD(name, type, reg)	 ", EXCLUDED." #name AS_##type
+#define AS_ANOMALIES   "::text[] COLLATE \"C\""
+#define AS_BYTEA	   ""
+#define HAS(name, type, comment)	 ", c." #name AS_##type
+#define SHOULD(name, type, comment)	 ", EXCLUDED." #name AS_##type
 
 /* Locks those that are there: WHERE is looked at after that. */
 static CdrStatement lock_calls = {

@@ -42,8 +42,8 @@ typedef struct ColumnShape
 
 #define SHAPE(name, type) {#name, CDR_OID_##type, CDR_ALWAYS_##type, false},
 #define DERIVED(name, type) {#name, CDR_OID_##type, false, true},
-#define CALL_SHAPE(name, type, reg) SHAPE(name, type)
-#define KEY_SHAPE(name, type, reg) SHAPE(name, CALL_ID)
+#define CALL_SHAPE(name, type, comment) SHAPE(name, type)
+#define KEY_SHAPE(name, type, comment) SHAPE(name, CALL_ID)
 
 static const ColumnShape call_events_columns[] = {
 	CDR_LOG_COLUMNS(SHAPE)

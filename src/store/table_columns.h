@@ -59,15 +59,13 @@
 
 /* Columns of calls that PostgreSQL computes; how is said in tables.sql. */
 #define CDR_DERIVED_COLUMNS(COLUMN) \
-	COLUMN(status, TEXT) \
-	COLUMN(disposition, TEXT) \
 	COLUMN(duration_seconds, BIGINT) \
-	COLUMN(billable_seconds, BIGINT) \
-	COLUMN(tenant_id, TEXT)
+	COLUMN(billable_seconds, BIGINT)
 
 /* clang-format on */
 
 /* The types of these columns, and of those of call/columns.h. */
+#define CDR_OID_ANOMALIES	  TEXTARRAYOID
 #define CDR_OID_ATTEMPTS	  INT4OID
 #define CDR_OID_BIGINT		  INT8OID
 #define CDR_OID_BIGINT_ALWAYS INT8OID
@@ -75,8 +73,10 @@
 #define CDR_OID_BYTEA_ALWAYS  BYTEAOID
 #define CDR_OID_CALL_ID		  TEXTOID
 #define CDR_OID_COUNT		  INT8OID
+#define CDR_OID_INTEGER		  INT4OID
 #define CDR_OID_JSON		  JSONOID
 #define CDR_OID_SOURCE		  CHAROID
+#define CDR_OID_STATUS		  TEXTOID
 #define CDR_OID_TEXT		  TEXTOID
 #define CDR_OID_TEXT_ALWAYS	  TEXTOID
 #define CDR_OID_TIME		  TIMESTAMPTZOID
@@ -85,14 +85,18 @@
 #define CDR_OID_UUID_ALWAYS	  UUIDOID
 
 /* The same for SQL text, of those that stand in calls. */
+#define CDR_SQL_ANOMALIES	"text[]"
 #define CDR_SQL_BIGINT		"int8"
+#define CDR_SQL_BYTEA		"bytea"
 #define CDR_SQL_COUNT		"int8"
+#define CDR_SQL_INTEGER		"int4"
+#define CDR_SQL_STATUS		"text"
 #define CDR_SQL_TEXT		"text"
 #define CDR_SQL_TIME		"timestamptz"
 #define CDR_SQL_TIME_ALWAYS "timestamptz"
-#define CDR_SQL_UUID		"uuid"
 
 /* Those that are NOT NULL. */
+#define CDR_ALWAYS_ANOMALIES	 false
 #define CDR_ALWAYS_ATTEMPTS		 true
 #define CDR_ALWAYS_BIGINT		 false
 #define CDR_ALWAYS_BIGINT_ALWAYS true
@@ -100,8 +104,10 @@
 #define CDR_ALWAYS_BYTEA_ALWAYS	 true
 #define CDR_ALWAYS_CALL_ID		 true
 #define CDR_ALWAYS_COUNT		 true
+#define CDR_ALWAYS_INTEGER		 false
 #define CDR_ALWAYS_JSON			 false
 #define CDR_ALWAYS_SOURCE		 true
+#define CDR_ALWAYS_STATUS		 true
 #define CDR_ALWAYS_TEXT			 false
 #define CDR_ALWAYS_TEXT_ALWAYS	 true
 #define CDR_ALWAYS_TIME			 false

@@ -11,71 +11,36 @@
 CREATE FUNCTION @extschema@.cdr_table_columns(
 	OUT table_name name,
 	OUT column_name name,
-	OUT definition text)
+	OUT definition text,
+	OUT comment text)
 RETURNS SETOF record
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $function$
 	VALUES
-	('call_events', '@column:log@', $d$@definition@$d$),
-	('dead_letters', '@column:letter@', $d$@definition@$d$),
-	('timeless_events', '@column:timeless@', $d$@definition@$d$),
-	('calls', 'call_id', $d$text COLLATE pg_catalog."C" NOT NULL$d$),
-	('calls', 'status', $d$text NOT NULL GENERATED ALWAYS AS (
-		CASE WHEN end_time IS NOT NULL THEN 'COMPLETED'
-			 WHEN answer_time IS NOT NULL THEN 'ANSWERED'
-			 WHEN start_time IS NOT NULL THEN 'STARTED'
-			 ELSE 'IDENTIFIED' END) STORED$d$),
-	-- Hangup causes as Sentiric's producers, FreeSWITCH and Q.850 name them.
-	-- What none of these tells, and was never answered, rang out.
-	('calls', 'disposition', $d$text GENERATED ALWAYS AS (
-		CASE WHEN end_time IS NULL THEN NULL
-			 WHEN answer_time IS NOT NULL THEN 'ANSWERED'
-			 ELSE CASE lower(hangup_cause COLLATE pg_catalog."C")
-				-- a BYE ends an established dialogue
-				WHEN 'normal_clearing' THEN 'ANSWERED'
-				WHEN 'normal_clearing_by_user' THEN 'ANSWERED'
-				WHEN 'busy' THEN 'BUSY'
-				WHEN 'user_busy' THEN 'BUSY'
-				WHEN 'failure' THEN 'FAILED'
-				WHEN 'failed' THEN 'FAILED'
-				WHEN 'network_failure' THEN 'FAILED'
-				WHEN 'network_out_of_order' THEN 'FAILED'
-				WHEN 'normal_temporary_failure' THEN 'FAILED'
-				WHEN 'switch_congestion' THEN 'FAILED'
-				WHEN 'unallocated_number' THEN 'FAILED'
-				WHEN 'no_route_destination' THEN 'FAILED'
-				WHEN 'invalid_number_format' THEN 'FAILED'
-				WHEN 'destination_out_of_order' THEN 'FAILED'
-				WHEN 'call_rejected' THEN 'FAILED'
-				WHEN 'incompatible_destination' THEN 'FAILED'
-				WHEN 'bearercapability_notavail' THEN 'FAILED'
-				WHEN 'service_unavailable' THEN 'FAILED'
-				WHEN 'canceled' THEN 'CANCELED'
-				WHEN 'cancelled' THEN 'CANCELED'
-				WHEN 'originator_cancel' THEN 'CANCELED'
-				WHEN 'terminated_by_request' THEN 'CANCELED'
-				WHEN 'system_terminated' THEN 'CANCELED'
-				WHEN 'workflow_hangup' THEN 'CANCELED'
-				ELSE 'NO_ANSWER' END
-		END) STORED$d$),
-	('calls', '@column:course@', '@definition@'),
+	('call_events', '@column:log@', $d$@definition@$d$, NULL),
+	('dead_letters', '@column:letter@', $d$@definition@$d$, NULL),
+	('timeless_events', '@column:timeless@', $d$@definition@$d$, NULL),
+	('calls', 'call_id', $d$text COLLATE pg_catalog."C" NOT NULL$d$,
+		'the Call-ID that all events of the call carry'),
+	('calls', '@column:status@', $d$@definition@$d$, @comment@),
+	('calls', '@column:outcome@', $d$@definition@$d$, @comment@),
+	('calls', '@column:course@', $d$@definition@$d$, @comment@),
 	-- whole seconds, never negative; exact: numeric, not float8
 	('calls', 'duration_seconds', $d$bigint GENERATED ALWAYS AS (
 		CASE WHEN end_time < start_time THEN 0
 			 ELSE trunc(extract(epoch FROM end_time - start_time))::bigint
-		END) STORED$d$),
+		END) STORED$d$,
+		'whole seconds from start to end, cut off'),
 	('calls', 'billable_seconds', $d$bigint GENERATED ALWAYS AS (
 		CASE WHEN end_time IS NULL THEN NULL
-			 WHEN answer_time IS NULL OR end_time < answer_time THEN 0
+			 WHEN answer_time IS NULL OR end_time < answer_time
+				OR disposition IS DISTINCT FROM 'ANSWERED' THEN 0
 			 ELSE trunc(extract(epoch FROM end_time - answer_time))::bigint
-		END) STORED$d$),
-	('calls', '@column:end@', '@definition@'),
-	('calls', 'tenant_id', $d$text GENERATED ALWAYS AS (
-		COALESCE(identified_tenant_id, started_tenant_id)) STORED$d$),
-	('calls', '@column:rest@', '@definition@'),
-	-- which events won: what the merge needs to be the same in any order
-	('calls', '@column:winners@', '@definition@')@,@
+		END) STORED$d$,
+		'whole seconds from answer to end, cut off; 0 for a call that nobody answered'),
+	('calls', '@column:end@', $d$@definition@$d$, @comment@),
+	('calls', '@column:rest@', $d$@definition@$d$, @comment@)@,@
 $function$;
 
 COMMENT ON FUNCTION @extschema@.cdr_table_columns() IS

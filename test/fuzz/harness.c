@@ -195,6 +195,7 @@ static void
 check_kind(const CdrEvent *event)
 {
 	static const char *const shaping[] = {"call.started",
+										  "call.ringing",
 										  "call.answered",
 										  "call.ended",
 										  "user.identified.for_call",
@@ -209,11 +210,11 @@ check_kind(const CdrEvent *event)
 			(event->type != NULL && is_one_of(event->type, shaping)));
 	PROMISE(started ||
 			(event->caller_number == NULL && event->callee_number == NULL &&
-			 event->direction == NULL));
+			 event->direction == NULL && event->trunk == NULL));
 	PROMISE(started || identified ||
 			(event->user_id == NULL && !event->has_contact_id));
-	PROMISE(ended ||
-			(event->hangup_cause == NULL && event->hangup_source == NULL));
+	PROMISE(ended || (event->hangup_cause == NULL &&
+					  event->hangup_source == NULL && event->sip_status == 0));
 	PROMISE(event->answers ==
 			(event->kind == CDR_CALL_ANSWERED ||
 			 same_text(event->callee_number, "ai-pipeline")));
@@ -225,11 +226,11 @@ check_kind(const CdrEvent *event)
 static void
 check_success(const CdrMessage *message, const CdrEvent *event)
 {
-	const char *const texts[] = {event->type,		   event->trace_id,
-								 event->tenant_id,	   event->caller_number,
-								 event->callee_number, event->direction,
-								 event->user_id,	   event->hangup_cause,
-								 event->hangup_source, event->recording_url};
+	const char *const texts[] = {
+		event->type,		  event->trace_id,		event->tenant_id,
+		event->caller_number, event->callee_number, event->direction,
+		event->user_id,		  event->hangup_cause,	event->hangup_source,
+		event->recording_url, event->trunk};
 
 	PROMISE(event->reason == NULL);
 	if (event->is_json)
@@ -268,6 +269,8 @@ harness_same_facts(const CdrEvent *a, const CdrEvent *b)
 	PROMISE(same_text(a->caller_number, b->caller_number));
 	PROMISE(same_text(a->callee_number, b->callee_number));
 	PROMISE(same_text(a->direction, b->direction));
+	PROMISE(same_text(a->trunk, b->trunk));
+	PROMISE(a->sip_status == b->sip_status);
 	PROMISE(same_text(a->user_id, b->user_id));
 	PROMISE(a->has_contact_id == b->has_contact_id);
 	PROMISE(a->contact_id == b->contact_id);

@@ -35,8 +35,9 @@ typedef struct Message
 	size_t		length;
 } Message;
 
-static const char *const kinds[] = {"other", "started",	   "answered",
-									"ended", "identified", "recording"};
+static const char *const kinds[] = {"other",	"started", "ringing",
+									"answered", "ended",   "identified",
+									"recording"};
 
 static char *
 read_file(const char *path, size_t *length)
@@ -107,11 +108,14 @@ print_event(const CdrEvent *event)
 	print_text("caller", event->caller_number);
 	print_text("callee", event->callee_number);
 	print_text("direction", event->direction);
+	print_text("trunk", event->trunk);
 	print_text("user", event->user_id);
 	if (event->has_contact_id)
 		printf(" contact=" INT64_FORMAT, event->contact_id);
 	print_text("cause", event->hangup_cause);
 	print_text("source", event->hangup_source);
+	if (event->sip_status != 0)
+		printf(" sip=%d", event->sip_status);
 	print_text("recording", event->recording_url);
 }
 

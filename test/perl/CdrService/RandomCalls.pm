@@ -123,16 +123,16 @@ sub _started
 	# a web session, of which nobody says that it was answered
 	return { fromUri => 'web-client', toUri => 'ai-pipeline' }
 	  if _chance(0.05);
-	$event{fromUri}  = _uri()          if _chance(0.9);
-	$event{toUri}    = _uri()          if _chance(0.9);
-	$match{tenantId} = _text('tenant') if _chance(0.8);
-	$match{matchedUser} =
-	  { id => _text('user'), tenantId => _text('tenant') }
+	$event{fromUri}     = _uri()          if _chance(0.9);
+	$event{toUri}       = _uri()          if _chance(0.9);
+	$match{tenantId}    = _text('tenant') if _chance(0.8);
+	$match{matchedUser} = { id => _text('user'), tenantId => _text('tenant') }
 	  if _chance(0.5);
-	$match{matchedContact}     = { id => _contact() } if _chance(0.5);
-	$event{dialplanResolution} = \%match              if %match;
+	$match{matchedContact}     = { id => _contact() }      if _chance(0.5);
+	$event{dialplanResolution} = \%match                   if %match;
 	$event{direction} = _one_of('inbound', 'outbound', '') if _chance(0.1);
 	$event{tenantId}  = _text('tenant')                    if _chance(0.1);
+	$event{trunk}     = _text('trunk')                     if _chance(0.2);
 	return \%event;
 }
 
@@ -159,6 +159,8 @@ sub _ended
 		'cancelled',             'client_disconnected',
 		'') if _chance(0.9);
 	$event{hangupSource} = 'operator' if _chance(0.05);
+	$event{sipStatus}    = _one_of(200, 486, '603', 'no status', 100, 4711)
+	  if _chance(0.2);
 	return \%event;
 }
 
@@ -178,7 +180,7 @@ sub _call
 {
 	my ($id)   = @_;
 	my $start  = $epoch + int(rand(3600));
-	my $spread = _one_of(1, 3, 200);
+	my $spread = _one_of(1, 3, 30, 200, 200, 9000);
 	my %skew   = map { $_ => _one_of(0, 0, 1, -2, 90) } qw(sip agent media);
 	my @events;
 
@@ -200,6 +202,7 @@ sub _call
 	};
 
 	$add->(_how_many(0.75, 0.15), 'sip', 'call.started',  \&_started);
+	$add->(_how_many(0.20, 0.10), 'sip', 'call.ringing',  sub { {} });
 	$add->(_how_many(0.55, 0.10), 'sip', 'call.answered', sub { {} });
 	$add->(_how_many(0.75, 0.15), 'sip', 'call.ended',    \&_ended);
 	$add->(
@@ -254,8 +257,8 @@ sub _only_sayable
 	my ($event, $type) = @_;
 	my %event = %$event;
 
-	delete @event{qw(direction hangupSource uri)};
-	delete $event{tenantId}    if $type eq 'call.started';
+	delete @event{qw(direction trunk hangupSource sipStatus uri)};
+	delete $event{tenantId} if $type eq 'call.started';
 	if (my $match = $event{dialplanResolution})
 	{
 		$event{dialplanResolution} = $match = {%$match};
@@ -299,7 +302,7 @@ sub _in_generic_event
 	if ($type eq 'call.answered' && _chance(0.3))
 	{
 		# the B2BUA: the trace is the call, and no payload says so
-		$around{traceId} = delete $payload{callId};
+		$around{traceId}     = delete $payload{callId};
 		$around{payloadJson} = _one_of(undef, '', 'not JSON', '{"callId":');
 	}
 	else

@@ -1,0 +1,154 @@
+/*-------------------------------------------------------------------------
+ *
+ * merge_state.c
+ *	  SQL: what the row of a call holds for the merge.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/json.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+#include "store/call_values.h"
+#include "store/cursor.h"
+#include "store/table_columns.h"
+#include "store/tables.h"
+
+/* clang-format off */
+
+#define STORED(name, type, comment) ", c." #name "::" CDR_SQL_##type
+
+#define READ_ROW \
+	"SELECT c.call_id::text" CDR_CALL_VALUES(STORED) \
+	" FROM ONLY %s.calls AS c WHERE c.call_id OPERATOR(pg_catalog.=) $1"
+
+/* clang-format on */
+
+static const char *const register_names[CDR_NREGISTERS] = {
+	[CDR_REG_STARTED] = "started",
+	[CDR_REG_LAST_START] = "last start",
+	[CDR_REG_RANG] = "rang",
+	[CDR_REG_ANSWERED] = "answered",
+	[CDR_REG_FIRST_END] = "first end",
+	[CDR_REG_LAST_END] = "last end",
+	[CDR_REG_BRANCH_END] = "branch end",
+	[CDR_REG_IDENTIFIED] = "identified",
+	[CDR_REG_RECORDED] = "recorded",
+};
+
+static const char *const text_names[CDR_FACT_NTEXTS] = {
+	[CDR_FACT_CALLER] = "caller_number",
+	[CDR_FACT_CALLEE] = "callee_number",
+	[CDR_FACT_DIRECTION] = "direction",
+	[CDR_FACT_TRUNK] = "trunk",
+	[CDR_FACT_TENANT] = "tenant_id",
+	[CDR_FACT_USER] = "user_id",
+	[CDR_FACT_CAUSE] = "hangup_cause",
+	[CDR_FACT_SOURCE] = "hangup_source",
+	[CDR_FACT_RECORDING] = "recording_url",
+};
+
+static void
+append_name(StringInfo json, const char *name)
+{
+	if (json->data[json->len - 1] != '{')
+		appendStringInfoString(json, ", ");
+	appendStringInfo(json, "\"%s\": ", name);
+}
+
+/* What a fact says beside its time, as JSON. */
+static Datum
+says_of(const CdrFact *fact)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfoChar(&json, '{');
+	for (int i = 0; i < CDR_FACT_NTEXTS; i++)
+	{
+		if (fact->texts[i] == NULL)
+			continue;
+		append_name(&json, text_names[i]);
+		escape_json(&json, fact->texts[i]);
+	}
+	if (fact->has_contact_id)
+	{
+		append_name(&json, "contact_id");
+		appendStringInfo(&json, INT64_FORMAT, fact->contact_id);
+	}
+	if (fact->sip_status != 0)
+	{
+		append_name(&json, "sip_status");
+		appendStringInfo(&json, "%d", fact->sip_status);
+	}
+	appendStringInfoChar(&json, '}');
+	return CStringGetTextDatum(json.data);
+}
+
+static void
+return_register(ReturnSetInfo *info, const CdrCall *call, CdrRegister reg)
+{
+	const CdrFact *fact = &call->facts[reg];
+	Datum		   values[] = {CStringGetTextDatum(register_names[reg]),
+							   TimestampTzGetDatum(fact->time),
+							   Int32GetDatum(fact->rank), UUIDPGetDatum(&fact->id),
+							   says_of(fact)};
+	bool		   nulls[] = {false, false, false, !cdr_register_keeps[reg].id,
+							  !cdr_register_keeps[reg].id};
+
+	tuplestore_putvalues(info->setResult, info->setDesc, values, nulls);
+}
+
+static void
+return_row(ReturnSetInfo *info, const CdrCursor *cursor)
+{
+	Datum	values[CDR_CALL_NCOLUMNS];
+	bool	nulls[CDR_CALL_NCOLUMNS];
+	CdrCall call;
+
+	for (int i = 0; i < CDR_CALL_NCOLUMNS; i++)
+		values[i] = cdr_cursor_value(cursor, i + 1, &nulls[i]);
+	cdr_call_of_values(values, nulls, &call);
+	for (CdrRegister reg = 0; reg < CDR_NREGISTERS; reg++)
+	{
+		if (cdr_call_has(&call, reg))
+			return_register(info, &call, reg);
+	}
+}
+
+PG_FUNCTION_INFO_V1(cdr_merge_state);
+
+/* With the rights of the caller. */
+Datum
+cdr_merge_state(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *info = (ReturnSetInfo *) fcinfo->resultinfo;
+	CdrArguments   arguments = {1, true, {TEXTOID}, {PG_GETARG_DATUM(0)}};
+	CdrTables	   tables;
+	CdrCursor	   cursor;
+	int			   guc_level;
+
+	InitMaterializedSRF(fcinfo, 0);
+	cdr_tables_require(&tables, AccessShareLock);
+	guc_level = NewGUCNestLevel();
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	cdr_cursor_open(&cursor, psprintf(READ_ROW, tables.quoted), &arguments,
+					CDR_AS_CALLER, 1);
+	while (cdr_cursor_next(&cursor) != NULL)
+		return_row(info, &cursor);
+	cdr_cursor_close(&cursor);
+	SPI_finish();
+	AtEOXact_GUC(false, guc_level);
+	return (Datum) 0;
+}

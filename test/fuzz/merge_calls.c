@@ -1,0 +1,331 @@
+/*
+ * merge_calls.c
+ *	  The algebra of the merge, over random parts of calls.
+ *
+ *	merge_calls SEED ROUNDS
+ *
+ * Deals a few events of one call, at few moments so that ties are frequent, of
+ * all kinds and ranks, and makes calls of parts of them.  Whatever the order in
+ * which events are added and parts are joined, and whether parts were stored as
+ * rows and read again on the way, the row is the same, byte for byte.  At the
+ * end rows are damaged and read.
+ */
+#include "postgres_fe.h"
+
+#include "common/pg_prng.h"
+
+#include "arena.h"
+#include "call/derive.h"
+#include "promise.h"
+
+#define EVENTS_MAX		  6
+#define CALL_ID			  "call"
+#define SECONDS_OF_A_CALL 30
+
+static pg_prng_state prng;
+
+static int
+below(int limit)
+{
+	return (int) (pg_prng_uint64(&prng) % (uint64) limit);
+}
+
+static const char *
+one_of(const char *const *words, int count)
+{
+	return words[below(count)];
+}
+
+#define ONE_OF(...)                            \
+	one_of((const char *const[]){__VA_ARGS__}, \
+		   lengthof(((const char *const[]){__VA_ARGS__})))
+
+/* ------------------------------------------------------------------------
+ * Events
+ * ------------------------------------------------------------------------
+ */
+
+static void
+deal_said(CdrEvent *event)
+{
+	event->tenant_id = ONE_OF(NULL, "t1", "t2");
+	switch (event->kind)
+	{
+		case CDR_CALL_STARTED:
+			event->caller_number = ONE_OF(NULL, "1001", "1002");
+			event->callee_number = ONE_OF(NULL, "2001", "ai-pipeline");
+			event->direction = ONE_OF(NULL, "inbound");
+			event->trunk = ONE_OF(NULL, "gw1", "gw2");
+			event->answers = below(4) == 0;
+			break;
+		case CDR_CALL_ANSWERED:
+			event->answers = true;
+			break;
+		case CDR_CALL_ENDED:
+			event->hangup_cause =
+				ONE_OF(NULL, "busy", "canceled", "normal_clearing", "odd",
+					   "closed", "network_failure");
+			event->hangup_source = ONE_OF(NULL, "user");
+			event->sip_status = below(2) * (400 + below(200));
+			/* as a record does, which tells of the answer, too */
+			event->answers = below(6) == 0;
+			break;
+		case CDR_RECORDING_AVAILABLE:
+			event->recording_url = ONE_OF(NULL, "s3://1", "s3://2");
+			break;
+		default:
+			break;
+	}
+	if (event->kind == CDR_CALL_STARTED || event->kind == CDR_USER_IDENTIFIED)
+	{
+		event->user_id = ONE_OF(NULL, "u1", "u2");
+		event->has_contact_id = below(2) == 0;
+		event->contact_id = event->has_contact_id ? below(3) - 1 : 0;
+	}
+}
+
+static void
+deal_event(CdrEvent *event, int number)
+{
+	static const CdrEventKind kinds[] = {
+		CDR_OTHER,			 CDR_CALL_STARTED,		 CDR_CALL_STARTED,
+		CDR_CALL_RINGING,	 CDR_CALL_ANSWERED,		 CDR_CALL_ENDED,
+		CDR_CALL_ENDED,		 CDR_CALL_ENDED,		 CDR_CALL_ENDED,
+		CDR_USER_IDENTIFIED, CDR_RECORDING_AVAILABLE};
+
+	memset(event, 0, sizeof(CdrEvent));
+	event->call_id = CALL_ID;
+	event->kind = kinds[below(lengthof(kinds))];
+	event->time = below(SECONDS_OF_A_CALL) * (USECS_PER_SEC / 2);
+	if (below(8) == 0)
+		event->time += 2 * USECS_PER_HOUR;
+	event->time_source =
+		below(4) == 0 ? CDR_TIME_OF_RECEIPT : CDR_TIME_OF_BODY;
+	event->id.data[0] = (unsigned char) below(256);
+	event->id.data[UUID_LEN - 1] = (unsigned char) number;
+	deal_said(event);
+}
+
+/* ------------------------------------------------------------------------
+ * Calls
+ * ------------------------------------------------------------------------
+ */
+
+/* What some events, bits of a set, say; in a random order.  Those of the set
+ * records were told afterwards. */
+static CdrCall
+call_of(const CdrEvent *events, int count, unsigned int set,
+		unsigned int records)
+{
+	int		order[EVENTS_MAX];
+	CdrCall call;
+
+	cdr_call_init(&call, CALL_ID);
+	for (int i = 0; i < count; i++)
+	{
+		int place = below(i + 1);
+
+		order[i] = order[place];
+		order[place] = i;
+	}
+	for (int i = 0; i < count; i++)
+	{
+		CdrCall alone;
+
+		if ((set & (1U << order[i])) == 0)
+			continue;
+		cdr_call_init(&alone, CALL_ID);
+		cdr_call_add(&alone, &events[order[i]]);
+		for (int reg = 0; reg < CDR_NREGISTERS; reg++)
+		{
+			if (cdr_call_knows(&alone, reg) && (records & (1U << order[i])))
+				alone.facts[reg].rank = CDR_RANK_RECORD;
+		}
+		cdr_call_join(&call, &alone);
+	}
+	return call;
+}
+
+static CdrRow
+row_of(const CdrCall *call)
+{
+	StringInfoData state;
+	CdrRow		   row;
+
+	initStringInfo(&state);
+	cdr_call_derive(call, &state, &row);
+	return row;
+}
+
+/* As if it had been stored in between. */
+static CdrCall
+stored(const CdrCall *call)
+{
+	CdrRow	row = row_of(call);
+	CdrCall result;
+
+	PROMISE(cdr_call_restore(&row, &result) == NULL);
+	return result;
+}
+
+static CdrCall
+joined(const CdrCall *a, const CdrCall *b)
+{
+	CdrCall call = below(2) ? stored(a) : *a;
+	CdrCall other = below(2) ? stored(b) : *b;
+
+	cdr_call_join(&call, &other);
+	return call;
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* clang-format off */
+
+#define SAME_TEXT(name)		   PROMISE(same_text(a.name, b.name));
+#define SAME_STATUS(name)	   PROMISE(same_text(a.name, b.name));
+#define SAME_TIME(name)		   PROMISE(a.name == b.name);
+#define SAME_TIME_ALWAYS(name) PROMISE(a.name == b.name);
+#define SAME_INTEGER(name)	   PROMISE(a.name == b.name);
+#define SAME_BIGINT(name) \
+	PROMISE(a.has_##name == b.has_##name && a.name == b.name);
+#define SAME_COUNT(name)	   PROMISE(!counted || a.name == b.name);
+#define SAME_ANOMALIES(name)   PROMISE(a.name == b.name);
+#define SAME_BYTEA(name) \
+	PROMISE(a.name##_length == b.name##_length && \
+			memcmp(a.name, b.name, a.name##_length) == 0);
+#define SAME(name, type, comment) SAME_##type(name)
+
+/* clang-format on */
+
+/* Are two calls one row? */
+static void
+check_same(const CdrCall *x, const CdrCall *y, bool counted)
+{
+	CdrRow a = row_of(x);
+	CdrRow b = row_of(y);
+
+	CDR_CALL_COLUMNS(SAME)
+}
+
+/* ------------------------------------------------------------------------
+ * What is promised
+ * ------------------------------------------------------------------------
+ */
+
+static void
+check_algebra(const CdrEvent *events, int count)
+{
+	unsigned int all = (1U << count) - 1;
+	unsigned int records = (unsigned int) below(all + 1) & below(all + 1);
+	unsigned int in_a = (unsigned int) below(all + 1);
+	unsigned int in_b = (unsigned int) below(all + 1) & ~in_a;
+	CdrCall		 a = call_of(events, count, in_a, records);
+	CdrCall		 b = call_of(events, count, in_b, records);
+	CdrCall		 c = call_of(events, count, all & ~in_a & ~in_b, records);
+	CdrCall		 nothing = call_of(events, count, 0, records);
+	CdrCall		 whole = call_of(events, count, all, records);
+	CdrCall		 ab = joined(&a, &b);
+	CdrCall		 ba = joined(&b, &a);
+	CdrCall		 bc = joined(&b, &c);
+	CdrCall		 ab_c = joined(&ab, &c);
+	CdrCall		 a_bc = joined(&a, &bc);
+	CdrCall		 aa = joined(&a, &a);
+	CdrCall		 whole_a = joined(&whole, &a);
+	CdrCall		 a_nothing = joined(&a, &nothing);
+
+	check_same(&ab, &ba, true);
+	check_same(&ab_c, &a_bc, true);
+	check_same(&ab_c, &whole, true);
+	check_same(&aa, &a, false);
+	check_same(&whole_a, &whole, false);
+	check_same(&a_nothing, &a, true);
+}
+
+/* All orders of the events, added one by one, give one row. */
+static void
+check_orders(const CdrEvent *events, int count, unsigned int left,
+			 const CdrCall *call, const CdrCall *whole)
+{
+	if (left == 0)
+		check_same(call, whole, true);
+	for (int i = 0; i < count; i++)
+	{
+		CdrCall next = *call;
+
+		if ((left & (1U << i)) == 0)
+			continue;
+		cdr_call_add(&next, &events[i]);
+		check_orders(events, count, left & ~(1U << i), &next, whole);
+	}
+}
+
+/* Whatever stands in the column is read, or is told to be unreadable. */
+static int
+check_damaged(const CdrCall *call)
+{
+	CdrRow	row = row_of(call);
+	size_t	length = below(4) == 0
+						 ? (size_t) below((int) row.merge_state_length)
+						 : row.merge_state_length;
+	char   *bytes = palloc(length + 1);
+	CdrCall restored;
+
+	memcpy(bytes, row.merge_state, length);
+	for (int i = below(4); length > 0 && i > 0; i--)
+		bytes[below((int) length)] = (char) below(256);
+	if (below(8) == 0)
+		row.end_time = row.start_time = CDR_NO_TIME;
+	if (below(8) == 0)
+		row.first_event_time = DT_NOEND;
+	if (below(8) == 0)
+		row.sip_status = -below(1000);
+	/* at its very end, so that the sanitizer sees what reads on */
+	row.merge_state = memcpy(malloc(Max(length, 1)), bytes, length);
+	row.merge_state_length = length;
+	if (cdr_call_restore(&row, &restored) == NULL)
+	{
+		CdrCall again = stored(&restored);
+
+		check_same(&again, &restored, true);
+		free(unconstify(char *, row.merge_state));
+		return 1;
+	}
+	free(unconstify(char *, row.merge_state));
+	return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	int rounds = argc > 2 ? atoi(argv[2]) : 10000;
+	int readable = 0;
+
+	pg_prng_seed(&prng, argc > 1 ? (uint64) atoll(argv[1]) : 1);
+	for (int round = 0; round < rounds; round++)
+	{
+		int		 count = 1 + below(EVENTS_MAX);
+		CdrEvent events[EVENTS_MAX];
+		CdrCall	 whole;
+		CdrCall	 none;
+
+		for (int i = 0; i < count; i++)
+			deal_event(&events[i], i);
+		check_algebra(events, count);
+		whole = call_of(events, count, (1U << count) - 1, 0);
+		cdr_call_init(&none, CALL_ID);
+		/* all orders of six take their time */
+		if (count < EVENTS_MAX || round % 50 == 0)
+			check_orders(events, count, (1U << count) - 1, &none, &whole);
+		readable += check_damaged(&whole);
+		arena_reset();
+	}
+	PROMISE(readable > 0 && readable < rounds);
+	printf("merge: %d calls, any order, any parts, stored or not: one row\n",
+		   rounds);
+	return 0;
+}
