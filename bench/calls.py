@@ -31,7 +31,8 @@ FIRST_TIME = datetime.now(timezone.utc).replace(
     hour=8, minute=0, second=0, microsecond=0) - timedelta(days=1)
 LONG_AGO = FIRST_TIME - timedelta(days=200)
 CALLS_PER_SECOND = 2.5
-MEAN_TALK_SECONDS = 120.0
+LEAST_TALK_SECONDS = 10.0
+MEAN_TALK_SECONDS = 110.0  # beyond the least
 LONGEST_REPETITION = 30_000  # messages
 LONGEST_DELAY_SECONDS = 2.0  # from an event's own time to its arrival
 NO_MESSAGE_ID = b"\xff\xff\xff\xff"  # in an identity, in place of its length
@@ -118,7 +119,9 @@ class Call:
         ring = chance.uniform(2, 25)
         if chance.random() < 0.85:
             yield self.event("call.answered", ring, {})
-            talk = chance.expovariate(1 / MEAN_TALK_SECONDS)
+            # a failure of the network that comes sooner may be of a branch
+            talk = LEAST_TALK_SECONDS + chance.expovariate(
+                1 / MEAN_TALK_SECONDS)
             ends = chance.choices(ANSWERED_ENDS, ANSWERED_WEIGHTS)[0]
             for _ in range(chance.choice((1, 1, 2))):
                 yield self.other(ring + talk * chance.random())

@@ -15,8 +15,8 @@ from fnmatch import fnmatchcase
 
 from calls import (LONG_AGO, in_order_of_calls, in_protobuf, make_events,
                    with_repetitions)
-from contestants import (RIVALS_DATABASE, Contestant, Messages, Service,
-                         add_partitions, all_contestants)
+from contestants import (Contestant, Messages, Service, add_partitions,
+                         all_contestants, make_rivals_tables)
 from report import Results, machine
 from servers import DATABASE, SETTINGS, BenchError, Servers
 
@@ -63,9 +63,8 @@ def make_contestants(servers: Servers, arguments: argparse.Namespace,
                      ) -> list[Contestant]:
     """The calls, published in several ways, and who is to cope with them."""
     events = make_events(arguments.events, arguments.seed)
-    servers.create_database(RIVALS_DATABASE)
-    for database in (DATABASE, RIVALS_DATABASE):
-        add_partitions(servers, database, events)
+    add_partitions(servers, DATABASE, events)
+    make_rivals_tables(servers, events)
     every = Messages(events, servers.directory / "every")
     protobuf = Messages(in_protobuf(events), servers.directory / "protobuf",
                         same_as=every)
