@@ -1,0 +1,220 @@
+# Calls as they happen, with every situation that the rules of the merge name:
+# forks, hunt groups, routes that fail, ends that are late or lost, clocks that
+# differ, a Call-ID that is used again.  The row of each was worked out by hand and by
+# another program; here it comes about in any order, in batches of any size.
+# (Cases 12, 13, and merge.)  CDR_TEST_SEED repeats a run.
+
+use strict;
+use warnings FATAL => 'all';
+
+use JSON::PP;
+use POSIX                   ();
+use PostgreSQL::Test::Utils qw(slurp_file);
+use Test::More;
+
+use CdrService::Events qw(case_messages);
+use CdrService::Fixture;
+use CdrService::RandomCalls qw(count_distinct shuffled);
+use CdrService::Util        qw(repository);
+
+my $seed     = $ENV{CDR_TEST_SEED} || int(rand(1_000_000));
+my @messages = case_messages('merge/events');
+my $distinct = count_distinct(@messages);
+
+# What the rules leave open is "?"; NAME? may be there or not.
+sub expected_calls
+{
+	my ($header, @lines) =
+	  split /\n/, slurp_file(repository() . '/test/cases/merge/calls.csv');
+
+	return
+	  map { my @values = split /,/, $_, -1; $values[0] => \@values } @lines;
+}
+
+# The calls as they are stored, in the columns of the file.
+sub stored_calls
+{
+	my ($cdr) = @_;
+	my $rows = $cdr->sql(
+		join ' ',
+		q{SELECT concat_ws(',', call_id,},
+		(   map {
+				"COALESCE(to_char($_ AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), ''),"
+			} qw(start_time answer_time end_time)),
+		q{COALESCE(duration_seconds::text, ''),
+		COALESCE(billable_seconds::text, ''), COALESCE(hangup_cause, ''),
+		status, COALESCE(disposition, ''), COALESCE(user_id, ''),
+		COALESCE(contact_id::text, ''), COALESCE(tenant_id, ''),
+		COALESCE(caller_number, ''), COALESCE(callee_number, ''),
+		COALESCE(recording_url, ''), event_count,
+		COALESCE(array_to_string(anomalies, ' '), '')) FROM calls});
+
+	return map { my @values = split /,/, $_, -1; $values[0] => \@values }
+	  split /\n/,
+	  $rows;
+}
+
+sub folded
+{
+	my ($cause) = @_;
+
+	return lc($cause) =~ tr/- /__/r;
+}
+
+# Is a row what the file says?
+sub agrees
+{
+	my ($expected, $stored) = @_;
+	my $anomalies = $expected->[16];
+
+	return 0 unless defined $stored;
+	foreach my $i (0 .. 15)
+	{
+		next if $expected->[$i] eq '?';
+		return 0
+		  unless ($i == 6 ? folded($expected->[$i]) : $expected->[$i]) eq
+		  ($i == 6 ? folded($stored->[$i]) : $stored->[$i]);
+	}
+	return $stored->[16] eq '' || $stored->[16] eq $1
+	  if $anomalies =~ /^(.*)\?$/;
+	return $stored->[16] eq $anomalies;
+}
+
+sub compare_calls
+{
+	my ($cdr, $name) = @_;
+	my %expected = expected_calls();
+	my %stored   = stored_calls($cdr);
+	my @wrong =
+	  grep { !agrees($expected{$_}, $stored{$_}) } sort keys %expected;
+
+	foreach my $call (@wrong)
+	{
+		diag 'expected ' . join(',', @{ $expected{$call} });
+		diag 'stored   ' . join(',', @{ $stored{$call} || [] });
+	}
+	is( scalar keys %stored,
+		scalar keys %expected,
+		"$name: there are as many calls");
+	is(scalar @wrong, 0, "$name: each is as it should be");
+	is($cdr->sql('SELECT count(*) FROM cdr_verify_calls()'),
+		0, "$name: and as its events say");
+	return;
+}
+
+# ---------------------------------------------------------------------------
+# The examples of doc/merge.md
+# ---------------------------------------------------------------------------
+
+my $epoch = 1772445600;    # 2026-03-02T10:00:00Z
+
+# The examples: rule, events, row.
+sub examples
+{
+	my ($table) =
+	  slurp_file(repository() . '/doc/merge.md') =~ /^## Examples\n(.*)/ms;
+
+	return map { [ split / \| / ] } $table =~ /^\| (.*) \|$/mg;
+}
+
+# An event as an example writes it: its type, its second, what it says.
+sub event_of
+{
+	my ($call, $words) = @_;
+	my ($type, $second, @says) = split ' ', $words;
+	my %event = (callId => $call);
+
+	$type = "call.$type" if $type =~ /^(started|ringing|answered|ended)$/;
+	$event{eventType} = $type;
+	$event{timestamp} = sprintf('%s.%03dZ',
+		POSIX::strftime('%Y-%m-%dT%H:%M:%S', gmtime($epoch + int($second))),
+		1000 * ($second - int($second)) + 0.5)
+	  if $second ne '-';
+	foreach my $word (@says)
+	{
+		my ($key, $value) =
+		  $word =~ /^(\w+)=(.*)$/ ? ($1, $2) : ('reason', $word);
+
+		$event{$key} = $value;
+	}
+	return {
+		key  => $type,
+		body => JSON::PP->new->canonical->utf8->encode(\%event)
+	};
+}
+
+# A column of an example's call, as the example would write it.
+sub value_of
+{
+	my ($cdr, $call, $column) = @_;
+	my $value =
+	  $column =~ /_time$/ ? "trim_scale(extract(epoch FROM $column) - $epoch)"
+	  : $column eq 'anomalies' ? q{array_to_string(anomalies, ',')}
+	  :                          $column;
+
+	return $cdr->sql("SELECT $value FROM calls WHERE call_id = '$call'");
+}
+
+sub examples_hold
+{
+	my ($cdr, $recorded) = @_;
+	my ($header, $line, @examples) = examples();
+	my @events;
+
+	foreach my $i (0 .. $#examples)
+	{
+		push @events,
+		  map { event_of("example $i", $_) } split /, /, $examples[$i][1];
+	}
+	$cdr->publish(shuffled(@events));
+	$cdr->wait_drained($recorded + @events);
+	foreach my $i (0 .. $#examples)
+	{
+		my ($rule, $events, $row) = @{ $examples[$i] };
+		my @columns = $row =~ /(\w+)=/g;
+		my $found   = join ' ',
+		  map { "$_=" . value_of($cdr, "example $i", $_) } @columns;
+
+		is($found, $row, "$rule: $events");
+	}
+	cmp_ok(scalar @examples, '>', 25, 'the examples were found');
+	return;
+}
+
+srand($seed);
+foreach my $workers (1, 4)
+{
+	my $size = $workers == 1 ? 500 : 1 + int(rand(20));
+	my $name = "seed $seed, $workers workers, batches of $size";
+	my $cdr  = CdrService::Fixture->new("workers_$workers",
+			config => "cdr_service.workers = $workers\n"
+		  . "cdr_service.batch_size = $size\n"
+		  . "cdr_service.prefetch = $size\n");
+
+	$cdr->publish(shuffled(@messages));
+	$cdr->wait_drained($distinct);
+	compare_calls($cdr, $name);
+	$cdr->nothing_left($name);
+	next if $workers > 1;
+
+	$cdr->publish(
+		shuffled(
+			case_messages('12-call-id-used-again'),
+			case_messages('13-forked-call')));
+	$cdr->wait_drained($distinct + 10);
+	is( $cdr->sql(
+			q{SELECT event_count, billable_seconds, array_to_string(anomalies, ' ')
+			  FROM calls WHERE call_id = 'reused@192.0.2.10'}),
+		'6|297|reused',
+		'a Call-ID that is used again shows it');
+	is( $cdr->sql(
+			q{SELECT end_time AT TIME ZONE 'UTC', duration_seconds,
+			         billable_seconds, hangup_cause, disposition, anomalies
+			  FROM calls WHERE call_id = 'fork-1'}),
+		'2026-03-02 10:05:08|308|300|normal_clearing|ANSWERED|',
+		'the phone that was canceled does not end the call');
+	examples_hold($cdr, $distinct + 10);
+	$cdr->node->stop;
+}
+
+done_testing();
