@@ -37,10 +37,10 @@ foreach my $line (split /\n/,
 {
 	my ($name, $key, $content_type, $hex) =
 	  map { $_ eq '-' ? '' : $_ } split / /, $line;
-	my $sample = $expected{$name};
-	my @properties =
-	  'delivery-mode='
-	  . (defined $sample->{delivery_mode}
+	my $sample     = $expected{$name};
+	my @properties = 'delivery-mode='
+	  . (
+		defined $sample->{delivery_mode}
 		? $sample->{delivery_mode}
 		: 'absent');
 
@@ -88,7 +88,7 @@ foreach my $sample (@events)
 }
 
 # Every field of the log and of the call that one event makes alone.
-my $time  = q{to_char(%s AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')};
+my $time = q{to_char(%s AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')};
 my %times = map { $_ => sprintf $time, $_ }
   qw(start_time answer_time end_time first_event_time last_event_time);
 my @of_call = (
@@ -96,7 +96,7 @@ my @of_call = (
 	qw(start_time answer_time end_time duration_seconds billable_seconds),
 	qw(hangup_cause hangup_source tenant_id user_id contact_id recording_url),
 	qw(event_count first_event_time last_event_time));
-my $call = join ', ', map { "'$_', " . ($times{$_} || $_) } @of_call;
+my $call       = join ', ', map { "'$_', " . ($times{$_} || $_) } @of_call;
 my $event_time = sprintf $time, 'event_time';
 my $logged     = <<"EOS";
 jsonb_strip_nulls(jsonb_build_object(
@@ -160,7 +160,7 @@ sub expected_outcome
 		event_count      => 1,
 		first_event_time => $time,
 		last_event_time  => $time,
-		status           => 'IDENTIFIED');
+		status           => $kind eq 'identified' ? 'IDENTIFIED' : 'UNKNOWN');
 	my @carries = (
 		[
 			'started', qw(tenant_id user_id contact_id caller_number
@@ -170,20 +170,22 @@ sub expected_outcome
 		[ 'ended',      qw(hangup_cause hangup_source) ],
 		[ 'recording',  'recording_url' ]);
 	my %disposition = (
-		normal_clearing => 'ANSWERED',
-		busy            => 'BUSY',
-		user_busy       => 'BUSY',
-		cancelled       => 'CANCELED');
+		normal_clearing     => 'ANSWERED',
+		client_disconnected => 'ANSWERED',
+		busy                => 'BUSY',
+		user_busy           => 'BUSY',
+		cancelled           => 'CANCELED');
 	my ($carried) = grep { $_->[0] eq $kind } @carries;
 
-	@call{ 'status', 'start_time' } = ('STARTED', $time) if $kind eq 'started';
+	@call{ 'status', 'start_time' } = ('STARTED', $time)
+	  if $kind eq 'started';
 	@call{ 'status', 'answer_time' } = ('ANSWERED', $time)
 	  if $kind eq 'answered'
 	  || ($event->{callee_number} || '') eq 'ai-pipeline';
 	@call{ 'status', 'end_time', 'billable_seconds', 'disposition' } = (
 		'COMPLETED', $time, 0,
-		$disposition{ $event->{hangup_cause} || '' } || 'NO_ANSWER')
-	  if $kind eq 'ended';
+		$disposition{ $event->{hangup_cause} || '' } || 'NO_ANSWER'
+	) if $kind eq 'ended';
 	@call{ @$carried[ 1 .. $#$carried ] } =
 	  @$event{ @$carried[ 1 .. $#$carried ] }
 	  if $carried;
@@ -191,15 +193,13 @@ sub expected_outcome
 	my $id = substr sha256_hex("\xff\xff\xff\xff" . $sample->{body}), 0, 32;
 	return {
 		event => without_undefined(
-			(
-				map { $_ => $event->{$_} }
-				  qw(event_type call_id trace_id tenant_id)
-			),
+			(   map { $_ => $event->{$_} }
+				  qw(event_type call_id trace_id tenant_id)),
 			event_time => $time),
 		event_id    => $id =~ s/^(.{8})(.{4})(.{4})(.{4})/$1-$2-$3-$4-/r,
 		verbatim    => JSON::PP::true,
 		routing_key => $sample->{key},
-		call => $event->{call_id} eq '' ? undef : without_undefined(%call),
+		call  => $event->{call_id} eq '' ? undef : without_undefined(%call),
 		wrong => 0
 	};
 }
@@ -209,8 +209,8 @@ sub expected_outcome
 my $file = copy_file(
 	map {
 		[
-			$_->{name}, bytea($_->{body}), $_->{key},
-			$_->{content_type} eq '' ? undef : $_->{content_type}
+			$_->{name}, bytea($_->{body}),
+			$_->{key},  $_->{content_type} eq '' ? undef : $_->{content_type}
 		]
 	} @samples);
 $cdr->sql(<<"EOS");
@@ -251,7 +251,7 @@ EOS
 			q{SELECT name, sqlstate FROM dead_letters JOIN samples USING (body) ORDER BY name COLLATE "C"}
 		),
 		join("\n",
-			map { "$_->{name}|$_->{sqlstate}" }
+			map  { "$_->{name}|$_->{sqlstate}" }
 			sort { $a->{name} cmp $b->{name} } @bad),
 		"$name: what is no event is a dead letter, and why");
 	is( $cdr->sql(
@@ -282,13 +282,15 @@ samples_are_stored('through the broker');
 
 # --- what properties say goes before what the bytes say
 
-my $begins_like_json = (grep { $_->{name} eq 'edge_begins_like_json' } @samples)[0];
-my @labels           = (
+my $begins_like_json =
+  (grep { $_->{name} eq 'edge_begins_like_json' } @samples)[0];
+my @labels = (
 	[ 'content-encoding=gzip',             '{"callId":"compressed"}' ],
 	[ 'content-type=application/protobuf', '{"callId":"labelled"}' ],
-	[ 'content-type=application/json', $begins_like_json->{body} ]);
+	[ 'content-type=application/json',     $begins_like_json->{body} ]);
 
-$cdr->publish(map { { key => 'call.held', properties => $_->[0], body => $_->[1] } }
+$cdr->publish(
+	map { { key => 'call.held', properties => $_->[0], body => $_->[1] } }
 	  @labels);
 $cdr->wait_for('count(*) = 3 FROM dead_letters');
 is( $cdr->sql(
@@ -304,7 +306,8 @@ is( $cdr->sql(
 	3,
 	'properties: read by the bytes alone, all are events');
 $cdr->sql(
-	'DELETE FROM call_events; DELETE FROM timeless_events; DELETE FROM calls');
+	'DELETE FROM call_events; DELETE FROM timeless_events; DELETE FROM calls'
+);
 
 # --- out of the dead letters of a version that knew JSON alone
 
