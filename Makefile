@@ -92,7 +92,9 @@ dist:
 		>cdr_service-$(DISTVERSION).zip
 
 # every room may be rebuilt when an interface changes
-$(OBJS): $(wildcard $(source)/src/*/*.h) $(source)/cdr_service.control
+# (not all of the one that is generated, which may be newer than they are)
+$(OBJS): $(filter-out %/cause_list.h,$(wildcard $(source)/src/*/*.h)) \
+		$(source)/cdr_service.control
 
 # where the objects go, if that is not beside the sources
 .PHONY: object-directories

@@ -85,7 +85,7 @@ static ChosenEnd
 choose_end(const CdrCall *call)
 {
 	TimestampTz answer = call->facts[CDR_REG_ANSWERED].time;
-	ChosenEnd	chosen = {NULL};
+	ChosenEnd	chosen = {.fact = NULL};
 
 	if (cdr_call_knows(call, CDR_REG_ANSWERED))
 	{

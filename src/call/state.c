@@ -98,7 +98,7 @@ put_signed(StringInfo out, int64 number)
 }
 
 static void
-put_text(StringInfo out, const char *text, const char *of_row)
+put_state_text(StringInfo out, const char *text, const char *of_row)
 {
 	size_t length;
 
@@ -171,7 +171,7 @@ put_fact(StringInfo out, const CdrCall *call, int reg, const CdrRow *row)
 	for (int text = 0; text < CDR_FACT_NTEXTS; text++)
 	{
 		if (keeps->texts & (1U << text))
-			put_text(out, fact->texts[text], text_of_row(row, text));
+			put_state_text(out, fact->texts[text], text_of_row(row, text));
 	}
 	if (keeps->contact_id)
 		put_contact(out, fact, row);
@@ -209,7 +209,7 @@ typedef struct StateReader
 
 /* The next bytes; NULL, and failed, if there are not so many. */
 static const unsigned char *
-take_bytes(StateReader *reader, uint64 length)
+take_state_bytes(StateReader *reader, uint64 length)
 {
 	const unsigned char *bytes = reader->at;
 
@@ -225,7 +225,7 @@ take_bytes(StateReader *reader, uint64 length)
 static int
 take_byte(StateReader *reader)
 {
-	const unsigned char *byte = take_bytes(reader, 1);
+	const unsigned char *byte = take_state_bytes(reader, 1);
 
 	return byte != NULL ? *byte : 0;
 }
@@ -265,7 +265,7 @@ take_text(StateReader *reader, const char *of_row)
 
 	if (number < STATE_VALUE)
 		return number == STATE_OF_ROW ? of_row : NULL;
-	bytes = take_bytes(reader, number - STATE_VALUE);
+	bytes = take_state_bytes(reader, number - STATE_VALUE);
 	if (bytes == NULL)
 		return NULL;
 	length = (size_t) (number - STATE_VALUE);
@@ -329,7 +329,7 @@ take_fact(StateReader *reader, int reg, int flags, const CdrRow *row,
 	else
 		fact->time = (TimestampTz) ((uint64) row->first_event_time +
 									(uint64) take_signed(reader));
-	if (keeps->id && (id = take_bytes(reader, UUID_LEN)) != NULL)
+	if (keeps->id && (id = take_state_bytes(reader, UUID_LEN)) != NULL)
 		memcpy(fact->id.data, id, UUID_LEN);
 	for (int text = 0; text < CDR_FACT_NTEXTS; text++)
 	{

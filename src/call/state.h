@@ -25,7 +25,10 @@
 #ifndef CDR_STATE_H
 #define CDR_STATE_H
 
-#include "call/derive.h"
+#include "lib/stringinfo.h"
+
+#include "call/merge.h"
+#include "call/row.h"
 
 /* Appends the merge_state of a call, whose other columns are in the row. */
 extern void

@@ -38,7 +38,7 @@ put_text(Row *row, const char *text)
 }
 
 static void
-put_bytes(Row *row, const char *bytes, size_t length)
+put_bytea(Row *row, const char *bytes, size_t length)
 {
 	put_value(row,
 			  PointerGetDatum(cstring_to_text_with_len(bytes, (int) length)),
@@ -82,7 +82,7 @@ put_anomalies(Row *row, unsigned int anomalies)
 	put_value(&row, Int64GetDatum(said.name), !said.has_##name);
 #define PUT_COUNT(name)		  put_value(&row, Int64GetDatum(said.name), false);
 #define PUT_ANOMALIES(name)	  put_anomalies(&row, said.name);
-#define PUT_BYTEA(name)		  put_bytes(&row, said.name, said.name##_length);
+#define PUT_BYTEA(name)		  put_bytea(&row, said.name, said.name##_length);
 #define PUT(name, type, comment) PUT_##type(name)
 
 /* clang-format on */
@@ -101,7 +101,7 @@ cdr_call_values(const CdrCall *call, Datum *values, bool *nulls)
 }
 
 static const char *
-text_of(Datum value, bool isnull)
+text_of_value(Datum value, bool isnull)
 {
 	return isnull ? NULL : TextDatumGetCString(value);
 }
@@ -118,7 +118,7 @@ time_of(Datum value, bool isnull)
 #define NULL_(name) nulls[CDR_AT_##name]
 
 /* What follows from the others is not read again. */
-#define GET_TEXT(name)		  row.name = text_of(VALUE(name), NULL_(name));
+#define GET_TEXT(name)		  row.name = text_of_value(VALUE(name), NULL_(name));
 #define GET_STATUS(name)
 #define GET_TIME(name)		  row.name = time_of(VALUE(name), NULL_(name));
 #define GET_TIME_ALWAYS(name) row.name = time_of(VALUE(name), NULL_(name));
@@ -144,7 +144,7 @@ time_of(Datum value, bool isnull)
 void
 cdr_call_of_values(const Datum *values, const bool *nulls, CdrCall *call)
 {
-	CdrRow		row = {NULL};
+	CdrRow		row = {.call_id = NULL};
 	const char *trouble;
 
 	CDR_CALL_COLUMNS(GET)
