@@ -13,6 +13,9 @@
 -- differing_calls, which has no rows.
 --
 
+-- The parts below have no statistics, and each is joined to all others.
+SET enable_nestloop = off;
+
 CREATE OR REPLACE FUNCTION pg_temp.reference_number(uri text)
 RETURNS text
 LANGUAGE sql IMMUTABLE
@@ -128,61 +131,64 @@ AS $$
 	SELECT CASE WHEN id ~ '^-?[0-9]{1,18}$' THEN NULLIF(id::bigint, 0) END
 $$;
 
+-- The calls of these.  Each part is worked out once.
+CREATE OR REPLACE TEMP VIEW reference_calls AS
+WITH reference_events AS MATERIALIZED (SELECT * FROM pg_temp.reference_events),
 -- Of each kind of event the one that counts: of the lowest rank, of these the
 -- earliest or the latest, of these the one of the smallest or the greatest id.
-CREATE OR REPLACE TEMP VIEW reference_starts AS
+reference_starts AS MATERIALIZED (
 SELECT DISTINCT ON (call_id) *
 FROM reference_events
 WHERE type = 'call.started'
-ORDER BY call_id, rank, time, event_id;
+ORDER BY call_id, rank, time, event_id),
 
-CREATE OR REPLACE TEMP VIEW reference_last_starts AS
+reference_last_starts AS MATERIALIZED (
 SELECT DISTINCT ON (call_id) *
 FROM reference_events
 WHERE type = 'call.started'
-ORDER BY call_id, rank, time DESC, event_id DESC;
+ORDER BY call_id, rank, time DESC, event_id DESC),
 
-CREATE OR REPLACE TEMP VIEW reference_rings AS
+reference_rings AS MATERIALIZED (
 SELECT DISTINCT ON (call_id) *
 FROM reference_events
 WHERE type = 'call.ringing'
-ORDER BY call_id, rank, time, event_id;
+ORDER BY call_id, rank, time, event_id),
 
 -- nobody says that a web session was answered
-CREATE OR REPLACE TEMP VIEW reference_answers AS
+reference_answers AS MATERIALIZED (
 SELECT DISTINCT ON (call_id) *
 FROM reference_events
 WHERE type = 'call.answered' OR (type = 'call.started' AND callee = 'ai-pipeline')
-ORDER BY call_id, rank, time, event_id;
+ORDER BY call_id, rank, time, event_id),
 
-CREATE OR REPLACE TEMP VIEW reference_ends AS
+reference_ends AS MATERIALIZED (
 SELECT e.*, c.disposition, COALESCE(c.of_branch, false) AS of_branch
 FROM reference_events AS e
 LEFT JOIN reference_causes AS c
 	ON c.name = translate(lower(e.cause), '- ', '__')
-WHERE e.type = 'call.ended';
+WHERE e.type = 'call.ended'),
 
-CREATE OR REPLACE TEMP VIEW reference_first_ends AS
+reference_first_ends AS MATERIALIZED (
 SELECT DISTINCT ON (call_id) *
 FROM reference_ends
 WHERE NOT of_branch
-ORDER BY call_id, rank, time, event_id;
+ORDER BY call_id, rank, time, event_id),
 
-CREATE OR REPLACE TEMP VIEW reference_last_ends AS
+reference_last_ends AS MATERIALIZED (
 SELECT DISTINCT ON (call_id) *
 FROM reference_ends
 WHERE NOT of_branch
-ORDER BY call_id, rank, time DESC, event_id DESC;
+ORDER BY call_id, rank, time DESC, event_id DESC),
 
-CREATE OR REPLACE TEMP VIEW reference_branch_ends AS
+reference_branch_ends AS MATERIALIZED (
 SELECT DISTINCT ON (call_id) *
 FROM reference_ends
 WHERE of_branch
-ORDER BY call_id, rank, time DESC, event_id DESC;
+ORDER BY call_id, rank, time DESC, event_id DESC),
 
 -- The ends that may be the call's, in the order in which they are taken; one of
 -- which only the receipt is known, after all others.
-CREATE OR REPLACE TEMP VIEW reference_call_ends AS
+reference_call_ends AS MATERIALIZED (
 SELECT DISTINCT ON (call_id) e.*
 FROM (SELECT 1 AS place, e.*
 	  FROM reference_first_ends AS e JOIN reference_answers AS a USING (call_id)
@@ -207,21 +213,21 @@ FROM (SELECT 1 AS place, e.*
 	  SELECT 6, e.*
 	  FROM reference_first_ends AS e
 	  WHERE e.call_id NOT IN (SELECT call_id FROM reference_answers)) AS e
-ORDER BY call_id, rank = 2, place;
+ORDER BY call_id, rank = 2, place),
 
-CREATE OR REPLACE TEMP VIEW reference_identifications AS
+reference_identifications AS MATERIALIZED (
 SELECT DISTINCT ON (call_id) *
 FROM reference_events
 WHERE type IN ('user.identified.for_call', 'user.created.for_call')
-ORDER BY call_id, rank, time DESC, event_id DESC;
+ORDER BY call_id, rank, time DESC, event_id DESC),
 
-CREATE OR REPLACE TEMP VIEW reference_recordings AS
+reference_recordings AS MATERIALIZED (
 SELECT DISTINCT ON (call_id) *
 FROM reference_events
 WHERE type = 'call.recording.available'
-ORDER BY call_id, rank, time DESC, event_id DESC;
+ORDER BY call_id, rank, time DESC, event_id DESC),
 
-CREATE OR REPLACE TEMP VIEW reference_anomalies AS
+reference_anomalies AS MATERIALIZED (
 SELECT c.call_id,
 	   array_remove(ARRAY[
 			CASE WHEN l.rank < 2 AND l.time > s.time
@@ -249,10 +255,8 @@ LEFT JOIN reference_last_starts AS l USING (call_id)
 LEFT JOIN reference_rings AS r USING (call_id)
 LEFT JOIN reference_answers AS a USING (call_id)
 LEFT JOIN reference_first_ends AS f USING (call_id)
-LEFT JOIN reference_call_ends AS e USING (call_id);
-
-CREATE OR REPLACE TEMP VIEW reference_calls AS
-WITH called AS (
+LEFT JOIN reference_call_ends AS e USING (call_id)),
+called AS (
 	SELECT call_id,
 		   count(*) AS event_count,
 		   min(time) AS first_event_time,
@@ -332,9 +336,10 @@ WITH stored AS (
 		   duration_seconds, billable_seconds, hangup_cause, hangup_source,
 		   sip_status, tenant_id, user_id, contact_id, recording_url,
 		   anomalies, event_count, first_event_time, last_event_time
-	FROM calls)
+	FROM calls),
+expected AS MATERIALIZED (SELECT * FROM reference_calls)
 SELECT d.call_id, 'stored' AS which, to_jsonb(d) AS call
-FROM (SELECT * FROM stored EXCEPT SELECT * FROM reference_calls) AS d
+FROM (SELECT * FROM stored EXCEPT SELECT * FROM expected) AS d
 UNION ALL
 SELECT d.call_id, 'expected', to_jsonb(d)
-FROM (SELECT * FROM reference_calls EXCEPT SELECT * FROM stored) AS d;
+FROM (SELECT * FROM expected EXCEPT SELECT * FROM stored) AS d;
