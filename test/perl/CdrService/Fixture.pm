@@ -466,7 +466,8 @@ sub reference
 	my $said = copy_file(map { [ bytea($_), $said{$_} ] } sort keys %said);
 
 	return slurp_file(repository() . '/test/reference.sql')
-	  . "\\copy said FROM '$said'\nANALYZE said;\n";
+	  . "\\copy said FROM '$said'\nANALYZE said;\n"
+	  . slurp_file(repository() . '/test/reference_calls.sql');
 }
 
 # Are the calls what their events say, by the reference in plain SQL and by
