@@ -52,7 +52,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	event_numbers \
 	event_timestamps event_bad_input event_foreign_text event_protobuf \
 	store_dead_letters store_partitions store_repetitions store_verify \
-	store_retired \
+	store_retired store_recording \
 	worker_status store_privileges store_guard call_order_permuted \
 	call_order_random event_json_random
 REGRESS_OPTS = --encoding=UTF8

@@ -41,7 +41,7 @@ DIGEST_OF_CALLS = (
     " tenant_id, user_id, contact_id, recording_url, event_count,"
     " first_event_time, last_event_time)::text, chr(10) ORDER BY call_id))"
     " FROM calls")
-# received_at apart, which no two runs share
+# without received_at, recorded_at and salt, which no two runs share
 DIGEST_OF_LOG = (
     "SELECT md5(string_agg(md5((event_time, event_id, call_id, event_type,"
     " trace_id, tenant_id, routing_key, time_source,"

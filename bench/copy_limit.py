@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from operator import attrgetter
+from os import urandom
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,7 @@ def attributes(data_type: Type, *names: str) -> list[Column]:
 # Of call_events, for COPY.
 LOG = [Column("event_time", TIME, lambda event: event.time),
        Column("received_at", TIME, lambda event: FIRST_TIME),
+       Column("recorded_at", TIME, lambda event: FIRST_TIME),
        *attributes(UUID, "event_id"),
        *attributes(TEXT, "call_id"),
        Column("event_type", TEXT, lambda event: event.type),
@@ -119,6 +121,7 @@ LOG = [Column("event_time", TIME, lambda event: event.time),
        Column("message_id", BYTEA, lambda event: None),
        Column("content_type", TEXT, lambda event: None),
        Column("headers", JSON, lambda event: None),
+       Column("salt", UUID, lambda event: urandom(16)),
        Column("payload", JSON, lambda event: event.body)]
 
 # Of the events that winners.sql merges.

@@ -13,6 +13,7 @@
 #include "base/guc.h"
 #include "store/guard.h"
 #include "store/recent.h"
+#include "store/recording.h"
 #include "worker/start.h"
 #include "worker/stats.h"
 
@@ -30,6 +31,7 @@ _PG_init(void)
 {
 	cdr_guc_define();
 	cdr_guard_init();
+	cdr_recording_init();
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 	cdr_stats_init();

@@ -23,18 +23,19 @@
 #include "store/bounds.h"
 #include "store/call_events.h"
 #include "store/recent.h"
+#include "store/recording.h"
 #include "store/timeless.h"
 
 #define INSERT_EVENTS                                             \
 	"INSERT INTO %1$s.call_events"                                \
-	" (event_time, received_at, event_id, call_id, event_type,"   \
-	" trace_id, tenant_id, routing_key, time_source, message_id," \
-	" content_type, headers, payload, body)"
+	" (event_time, received_at, recorded_at, event_id, call_id,"  \
+	" event_type, trace_id, tenant_id, routing_key, time_source," \
+	" message_id, content_type, headers, salt, payload, body)"
 #define EVENT_TYPES                                                         \
 	{                                                                       \
-		TIMESTAMPTZOID, TIMESTAMPTZOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, \
-			TEXTOID, TEXTOID, CHAROID, BYTEAOID, TEXTOID, JSONOID, JSONOID, \
-			BYTEAOID                                                        \
+		TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, UUIDOID, TEXTOID,   \
+			TEXTOID, TEXTOID, TEXTOID, TEXTOID, CHAROID, BYTEAOID, TEXTOID, \
+			JSONOID, UUIDOID, JSONOID, BYTEAOID                             \
 	}
 
 /* Hints of one batch that are enough to judge them all by. */
@@ -46,7 +47,7 @@ static CdrStatement insert_events = {
 		   " ON CONFLICT DO NOTHING RETURNING event_id)"
 		   " SELECT event_id FROM fresh",
 	.has_rows = true,
-	.ncolumns = 14,
+	.ncolumns = 16,
 	.types = EVENT_TYPES,
 };
 
@@ -54,7 +55,7 @@ static CdrStatement insert_events = {
 static CdrStatement insert_new_events = {
 	.sql = INSERT_EVENTS " SELECT * FROM %2$s",
 	.has_rows = true,
-	.ncolumns = 14,
+	.ncolumns = 16,
 	.types = EVENT_TYPES,
 };
 
@@ -191,6 +192,7 @@ static CdrRows *
 event_rows(CdrStatement *statement, CdrEvent **events, int count)
 {
 	CdrRows *rows = cdr_rows_begin(statement);
+	CdrMark *marks = cdr_recording_marks(events, count);
 
 	for (int i = 0; i < count; i++)
 	{
@@ -201,21 +203,24 @@ event_rows(CdrStatement *statement, CdrEvent **events, int count)
 
 		cdr_row_put_time(rows, 0, event->time);
 		cdr_row_put_time(rows, 1, message->received_at);
-		cdr_row_put_id(rows, 2, &event->id);
-		cdr_row_put_text(rows, 3, event->call_id);
-		cdr_row_put_text(rows, 4, event->type);
-		cdr_row_put_text(rows, 5, event->trace_id);
-		cdr_row_put_text(rows, 6, event->tenant_id);
-		cdr_row_put_text(rows, 7, message->routing_key);
-		cdr_row_put(rows, 8, CharGetDatum(event->time_source), false);
-		cdr_row_put_bytes(rows, 9, message->message_id,
+		cdr_row_put_time(rows, 2, marks[i].recorded_at);
+		cdr_row_put_id(rows, 3, &event->id);
+		cdr_row_put_text(rows, 4, event->call_id);
+		cdr_row_put_text(rows, 5, event->type);
+		cdr_row_put_text(rows, 6, event->trace_id);
+		cdr_row_put_text(rows, 7, event->tenant_id);
+		cdr_row_put_text(rows, 8, message->routing_key);
+		cdr_row_put(rows, 9, CharGetDatum(event->time_source), false);
+		cdr_row_put_bytes(rows, 10, message->message_id,
 						  message->message_id_length);
-		cdr_row_put_text(rows, 10, message->content_type);
-		cdr_row_put_text(rows, 11, cdr_headers_json(message));
-		cdr_row_put(rows, 12, body, !event->is_json);
-		cdr_row_put(rows, 13, body, event->is_json);
+		cdr_row_put_text(rows, 11, message->content_type);
+		cdr_row_put_text(rows, 12, cdr_headers_json(message));
+		cdr_row_put_id(rows, 13, &marks[i].salt);
+		cdr_row_put(rows, 14, body, !event->is_json);
+		cdr_row_put(rows, 15, body, event->is_json);
 		cdr_row_end(rows);
 	}
+	pfree(marks);
 	return rows;
 }
 

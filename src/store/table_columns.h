@@ -19,6 +19,7 @@
 #define CDR_LOG_COLUMNS(COLUMN) \
 	COLUMN(event_time, TIME_ALWAYS) \
 	COLUMN(received_at, TIME_ALWAYS) \
+	COLUMN(recorded_at, TIME) \
 	COLUMN(event_id, UUID_ALWAYS) \
 	COLUMN(call_id, CALL_ID) \
 	COLUMN(event_type, TEXT) \
@@ -29,6 +30,7 @@
 	COLUMN(message_id, BYTEA) \
 	COLUMN(content_type, TEXT) \
 	COLUMN(headers, JSON) \
+	COLUMN(salt, UUID) \
 	COLUMN(payload, JSON) \
 	COLUMN(body, BYTEA)
 
