@@ -55,14 +55,12 @@ sha256(void)
 	return algorithm;
 }
 
-/* Leaves the first 128 bits of the digest in *id. */
+/* Leaves the digest in *digest, and its first 128 bits in *id. */
 static void
-finish(EVP_MD_CTX *context, pg_uuid_t *id)
+finish(EVP_MD_CTX *context, pg_uuid_t *id, CdrDigest *digest)
 {
-	unsigned char digest[EVP_MAX_MD_SIZE];
-
-	check(EVP_DigestFinal_ex(context, digest, NULL) == 1);
-	memcpy(id->data, digest, UUID_LEN);
+	check(EVP_DigestFinal_ex(context, digest->data, NULL) == 1);
+	memcpy(id->data, digest->data, UUID_LEN);
 }
 
 /*
@@ -82,7 +80,8 @@ begin(EVP_MD_CTX *context, const char *message_id, size_t length)
 
 void
 cdr_identity_of(const char *message_id, size_t message_id_length,
-				const char *body, size_t body_length, pg_uuid_t *id)
+				const char *body, size_t body_length, pg_uuid_t *id,
+				CdrDigest *digest)
 {
 	/* one for the life of the process: to make one costs as much as to use it */
 	static EVP_MD_CTX *context = NULL;
@@ -91,7 +90,7 @@ cdr_identity_of(const char *message_id, size_t message_id_length,
 		context = EVP_MD_CTX_new();
 	begin(context, message_id, message_id_length);
 	check(EVP_DigestUpdate(context, body, body_length) == 1);
-	finish(context, id);
+	finish(context, id, digest);
 }
 
 EVP_MD_CTX *
@@ -112,7 +111,9 @@ cdr_identity_add(EVP_MD_CTX *context, const void *data, size_t length)
 void
 cdr_identity_end(EVP_MD_CTX *context, pg_uuid_t *id)
 {
+	CdrDigest digest;
+
 	if (id != NULL)
-		finish(context, id);
+		finish(context, id, &digest);
 	EVP_MD_CTX_free(context);
 }

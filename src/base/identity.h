@@ -12,17 +12,17 @@
 
 #include <openssl/evp.h>
 
-#include "utils/uuid.h"
+#include "base/message.h"
 
 /*
  * All of these throw an ERROR (out_of_memory) if OpenSSL cannot do it.  A
  * message-id of NULL is none, which is not the same as an empty one.
  */
 
-/* Of a body that is at hand. */
-extern void
-cdr_identity_of(const char *message_id, size_t message_id_length,
-				const char *body, size_t body_length, pg_uuid_t *id);
+/* Of a body that is at hand, and all of the digest. */
+extern void cdr_identity_of(const char *message_id, size_t message_id_length,
+							const char *body, size_t body_length,
+							pg_uuid_t *id, CdrDigest *digest);
 
 /*
  * Of a body that comes piece by piece: begin, add each piece, end.  End frees

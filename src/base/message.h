@@ -19,6 +19,12 @@
 /* "no such time": never the time of an event (it is the value of -infinity) */
 #define CDR_NO_TIME DT_NOBEGIN
 
+/* A SHA-256; the first 128 bits of that of a message are its identity. */
+typedef struct CdrDigest
+{
+	unsigned char data[32];
+} CdrDigest;
+
 typedef struct CdrMessage
 {
 	const char *body;		 /* as on the wire; not NUL-terminated */

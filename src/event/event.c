@@ -203,7 +203,8 @@ parse_event(const CdrMessage *message, const CdrEventOptions *options,
 		event->id = *message->id;
 	else
 		cdr_identity_of(message->message_id, message->message_id_length,
-						message->body, message->body_length, &event->id);
+						message->body, message->body_length, &event->id,
+						&event->digest);
 
 	event->reason = check_size(message, options);
 	if (event->reason == NULL)

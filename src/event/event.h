@@ -46,7 +46,9 @@ typedef struct CdrEventOptions
 typedef struct CdrEvent
 {
 	const CdrMessage *message;
-	pg_uuid_t		  id; /* identity; valid also after a failure */
+	pg_uuid_t		  id;	  /* identity; valid also after a failure */
+	CdrDigest		  digest; /* all of which id is the first half; zeros where
+							   * the message brings its identity */
 
 	const CdrReason *reason; /* why it is no event; NULL: it is one */
 

@@ -131,6 +131,7 @@ check_identity(const CdrMessage *message, const CdrEvent *event)
 		memcpy(bytes + 4 + id_length, message->body, message->body_length);
 	SHA256(bytes, length, digest);
 	PROMISE(memcmp(event->id.data, digest, UUID_LEN) == 0);
+	PROMISE(memcmp(event->digest.data, digest, SHA256_DIGEST_LENGTH) == 0);
 	free(bytes);
 }
 
@@ -144,9 +145,11 @@ identity_is(const char *message_id, const char *body, const char *expected)
 	size_t		first = strlen(body) / 3;
 	EVP_MD_CTX *pieces = cdr_identity_begin(message_id, id_length);
 	pg_uuid_t	ids[2];
+	CdrDigest	digest;
 	char		text[2 * UUID_LEN + 1];
 
-	cdr_identity_of(message_id, id_length, body, strlen(body), &ids[0]);
+	cdr_identity_of(message_id, id_length, body, strlen(body), &ids[0],
+					&digest);
 	cdr_identity_add(pieces, body, first);
 	cdr_identity_add(pieces, body + first, strlen(body) - first);
 	cdr_identity_end(pieces, &ids[1]);
