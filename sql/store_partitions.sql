@@ -12,7 +12,7 @@ BEGIN
 END $$;
 CREATE VIEW partitions AS
 SELECT c.oid::regclass AS partition, pg_get_expr(relpartbound, c.oid) AS bound,
-	   (SELECT string_agg(pg_get_indexdef(indexrelid), '; ') FROM pg_index WHERE indrelid = c.oid) AS index,
+	   (SELECT string_agg(pg_get_indexdef(indexrelid), '; ' ORDER BY pg_get_indexdef(indexrelid) COLLATE "C") FROM pg_index WHERE indrelid = c.oid) AS index,
 	   row_count(c.oid) AS rows
 FROM pg_class AS c JOIN pg_inherits ON inhrelid = c.oid WHERE inhparent = 'call_events'::regclass
 ORDER BY pg_get_expr(relpartbound, c.oid) COLLATE "C" DESC;

@@ -206,6 +206,35 @@ comment_on_columns(const CdrTables *tables, CdrTable table)
 					SPI_getvalue(comments->vals[i], comments->tupdesc, 2));
 }
 
+/* Makes the indexes that a table lacks, whatever their names are; returns how
+ * many.  No event trigger hears of them. */
+static int
+make_indexes(const CdrTables *tables, CdrTable table)
+{
+	SPITupleTable *missing;
+	uint64		   count;
+
+	cdr_command("SELECT i.index_name, i.definition"
+				" FROM %s.cdr_table_indexes() AS i"
+				" WHERE i.table_name = '%s' AND NOT EXISTS"
+				" (SELECT FROM pg_index AS x WHERE x.indrelid = %u"
+				" AND x.indisvalid AND x.indpred IS NULL AND"
+				" split_part(pg_get_indexdef(x.indexrelid), ' WITH ', 1)"
+				" LIKE '%% ' || split_part(i.definition, ' WITH ', 1))",
+				tables->quoted, cdr_table_name(table), tables->table[table]);
+	missing = SPI_tuptable;
+	count = SPI_processed;
+	for (uint64 i = 0; i < count; i++)
+		cdr_command_unheard(
+			"CREATE INDEX %s ON %s.%s %s",
+			quote_identifier(cdr_free_name(
+				SPI_getvalue(missing->vals[i], missing->tupdesc, 1),
+				tables->schema)),
+			tables->quoted, cdr_table_name(table),
+			SPI_getvalue(missing->vals[i], missing->tupdesc, 2));
+	return (int) count;
+}
+
 static void
 make_table(const CdrTables *tables, CdrTable table)
 {
@@ -218,6 +247,7 @@ make_table(const CdrTables *tables, CdrTable table)
 	cdr_command("COMMENT ON TABLE %s.%s IS '%s'", tables->quoted, name,
 				makings[table].comment);
 	comment_on_columns(tables, table);
+	(void) make_indexes(tables, table);
 	cdr_command("ALTER TABLE %s.%s OWNER TO %s", tables->quoted, name, owner);
 	if (table == CDR_CALL_EVENTS)
 	{
@@ -477,6 +507,33 @@ cdr_update_columns(const CdrTables *tables)
 	return added;
 }
 
+/*
+ * Makes the indexes that the tables lack.  While it reads a table, nobody writes:
+ * so no worker does this by itself.  The owner may not create anything in the
+ * schema, so a superuser does, and the index is the owner's, as its table is.
+ * That runs nobody's code: what is indexed are columns of types that are ours
+ * (cdr_shape_resembles()), by operators of the server.
+ */
+static int
+update_indexes(const CdrTables *tables)
+{
+	CdrRights rights;
+	int		  made = 0;
+
+	cdr_rights_assume(tables, tables->owner, &rights);
+	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID,
+						   rights.security_context |
+							   SECURITY_LOCAL_USERID_CHANGE |
+							   SECURITY_RESTRICTED_OPERATION);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	for (CdrTable t = 0; t < CDR_NTABLES; t++)
+		made += make_indexes(tables, t);
+	SPI_finish();
+	cdr_rights_restore(&rights);
+	return made;
+}
+
 PG_FUNCTION_INFO_V1(cdr_update_tables);
 
 Datum
@@ -484,6 +541,7 @@ cdr_update_tables(PG_FUNCTION_ARGS)
 {
 	CdrTables		tables;
 	CdrReasonBuffer why = {0};
+	int				added;
 
 	require_extension(&tables);
 	if (is_one_missing(&tables))
@@ -498,5 +556,7 @@ cdr_update_tables(PG_FUNCTION_ARGS)
 		if (!cdr_shape_resembles(t, tables.table[t], &why))
 			cdr_throw(&why.reason);
 	}
-	PG_RETURN_INT32(cdr_update_columns(&tables));
+	added = cdr_update_columns(&tables);
+	added += update_indexes(&tables);
+	PG_RETURN_INT32(added);
 }

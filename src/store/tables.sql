@@ -46,6 +46,29 @@ $function$;
 COMMENT ON FUNCTION @extschema@.cdr_table_columns() IS
 'the columns of the tables, as CREATE EXTENSION makes them';
 
+-- The indexes beside the keys.  Each costs every insert, and an index that names
+-- a column costs the updates that change it: so there are few.  What stands
+-- before WITH is written as the server would, by which one is known that is
+-- there already.
+CREATE FUNCTION @extschema@.cdr_table_indexes(
+	OUT table_name name,
+	OUT index_name name,
+	OUT definition text)
+RETURNS SETOF record
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+	VALUES
+	('call_events', 'call_events_recorded_at_idx', 'USING brin (recorded_at)'),
+	-- by the time of the attempt: the start, or the first event where nobody told
+	-- of the start
+	('calls', 'calls_start_time_idx',
+		$d$USING brin (start_time, first_event_time) WITH (pages_per_range='32')$d$)
+$function$;
+
+COMMENT ON FUNCTION @extschema@.cdr_table_indexes() IS
+'the indexes of the tables beside their keys, as CREATE EXTENSION makes them';
+
 CREATE FUNCTION @extschema@.cdr_adopt_tables(owner name DEFAULT NULL)
 RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE
@@ -60,6 +83,6 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'cdr_update_tables';
 
 COMMENT ON FUNCTION @extschema@.cdr_update_tables() IS
-'adds the columns that tables of an older version lack; returns how many';
+'adds the columns and indexes that tables of an older version lack; returns how many';
 
 SELECT @extschema@.cdr_adopt_tables();

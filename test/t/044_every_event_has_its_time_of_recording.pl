@@ -109,6 +109,31 @@ is( $cdr->sql(
 is($cdr->sql('SELECT count(*) FROM cdr_status() WHERE recorded > 0'),
 	4, '(every worker had its share)');
 
+# a batch that is stored in halves, and its dead letters, which are tried again
+$cdr->sql(
+	q{ALTER TABLE call_events ADD CONSTRAINT good CHECK (call_id <> 'bad')});
+$cdr->publish(
+	(   map {
+			(   simple_events(300, "half $_"),
+				qq({"eventType":"x","callId":"bad","n":$_,"timestamp":"2026-01-20T12:00:00Z"})
+			)
+		} 1 .. 3));
+$cdr->wait_for(q{count(*) = 900 FROM call_events WHERE call_id LIKE 'half%'});
+$cdr->wait_for('count(*) = 3 FROM dead_letters');
+$cdr->sql('ALTER TABLE call_events DROP CONSTRAINT good');
+is($cdr->sql('SELECT cdr_retry_dead_letters()'),
+	3, 'events that were refused are recorded in the end');
+$events += 903;
+is( $cdr->sql(
+		q{SELECT count(DISTINCT recorded_at), count(DISTINCT salt),
+			bool_and(recorded_at BETWEEN received_at AND clock_timestamp()),
+			max(recorded_at) FILTER (WHERE call_id LIKE 'half%')
+			< min(recorded_at) FILTER (WHERE call_id = 'bad')
+		  FROM call_events}),
+	"$events|$events|t|t",
+	'those of halves have times of their own; dead letters, that of their retry'
+);
+
 # the clock
 my $log = $cdr->log_size;
 
