@@ -71,6 +71,7 @@ INSERT INTO reference_causes VALUES
 	('busy', 'BUSY', true),
 	('user_busy', 'BUSY', true),
 	('no_answer', 'NO_ANSWER', true),
+	('closed', 'NO_ANSWER', false),
 	('failure', 'FAILED', true),
 	('network_failure', 'FAILED', true);
 
@@ -86,6 +87,11 @@ SELECT event_id,
 			THEN (payload ->> 'timestamp')::timestamptz
 			ELSE event_time
 	   END AS time,
+	   -- functions of the extension made it: only then it is what it says
+	   time_source = 'f' AS made,
+	   payload -> 'correction' AS correction,
+	   payload -> 'columns' AS withdrawn,
+	   (payload ->> 'endTime')::timestamptz AS closed_at,
 	   -- a time of receipt is a guess: any other goes before it
 	   CASE WHEN time_source = 'r' THEN 2 ELSE 0 END AS rank,
 	   pg_temp.reference_number(COALESCE(

@@ -6,9 +6,29 @@ CREATE TEMP TABLE reference_events AS SELECT * FROM reference_fields;
 CREATE INDEX ON reference_events (call_id);
 ANALYZE reference_events;
 
+-- What was corrected: of each column what the latest says, unless that gives it
+-- back to the events.  NULL: there was none.
+CREATE TEMP TABLE reference_corrections AS
+SELECT call_id, name, value
+FROM (SELECT DISTINCT ON (call_id, name) *
+	  FROM (SELECT e.call_id, e.time, e.event_id, c.name, c.value, true AS stands
+			FROM reference_events AS e, json_each_text(e.correction) AS c(name, value)
+			WHERE e.made AND e.type = 'cdr.call.corrected'
+			UNION ALL
+			SELECT e.call_id, e.time, e.event_id, c.name, NULL, false
+			FROM reference_events AS e, json_array_elements_text(e.withdrawn) AS c(name)
+			WHERE e.made AND e.type = 'cdr.call.correction_withdrawn') AS c
+	  ORDER BY call_id, name, time DESC, event_id DESC) AS latest
+WHERE stands;
+
+CREATE OR REPLACE TEMP VIEW reference_corrected AS
+SELECT call_id, jsonb_object_agg(name, value) AS said
+FROM reference_corrections
+GROUP BY call_id;
+
 -- Of each kind of event the one that counts: of the lowest rank, of these the
 -- earliest or the latest, of these the one of the smallest or the greatest id.
-CREATE OR REPLACE TEMP VIEW reference_starts AS
+CREATE OR REPLACE TEMP VIEW reference_told_starts AS
 SELECT DISTINCT ON (call_id) *
 FROM reference_events
 WHERE type = 'call.started'
@@ -20,25 +40,61 @@ FROM reference_events
 WHERE type = 'call.started'
 ORDER BY call_id, rank, time DESC, event_id DESC;
 
-CREATE OR REPLACE TEMP VIEW reference_rings AS
+CREATE OR REPLACE TEMP VIEW reference_told_rings AS
 SELECT DISTINCT ON (call_id) *
 FROM reference_events
 WHERE type = 'call.ringing'
 ORDER BY call_id, rank, time, event_id;
 
 -- nobody says that a web session was answered
-CREATE OR REPLACE TEMP VIEW reference_answers AS
+CREATE OR REPLACE TEMP VIEW reference_told_answers AS
 SELECT DISTINCT ON (call_id) *
 FROM reference_events
 WHERE type = 'call.answered' OR (type = 'call.started' AND callee = 'ai-pipeline')
 ORDER BY call_id, rank, time, event_id;
 
+-- The same with the times that are corrected: each is its own, or there is none.
+CREATE OR REPLACE TEMP VIEW reference_starts AS
+SELECT call_id, time, rank FROM reference_told_starts
+WHERE call_id NOT IN (SELECT call_id FROM reference_corrections WHERE name = 'start_time')
+UNION ALL
+SELECT call_id, value::timestamptz, 0 FROM reference_corrections
+WHERE name = 'start_time' AND value IS NOT NULL;
+
+CREATE OR REPLACE TEMP VIEW reference_rings AS
+SELECT call_id, time, rank FROM reference_told_rings
+WHERE call_id NOT IN (SELECT call_id FROM reference_corrections WHERE name = 'ring_time')
+UNION ALL
+SELECT call_id, value::timestamptz, 0 FROM reference_corrections
+WHERE name = 'ring_time' AND value IS NOT NULL;
+
+CREATE OR REPLACE TEMP VIEW reference_answers AS
+SELECT call_id, time, rank FROM reference_told_answers
+WHERE call_id NOT IN (SELECT call_id FROM reference_corrections WHERE name = 'answer_time')
+UNION ALL
+SELECT call_id, value::timestamptz, 0 FROM reference_corrections
+WHERE name = 'answer_time' AND value IS NOT NULL;
+
 CREATE OR REPLACE TEMP VIEW reference_ends AS
-SELECT e.*, c.disposition, COALESCE(c.of_branch, false) AS of_branch
+SELECT e.call_id, e.event_id, e.time, e.rank, e.cause,
+	   COALESCE(e.source,
+			CASE WHEN e.cause IN ('normal_clearing_by_user', 'busy', 'user_busy')
+					THEN 'user'
+				 WHEN e.cause IN ('terminated_by_request', 'system_terminated',
+								  'workflow_hangup') THEN 'system'
+				 WHEN e.cause = 'network_failure' THEN 'network'
+			END) AS source,
+	   e.sip_status, COALESCE(c.of_branch, false) AS of_branch
 FROM reference_events AS e
 LEFT JOIN reference_causes AS c
 	ON c.name = translate(lower(e.cause), '- ', '__')
 WHERE e.type = 'call.ended';
+
+CREATE OR REPLACE TEMP VIEW reference_closings AS
+SELECT call_id, max(closed_at) AS time
+FROM reference_events
+WHERE made AND type = 'cdr.call.closed'
+GROUP BY call_id;
 
 CREATE OR REPLACE TEMP VIEW reference_first_ends AS
 SELECT DISTINCT ON (call_id) *
@@ -59,8 +115,9 @@ WHERE of_branch
 ORDER BY call_id, rank, time DESC, event_id DESC;
 
 -- The ends that may be the call's, in the order in which they are taken; one of
--- which only the receipt is known, after all others.
-CREATE OR REPLACE TEMP VIEW reference_call_ends AS
+-- which only the receipt is known, after all others, and that of a call that was
+-- closed, last.
+CREATE OR REPLACE TEMP VIEW reference_told_call_ends AS
 SELECT DISTINCT ON (call_id) e.*
 FROM (SELECT 1 AS place, e.*
 	  FROM reference_first_ends AS e JOIN reference_answers AS a USING (call_id)
@@ -84,8 +141,40 @@ FROM (SELECT 1 AS place, e.*
 	  UNION ALL
 	  SELECT 6, e.*
 	  FROM reference_first_ends AS e
-	  WHERE e.call_id NOT IN (SELECT call_id FROM reference_answers)) AS e
-ORDER BY call_id, rank = 2, place;
+	  WHERE e.call_id NOT IN (SELECT call_id FROM reference_answers)
+	  UNION ALL
+	  SELECT 7, c.call_id, NULL, c.time, 3, 'closed', NULL, NULL, false
+	  FROM reference_closings AS c LEFT JOIN reference_answers AS a USING (call_id)
+	  WHERE a.call_id IS NULL OR a.rank = 2 OR c.time >= a.time) AS e
+ORDER BY call_id, GREATEST(rank, 1), place;
+
+-- The end with what is corrected of it.
+CREATE OR REPLACE TEMP VIEW reference_call_ends AS
+WITH ended AS (
+	SELECT call_id, time, rank, cause, source, sip_status, of_branch
+	FROM reference_told_call_ends
+	WHERE call_id NOT IN (SELECT call_id FROM reference_corrections WHERE name = 'end_time')
+	UNION ALL
+	SELECT c.call_id, c.value::timestamptz, 0, e.cause, e.source, e.sip_status,
+		   COALESCE(e.of_branch, false)
+	FROM reference_corrections AS c
+	LEFT JOIN reference_told_call_ends AS e USING (call_id)
+	WHERE c.name = 'end_time' AND c.value IS NOT NULL),
+said AS (
+	SELECT e.call_id, e.time, e.rank, e.of_branch,
+		   COALESCE(c.said ? 'hangup_cause', false) AS has_cause,
+		   CASE WHEN c.said ? 'hangup_cause' THEN c.said ->> 'hangup_cause' ELSE e.cause END AS cause,
+		   CASE WHEN c.said ? 'hangup_source' THEN c.said ->> 'hangup_source' ELSE e.source END AS source,
+		   CASE WHEN c.said ? 'sip_status' THEN (c.said ->> 'sip_status')::integer ELSE e.sip_status END AS sip_status
+	FROM ended AS e LEFT JOIN reference_corrected AS c USING (call_id))
+SELECT s.call_id, s.time, s.rank, s.cause, s.source, s.sip_status, c.disposition,
+	   CASE WHEN s.has_cause THEN COALESCE(c.of_branch, false) ELSE s.of_branch END AS of_branch
+FROM said AS s
+LEFT JOIN reference_causes AS c ON c.name = translate(lower(s.cause), '- ', '__');
+
+-- somebody said that there was no answer
+CREATE OR REPLACE TEMP VIEW reference_unanswered AS
+SELECT call_id FROM reference_corrections WHERE name = 'answer_time' AND value IS NULL;
 
 CREATE OR REPLACE TEMP VIEW reference_identifications AS
 SELECT DISTINCT ON (call_id) *
@@ -102,27 +191,32 @@ ORDER BY call_id, rank, time DESC, event_id DESC;
 CREATE OR REPLACE TEMP VIEW reference_anomalies AS
 SELECT c.call_id,
 	   array_remove(ARRAY[
-			CASE WHEN l.rank < 2 AND l.time > s.time
-				  AND (l.time >= f.time + interval '1 s'
-					   OR l.time > s.time + interval '1 h') THEN 'reused' END,
+			CASE WHEN l.rank < 2 AND l.time > GREATEST(t.time, s.time)
+				  AND s.time IS NOT NULL
+				  AND (l.time >= CASE WHEN x.said ? 'end_time'
+									  THEN (x.said ->> 'end_time')::timestamptz
+									  ELSE f.time
+								 END + interval '1 s'
+					   OR l.time > GREATEST(t.time, s.time) + interval '1 h') THEN 'reused' END,
 			CASE WHEN (a.rank < 2 AND s.rank < 2
 					   AND a.time < s.time - interval '1 s')
 				   OR (e.rank < 2 AND s.rank < 2
 					   AND e.time < s.time - interval '1 s')
 				   OR (e.rank < 2 AND a.rank < 2
 					   AND e.time < a.time - interval '1 s') THEN 'clock' END,
-			CASE WHEN 2 IN (s.rank, r.rank, a.rank)
-				   OR (e.rank = 2 AND e.cause IS DISTINCT FROM 'closed')
-				 THEN 'untimed' END,
+			CASE WHEN 2 IN (s.rank, r.rank, a.rank, e.rank) THEN 'untimed' END,
 			CASE WHEN s.call_id IS NULL
 				  AND (a.call_id IS NOT NULL OR e.call_id IS NOT NULL)
 				 THEN 'no start' END,
 			CASE WHEN a.call_id IS NULL AND e.disposition = 'ANSWERED'
-				 THEN 'no answer' END,
-			CASE WHEN e.rank = 2 AND e.cause = 'closed' THEN 'closed' END],
+				  AND u.call_id IS NULL THEN 'no answer' END,
+			CASE WHEN e.rank = 3 THEN 'closed' END],
 			NULL) AS anomalies
 FROM (SELECT DISTINCT call_id FROM reference_events WHERE call_id <> '') AS c
 LEFT JOIN reference_starts AS s USING (call_id)
+LEFT JOIN reference_told_starts AS t USING (call_id)
+LEFT JOIN reference_corrected AS x USING (call_id)
+LEFT JOIN reference_unanswered AS u USING (call_id)
 LEFT JOIN reference_last_starts AS l USING (call_id)
 LEFT JOIN reference_rings AS r USING (call_id)
 LEFT JOIN reference_answers AS a USING (call_id)
@@ -133,18 +227,21 @@ CREATE OR REPLACE TEMP VIEW reference_calls AS
 WITH called AS (
 	SELECT call_id,
 		   count(*) AS event_count,
-		   min(time) AS first_event_time,
-		   max(time) AS last_event_time
+		   -- over the events from outside, if there are any
+		   COALESCE(min(time) FILTER (WHERE NOT made), min(time)) AS first_event_time,
+		   COALESCE(max(time) FILTER (WHERE NOT made), max(time)) AS last_event_time
 	FROM reference_events
 	WHERE call_id <> ''
 	GROUP BY call_id),
 disposed AS (
 	SELECT call_id,
 		   CASE WHEN a.rank < 2 OR (a.rank = 2 AND NOT e.of_branch) THEN 'ANSWERED'
+				WHEN u.call_id IS NOT NULL AND e.disposition = 'ANSWERED' THEN 'NO_ANSWER'
 				ELSE COALESCE(e.disposition, 'NO_ANSWER')
 		   END AS disposition
 	FROM reference_call_ends AS e
-	LEFT JOIN reference_answers AS a USING (call_id))
+	LEFT JOIN reference_answers AS a USING (call_id)
+	LEFT JOIN reference_unanswered AS u USING (call_id))
 SELECT c.call_id,
 	   CASE WHEN e.call_id IS NOT NULL THEN 'COMPLETED'
 			WHEN a.call_id IS NOT NULL THEN 'ANSWERED'
@@ -154,11 +251,14 @@ SELECT c.call_id,
 			ELSE 'UNKNOWN'
 	   END AS status,
 	   d.disposition,
-	   COALESCE(s.direction, pg_temp.reference_direction(s.caller, s.callee))
-			AS direction,
-	   s.caller AS caller_number,
-	   s.callee AS callee_number,
-	   s.trunk,
+	   CASE WHEN x.said ? 'direction' THEN x.said ->> 'direction'
+			ELSE COALESCE(t.direction, pg_temp.reference_direction(t.caller, t.callee))
+	   END AS direction,
+	   CASE WHEN x.said ? 'caller_number' THEN x.said ->> 'caller_number' ELSE t.caller END
+			AS caller_number,
+	   CASE WHEN x.said ? 'callee_number' THEN x.said ->> 'callee_number' ELSE t.callee END
+			AS callee_number,
+	   CASE WHEN x.said ? 'trunk' THEN x.said ->> 'trunk' ELSE t.trunk END AS trunk,
 	   s.time AS start_time,
 	   g.time AS ring_time,
 	   a.time AS answer_time,
@@ -171,28 +271,29 @@ SELECT c.call_id,
 			ELSE GREATEST(floor(extract(epoch FROM e.time - a.time)), 0)
 	   END::bigint AS billable_seconds,
 	   e.cause AS hangup_cause,
-	   COALESCE(e.source,
-			CASE WHEN e.cause IN ('normal_clearing_by_user', 'busy', 'user_busy')
-					THEN 'user'
-				 WHEN e.cause IN ('terminated_by_request', 'system_terminated',
-								  'workflow_hangup') THEN 'system'
-				 WHEN e.cause = 'network_failure' THEN 'network'
-			END) AS hangup_source,
+	   e.source AS hangup_source,
 	   e.sip_status,
-	   COALESCE(i.tenant_id, s.tenant_id) AS tenant_id,
-	   CASE WHEN i.call_id IS NOT NULL THEN i.user_id
-			ELSE s.matched_user
+	   CASE WHEN x.said ? 'tenant_id' THEN x.said ->> 'tenant_id'
+			ELSE COALESCE(i.tenant_id, t.tenant_id)
+	   END AS tenant_id,
+	   CASE WHEN x.said ? 'user_id' THEN x.said ->> 'user_id'
+			WHEN i.call_id IS NOT NULL THEN i.user_id
+			ELSE t.matched_user
 	   END AS user_id,
 	   pg_temp.reference_contact(
-			CASE WHEN i.call_id IS NOT NULL THEN i.contact_id
-				 ELSE s.matched_contact
+			CASE WHEN x.said ? 'contact_id' THEN x.said ->> 'contact_id'
+				 WHEN i.call_id IS NOT NULL THEN i.contact_id
+				 ELSE t.matched_contact
 			END) AS contact_id,
-	   r.recording AS recording_url,
+	   CASE WHEN x.said ? 'recording_url' THEN x.said ->> 'recording_url' ELSE r.recording END
+			AS recording_url,
 	   NULLIF(o.anomalies, '{}') AS anomalies,
 	   c.event_count,
 	   c.first_event_time,
 	   c.last_event_time
 FROM called AS c
+LEFT JOIN reference_corrected AS x USING (call_id)
+LEFT JOIN reference_told_starts AS t USING (call_id)
 LEFT JOIN reference_starts AS s USING (call_id)
 LEFT JOIN reference_rings AS g USING (call_id)
 LEFT JOIN reference_answers AS a USING (call_id)

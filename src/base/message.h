@@ -59,11 +59,13 @@ typedef struct CdrMessage
 	const char *type;
 	const char *exchange;
 
-	TimestampTz property_time;	/* AMQP timestamp, or CDR_NO_TIME */
-	TimestampTz received_at;	/* when we got it */
-	bool		redelivered;	/* the broker has delivered it before */
-	int64		delivery_count; /* how often, if its queue counts; else 0 */
-	size_t		held; /* bytes that its maker holds for what it points to */
+	TimestampTz property_time; /* AMQP timestamp, or CDR_NO_TIME */
+	TimestampTz received_at;   /* when we got it */
+	bool		redelivered;   /* the broker has delivered it before */
+	bool   of_function; /* a function of this extension made it (a correction,
+								 * the closing of a call): it is from nobody else */
+	int64  delivery_count; /* how often, if its queue counts; else 0 */
+	size_t held; /* bytes that its maker holds for what it points to */
 } CdrMessage;
 
 /* How many times as long as the list of properties JSON of it is, at most. */

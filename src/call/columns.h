@@ -85,11 +85,11 @@
 	COLUMN(anomalies, ANOMALIES, \
 		   "what is odd about the call; NULL: nothing") \
 	COLUMN(event_count, COUNT, \
-		   "distinct events of the call in call_events") \
+		   "distinct events of the call in call_events, corrections and closings too") \
 	COLUMN(first_event_time, TIME_ALWAYS, \
-		   "the earliest time of its events") \
+		   "the earliest time of its events, corrections and closings apart") \
 	COLUMN(last_event_time, TIME_ALWAYS, \
-		   "the latest time of its events") \
+		   "the latest time of its events, corrections and closings apart") \
 	COLUMN(merge_state, BYTEA, \
 		   "what the merge needs to be the same in any order of events; cdr_merge_state() shows it; do not change it")
 

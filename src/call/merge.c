@@ -10,7 +10,7 @@
  * taking the winner of two is associative, commutative and idempotent, and so
  * is the whole: any order of events, any split into batches, gives the same
  * call.  Only event_count is a sum; each event is counted once because the log
- * takes it once.
+ * takes it once.  Corrections stand above the registers, in corrections.c.
  *
  * This is the only join there is: batches, stored rows, verify and rebuild take
  * it from here.  What people read of a call is worked out in derive.c.
@@ -51,7 +51,7 @@ const CdrRegisterKeeps cdr_register_keeps[CDR_NREGISTERS] = {
 static const bool latest_wins[CDR_NREGISTERS] = {
 	[CDR_REG_LAST_START] = true, [CDR_REG_LAST_END] = true,
 	[CDR_REG_BRANCH_END] = true, [CDR_REG_IDENTIFIED] = true,
-	[CDR_REG_RECORDED] = true,
+	[CDR_REG_RECORDED] = true,	 [CDR_REG_CLOSED] = true,
 };
 
 /* Does the fact win the register from the one that is in it? */
@@ -142,6 +142,16 @@ ends_branch(const CdrEvent *event)
 	return cause != NULL && cause->ends == CDR_ENDS_BRANCH;
 }
 
+/* When a call ended that nobody ended. */
+static void
+close_call(CdrCall *call, const CdrEvent *event)
+{
+	CdrFact fact = {.time = event->closed_at, .rank = CDR_RANK_GUESS};
+
+	if (event->closed_at != CDR_NO_TIME)
+		give(call, CDR_REG_CLOSED, &fact);
+}
+
 static void
 add_facts(CdrCall *call, const CdrEvent *event)
 {
@@ -173,17 +183,35 @@ add_facts(CdrCall *call, const CdrEvent *event)
 		case CDR_RECORDING_AVAILABLE:
 			give(call, CDR_REG_RECORDED, &fact);
 			break;
+		case CDR_CALL_CORRECTED:
+			call->corrections = cdr_corrections_join(
+				call->corrections, cdr_corrections_of(event));
+			break;
+		case CDR_CALL_CLOSED:
+			close_call(call, event);
+			break;
 		case CDR_CALL_ANSWERED:
 		case CDR_OTHER:
 			break;
 	}
 }
 
-/* Counts events, and the times that they lie between. */
+/*
+ * Widens the time that events lie between: of those from outside, if the call
+ * has any.
+ */
 static void
-count_events(CdrCall *call, int64 count, TimestampTz first, TimestampTz last)
+widen(CdrCall *call, bool from_outside, TimestampTz first, TimestampTz last)
 {
-	call->event_count += count;
+	if (call->from_outside && !from_outside)
+		return;
+	if (from_outside && !call->from_outside)
+	{
+		call->from_outside = true;
+		call->first_event_time = first;
+		call->last_event_time = last;
+		return;
+	}
 	if (call->first_event_time == CDR_NO_TIME ||
 		(first != CDR_NO_TIME && first < call->first_event_time))
 		call->first_event_time = first;
@@ -207,7 +235,9 @@ cdr_call_add(CdrCall *call, const CdrEvent *event)
 {
 	if (event->kind != CDR_OTHER)
 		add_facts(call, event);
-	count_events(call, 1, event->time, event->time);
+	call->event_count++;
+	call->from_inside |= !cdr_event_from_outside(event);
+	widen(call, cdr_event_from_outside(event), event->time, event->time);
 }
 
 void
@@ -219,6 +249,10 @@ cdr_call_join(CdrCall *call, const CdrCall *other)
 			wins(reg, &other->facts[reg], &call->facts[reg]))
 			call->facts[reg] = other->facts[reg];
 	}
-	count_events(call, other->event_count, other->first_event_time,
-				 other->last_event_time);
+	call->corrections =
+		cdr_corrections_join(call->corrections, other->corrections);
+	call->event_count += other->event_count;
+	call->from_inside |= other->from_inside;
+	widen(call, other->from_outside, other->first_event_time,
+		  other->last_event_time);
 }

@@ -8,6 +8,7 @@
 #ifndef CDR_MERGE_H
 #define CDR_MERGE_H
 
+#include "call/corrections.h"
 #include "event/event.h"
 
 /* How much a fact's time is worth; in a register, the lowest rank wins. */
@@ -15,7 +16,8 @@ typedef enum CdrRank
 {
 	CDR_RANK_LIVE,	 /* told as it happened */
 	CDR_RANK_RECORD, /* told afterwards, with other facts of the call */
-	CDR_RANK_GUESS	 /* a time of receipt: the event has no time of its own */
+	CDR_RANK_GUESS	 /* a time of receipt: the event has no time of its own;
+					  * when a call ended that was closed */
 } CdrRank;
 
 /* The registers of a call: each holds one fact, by the rule in merge.c. */
@@ -29,9 +31,10 @@ typedef enum CdrRegister
 	CDR_REG_LAST_END,	/* of the same */
 	CDR_REG_BRANCH_END, /* of an attempt: of a phone, a route, an agent */
 	CDR_REG_IDENTIFIED,
-	CDR_REG_RECORDED
+	CDR_REG_RECORDED,
+	CDR_REG_CLOSED /* nobody told of its end */
 } CdrRegister;
-#define CDR_NREGISTERS (CDR_REG_RECORDED + 1)
+#define CDR_NREGISTERS (CDR_REG_CLOSED + 1)
 
 /* The texts of a fact. */
 typedef enum CdrFactText
@@ -71,9 +74,15 @@ typedef struct CdrCall
 {
 	const char *call_id;
 	int64		event_count;
+
+	/* over its events from outside; if there are none, over the others */
 	TimestampTz first_event_time;
 	TimestampTz last_event_time;
-	CdrFact		facts[CDR_NREGISTERS];
+	bool		from_outside; /* there are events from outside */
+	bool		from_inside;  /* there are others: functions made them */
+
+	CdrFact				  facts[CDR_NREGISTERS];
+	const CdrCorrections *corrections; /* NULL: none */
 } CdrCall;
 
 /* What the registers keep of a fact. */

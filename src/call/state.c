@@ -21,7 +21,12 @@
 
 #include "call/state.h"
 
-#define STATE_VERSION 1
+/* The versions, and the kinds of the second. */
+#define STATE_OF_OUTSIDE 1
+#define STATE_OF_INSIDE	 2
+#define STATE_ALONE		 1 /* there are no events from outside */
+#define STATE_CORRECTED	 2 /* there are corrections */
+#define STATE_KINDS		 (STATE_ALONE | STATE_CORRECTED)
 
 /* The flags of a register. */
 #define STATE_RANK		   3
@@ -61,6 +66,7 @@ static const size_t time_columns[CDR_NREGISTERS] = {
 	[CDR_REG_FIRST_END] = COLUMN(end_time),
 	[CDR_REG_LAST_END] = COLUMN(end_time),
 	[CDR_REG_BRANCH_END] = COLUMN(end_time),
+	[CDR_REG_CLOSED] = COLUMN(end_time),
 };
 
 static const char *
@@ -95,6 +101,13 @@ static void
 put_signed(StringInfo out, int64 number)
 {
 	put_number(out, ((uint64) number << 1) ^ (number < 0 ? PG_UINT64_MAX : 0));
+}
+
+/* (Times are up to 2^63 apart: so without signs.) */
+static void
+put_state_time(StringInfo out, TimestampTz time, const CdrRow *row)
+{
+	put_signed(out, (int64) ((uint64) time - (uint64) row->first_event_time));
 }
 
 static void
@@ -162,10 +175,8 @@ put_fact(StringInfo out, const CdrCall *call, int reg, const CdrRow *row)
 	if (flags & STATE_AS_FIRST_END)
 		return;
 
-	/* (times are up to 2^63 apart: so without signs) */
 	if ((flags & STATE_TIME_OF_ROW) == 0)
-		put_signed(out, (int64) ((uint64) fact->time -
-								 (uint64) row->first_event_time));
+		put_state_time(out, fact->time, row);
 	if (keeps->id)
 		appendBinaryStringInfo(out, (const char *) fact->id.data, UUID_LEN);
 	for (int text = 0; text < CDR_FACT_NTEXTS; text++)
@@ -179,6 +190,61 @@ put_fact(StringInfo out, const CdrCall *call, int reg, const CdrRow *row)
 		put_sip_status(out, fact, row);
 }
 
+static void
+put_correction(StringInfo out, const CdrCorrection *correction,
+			   CdrCorrectableType type, const CdrRow *row)
+{
+	const CdrSaid *said = &correction->said;
+
+	appendStringInfoCharMacro(out, (char) said->kind);
+	put_state_time(out, correction->time, row);
+	appendBinaryStringInfo(out, (const char *) correction->id.data, UUID_LEN);
+	if (said->kind != CDR_SAID_VALUE)
+		return;
+	switch (type)
+	{
+		case CDR_CORRECT_AS_TIME:
+			put_state_time(out, said->time, row);
+			break;
+		case CDR_CORRECT_AS_TEXT:
+			put_state_text(out, said->text, NULL);
+			break;
+		case CDR_CORRECT_AS_NUMBER:
+			put_signed(out, said->number);
+			break;
+	}
+}
+
+static void
+put_corrections(StringInfo out, const CdrCorrections *corrections,
+				const CdrRow *row)
+{
+	unsigned int columns = 0;
+
+	for (int i = 0; i < CDR_NCORRECTABLE; i++)
+		columns |= (unsigned int) (corrections->columns[i].said.kind !=
+								   CDR_SAID_NOTHING)
+				   << i;
+	put_number(out, columns);
+	for (int i = 0; i < CDR_NCORRECTABLE; i++)
+	{
+		if (columns & (1U << i))
+			put_correction(out, &corrections->columns[i],
+						   cdr_correctable[i].type, row);
+	}
+}
+
+/* What is before the registers. */
+static void
+put_version(StringInfo out, const CdrCall *call)
+{
+	appendStringInfoCharMacro(out, call->from_inside ? STATE_OF_INSIDE
+													 : STATE_OF_OUTSIDE);
+	if (call->from_inside)
+		put_number(out, (call->from_outside ? 0 : STATE_ALONE) |
+							(call->corrections != NULL ? STATE_CORRECTED : 0));
+}
+
 void
 cdr_state_write(const CdrCall *call, const CdrRow *row, StringInfo out)
 {
@@ -186,13 +252,15 @@ cdr_state_write(const CdrCall *call, const CdrRow *row, StringInfo out)
 
 	for (int reg = 0; reg < CDR_NREGISTERS; reg++)
 		registers |= (unsigned int) cdr_call_has(call, reg) << reg;
-	appendStringInfoCharMacro(out, STATE_VERSION);
+	put_version(out, call);
 	put_number(out, registers);
 	for (int reg = 0; reg < CDR_NREGISTERS; reg++)
 	{
 		if (cdr_call_has(call, reg))
 			put_fact(out, call, reg, row);
 	}
+	if (call->corrections != NULL)
+		put_corrections(out, call->corrections, row);
 }
 
 /* ------------------------------------------------------------------------
@@ -253,6 +321,13 @@ take_signed(StateReader *reader)
 	uint64 number = take_number(reader);
 
 	return (int64) ((number >> 1) ^ (number & 1 ? PG_UINT64_MAX : 0));
+}
+
+static TimestampTz
+take_state_time(StateReader *reader, const CdrRow *row)
+{
+	return (TimestampTz) ((uint64) row->first_event_time +
+						  (uint64) take_signed(reader));
 }
 
 static const char *
@@ -327,8 +402,7 @@ take_fact(StateReader *reader, int reg, int flags, const CdrRow *row,
 	if (flags & STATE_TIME_OF_ROW)
 		fact->time = time_of_row(row, reg);
 	else
-		fact->time = (TimestampTz) ((uint64) row->first_event_time +
-									(uint64) take_signed(reader));
+		fact->time = take_state_time(reader, row);
 	if (keeps->id && (id = take_state_bytes(reader, UUID_LEN)) != NULL)
 		memcpy(fact->id.data, id, UUID_LEN);
 	for (int text = 0; text < CDR_FACT_NTEXTS; text++)
@@ -361,14 +435,86 @@ take_register(StateReader *reader, int reg, const CdrRow *row, CdrCall *call)
 	}
 }
 
+/* What a correction says of a column; false: no correction can say that. */
+static bool
+take_said(StateReader *reader, int column, const CdrRow *row, CdrSaid *said)
+{
+	if (said->kind != CDR_SAID_VALUE)
+		return said->kind == CDR_SAID_BY_EVENTS || said->kind == CDR_SAID_NONE;
+	switch (cdr_correctable[column].type)
+	{
+		case CDR_CORRECT_AS_TIME:
+			said->time = take_state_time(reader, row);
+			return IS_VALID_TIMESTAMP(said->time);
+		case CDR_CORRECT_AS_TEXT:
+			said->text = take_text(reader, NULL);
+			return said->text != NULL;
+		case CDR_CORRECT_AS_NUMBER:
+			said->number = take_signed(reader);
+			break;
+	}
+	return column != CDR_CORRECT_SIP_STATUS ||
+		   (said->number > 0 && said->number <= SIP_STATUS_MAX);
+}
+
+static void
+take_correction(StateReader *reader, int column, const CdrRow *row,
+				CdrCorrection *correction)
+{
+	const unsigned char *id;
+
+	correction->said.time = CDR_NO_TIME;
+	correction->said.kind = take_byte(reader);
+	correction->time = take_state_time(reader, row);
+	if ((id = take_state_bytes(reader, UUID_LEN)) != NULL)
+		memcpy(correction->id.data, id, UUID_LEN);
+	if (!take_said(reader, column, row, &correction->said) ||
+		!IS_VALID_TIMESTAMP(correction->time))
+		reader->failed = true;
+}
+
+static const CdrCorrections *
+take_corrections(StateReader *reader, const CdrRow *row)
+{
+	CdrCorrections *corrections = palloc0(sizeof(CdrCorrections));
+	uint64			columns = take_number(reader);
+
+	if (columns == 0 || columns >> CDR_NCORRECTABLE != 0)
+		reader->failed = true;
+	for (int i = 0; !reader->failed && i < CDR_NCORRECTABLE; i++)
+	{
+		if (columns & (UINT64CONST(1) << i))
+			take_correction(reader, i, row, &corrections->columns[i]);
+	}
+	return corrections;
+}
+
+/* What is before the registers; false: it is of no version that is known. */
+static bool
+take_version(StateReader *reader, const CdrRow *row, CdrCall *call,
+			 bool *is_corrected)
+{
+	int	   version = take_byte(reader);
+	uint64 kinds;
+
+	call->from_inside = version == STATE_OF_INSIDE;
+	kinds = call->from_inside ? take_number(reader) : 0;
+	call->from_outside =
+		(kinds & STATE_ALONE) == 0 && row->first_event_time != CDR_NO_TIME;
+	*is_corrected = (kinds & STATE_CORRECTED) != 0;
+	return (version == STATE_OF_OUTSIDE || version == STATE_OF_INSIDE) &&
+		   (kinds & ~(uint64) STATE_KINDS) == 0;
+}
+
 const char *
 cdr_state_read(const CdrRow *row, CdrCall *call)
 {
 	const unsigned char *bytes = (const unsigned char *) row->merge_state;
 	StateReader reader = {bytes, bytes + row->merge_state_length, false};
 	uint64		registers;
+	bool		is_corrected;
 
-	if (take_byte(&reader) != STATE_VERSION)
+	if (!take_version(&reader, row, call, &is_corrected))
 		return "it is of no version that is known";
 	registers = take_number(&reader);
 	if (registers >> CDR_NREGISTERS != 0)
@@ -378,6 +524,8 @@ cdr_state_read(const CdrRow *row, CdrCall *call)
 		if (registers & (UINT64CONST(1) << reg))
 			take_register(&reader, reg, row, call);
 	}
+	if (is_corrected)
+		call->corrections = take_corrections(&reader, row);
 	if (reader.failed || reader.at != reader.end)
 		return "it is damaged";
 	return NULL;

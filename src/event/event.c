@@ -32,19 +32,26 @@
  */
 #define WEB_SESSION_CALLEE "ai-pipeline"
 
-/* The types that shape a call; all others are only logged and counted. */
+/*
+ * The types that shape a call; all others are only logged and counted.  So are
+ * those that a function makes where they come from anybody else.
+ */
 static const struct
 {
 	const char	*type;
 	CdrEventKind kind;
+	bool		 of_function;
 } kinds[] = {
-	{"call.started", CDR_CALL_STARTED},
-	{"call.ringing", CDR_CALL_RINGING},
-	{"call.answered", CDR_CALL_ANSWERED},
-	{"call.ended", CDR_CALL_ENDED},
-	{"user.identified.for_call", CDR_USER_IDENTIFIED},
-	{"user.created.for_call", CDR_USER_IDENTIFIED},
-	{"call.recording.available", CDR_RECORDING_AVAILABLE},
+	{"call.started", CDR_CALL_STARTED, false},
+	{"call.ringing", CDR_CALL_RINGING, false},
+	{"call.answered", CDR_CALL_ANSWERED, false},
+	{"call.ended", CDR_CALL_ENDED, false},
+	{"user.identified.for_call", CDR_USER_IDENTIFIED, false},
+	{"user.created.for_call", CDR_USER_IDENTIFIED, false},
+	{"call.recording.available", CDR_RECORDING_AVAILABLE, false},
+	{CDR_CORRECTED_TYPE, CDR_CALL_CORRECTED, true},
+	{CDR_WITHDRAWN_TYPE, CDR_CALL_CORRECTED, true},
+	{CDR_CLOSED_TYPE, CDR_CALL_CLOSED, true},
 };
 
 /* Who ended the call, where the cause says so. */
@@ -84,7 +91,9 @@ set_contact_id(CdrEvent *event, int64 contact_id)
 static int
 sip_status_of(int64 status)
 {
-	return status >= 200 && status <= 699 ? (int) status : 0;
+	return status >= CDR_SIP_STATUS_FIRST && status <= CDR_SIP_STATUS_LAST
+			   ? (int) status
+			   : 0;
 }
 
 static void
@@ -114,7 +123,8 @@ make_kind(const CdrFields *fields, const CdrEventOptions *options,
 {
 	for (int i = 0; event->type != NULL && i < (int) lengthof(kinds); i++)
 	{
-		if (strcmp(kinds[i].type, event->type) == 0)
+		if (strcmp(kinds[i].type, event->type) == 0 &&
+			kinds[i].of_function == event->message->of_function)
 			event->kind = kinds[i].kind;
 	}
 
@@ -139,6 +149,12 @@ make_kind(const CdrFields *fields, const CdrEventOptions *options,
 			break;
 		case CDR_CALL_ANSWERED:
 			event->answers = true;
+			break;
+		case CDR_CALL_CORRECTED:
+		case CDR_CALL_CLOSED:
+			event->corrected = cdr_correction_read(event->message->body,
+												   event->message->body_length,
+												   &event->closed_at);
 			break;
 		case CDR_CALL_RINGING:
 		case CDR_OTHER:
@@ -173,6 +189,8 @@ make_common(const CdrFields *fields, CdrEvent *event)
 		event->time = message->property_time;
 		event->time_source = CDR_TIME_OF_PROPERTY;
 	}
+	if (message->of_function)
+		event->time_source = CDR_TIME_OF_FUNCTION;
 }
 
 /* Whatever the form: what is too large is not looked at. */

@@ -10,6 +10,7 @@
 
 #include "base/message.h"
 #include "base/reason.h"
+#include "event/correction.h"
 
 /* Call-IDs are "up to 255 bytes" by the contract of the wire. */
 #define CDR_CALL_ID_MAX 255
@@ -22,13 +23,20 @@ typedef enum CdrEventKind
 	CDR_CALL_ANSWERED,
 	CDR_CALL_ENDED,
 	CDR_USER_IDENTIFIED,
-	CDR_RECORDING_AVAILABLE
+	CDR_RECORDING_AVAILABLE,
+	CDR_CALL_CORRECTED,
+	CDR_CALL_CLOSED
 } CdrEventKind;
 
-/* Where the time of an event comes from. */
+/*
+ * Where the time of an event comes from.  By the last of these, the log tells the
+ * events that functions of this extension make from all that came from outside,
+ * whatever their bodies say.
+ */
 #define CDR_TIME_OF_BODY	 'b'
 #define CDR_TIME_OF_PROPERTY 'p' /* the AMQP property timestamp */
 #define CDR_TIME_OF_RECEIPT	 'r'
+#define CDR_TIME_OF_FUNCTION 'f'
 
 /* What the settings say about reading events. */
 typedef struct CdrEventOptions
@@ -84,7 +92,31 @@ typedef struct CdrEvent
 
 	/* call.recording.available */
 	const char *recording_url;
+
+	/* a correction, or one that is withdrawn: CDR_NCORRECTABLE of them */
+	const CdrSaid *corrected;
+
+	/* the closing of a call that nobody ended: when it ended */
+	TimestampTz closed_at;
 } CdrEvent;
+
+/* Did it come from outside, rather than from a function of this extension? */
+static inline bool
+cdr_event_from_outside(const CdrEvent *event)
+{
+	return event->time_source != CDR_TIME_OF_FUNCTION;
+}
+
+/*
+ * May the same event come again with another time?  What stands in its body
+ * stays.
+ */
+static inline bool
+cdr_event_lacks_lasting_time(const CdrEvent *event)
+{
+	return event->time_source == CDR_TIME_OF_PROPERTY ||
+		   event->time_source == CDR_TIME_OF_RECEIPT;
+}
 
 /*
  * Reads a message into *event.  Returns false, with the reason set, for a

@@ -367,7 +367,7 @@ enter_keys_of_log(const CdrTables *tables)
 	cdr_command(
 		"INSERT INTO %s.timeless_events (call_id, event_id, event_time)"
 		" SELECT call_id, event_id, min(event_time)"
-		" FROM %s.call_events WHERE time_source <> 'b'"
+		" FROM %s.call_events WHERE time_source IN ('p', 'r')"
 		" GROUP BY call_id, event_id ON CONFLICT DO NOTHING",
 		tables->quoted, tables->quoted);
 	cdr_rights_restore(&rights);

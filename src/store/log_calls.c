@@ -98,6 +98,9 @@ event_from_log(const CdrLogCalls *log, const char *call_id)
 	*id =
 		*DatumGetUUIDP(cdr_cursor_value(&log->cursor, LOG_EVENT_ID, &isnull));
 	message->id = id;
+	message->of_function =
+		DatumGetChar(cdr_cursor_value(&log->cursor, LOG_TIME_SOURCE,
+									  &isnull)) == CDR_TIME_OF_FUNCTION;
 	message->property_time = DatumGetTimestampTz(
 		cdr_cursor_value(&log->cursor, LOG_EVENT_TIME, &isnull));
 	message->routing_key = log_text(log, LOG_ROUTING_KEY);
@@ -132,6 +135,8 @@ event_from_log(const CdrLogCalls *log, const char *call_id)
 static bool
 has_new_strings(const CdrCall *call, const CdrCall *before)
 {
+	if (call->corrections != before->corrections)
+		return true;
 	for (int reg = 0; reg < CDR_NREGISTERS; reg++)
 	{
 		if (memcmp(call->facts[reg].texts, before->facts[reg].texts,
@@ -141,13 +146,16 @@ has_new_strings(const CdrCall *call, const CdrCall *before)
 	return false;
 }
 
-/* Takes the strings of the call out of the event's memory, and frees those
- * that it no longer has. */
+/* Takes the strings of the call, and its corrections, out of the event's memory,
+ * and frees those that it no longer has. */
 static void
 keep_strings(CdrLogCalls *log, CdrCall *call)
 {
 	MemoryContext into = log->strings_2;
+	MemoryContext outer = MemoryContextSwitchTo(into);
 
+	call->corrections = cdr_corrections_copy(call->corrections);
+	MemoryContextSwitchTo(outer);
 	call->call_id = MemoryContextStrdup(into, call->call_id);
 	for (int reg = 0; reg < CDR_NREGISTERS; reg++)
 	{

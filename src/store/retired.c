@@ -35,10 +35,16 @@
 #include "store/cursor.h"
 #include "store/retired.h"
 
-/* When the events of some calls ($1) happened. */
-#define STRETCH_OF_CALLS                                 \
-	"SELECT min(first_event_time), max(last_event_time)" \
-	" FROM ONLY %1$s.calls WHERE call_id = ANY ($1)"
+/*
+ * When the events of some calls ($1) happened; at any time, where functions of this
+ * extension made some of them: so their merge_state begins.
+ */
+#define STRETCH_OF_CALLS                                                \
+	"SELECT CASE WHEN inside THEN '-infinity' ELSE first END,"          \
+	" CASE WHEN inside THEN 'infinity' ELSE last END"                   \
+	" FROM (SELECT min(first_event_time), max(last_event_time),"        \
+	" bool_or(merge_state >= decode('02', 'hex')) FROM ONLY %1$s.calls" \
+	" WHERE call_id = ANY ($1)) AS c(first, last, inside)"
 
 /*
  * Of some calls ($1) that have so many new events ($2), which the log holds
@@ -102,6 +108,7 @@ find_candidates(CdrEvent **events, int count, CdrEvent **candidates)
 		TimestampTz time = events[i]->time;
 
 		if (events[i]->call_id[0] != '\0' &&
+			cdr_event_from_outside(events[i]) &&
 			(time < recent || (time < without_gap && lies_in_gap(time))))
 			candidates[ncandidates++] = events[i];
 	}

@@ -117,7 +117,7 @@ cdr_timeless_claim(CdrEvent **events, int count, bool *repeated)
 
 	for (int i = 0; i < count; i++)
 	{
-		if (events[i]->time_source != CDR_TIME_OF_BODY)
+		if (cdr_event_lacks_lasting_time(events[i]))
 			timeless[ntimeless++] = events[i];
 	}
 	if (ntimeless == 0)
@@ -127,7 +127,7 @@ cdr_timeless_claim(CdrEvent **events, int count, bool *repeated)
 	fresh = cdr_result_ids(&nfresh);
 	for (int i = 0; i < count; i++)
 	{
-		if (events[i]->time_source == CDR_TIME_OF_BODY ||
+		if (!cdr_event_lacks_lasting_time(events[i]) ||
 			cdr_is_among(&events[i]->id, fresh, nfresh))
 			continue;
 		timeless[nrepeated++] = events[i];

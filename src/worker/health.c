@@ -337,8 +337,8 @@ check_counters(Health *health)
 				  "begins to count anew.");
 	check_counter(health, "without_time", without_time,
 				  "have no time of their own, or one that cannot be read",
-				  "Look for time_source <> 'b' in call_events: 'r' is the "
-				  "time of receipt, and 'p' that of the AMQP property. "
+				  "Look for time_source 'r' and 'p' in call_events: the "
+				  "time of receipt, and that of the AMQP property. "
 				  "cdr_stats_reset() begins to count anew.");
 }
 

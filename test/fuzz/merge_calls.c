@@ -5,7 +5,8 @@
  *	merge_calls SEED ROUNDS
  *
  * Deals a few events of one call, at few moments so that ties are frequent, of
- * all kinds and ranks, and makes calls of parts of them.  Whatever the order in
+ * all kinds and ranks, corrections and closings among them, and makes calls of
+ * parts of them.  Whatever the order in
  * which events are added and parts are joined, and whether parts were stored as
  * rows and read again on the way, the row is the same, byte for byte.  At the
  * end rows are damaged and read.
@@ -44,6 +45,14 @@ one_of(const char *const *words, int count)
  * Events
  * ------------------------------------------------------------------------
  */
+
+static TimestampTz
+deal_time(void)
+{
+	TimestampTz time = below(SECONDS_OF_A_CALL) * (USECS_PER_SEC / 2);
+
+	return below(8) == 0 ? time + 2 * USECS_PER_HOUR : time;
+}
 
 static void
 deal_said(CdrEvent *event)
@@ -84,26 +93,72 @@ deal_said(CdrEvent *event)
 	}
 }
 
+/* A correction of a few columns, or one that is withdrawn. */
+static const CdrSaid *
+deal_corrected(void)
+{
+	CdrSaid *corrected = palloc0(CDR_NCORRECTABLE * sizeof(CdrSaid));
+
+	for (int i = 1 + below(4); i > 0; i--)
+	{
+		int		 column = below(CDR_NCORRECTABLE);
+		CdrSaid *said = &corrected[column];
+
+		memset(said, 0, sizeof(CdrSaid));
+		said->time = CDR_NO_TIME;
+		said->kind = CDR_SAID_BY_EVENTS + below(3);
+		if (said->kind != CDR_SAID_VALUE)
+			continue;
+		switch (cdr_correctable[column].type)
+		{
+			case CDR_CORRECT_AS_TIME:
+				said->time = deal_time();
+				break;
+			case CDR_CORRECT_AS_TEXT:
+				said->text = ONE_OF("busy", "normal_clearing", "1001", "x");
+				break;
+			case CDR_CORRECT_AS_NUMBER:
+				said->number = CDR_SIP_STATUS_FIRST + below(3);
+				break;
+		}
+	}
+	return corrected;
+}
+
+/* The events of the functions of this extension. */
+static void
+deal_made(CdrEvent *event)
+{
+	event->time_source = CDR_TIME_OF_FUNCTION;
+	/* in another order than what they say */
+	if (event->kind == CDR_CALL_CORRECTED)
+		event->corrected = deal_corrected();
+	else
+		event->closed_at = deal_time();
+}
+
 static void
 deal_event(CdrEvent *event, int number)
 {
 	static const CdrEventKind kinds[] = {
-		CDR_OTHER,			 CDR_CALL_STARTED,		 CDR_CALL_STARTED,
-		CDR_CALL_RINGING,	 CDR_CALL_ANSWERED,		 CDR_CALL_ENDED,
-		CDR_CALL_ENDED,		 CDR_CALL_ENDED,		 CDR_CALL_ENDED,
-		CDR_USER_IDENTIFIED, CDR_RECORDING_AVAILABLE};
+		CDR_OTHER,			 CDR_CALL_STARTED,		  CDR_CALL_STARTED,
+		CDR_CALL_RINGING,	 CDR_CALL_ANSWERED,		  CDR_CALL_ENDED,
+		CDR_CALL_ENDED,		 CDR_CALL_ENDED,		  CDR_CALL_ENDED,
+		CDR_USER_IDENTIFIED, CDR_RECORDING_AVAILABLE, CDR_CALL_CORRECTED,
+		CDR_CALL_CORRECTED,	 CDR_CALL_CLOSED};
 
 	memset(event, 0, sizeof(CdrEvent));
 	event->call_id = CALL_ID;
 	event->kind = kinds[below(lengthof(kinds))];
-	event->time = below(SECONDS_OF_A_CALL) * (USECS_PER_SEC / 2);
-	if (below(8) == 0)
-		event->time += 2 * USECS_PER_HOUR;
+	event->time = deal_time();
 	event->time_source =
 		below(4) == 0 ? CDR_TIME_OF_RECEIPT : CDR_TIME_OF_BODY;
 	event->id.data[0] = (unsigned char) below(256);
 	event->id.data[UUID_LEN - 1] = (unsigned char) number;
-	deal_said(event);
+	if (event->kind == CDR_CALL_CORRECTED || event->kind == CDR_CALL_CLOSED)
+		deal_made(event);
+	else
+		deal_said(event);
 }
 
 /* ------------------------------------------------------------------------
@@ -213,6 +268,98 @@ check_same(const CdrCall *x, const CdrCall *y, bool counted)
 }
 
 /* ------------------------------------------------------------------------
+ * Corrections, worked out in another way
+ * ------------------------------------------------------------------------
+ */
+
+/* The correction of a column that counts, of all events; NULL: none. */
+static const CdrSaid *
+latest_said(const CdrEvent *events, int count, int column)
+{
+	const CdrEvent *latest = NULL;
+
+	for (int i = 0; i < count; i++)
+	{
+		const CdrEvent *event = &events[i];
+
+		if (event->kind != CDR_CALL_CORRECTED ||
+			event->corrected[column].kind == CDR_SAID_NOTHING)
+			continue;
+		if (latest == NULL || event->time > latest->time ||
+			(event->time == latest->time &&
+			 memcmp(event->id.data, latest->id.data, UUID_LEN) > 0))
+			latest = event;
+	}
+	if (latest == NULL || latest->corrected[column].kind == CDR_SAID_BY_EVENTS)
+		return NULL;
+	return &latest->corrected[column];
+}
+
+/* What is corrected is as the correction says; a call that is up has no end. */
+static void
+check_corrected(const CdrEvent *events, int count, const CdrCall *call)
+{
+	CdrRow row = row_of(call);
+
+#define SAID_TIME(column, name)                              \
+	if ((said = latest_said(events, count, column)) != NULL) \
+	PROMISE(row.name ==                                      \
+			(said->kind == CDR_SAID_NONE ? CDR_NO_TIME : said->time))
+#define SAID_TEXT(column, name)                              \
+	if ((said = latest_said(events, count, column)) != NULL) \
+	PROMISE(same_text(row.name, said->text))
+	const CdrSaid *said;
+
+	SAID_TIME(CDR_CORRECT_START_TIME, start_time);
+	SAID_TIME(CDR_CORRECT_RING_TIME, ring_time);
+	SAID_TIME(CDR_CORRECT_ANSWER_TIME, answer_time);
+	SAID_TIME(CDR_CORRECT_END_TIME, end_time);
+	SAID_TEXT(CDR_CORRECT_CALLER, caller_number);
+	SAID_TEXT(CDR_CORRECT_CALLEE, callee_number);
+	SAID_TEXT(CDR_CORRECT_DIRECTION, direction);
+	SAID_TEXT(CDR_CORRECT_TRUNK, trunk);
+	SAID_TEXT(CDR_CORRECT_TENANT, tenant_id);
+	SAID_TEXT(CDR_CORRECT_USER, user_id);
+	SAID_TEXT(CDR_CORRECT_RECORDING, recording_url);
+	said = latest_said(events, count, CDR_CORRECT_CONTACT);
+	if (said != NULL)
+		PROMISE(row.has_contact_id == (said->kind == CDR_SAID_VALUE) &&
+				row.contact_id == said->number);
+	if (row.end_time == CDR_NO_TIME)
+	{
+		PROMISE(row.hangup_cause == NULL && row.hangup_source == NULL &&
+				row.sip_status == 0 && row.disposition == NULL);
+		return;
+	}
+	SAID_TEXT(CDR_CORRECT_CAUSE, hangup_cause);
+	SAID_TEXT(CDR_CORRECT_SOURCE, hangup_source);
+	said = latest_said(events, count, CDR_CORRECT_SIP_STATUS);
+	if (said != NULL)
+		PROMISE(row.sip_status == (int) said->number);
+}
+
+/* first_event_time and last_event_time: over events from outside, if any. */
+static void
+check_times(const CdrEvent *events, int count, const CdrCall *call)
+{
+	TimestampTz first[2] = {DT_NOEND, DT_NOEND};
+	TimestampTz last[2] = {DT_NOBEGIN, DT_NOBEGIN};
+	CdrRow		row = row_of(call);
+	int			outside;
+
+	for (int i = 0; i < count; i++)
+	{
+		int which = cdr_event_from_outside(&events[i]);
+
+		first[which] = Min(first[which], events[i].time);
+		last[which] = Max(last[which], events[i].time);
+	}
+	outside = last[1] != DT_NOBEGIN;
+	PROMISE(row.first_event_time == first[outside]);
+	PROMISE(row.last_event_time == last[outside]);
+}
+
+/* ------------------------------------------------------------------------
  * What is promised
  * ------------------------------------------------------------------------
  */
@@ -317,6 +464,8 @@ main(int argc, char **argv)
 			deal_event(&events[i], i);
 		check_algebra(events, count);
 		whole = call_of(events, count, (1U << count) - 1, 0);
+		check_corrected(events, count, &whole);
+		check_times(events, count, &whole);
 		cdr_call_init(&none, CALL_ID);
 		/* all orders of six take their time */
 		if (count < EVENTS_MAX || round % 50 == 0)
