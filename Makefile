@@ -19,6 +19,7 @@ SQL_PARTS = src/head.sql \
 	src/worker/pause.sql \
 	src/store/partition.sql \
 	src/store/rebuild.sql \
+	src/store/correct.sql \
 	src/store/history.sql \
 	src/store/guard.sql \
 	src/rights.sql
@@ -49,6 +50,7 @@ SHLIB_LINK = $(shell pkg-config --libs librabbitmq) -lssl -lcrypto
 # Named by the room and what it promises.  Those that take long end in _permuted
 # or _random; "scripts/check --quick" leaves them out.
 REGRESS = base_settings store_schema store_ingest call_merge call_causes \
+	call_corrections \
 	event_numbers \
 	event_timestamps event_bad_input event_foreign_text event_protobuf \
 	store_dead_letters store_partitions store_repetitions store_verify \

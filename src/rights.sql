@@ -18,7 +18,10 @@ REVOKE ALL ON FUNCTION
 	@extschema@.cdr_resume(),
 	@extschema@.cdr_create_partitions(timestamptz, timestamptz),
 	@extschema@.cdr_verify_calls(text, timestamptz, timestamptz),
-	@extschema@.cdr_rebuild_calls(text, timestamptz, timestamptz, boolean)
+	@extschema@.cdr_rebuild_calls(text, timestamptz, timestamptz, boolean),
+	@extschema@.cdr_correct_call(text, json, text, boolean),
+	@extschema@.cdr_withdraw_correction(text, text[], text),
+	@extschema@.cdr_close_stale_calls(interval, text, bigint)
 FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION
@@ -27,6 +30,8 @@ GRANT EXECUTE ON FUNCTION
 	@extschema@.cdr_dead_letters()
 TO pg_monitor;
 GRANT SELECT ON @extschema@.cdr_health TO pg_monitor;
+-- it shows what whoever asks may read of calls
+GRANT SELECT ON @extschema@.cdr_stale_calls TO PUBLIC;
 -- whatever default privileges there are: called as whoever writes the tables
 GRANT EXECUTE ON FUNCTION @extschema@.cdr_rows(bigint) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.cdr_join_calls(record, record) TO PUBLIC;

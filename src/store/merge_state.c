@@ -17,20 +17,11 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
-#include "store/call_values.h"
-#include "store/cursor.h"
-#include "store/table_columns.h"
+#include "store/made_event.h"
+#include "store/stored_calls.h"
 #include "store/tables.h"
 
-/* clang-format off */
-
-#define STORED(name, type, comment) ", c." #name "::" CDR_SQL_##type
-
-#define READ_ROW \
-	"SELECT c.call_id::text" CDR_CALL_VALUES(STORED) \
-	" FROM ONLY %s.calls AS c WHERE c.call_id OPERATOR(pg_catalog.=) $1"
-
-/* clang-format on */
+#define READ_ROW CDR_READ_CALLS " WHERE c.call_id OPERATOR(pg_catalog.=) $1"
 
 static const char *const register_names[CDR_NREGISTERS] = {
 	[CDR_REG_STARTED] = "started",
@@ -42,6 +33,7 @@ static const char *const register_names[CDR_NREGISTERS] = {
 	[CDR_REG_BRANCH_END] = "branch end",
 	[CDR_REG_IDENTIFIED] = "identified",
 	[CDR_REG_RECORDED] = "recorded",
+	[CDR_REG_CLOSED] = "closed",
 };
 
 static const char *const text_names[CDR_FACT_NTEXTS] = {
@@ -107,21 +99,56 @@ return_register(ReturnSetInfo *info, const CdrCall *call, CdrRegister reg)
 	tuplestore_putvalues(info->setResult, info->setDesc, values, nulls);
 }
 
+/* What a correction says of its column, as JSON; {}: it gives it back. */
+static Datum
+says_of_correction(CdrCorrectable column, const CdrSaid *said)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfoChar(&json, '{');
+	if (said->kind != CDR_SAID_BY_EVENTS)
+		append_name(&json, cdr_correctable[column].name);
+	if (said->kind == CDR_SAID_NONE)
+		appendStringInfoString(&json, "null");
+	else if (said->kind == CDR_SAID_VALUE)
+		cdr_said_append(&json, cdr_correctable[column].type, said);
+	appendStringInfoChar(&json, '}');
+	return CStringGetTextDatum(json.data);
+}
+
+static void
+return_corrections(ReturnSetInfo *info, const CdrCorrections *corrections)
+{
+	for (int i = 0; i < CDR_NCORRECTABLE; i++)
+	{
+		const CdrCorrection *correction = &corrections->columns[i];
+		Datum				 values[] = {CStringGetTextDatum(psprintf(
+											 "correction of %s", cdr_correctable[i].name)),
+										 TimestampTzGetDatum(correction->time), (Datum) 0,
+										 UUIDPGetDatum(&correction->id),
+										 says_of_correction(i, &correction->said)};
+		bool				 nulls[] = {false, false, true, false, false};
+
+		if (correction->said.kind != CDR_SAID_NOTHING)
+			tuplestore_putvalues(info->setResult, info->setDesc, values,
+								 nulls);
+	}
+}
+
 static void
 return_row(ReturnSetInfo *info, const CdrCursor *cursor)
 {
-	Datum	values[CDR_CALL_NCOLUMNS];
-	bool	nulls[CDR_CALL_NCOLUMNS];
 	CdrCall call;
 
-	for (int i = 0; i < CDR_CALL_NCOLUMNS; i++)
-		values[i] = cdr_cursor_value(cursor, i + 1, &nulls[i]);
-	cdr_call_of_values(values, nulls, &call);
+	cdr_stored_call(cursor, &call);
 	for (CdrRegister reg = 0; reg < CDR_NREGISTERS; reg++)
 	{
 		if (cdr_call_has(&call, reg))
 			return_register(info, &call, reg);
 	}
+	if (call.corrections != NULL)
+		return_corrections(info, call.corrections);
 }
 
 PG_FUNCTION_INFO_V1(cdr_merge_state);
