@@ -360,6 +360,67 @@ check_times(const CdrEvent *events, int count, const CdrCall *call)
 }
 
 /* ------------------------------------------------------------------------
+ * The bodies of corrections
+ * ------------------------------------------------------------------------
+ */
+
+/* What a body says of a column; NULL: it is not read, or says nothing. */
+static const CdrSaid *
+said_by(const char *column, const char *value)
+{
+	const char	  *body = psprintf("{\"eventType\":\"" CDR_CORRECTED_TYPE
+								   "\",\"x\":{\"%s\":\"no\"},"
+									  "\"correction\":{\"%s\":%s}}",
+								   column, column, value);
+	TimestampTz	   closed_at;
+	const CdrSaid *said = cdr_correction_read(body, strlen(body), &closed_at);
+
+	PROMISE(closed_at == CDR_NO_TIME);
+	return said != NULL ? &said[cdr_correctable_find(column)] : NULL;
+}
+
+static void
+check_bodies(void)
+{
+	static const char withdrawn[] = "{\"columns\":[\"trunk\",[\"user_id\"],"
+									"7,\"status\",\"end_time\"]}";
+	static const char closed[] =
+		"{\"a\":{\"endTime\":\"2026-01-01T00:00:00Z\"},"
+		"\"endTime\":\"2000-01-01T00:00:01Z\"}";
+	TimestampTz	   closed_at;
+	const CdrSaid *said;
+
+	PROMISE(said_by("end_time", "null")->kind == CDR_SAID_NONE);
+	PROMISE(said_by("end_time", "\"2000-01-01T00:00:01Z\"")->time ==
+			USECS_PER_SEC);
+	PROMISE(said_by("end_time", "\"1970-01-01T00:00:00Z\"") == NULL);
+	PROMISE(said_by("end_time", "\"soon\"") == NULL);
+	PROMISE(said_by("end_time", "7") == NULL);
+	PROMISE(strcmp(said_by("trunk", "\"g\\u0077-\\\"1\"")->text, "gw-\"1") ==
+			0);
+	PROMISE(said_by("trunk", "\"\"") == NULL);
+	PROMISE(said_by("trunk", "[\"a\"]") == NULL);
+	PROMISE(said_by("trunk", "{\"trunk\":\"a\"}") == NULL);
+	PROMISE(said_by("sip_status", "486")->number == 486);
+	PROMISE(said_by("sip_status", "199") == NULL);
+	PROMISE(said_by("contact_id", "-9223372036854775808")->number ==
+			PG_INT64_MIN);
+	PROMISE(said_by("contact_id", "0") == NULL);
+	PROMISE(said_by("status", "\"COMPLETED\"") == NULL);
+	PROMISE(said_by("trunk", "\"cut") == NULL);
+
+	said = cdr_correction_read(withdrawn, strlen(withdrawn), &closed_at);
+	for (int i = 0; i < CDR_NCORRECTABLE; i++)
+		PROMISE(said[i].kind ==
+				(i == CDR_CORRECT_TRUNK || i == CDR_CORRECT_END_TIME
+					 ? CDR_SAID_BY_EVENTS
+					 : CDR_SAID_NOTHING));
+	PROMISE(cdr_correction_read(closed, strlen(closed), &closed_at) == NULL);
+	PROMISE(closed_at == USECS_PER_SEC);
+	arena_reset();
+}
+
+/* ------------------------------------------------------------------------
  * What is promised
  * ------------------------------------------------------------------------
  */
@@ -452,6 +513,7 @@ main(int argc, char **argv)
 	int rounds = argc > 2 ? atoi(argv[2]) : 10000;
 	int readable = 0;
 
+	check_bodies();
 	pg_prng_seed(&prng, argc > 1 ? (uint64) atoll(argv[1]) : 1);
 	for (int round = 0; round < rounds; round++)
 	{
