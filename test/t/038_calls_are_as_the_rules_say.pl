@@ -143,6 +143,41 @@ sub event_of
 	};
 }
 
+# What an example corrects, as JSON.
+sub correction_of
+{
+	my %said;
+
+	foreach my $word (@_)
+	{
+		my ($column, $value) = $word =~ /^(\w+)=(.*)$/;
+
+		$value =
+		  POSIX::strftime('%Y-%m-%dT%H:%M:%SZ', gmtime($epoch + $value))
+		  if $column =~ /_time$/ && $value ne 'none';
+		$value += 0 if $column eq 'sip_status';
+		$said{$column} = $value eq 'none' ? undef : $value;
+	}
+	return JSON::PP->new->canonical->utf8->encode(\%said);
+}
+
+# A correction of an example, or one that is withdrawn, as SQL; undef: it is an event.
+sub deed_of
+{
+	my ($call, $words) = @_;
+	my ($deed, @says) = split ' ', $words;
+
+	return
+	  "SELECT cdr_correct_call('$call', '@{[ correction_of(@says) ]}', 'example', true)"
+	  if $deed eq 'correct';
+	return
+		"SELECT cdr_withdraw_correction('$call', '{"
+	  . join(',', @says)
+	  . "}', 'example')"
+	  if $deed eq 'withdraw';
+	return;
+}
+
 # A column of an example's call, as the example would write it.
 sub value_of
 {
@@ -155,29 +190,73 @@ sub value_of
 	return $cdr->sql("SELECT $value FROM calls WHERE call_id = '$call'");
 }
 
-sub examples_hold
+# What is to be done for the examples: what comes before their events, their events,
+# what comes after these, and events that come after open calls were closed.
+sub plan_of
 {
-	my ($cdr,    $recorded) = @_;
-	my ($header, @examples) = examples();
-	my @events;
+	my (@examples) = @_;
+	my %plan = map { $_ => [] } qw(before events after late);
 
 	foreach my $i (0 .. $#examples)
 	{
-		push @events,
-		  map { event_of("example $i", $_) } split /, /, $examples[$i][1];
+		my $call  = "example $i";
+		my $deeds = rand() < 0.5 ? 'before' : 'after';
+		my $come  = 'events';
+
+		foreach my $words (split /, /, $examples[$i][1])
+		{
+			my $deed = deed_of($call, $words);
+
+			if    (defined $deed)     { push @{ $plan{$deeds} }, $deed; }
+			elsif ($words eq 'close') { $come = 'late'; }
+			else { push @{ $plan{$come} }, event_of($call, $words); }
+		}
 	}
-	$cdr->publish(shuffled(@events));
-	$cdr->wait_drained($recorded + @events);
+	return %plan;
+}
+
+# Are those examples right that have calls closed, or those that have not?
+sub rows_are_right
+{
+	my ($cdr, $with_closing, @examples) = @_;
+
 	foreach my $i (0 .. $#examples)
 	{
 		my ($rule, $events, $row) = @{ $examples[$i] };
 		my @columns = $row =~ /(\w+)=/g;
-		my $found   = join ' ',
+
+		next if ($events =~ /\bclose\b/ ? 1 : 0) != $with_closing;
+		my $found = join ' ',
 		  map { "$_=" . value_of($cdr, "example $i", $_) } @columns;
 
 		is($found, $row, "$rule: $events");
 	}
-	cmp_ok(scalar @examples, '>', 25, 'the examples were found');
+	return;
+}
+
+sub examples_hold
+{
+	my ($cdr,    $recorded) = @_;
+	my ($header, @examples) = examples();
+	my %plan = plan_of(@examples);
+
+	$cdr->sql(join ";\n", @{ $plan{before} });
+	$cdr->publish(shuffled(@{ $plan{events} }));
+	$recorded += @{ $plan{before} } + @{ $plan{events} };
+	$cdr->wait_drained($recorded);
+	$cdr->sql(join ";\n", @{ $plan{after} });
+	rows_are_right($cdr, 0, @examples);
+
+	$recorded +=
+	  @{ $plan{after} } +
+	  @{ $plan{late} } +
+	  $cdr->sql(q{SELECT cdr_close_stale_calls('1 second', 'example')});
+	$cdr->publish(shuffled(@{ $plan{late} }));
+	$cdr->wait_drained($recorded);
+	rows_are_right($cdr, 1, @examples);
+	is($cdr->sql('SELECT count(*) FROM cdr_verify_calls()'),
+		0, 'the examples are as their events say');
+	cmp_ok(scalar @examples, '>', 40, 'the examples were found');
 	return;
 }
 
