@@ -17,11 +17,14 @@ REVOKE ALL ON FUNCTION
 	@extschema@.cdr_pause(),
 	@extschema@.cdr_resume(),
 	@extschema@.cdr_create_partitions(timestamptz, timestamptz),
-	@extschema@.cdr_verify_calls(text, timestamptz, timestamptz),
-	@extschema@.cdr_rebuild_calls(text, timestamptz, timestamptz, boolean),
+	@extschema@.cdr_verify_calls(text, timestamptz, timestamptz, text[]),
+	@extschema@.cdr_rebuild_calls(text, timestamptz, timestamptz, boolean, text[]),
 	@extschema@.cdr_correct_call(text, json, text, boolean),
 	@extschema@.cdr_withdraw_correction(text, text[], text),
 	@extschema@.cdr_close_stale_calls(interval, text, bigint)
+FROM PUBLIC;
+REVOKE ALL ON PROCEDURE
+	@extschema@.cdr_rebuild_calls_in_slices(text, timestamptz, timestamptz, boolean, text[], integer, bigint)
 FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION

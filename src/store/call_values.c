@@ -141,18 +141,24 @@ time_of(Datum value, bool isnull)
 
 /* clang-format on */
 
+const char *
+cdr_call_try_values(const Datum *values, const bool *nulls, CdrCall *call)
+{
+	CdrRow row = {.call_id = NULL};
+
+	CDR_CALL_COLUMNS(GET)
+	return cdr_call_restore(&row, call);
+}
+
 void
 cdr_call_of_values(const Datum *values, const bool *nulls, CdrCall *call)
 {
-	CdrRow		row = {.call_id = NULL};
-	const char *trouble;
+	const char *trouble = cdr_call_try_values(values, nulls, call);
 
-	CDR_CALL_COLUMNS(GET)
-	trouble = cdr_call_restore(&row, call);
 	if (trouble != NULL)
 		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
 						errmsg("merge_state of call \"%s\" cannot be read",
-							   row.call_id != NULL ? row.call_id : ""),
+							   call->call_id != NULL ? call->call_id : ""),
 						errdetail("In table \"calls\", %s.", trouble),
 						errhint("cdr_rebuild_calls() writes the call anew.")));
 }

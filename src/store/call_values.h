@@ -25,6 +25,10 @@ extern void cdr_call_values(const CdrCall *call, Datum *values, bool *nulls);
 extern void
 cdr_call_of_values(const Datum *values, const bool *nulls, CdrCall *call);
 
+/* The same, but returns NULL, or why merge_state cannot be read. */
+extern const char *
+cdr_call_try_values(const Datum *values, const bool *nulls, CdrCall *call);
+
 /* clang-format off */
 
 /* Where the columns stand. */

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * chosen_calls.c
- *	  The calls that an SQL function is asked for: one, those of a stretch of
- *	  time, or all; in slices.
+ *	  The calls that an SQL function is asked for: those named, those of a
+ *	  stretch of time, or all; in slices.
  *
  * A call belongs to a stretch of time if one of its events in the log does, or
  * if its row says that it was going on then: so calls are found whose row is
@@ -20,41 +20,76 @@
 
 #include "store/chosen_calls.h"
 
-/* Calls of a slice, and bytes of their ids. */
-#define SLICE_MAX		1000
+/* Bytes of the ids of a slice. */
 #define SLICE_BYTES_MAX (1024 * 1024)
 
-/* $1: from; $2: to; each %1$s is the schema. */
-#define CALLS_OF_TIME                                                 \
-	"SELECT call_id::pg_catalog.text COLLATE pg_catalog.\"C\""        \
-	" FROM %1$s.call_events"                                          \
-	" WHERE event_time OPERATOR(pg_catalog.>=) $1"                    \
-	" AND event_time OPERATOR(pg_catalog.<) $2"                       \
-	" AND call_id OPERATOR(pg_catalog.<>) ''"                         \
+/* Each %1$s is the schema; $1: from; $2: to. */
+#define OF_LOG                                                 \
+	"SELECT call_id::pg_catalog.text COLLATE pg_catalog.\"C\"" \
+	" FROM %1$s.call_events WHERE call_id OPERATOR(pg_catalog.<>) ''"
+#define OF_ROWS                                                       \
 	" UNION SELECT call_id::pg_catalog.text COLLATE pg_catalog.\"C\"" \
-	" FROM ONLY %1$s.calls"                                           \
-	" WHERE first_event_time OPERATOR(pg_catalog.<) $2"               \
-	" AND last_event_time OPERATOR(pg_catalog.>=) $1 ORDER BY 1"
+	" FROM ONLY %1$s.calls"
+#define ALL_CALLS OF_LOG OF_ROWS " ORDER BY 1"
+#define CALLS_OF_TIME                                          \
+	OF_LOG " AND event_time OPERATOR(pg_catalog.>=) $1"        \
+		   " AND event_time OPERATOR(pg_catalog.<) $2" OF_ROWS \
+		   " WHERE first_event_time OPERATOR(pg_catalog.<) $2" \
+		   " AND last_event_time OPERATOR(pg_catalog.>=) $1 ORDER BY 1"
+
+/* In the order of their bytes, as strcmp() has it. */
+static int
+compare_ids(const void *a, const void *b)
+{
+	text *x = DatumGetTextPP(*(const Datum *) a);
+	text *y = DatumGetTextPP(*(const Datum *) b);
+	int	  length_x = VARSIZE_ANY_EXHDR(x);
+	int	  length_y = VARSIZE_ANY_EXHDR(y);
+	int	  order =
+		memcmp(VARDATA_ANY(x), VARDATA_ANY(y), Min(length_x, length_y));
+
+	return order != 0 ? order : length_x - length_y;
+}
 
 CdrChoice
-cdr_choice(FunctionCallInfo fcinfo)
+cdr_choice_of_ids(Datum *ids, int count)
 {
-	CdrChoice choice = {CDR_ALL_CALLS, 0, DT_NOBEGIN, DT_NOEND};
+	CdrChoice choice = {CDR_NAMED_CALLS, ids, 0, DT_NOBEGIN, DT_NOEND};
 
-	if (!PG_ARGISNULL(0))
+	qsort(ids, count, sizeof(Datum), compare_ids);
+	for (int i = 0; i < count; i++)
 	{
-		choice.kind = CDR_ONE_CALL;
-		choice.call_id = PG_GETARG_DATUM(0);
+		if (choice.nids == 0 ||
+			compare_ids(&ids[choice.nids - 1], &ids[i]) != 0)
+			ids[choice.nids++] = ids[i];
 	}
-	if (PG_ARGISNULL(1) && PG_ARGISNULL(2))
-		return choice;
-	if (choice.kind == CDR_ONE_CALL)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("call_id and a stretch of time cannot both be "
-							   "given"),
-						errhint("A call is looked at with all of its "
-								"events.")));
-	choice.kind = CDR_CALLS_OF_TIME;
+	return choice;
+}
+
+/* The elements of an array that are not null. */
+static CdrChoice
+choice_of_array(ArrayType *array)
+{
+	Datum *ids;
+	bool  *nulls;
+	int	   count;
+	int	   nids = 0;
+
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &ids, &nulls,
+					  &count);
+	for (int i = 0; i < count; i++)
+	{
+		if (!nulls[i])
+			ids[nids++] = ids[i];
+	}
+	return cdr_choice_of_ids(ids, nids);
+}
+
+static CdrChoice
+choice_of_time(FunctionCallInfo fcinfo)
+{
+	CdrChoice choice = {CDR_CALLS_OF_TIME, NULL, 0, DT_NOBEGIN, DT_NOEND};
+
 	if (!PG_ARGISNULL(1))
 		choice.from = PG_GETARG_TIMESTAMPTZ(1);
 	if (!PG_ARGISNULL(2))
@@ -65,6 +100,49 @@ cdr_choice(FunctionCallInfo fcinfo)
 	return choice;
 }
 
+CdrChoice
+cdr_choice(FunctionCallInfo fcinfo, int call_ids)
+{
+	CdrChoice all = {CDR_ALL_CALLS, NULL, 0, DT_NOBEGIN, DT_NOEND};
+	bool	  has_id = !PG_ARGISNULL(0);
+	bool	  has_ids = !PG_ARGISNULL(call_ids);
+	bool	  has_time = !PG_ARGISNULL(1) || !PG_ARGISNULL(2);
+	Datum	 *id;
+
+	if (has_id + has_ids + has_time > 1)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("only one of call_id, call_ids and a stretch "
+							   "of time can be given"),
+						errhint("A call is looked at with all of its "
+								"events.")));
+	if (has_ids)
+		return choice_of_array(PG_GETARG_ARRAYTYPE_P(call_ids));
+	if (has_time)
+		return choice_of_time(fcinfo);
+	if (!has_id)
+		return all;
+	id = palloc(sizeof(Datum));
+	*id = PointerGetDatum(PG_GETARG_TEXT_PP(0));
+	return cdr_choice_of_ids(id, 1);
+}
+
+void
+cdr_chosen_ids_open(CdrCursor *cursor, const CdrTables *tables,
+					const CdrChoice *choice)
+{
+	bool		 of_time = choice->kind == CDR_CALLS_OF_TIME;
+	CdrArguments arguments = {
+		of_time ? 2 : 0,
+		false,
+		{TIMESTAMPTZOID, TIMESTAMPTZOID},
+		{TimestampTzGetDatum(choice->from), TimestampTzGetDatum(choice->to)}};
+	char *sql = of_time ? psprintf(CALLS_OF_TIME, tables->quoted)
+						: psprintf(ALL_CALLS, tables->quoted);
+
+	cdr_cursor_open(cursor, sql, &arguments, CDR_AS_CALLER, CDR_SLICE_MAX);
+	pfree(sql);
+}
+
 void
 cdr_slices_open(CdrSlices *slices, const CdrTables *tables,
 				const CdrChoice *choice)
@@ -72,18 +150,7 @@ cdr_slices_open(CdrSlices *slices, const CdrTables *tables,
 	memset(slices, 0, sizeof(CdrSlices));
 	slices->choice = choice;
 	if (choice->kind == CDR_CALLS_OF_TIME)
-	{
-		CdrArguments arguments = {2,
-								  false,
-								  {TIMESTAMPTZOID, TIMESTAMPTZOID},
-								  {TimestampTzGetDatum(choice->from),
-								   TimestampTzGetDatum(choice->to)}};
-		char		*sql = psprintf(CALLS_OF_TIME, tables->quoted);
-
-		cdr_cursor_open(&slices->ids, sql, &arguments, CDR_AS_CALLER,
-						SLICE_MAX);
-		pfree(sql);
-	}
+		cdr_chosen_ids_open(&slices->cursor, tables, choice);
 }
 
 Datum
@@ -93,22 +160,39 @@ cdr_text_array(Datum *texts, int count)
 		construct_array(texts, count, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
+/* The id that comes next; false at the end. */
+static bool
+next_id(CdrSlices *slices, Datum *id)
+{
+	bool isnull;
+
+	if (slices->choice->kind == CDR_NAMED_CALLS)
+	{
+		if (slices->next == slices->choice->nids)
+			return false;
+		*id = slices->choice->ids[slices->next++];
+		return true;
+	}
+	if (cdr_cursor_next(&slices->cursor) == NULL)
+		return false;
+	*id = PointerGetDatum(
+		DatumGetTextPCopy(cdr_cursor_value(&slices->cursor, 1, &isnull)));
+	return true;
+}
+
 /* The ids that come next, as many as make a slice. */
 static bool
 take_ids(CdrSlices *slices, Datum *ids)
 {
-	Datum *texts = palloc(SLICE_MAX * sizeof(Datum));
+	Datum *texts = palloc(CDR_SLICE_MAX * sizeof(Datum));
 	Size   bytes = 0;
 	int	   count = 0;
 
-	while (count < SLICE_MAX && bytes < SLICE_BYTES_MAX &&
-		   cdr_cursor_next(&slices->ids) != NULL)
+	while (count < CDR_SLICE_MAX && bytes < SLICE_BYTES_MAX &&
+		   next_id(slices, &texts[count]))
 	{
-		bool isnull;
-
-		texts[count] = PointerGetDatum(
-			DatumGetTextPCopy(cdr_cursor_value(&slices->ids, 1, &isnull)));
-		bytes += VARSIZE(DatumGetPointer(texts[count++]));
+		bytes += VARSIZE_ANY(DatumGetPointer(texts[count]));
+		count++;
 	}
 	if (count == 0)
 		return false;
@@ -119,18 +203,12 @@ take_ids(CdrSlices *slices, Datum *ids)
 bool
 cdr_slices_next(CdrSlices *slices, Datum *ids)
 {
-	if (slices->choice->kind == CDR_CALLS_OF_TIME)
+	if (slices->choice->kind != CDR_ALL_CALLS)
 		return take_ids(slices, ids);
 	if (slices->at_end)
 		return false;
 	slices->at_end = true;
 	*ids = 0;
-	if (slices->choice->kind == CDR_ONE_CALL)
-	{
-		Datum call_id = slices->choice->call_id;
-
-		*ids = cdr_text_array(&call_id, 1);
-	}
 	return true;
 }
 
@@ -138,5 +216,5 @@ void
 cdr_slices_close(CdrSlices *slices)
 {
 	if (slices->choice->kind == CDR_CALLS_OF_TIME)
-		cdr_cursor_close(&slices->ids);
+		cdr_cursor_close(&slices->cursor);
 }

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * chosen_calls.h
- *	  The calls that an SQL function is asked for: one, those of a stretch of
- *	  time, or all; in slices.
+ *	  The calls that an SQL function is asked for: those named, those of a
+ *	  stretch of time, or all; in slices.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,18 +15,24 @@
 #include "store/cursor.h"
 #include "store/tables.h"
 
+/* Calls of a slice, at most. */
+#define CDR_SLICE_MAX 1000
+
 typedef enum CdrChoiceKind
 {
 	CDR_ALL_CALLS,
-	CDR_ONE_CALL,
+	CDR_NAMED_CALLS,
 	CDR_CALLS_OF_TIME
 } CdrChoiceKind;
 
 typedef struct CdrChoice
 {
 	CdrChoiceKind kind;
-	Datum		  call_id; /* text; of CDR_ONE_CALL */
-	TimestampTz	  from;	   /* of CDR_CALLS_OF_TIME: from is in it, to is not */
+	Datum		 *ids; /* of CDR_NAMED_CALLS: texts, each once, in the order of
+						* their bytes */
+	int			  nids;
+	TimestampTz	  from; /* of CDR_CALLS_OF_TIME: from is in it, to is not; else
+					   * -infinity and infinity */
 	TimestampTz	  to;
 } CdrChoice;
 
@@ -34,16 +40,21 @@ typedef struct CdrChoice
 typedef struct CdrSlices
 {
 	const CdrChoice *choice;
-	CdrCursor		 ids; /* of CDR_CALLS_OF_TIME */
-	bool			 at_end;
+	CdrCursor		 cursor; /* of CDR_CALLS_OF_TIME */
+	int				 next;	 /* of CDR_NAMED_CALLS */
+	bool			 at_end; /* of CDR_ALL_CALLS */
 } CdrSlices;
 
 /*
- * The choice that the first three arguments of an SQL function make: call_id,
- * from_time and to_time, each of which may be null.  ERROR (22023) for a call
- * and a time together, or for a time that does not end after it begins.
+ * The choice that arguments of an SQL function make: the first three, call_id,
+ * from_time and to_time, and call_ids, an array of text, which is at the place
+ * given; each may be null.  ERROR (22023) if more than one of a call, a list and
+ * a time is given, or for a time that does not end after it begins.
  */
-extern CdrChoice cdr_choice(FunctionCallInfo fcinfo);
+extern CdrChoice cdr_choice(FunctionCallInfo fcinfo, int call_ids);
+
+/* A choice of calls by their ids, which are sorted here, and stay the caller's. */
+extern CdrChoice cdr_choice_of_ids(Datum *ids, int count);
 
 /*
  * The slices, in the order of the ids' bytes; in SPI, which is connected.
@@ -57,6 +68,13 @@ extern void cdr_slices_open(CdrSlices *slices, const CdrTables *tables,
  */
 extern bool cdr_slices_next(CdrSlices *slices, Datum *ids);
 extern void cdr_slices_close(CdrSlices *slices);
+
+/*
+ * The ids, in the same order, of all calls or of those of a stretch of time: a
+ * row of one text each.
+ */
+extern void cdr_chosen_ids_open(CdrCursor *cursor, const CdrTables *tables,
+								const CdrChoice *choice);
 
 /* An array of text, of texts. */
 extern Datum cdr_text_array(Datum *texts, int count);

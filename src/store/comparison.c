@@ -18,9 +18,11 @@
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "store/call_values.h"
 #include "store/comparison.h"
+#include "store/retired.h"
 #include "store/table_columns.h"
 
 /* Rows of calls that are fetched at a time. */
@@ -46,8 +48,8 @@ open_slice(CdrComparison *c, Datum ids)
 	cdr_cursor_open(&c->rows,
 					psprintf(READ_ROWS, c->tables->quoted,
 							 ids == 0 ? "" : " WHERE c.call_id = ANY ($1)"),
-					&arguments, CDR_AS_CALLER, ROWS_PORTION);
-	cdr_log_calls_open(&c->log, c->tables, ids, CDR_AS_CALLER);
+					&arguments, c->sees, ROWS_PORTION);
+	cdr_log_calls_open(&c->log, c->tables, ids, c->sees);
 	c->has_row = cdr_cursor_next(&c->rows) != NULL;
 	c->has_call = cdr_log_calls_next(&c->log, &c->call);
 	c->columns = CreateTupleDescCopy(c->rows.rows->tupdesc);
@@ -66,10 +68,13 @@ close_slice(CdrComparison *c)
 
 void
 cdr_comparison_open(CdrComparison *c, const CdrTables *tables,
-					const CdrChoice *choice)
+					const CdrChoice *choice, CdrCursorSees sees, bool prune)
 {
 	memset(c, 0, sizeof(CdrComparison));
 	c->tables = tables;
+	c->choice = choice;
+	c->sees = sees;
+	c->prune = prune;
 	c->slice = AllocSetContextCreate(CurrentMemoryContext, "cdr_service slice",
 									 ALLOCSET_DEFAULT_SIZES);
 	c->context = AllocSetContextCreate(CurrentMemoryContext,
@@ -123,11 +128,79 @@ read_row(CdrComparison *c)
 	}
 }
 
-static void
-read_call(CdrComparison *c)
+/* Does what the row in hand says of a call lie in the stretch of time asked for? */
+static bool
+lies_within(const CdrComparison *c)
 {
-	cdr_call_values(&c->call, c->expected.values, c->expected.nulls);
-	c->expected.is_there = true;
+	TimestampTz first =
+		DatumGetTimestampTz(CDR_SIDE_VALUE(&c->stored, first_event_time));
+	TimestampTz last =
+		DatumGetTimestampTz(CDR_SIDE_VALUE(&c->stored, last_event_time));
+
+	return first >= c->choice->from &&
+		   (c->choice->to == DT_NOEND || last < c->choice->to);
+}
+
+/*
+ * Has the log no partition any more for the time of events that the row in hand
+ * has counted?  (Which events the log lacks is not known: but what is retired is
+ * at one end of what the log holds, and so of the call.)
+ */
+static bool
+lost_partition(const CdrComparison *c)
+{
+	Oid log = c->tables->table[CDR_CALL_EVENTS];
+
+	return cdr_retired_time(log, DatumGetTimestampTz(CDR_SIDE_VALUE(
+									 &c->stored, first_event_time))) ||
+		   cdr_retired_time(log, DatumGetTimestampTz(CDR_SIDE_VALUE(
+									 &c->stored, last_event_time)));
+}
+
+/*
+ * Adds to a call of the log what the row in hand has kept of events that were
+ * retired.  Only if the row can be read: else it is damaged, and differs.
+ *
+ * Events that are in both count once: where the two say the same, the join
+ * changes nothing, and the row holds the sum of them.
+ */
+static void
+add_retired(CdrComparison *c, CdrCall *call)
+{
+	int64	stored_count;
+	CdrCall stored;
+
+	c->is_retired = c->is_forgotten = false;
+	if (!c->stored.is_there)
+		return;
+	c->is_forgotten = c->prune && lies_within(c);
+	if (c->is_forgotten)
+		return;
+	stored_count = DatumGetInt64(CDR_SIDE_VALUE(&c->stored, event_count));
+	if (stored_count <= call->event_count || !lost_partition(c) ||
+		cdr_call_try_values(c->stored.values, c->stored.nulls, &stored) !=
+			NULL)
+		return;
+	cdr_call_join(call, &stored);
+	call->event_count = stored_count;
+	c->is_retired = true;
+	c->nretired++;
+}
+
+/* What the row should be, by the events of the log, if there are any. */
+static void
+expect_call(CdrComparison *c, bool has_events)
+{
+	CdrCall call = c->call;
+
+	if (!has_events)
+		cdr_call_init(
+			&call, TextDatumGetCString(CDR_SIDE_VALUE(&c->stored, call_id)));
+	c->has_events = has_events;
+	add_retired(c, &call);
+	c->expected.is_there = has_events || c->is_retired;
+	if (c->expected.is_there)
+		cdr_call_values(&call, c->expected.values, c->expected.nulls);
 }
 
 /* Takes what is next on each side; false when both are at their end. */
@@ -143,8 +216,7 @@ advance(CdrComparison *c)
 	order = compare_call_ids(c);
 	if (order <= 0)
 		read_row(c);
-	if (order >= 0)
-		read_call(c);
+	expect_call(c, order >= 0);
 	if (order <= 0)
 		c->has_row = cdr_cursor_next(&c->rows) != NULL;
 	if (order >= 0)
@@ -152,11 +224,13 @@ advance(CdrComparison *c)
 	return true;
 }
 
+/* Notes in which columns the two sides differ. */
 static bool
-differ(const CdrComparison *c)
+differ(CdrComparison *c)
 {
 	const CdrSide *x = &c->stored;
 	const CdrSide *y = &c->expected;
+	bool		   found = false;
 
 	if (!x->is_there || !y->is_there)
 		return true;
@@ -164,13 +238,13 @@ differ(const CdrComparison *c)
 	{
 		Form_pg_attribute column = TupleDescAttr(c->columns, i);
 
-		if (x->nulls[i] != y->nulls[i])
-			return true;
-		if (!x->nulls[i] && !datum_image_eq(x->values[i], y->values[i],
-											column->attbyval, column->attlen))
-			return true;
+		c->differs[i] = x->nulls[i] != y->nulls[i] ||
+						(!x->nulls[i] &&
+						 !datum_image_eq(x->values[i], y->values[i],
+										 column->attbyval, column->attlen));
+		found |= c->differs[i];
 	}
-	return false;
+	return found;
 }
 
 static bool

@@ -3,6 +3,12 @@
  * comparison.h
  *	  The stored calls beside what their events in the log say.
  *
+ * A row may have counted more events than the log holds.  If they were retired
+ * (the log has no partition for their time any more), what the row holds is all
+ * that is left of them: it is compared with itself and the events that are left,
+ * joined.  So a row whose events were retired does not differ for that, but for
+ * anything else.
+ *
  *-------------------------------------------------------------------------
  */
 #ifndef CDR_COMPARISON_H
@@ -23,6 +29,9 @@ typedef struct CdrSide
 typedef struct CdrComparison
 {
 	const CdrTables *tables;
+	const CdrChoice *choice;
+	CdrCursorSees	 sees;
+	bool			 prune; /* what the log lacks is to be forgotten */
 	CdrSlices		 slices;
 	bool			 is_open; /* the two below are, for a slice */
 	CdrCursor		 rows;
@@ -37,12 +46,22 @@ typedef struct CdrComparison
 	/* the call in hand; valid until the next one */
 	CdrSide stored;
 	CdrSide expected;
+	bool	has_events;	  /* there are some in the log */
+	bool	is_retired;	  /* others were retired, and count as well */
+	bool	is_forgotten; /* what the log lacks is to be, as was asked for all
+						   * the time that the call lasted */
+	bool	differs[CDR_CALL_NCOLUMNS]; /* where both are there */
+
+	int64 nretired; /* calls so far with events that were retired */
 } CdrComparison;
 
-/* In SPI, which is connected; sees what the caller's query sees. */
+/*
+ * In SPI, which is connected.  With prune, what was retired does not count for
+ * calls that lie in the stretch of time of the choice, if it has one.
+ */
 extern void
 cdr_comparison_open(CdrComparison *comparison, const CdrTables *tables,
-					const CdrChoice *choice);
+					const CdrChoice *choice, CdrCursorSees sees, bool prune);
 
 /* The next call of which the two differ, in the order of the ids' bytes;
  * false at the end. */

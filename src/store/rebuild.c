@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * rebuild.c
- *	  SQL: the stored calls, written anew from the log.
+ *	  The stored calls, written anew from the log.
  *
  * Beside batches that are stored at the same time.  A batch inserts its events
  * and then, in the same transaction, merges them into the rows of their calls,
@@ -10,7 +10,7 @@
  * 1. a row is inserted for it, with what the log said at the beginning; if there
  *	  is one, ON CONFLICT locks it instead.  (Whoever else is inserting one is
  *	  waited for, and then his is locked.)
- * 2. the log is read with a snapshot taken after that;
+ * 2. row and log are compared with a snapshot taken after that;
  * 3. the row is made what these events say.
  *
  * Whoever had merged into the row before step 1 has committed, or aborted, by
@@ -44,19 +44,6 @@
 #define OID(name, type, comment)	   CDR_OID_##type,
 #define OVERWRITE(name, type, comment) ", " #name " = EXCLUDED." #name
 
-/* A value as it is compared; text by its bytes. */
-#define AS_TEXT		   "::text COLLATE \"C\""
-#define AS_STATUS	   AS_TEXT
-#define AS_TIME		   ""
-#define AS_TIME_ALWAYS ""
-#define AS_INTEGER	   ""
-#define AS_BIGINT	   ""
-#define AS_COUNT	   ""
-#define AS_ANOMALIES   "::text[] COLLATE \"C\""
-#define AS_BYTEA	   ""
-#define HAS(name, type, comment)	 ", c." #name AS_##type
-#define SHOULD(name, type, comment)	 ", EXCLUDED." #name AS_##type
-
 /* Locks those that are there: WHERE is looked at after that. */
 static CdrStatement lock_calls = {
 	.sql = "INSERT INTO %1$s.calls (call_id" CDR_CALL_VALUES(NAME) ")"
@@ -67,30 +54,17 @@ static CdrStatement lock_calls = {
 	.types = {CDR_CALL_COLUMNS(OID)},
 };
 
-/* For a row without events, which is not to be made. */
+/* For a row that says more than the log does, and is not to be made from it. */
 static CdrStatement lock_row = {
 	.sql = "SELECT FROM ONLY %1$s.calls WHERE call_id = $1 FOR UPDATE",
 	.ncolumns = 1,
 	.types = {TEXTOID},
 };
 
-#define WRITE_CALLS \
-	"INSERT INTO %1$s.calls AS c (call_id" CDR_CALL_VALUES(NAME) ")" \
-	" SELECT * FROM %2$s ON CONFLICT (call_id) DO UPDATE" \
-	" SET call_id = EXCLUDED.call_id" CDR_CALL_VALUES(OVERWRITE) \
-	" WHERE (c.call_id" CDR_CALL_VALUES(HAS) ") IS DISTINCT FROM" \
-	" (EXCLUDED.call_id" CDR_CALL_VALUES(SHOULD) ")"
-
 static CdrStatement write_calls = {
-	.sql = WRITE_CALLS
-		   " AND EXCLUDED.event_count >= c.event_count",
-	.has_rows = true,
-	.ncolumns = CDR_CALL_NCOLUMNS,
-	.types = {CDR_CALL_COLUMNS(OID)},
-};
-
-static CdrStatement write_pruned_calls = {
-	.sql = WRITE_CALLS,
+	.sql = "INSERT INTO %1$s.calls (call_id" CDR_CALL_VALUES(NAME) ")"
+		   " SELECT * FROM %2$s ON CONFLICT (call_id) DO UPDATE"
+		   " SET call_id = EXCLUDED.call_id" CDR_CALL_VALUES(OVERWRITE),
 	.has_rows = true,
 	.ncolumns = CDR_CALL_NCOLUMNS,
 	.types = {CDR_CALL_COLUMNS(OID)},
@@ -105,8 +79,7 @@ static CdrStatement delete_calls = {
 /* clang-format on */
 
 CdrStatement *const cdr_rebuild_statements[] = {
-	&lock_calls,		 &lock_row,		&write_calls,
-	&write_pruned_calls, &delete_calls, NULL};
+	&lock_calls, &lock_row, &write_calls, &delete_calls, NULL};
 
 typedef struct Rebuild
 {
@@ -117,7 +90,6 @@ typedef struct Rebuild
 	int				 nwrong;
 	CdrRows			*to_lock; /* those with events, not locked yet; or NULL */
 	MemoryContext	 context; /* for these */
-	MemoryContext	 scratch; /* for a row */
 	int64			 written;
 } Rebuild;
 
@@ -128,30 +100,17 @@ side_count(const CdrSide *side)
 						  : 0;
 }
 
-/* Does what the row says of a call lie in the stretch of time asked for? */
-static bool
-lies_within(const CdrChoice *choice, const CdrSide *stored)
-{
-	TimestampTz first =
-		DatumGetTimestampTz(CDR_SIDE_VALUE(stored, first_event_time));
-	TimestampTz last =
-		DatumGetTimestampTz(CDR_SIDE_VALUE(stored, last_event_time));
-
-	return choice->kind != CDR_CALLS_OF_TIME ||
-		   (first >= choice->from && last < choice->to);
-}
-
 /*
- * A call that has counted more events than the log holds lost them to
- * retention: what it says is all that is left of them.  It is written anew only
- * if that is asked for, and if it was asked for all the time that it lasted.
+ * A call that has counted more events than it is expected to lost them in a way
+ * that nobody knows: what it says is all that is left of them.  It is written anew
+ * only if that is asked for.
  */
 static bool
-may_write(const Rebuild *rebuild, const CdrComparison *c)
+may_write(const CdrComparison *c)
 {
-	if (side_count(&c->stored) <= side_count(&c->expected))
-		return true;
-	return rebuild->prune && lies_within(rebuild->choice, &c->stored);
+	return c->is_forgotten ||
+		   (c->expected.is_there &&
+			side_count(&c->stored) <= side_count(&c->expected));
 }
 
 /* Step 1, for calls that have events. */
@@ -165,9 +124,9 @@ lock_collected(Rebuild *rebuild)
 	rebuild->to_lock = NULL;
 }
 
-/* The same for one that has none; false if its row is gone. */
+/* The same for one that has none, or had others; false if its row is gone. */
 static bool
-lock_without_events(Rebuild *rebuild, Datum call_id)
+lock_existing(Rebuild *rebuild, Datum call_id)
 {
 	bool found;
 
@@ -185,13 +144,14 @@ note_wrong_call(Rebuild *rebuild, CdrComparison *c)
 {
 	CdrSide *named = c->stored.is_there ? &c->stored : &c->expected;
 	Datum	 call_id = CDR_SIDE_VALUE(named, call_id);
+	bool	 by_log = c->has_events && !c->is_retired;
 
-	if (!c->expected.is_there && !lock_without_events(rebuild, call_id))
+	if (!by_log && !lock_existing(rebuild, call_id))
 		return;
 	MemoryContextSwitchTo(rebuild->context);
 	rebuild->wrong[rebuild->nwrong++] =
 		PointerGetDatum(DatumGetTextPCopy(call_id));
-	if (!c->expected.is_there)
+	if (!by_log)
 		return;
 	if (rebuild->to_lock == NULL)
 		rebuild->to_lock = cdr_rows_begin(&lock_calls);
@@ -202,64 +162,61 @@ note_wrong_call(Rebuild *rebuild, CdrComparison *c)
 	cdr_row_end(rebuild->to_lock);
 }
 
-/* A row that step 3 writes; its memory is let go of. */
+/* Calls that step 3 writes, and those that it deletes. */
+typedef struct Corrections
+{
+	CdrRows *rows;
+	Datum	*gone;
+	int		 ngone;
+} Corrections;
+
 static void
-put_wrong_call(CdrRows *rows, const CdrCall *call, MemoryContext scratch)
+note_correction(Corrections *corrections, const CdrComparison *c)
 {
-	MemoryContext outer = MemoryContextSwitchTo(scratch);
+	const CdrSide *expected = &c->expected;
+	CdrRows		  *rows = corrections->rows;
 
-	cdr_call_values(call, rows->values, rows->nulls);
+	if (!expected->is_there)
+	{
+		corrections->gone[corrections->ngone++] = PointerGetDatum(
+			DatumGetTextPCopy(CDR_SIDE_VALUE(&c->stored, call_id)));
+		return;
+	}
+	memcpy(rows->values, expected->values, sizeof(expected->values));
+	memcpy(rows->nulls, expected->nulls, sizeof(expected->nulls));
 	cdr_row_end(rows);
-	MemoryContextSwitchTo(outer);
-	MemoryContextReset(scratch);
 }
 
-static bool
-is_call(Datum call_id, const CdrCall *call)
-{
-	char *id = TextDatumGetCString(call_id);
-	bool  result = strcmp(id, call->call_id) == 0;
-
-	pfree(id);
-	return result;
-}
-
-/* Steps 2 and 3, for calls that are locked; those without any event go. */
+/* Steps 2 and 3, for calls that are locked. */
 static void
 write_locked_calls(Rebuild *rebuild)
 {
-	CdrRows *rows =
-		cdr_rows_begin(rebuild->prune ? &write_pruned_calls : &write_calls);
-	Datum	   *gone = palloc(rebuild->nwrong * sizeof(Datum));
-	Datum		gone_ids;
-	int			ngone = 0;
-	CdrLogCalls log;
-	CdrCall		call;
-	bool		has_call;
+	CdrChoice	  choice = *rebuild->choice;
+	Corrections	  corrections = {.rows = cdr_rows_begin(&write_calls),
+								 .gone =
+									 palloc(rebuild->nwrong * sizeof(Datum))};
+	CdrComparison comparison;
+	Datum		  gone;
 
-	cdr_log_calls_open(&log, rebuild->tables,
-					   cdr_text_array(rebuild->wrong, rebuild->nwrong),
-					   CDR_AS_OF_NOW);
-	has_call = cdr_log_calls_next(&log, &call);
-	for (int i = 0; i < rebuild->nwrong; i++)
+	/* the time is that of the choice: prune asks for it */
+	choice.kind = CDR_NAMED_CALLS;
+	choice.ids = rebuild->wrong;
+	choice.nids = rebuild->nwrong;
+	cdr_comparison_open(&comparison, rebuild->tables, &choice, CDR_AS_OF_NOW,
+						rebuild->prune);
+	while (cdr_comparison_next(&comparison))
 	{
-		/* both are in the same order */
-		if (!has_call || !is_call(rebuild->wrong[i], &call))
-		{
-			gone[ngone++] = rebuild->wrong[i];
-			continue;
-		}
-		put_wrong_call(rows, &call, rebuild->scratch);
-		has_call = cdr_log_calls_next(&log, &call);
+		if (may_write(&comparison))
+			note_correction(&corrections, &comparison);
 	}
-	cdr_log_calls_close(&log);
+	cdr_comparison_close(&comparison);
 
-	cdr_rows_execute(rows, SPI_OK_INSERT);
+	cdr_rows_execute(corrections.rows, SPI_OK_INSERT);
 	rebuild->written += SPI_processed;
-	if (ngone == 0 || !rebuild->prune)
+	if (corrections.ngone == 0)
 		return;
-	gone_ids = cdr_text_array(gone, ngone);
-	cdr_statement_execute(&delete_calls, &gone_ids, NULL, SPI_OK_DELETE);
+	gone = cdr_text_array(corrections.gone, corrections.ngone);
+	cdr_statement_execute(&delete_calls, &gone, NULL, SPI_OK_DELETE);
 	rebuild->written += SPI_processed;
 }
 
@@ -283,14 +240,13 @@ rebuild_calls(Rebuild *rebuild)
 	rebuild->context =
 		AllocSetContextCreate(CurrentMemoryContext, "cdr_service wrong calls",
 							  ALLOCSET_DEFAULT_SIZES);
-	rebuild->scratch = AllocSetContextCreate(
-		CurrentMemoryContext, "cdr_service row", ALLOCSET_DEFAULT_SIZES);
-	cdr_comparison_open(&comparison, rebuild->tables, rebuild->choice);
+	cdr_comparison_open(&comparison, rebuild->tables, rebuild->choice,
+						CDR_AS_CALLER, rebuild->prune);
 	while (cdr_comparison_next(&comparison))
 	{
 		MemoryContext outer = MemoryContextSwitchTo(comparison.context);
 
-		if (may_write(rebuild, &comparison))
+		if (may_write(&comparison))
 			note_wrong_call(rebuild, &comparison);
 		MemoryContextSwitchTo(outer);
 		if (rebuild->nwrong == WRONG_MAX)
@@ -299,7 +255,6 @@ rebuild_calls(Rebuild *rebuild)
 	if (rebuild->nwrong > 0)
 		write_wrong_calls(rebuild);
 	cdr_comparison_close(&comparison);
-	MemoryContextDelete(rebuild->scratch);
 	MemoryContextDelete(rebuild->context);
 }
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * rebuild.h
- *	  SQL: the stored calls, written anew from the log.
+ *	  The stored calls, written anew from the log.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,8 +16,8 @@ extern CdrStatement *const cdr_rebuild_statements[];
 
 /*
  * Writes anew the calls of a choice that differ from the log, through an open
- * writer.  With prune, also those of which events are no longer there.  Returns
- * how many.
+ * writer.  What they hold of events that are no longer there is kept, but with
+ * prune.  Returns how many.
  */
 extern int64 cdr_calls_rebuild(const CdrTables *tables,
 							   const CdrChoice *choice, bool prune);

@@ -17,23 +17,38 @@ CREATE FUNCTION @extschema@.cdr_verify_calls(
 	call_id text DEFAULT NULL,
 	from_time timestamptz DEFAULT NULL,
 	to_time timestamptz DEFAULT NULL,
-	OUT call_id text, OUT stored jsonb, OUT expected jsonb)
+	call_ids text[] DEFAULT NULL,
+	OUT call_id text, OUT stored jsonb, OUT expected jsonb, OUT differing text[])
 RETURNS SETOF record
 LANGUAGE C STABLE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'cdr_verify_calls';
 
-COMMENT ON FUNCTION @extschema@.cdr_verify_calls(text, timestamptz, timestamptz) IS
-'calls that differ from what their events say: none, ever; of one call, of a stretch of time, or of all';
+COMMENT ON FUNCTION @extschema@.cdr_verify_calls(text, timestamptz, timestamptz, text[]) IS
+'calls that differ from what their events say, and in which columns: none, ever; of one call, of a stretch of time, of a list, or of all';
 
 CREATE FUNCTION @extschema@.cdr_rebuild_calls(
 	call_id text DEFAULT NULL,
 	from_time timestamptz DEFAULT NULL,
 	to_time timestamptz DEFAULT NULL,
-	prune boolean DEFAULT false)
+	prune boolean DEFAULT false,
+	call_ids text[] DEFAULT NULL)
 RETURNS bigint
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'cdr_rebuild_calls';
 
-COMMENT ON FUNCTION @extschema@.cdr_rebuild_calls(text, timestamptz, timestamptz, boolean) IS
-'writes anew the calls that differ from what their events say; returns how many. With prune, also those of which events are no longer in the log';
+COMMENT ON FUNCTION @extschema@.cdr_rebuild_calls(text, timestamptz, timestamptz, boolean, text[]) IS
+'writes anew the calls that differ from what their events say; returns how many. With prune, forgets what they say by events that are no longer in the log';
 
+CREATE PROCEDURE @extschema@.cdr_rebuild_calls_in_slices(
+	call_id text DEFAULT NULL,
+	from_time timestamptz DEFAULT NULL,
+	to_time timestamptz DEFAULT NULL,
+	prune boolean DEFAULT false,
+	call_ids text[] DEFAULT NULL,
+	slice integer DEFAULT 1000,
+	INOUT rebuilt bigint DEFAULT NULL)
+LANGUAGE C
+AS 'MODULE_PATHNAME', 'cdr_rebuild_calls_in_slices';
+
+COMMENT ON PROCEDURE @extschema@.cdr_rebuild_calls_in_slices(text, timestamptz, timestamptz, boolean, text[], integer, bigint) IS
+'what cdr_rebuild_calls() does, so many calls at a time, each time in a transaction of its own';

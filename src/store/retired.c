@@ -87,13 +87,12 @@ cdr_retired_look(const CdrTables *tables)
 	recent = find_recent();
 }
 
-/* Is there no partition for a time, but one for a later time? */
-static bool
-lies_in_gap(TimestampTz time)
+bool
+cdr_retired_time(Oid log, TimestampTz time)
 {
 	CdrStretch stretch;
 
-	return !cdr_bounds_around(log_table, time, &stretch) &&
+	return !cdr_bounds_around(log, time, &stretch) &&
 		   stretch.until != DT_NOEND;
 }
 
@@ -109,7 +108,8 @@ find_candidates(CdrEvent **events, int count, CdrEvent **candidates)
 
 		if (events[i]->call_id[0] != '\0' &&
 			cdr_event_from_outside(events[i]) &&
-			(time < recent || (time < without_gap && lies_in_gap(time))))
+			(time < recent ||
+			 (time < without_gap && cdr_retired_time(log_table, time))))
 			candidates[ncandidates++] = events[i];
 	}
 	return ncandidates;

@@ -11,6 +11,12 @@
 #include "event/event.h"
 #include "store/tables.h"
 
+/*
+ * Has the log no partition for a time, but one for a later time?  Then what it held
+ * of that time was retired.
+ */
+extern bool cdr_retired_time(Oid log, TimestampTz time);
+
 /* For writer.c: looks where the partitions of the log begin. */
 extern void cdr_retired_look(const CdrTables *tables);
 

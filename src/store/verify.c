@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * verify.c
- *	  SQL: calls as the log says them; the stored ones that differ, shown and
- *	  written anew.
+ *	  SQL: calls as the log says them, and the stored ones that differ.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,8 +17,6 @@
 
 #include "store/call_values.h"
 #include "store/comparison.h"
-#include "store/rebuild.h"
-#include "store/writer.h"
 #include "store/writer_query.h"
 
 /* A side as jsonb, which the function returns. */
@@ -33,19 +30,52 @@ side_json(TupleDesc columns, CdrSide *side)
 							   CStringGetDatum(TextDatumGetCString(json)));
 }
 
+/* The columns in which the sides differ, as an array of text. */
+static Datum
+differing_columns(const CdrComparison *c)
+{
+	Datum names[CDR_CALL_NCOLUMNS];
+	int	  count = 0;
+
+	for (int i = 0; i < CDR_CALL_NCOLUMNS; i++)
+	{
+		if (c->differs[i])
+			names[count++] = CStringGetTextDatum(
+				NameStr(TupleDescAttr(c->columns, i)->attname));
+	}
+	return cdr_text_array(names, count);
+}
+
 static void
 return_difference(ReturnSetInfo *info, CdrComparison *c)
 {
 	TupleDesc columns = BlessTupleDesc(CreateTupleDescCopy(c->columns));
 	CdrSide	 *named = c->stored.is_there ? &c->stored : &c->expected;
-	Datum	  values[3] = {CDR_SIDE_VALUE(named, call_id)};
-	bool	  nulls[3] = {false, !c->stored.is_there, !c->expected.is_there};
+	Datum	  values[4] = {CDR_SIDE_VALUE(named, call_id)};
+	bool	  nulls[4] = {false, !c->stored.is_there, !c->expected.is_there};
 
 	if (c->stored.is_there)
 		values[1] = side_json(columns, &c->stored);
 	if (c->expected.is_there)
 		values[2] = side_json(columns, &c->expected);
+	nulls[3] = nulls[1] || nulls[2];
+	if (!nulls[3])
+		values[3] = differing_columns(c);
 	tuplestore_putvalues(info->setResult, info->setDesc, values, nulls);
+}
+
+/* What was retired is not passed over in silence. */
+static void
+tell_retired(const CdrComparison *c)
+{
+	if (c->nretired > 0)
+		ereport(NOTICE,
+				(errmsg_plural("%lld call has events that were retired",
+							   "%lld calls have events that were retired",
+							   (unsigned long) c->nretired,
+							   (long long) c->nretired),
+				 errdetail("What their rows say was compared with itself and "
+						   "with the events that are left.")));
 }
 
 PG_FUNCTION_INFO_V1(cdr_verify_calls);
@@ -54,14 +84,14 @@ Datum
 cdr_verify_calls(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *info = (ReturnSetInfo *) fcinfo->resultinfo;
-	CdrChoice	   choice = cdr_choice(fcinfo);
+	CdrChoice	   choice = cdr_choice(fcinfo, 3);
 	CdrTables	   tables;
 	CdrRights	   rights;
 	CdrComparison  comparison;
 
 	InitMaterializedSRF(fcinfo, 0);
 	cdr_writer_query_open(&tables, AccessShareLock, &rights);
-	cdr_comparison_open(&comparison, &tables, &choice);
+	cdr_comparison_open(&comparison, &tables, &choice, CDR_AS_CALLER, false);
 	while (cdr_comparison_next(&comparison))
 	{
 		MemoryContext outer = MemoryContextSwitchTo(comparison.context);
@@ -69,6 +99,7 @@ cdr_verify_calls(PG_FUNCTION_ARGS)
 		return_difference(info, &comparison);
 		MemoryContextSwitchTo(outer);
 	}
+	tell_retired(&comparison);
 	cdr_comparison_close(&comparison);
 	cdr_writer_query_close(&rights);
 	return (Datum) 0;
@@ -123,37 +154,4 @@ cdr_calls_from_log(PG_FUNCTION_ARGS)
 	}
 	SPI_finish();
 	return (Datum) 0;
-}
-
-/* What is to be forgotten has to be named. */
-static void
-check_prune(const CdrChoice *choice)
-{
-	if (choice->kind == CDR_ALL_CALLS)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("prune needs a call or a stretch of time"),
-				 errdetail("Calls whose events were retired would be deleted, "
-						   "or lose what these said."),
-				 errhint("Give call_id, or from_time and to_time.")));
-}
-
-PG_FUNCTION_INFO_V1(cdr_rebuild_calls);
-
-Datum
-cdr_rebuild_calls(PG_FUNCTION_ARGS)
-{
-	CdrChoice choice = cdr_choice(fcinfo);
-	bool	  prune = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
-	CdrTables tables;
-	CdrRights rights;
-	int64	  written;
-
-	if (prune)
-		check_prune(&choice);
-	cdr_tables_require(&tables, RowExclusiveLock);
-	cdr_writer_open(&tables, &rights);
-	written = cdr_calls_rebuild(&tables, &choice, prune);
-	cdr_writer_close(&rights);
-	PG_RETURN_INT64(written);
 }

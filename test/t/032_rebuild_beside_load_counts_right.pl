@@ -1,5 +1,5 @@
-# Calls are damaged and rebuilt, all, one, or those of a time, while two workers
-# store: no event is lost or counted twice, and nobody waits for the log to be
+# Calls are damaged and rebuilt, all, one, some, or those of a time, in one
+# transaction or in slices, while two workers store: no event is lost or counted twice, and nobody waits for the log to be
 # read.
 #
 # CDR_TEST_REBUILD_SECONDS is how long that goes on (default: 10).
@@ -31,7 +31,11 @@ my @cures = (
 	"SELECT cdr_rebuild_calls($some)",
 	"SELECT cdr_rebuild_calls($some, prune => true)",
 	"SELECT cdr_rebuild_calls(from_time => '-infinity')",
-	"SELECT cdr_rebuild_calls(from_time => '2000-01-01', prune => true)");
+	"SELECT cdr_rebuild_calls(from_time => '2000-01-01', prune => true)",
+	'SELECT cdr_rebuild_calls(call_ids => ARRAY(SELECT call_id FROM calls ORDER BY random() LIMIT 20))',
+	'CALL cdr_rebuild_calls_in_slices(slice => 7)',
+	"CALL cdr_rebuild_calls_in_slices(from_time => '2000-01-01', prune => true)"
+);
 
 # (a deadlock with a batch may end a damage, which locks as it likes)
 sub damage_and_cure

@@ -60,13 +60,47 @@ is_little('calls from the log',
 is_little('a history', 40, "SELECT count(*) FROM cdr_call_history('large')",
 	$events);
 
+# calls of four events each, none of which has a row
+my $calls = int($events / 4);
 $cdr->sql(<<"EOS");
 SET statement_timeout = 0;
-INSERT INTO calls (call_id, event_count, first_event_time, last_event_time)
-SELECT 'retired ' || n, 3, '2025-01-01Z', '2025-01-02Z' FROM generate_series(1, $events) AS n;
+INSERT INTO call_events (event_time, received_at, event_id, call_id, event_type, payload)
+SELECT t, t, gen_random_uuid(), 'call ' || n % $calls, 'call.answered',
+	format('{"eventType":"call.answered","callId":"call %s","n":%s}', n % $calls, n)::json
+FROM generate_series(1, 4 * $calls) AS n,
+	LATERAL (SELECT timestamptz '2026-01-20 22:00:00Z' + n * interval '1 ms') AS x(t);
+EOS
+is_little('calls without rows verified',
+	40, 'SELECT count(*) FROM cdr_verify_calls()', $calls);
+is_little('calls rebuilt from nothing',
+	40, 'SELECT cdr_rebuild_calls()', $calls);
+is_little(
+	'all calls verified, of few events',       40,
+	'SELECT count(*) FROM cdr_verify_calls()', 0);
+$cdr->sql(q{DELETE FROM calls WHERE call_id <> 'large'});
+# (their ids are in a file)
+is_little('calls rebuilt from nothing, in slices',
+	40, q{SET work_mem = '64kB'; CALL cdr_rebuild_calls_in_slices()}, $calls);
+is_little(
+	'calls of a list',
+	60,
+	q{SELECT count(*) FROM cdr_verify_calls(call_ids => ARRAY(SELECT call_id FROM calls LIMIT 100000))},
+	0);
+$cdr->sql(
+	q{DELETE FROM call_events WHERE call_id <> 'large'; DELETE FROM calls WHERE call_id <> 'large'}
+);
+
+$cdr->sql(<<"EOS");
+SET statement_timeout = 0;
+INSERT INTO calls (call_id, status, event_count, first_event_time, last_event_time, merge_state)
+SELECT 'retired ' || n, 'UNKNOWN', 3, '2025-01-01Z', '2025-01-02Z', '\\x0100' FROM generate_series(1, $events) AS n;
 EOS
 is_little(
 	'calls whose events were retired',         40,
+	'SELECT count(*) FROM cdr_verify_calls()', 0);
+$cdr->sql(q{UPDATE calls SET status = 'RINGING' WHERE call_id <> 'large'});
+is_little(
+	'calls whose events were retired, wrong',  40,
 	'SELECT count(*) FROM cdr_verify_calls()', $events);
 is_little(
 	'calls of a time',
@@ -74,7 +108,7 @@ is_little(
 	q{SELECT count(*) FROM cdr_verify_calls(from_time => '2025-01-01', to_time => '2025-02-01')},
 	$events);
 is_little('calls whose events were retired, rebuilt',
-	40, 'SELECT cdr_rebuild_calls()', 0);
+	40, 'SELECT cdr_rebuild_calls()', $events);
 is_little(
 	'calls whose events were retired, pruned',
 	60,
