@@ -60,6 +60,12 @@ arena_reset(void)
 		free(blocks[--nblocks]);
 }
 
+void
+arena_keep(void)
+{
+	nblocks = 0;
+}
+
 void *
 pg_malloc(size_t size)
 {

@@ -12,4 +12,7 @@
 /* Frees all that palloc() and its kin gave out since the last call. */
 extern void arena_reset(void);
 
+/* Has what was given out so far stay for good. */
+extern void arena_keep(void);
+
 #endif /* ARENA_H */
