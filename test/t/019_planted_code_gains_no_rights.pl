@@ -130,6 +130,10 @@ EOC
 	  . 'SELECT count(*) FROM cdr_verify_calls();'
 	  . stage('rebuild')
 	  . q{SELECT cdr_rebuild_calls(); SELECT cdr_rebuild_calls(from_time => '-infinity', prune => true);}
+	  . stage('')
+	  . "UPDATE calls SET hangup_cause = 'wrong' WHERE call_id = '$call';"
+	  . stage('rebuild')
+	  . 'CALL cdr_rebuild_calls_in_slices();'
 	  . stage('retry')
 	  . 'SELECT cdr_retry_dead_letters();'
 	  . stage('discard')
@@ -293,11 +297,10 @@ INSERT INTO lair.own VALUES ('x');
 CREATE INDEX ON lair.own (lair.pure('server', x));
 EOC
 $cdr->sql(stage('server') . 'REINDEX TABLE lair.own');
-note 'the server allows: ',
-  $cdr->sql(
+note 'the server allows: ', $cdr->sql(
 	q{DELETE FROM lair.attempts WHERE what IN
 	  (SELECT what FROM lair.loot WHERE sqlstate = 'UW000') RETURNING what}
-  ) || 'nothing';
+) || 'nothing';
 $lair->loot;
 
 $lair->gained;
@@ -306,21 +309,25 @@ try_door($_, $owner) foreach doors();
 # --- what the writer may do, it may do for good: nobody falls over it
 
 try_door(
-	{   name  => 'left behind',
+	{
+		name  => 'left behind',
 		by    => 'trigger grantee',
 		alive => 'ingest worker',
 		plant =>
 		  q{CREATE TRIGGER planted BEFORE INSERT OR UPDATE ON calls FOR EACH ROW EXECUTE FUNCTION lair.leave('DOOR')},
-		remove => 'DROP TRIGGER planted ON calls' },
+		remove => 'DROP TRIGGER planted ON calls'
+	},
 	$owner);
 pause_and_resume();
 try_door(
-	{   name   => 'nothing',
+	{
+		name   => 'nothing',
 		by     => 'nobody',
 		alive  => '',
 		plant  => 'SELECT',
 		remove => 'SELECT',
-		silent => 1 },
+		silent => 1
+	},
 	$owner);
 $cdr->sql(<<"EOC");
 DROP FUNCTION IF EXISTS cdr.cdr_ingest_event(text), cdr.cdr_ingest_events(text), cdr.cdr_create_partitions(text, text),
@@ -336,9 +343,7 @@ my %same = map { $_ => 1 } 'trigger of calls',
   'policy of the log', 'index expression, log', 'event trigger';
 my @same = grep { $same{ $_->{name} } } doors();
 
-$cdr->sql(
-	"CREATE ROLE keeper; SELECT cdr_adopt_tables('keeper')"
-);
+$cdr->sql("CREATE ROLE keeper; SELECT cdr_adopt_tables('keeper')");
 $owner = 'keeper';
 $lair->gained;
 try_door($_, 'keeper') foreach @same;

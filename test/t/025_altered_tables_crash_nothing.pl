@@ -146,6 +146,8 @@ my %arguments = (
 	cdr_calls_from_log => [ [], [q('call-1')] ],
 	cdr_verify_calls   => [ [], [q('call-1')], [ 'NULL', q('2026-01-01') ] ],
 	cdr_rebuild_calls  => [ [], [ 'NULL', q('-infinity'), 'NULL', 'true' ] ],
+	cdr_rebuild_calls_in_slices =>
+	  [ [], [ 'NULL', q('-infinity'), 'NULL', 'true' ] ],
 	cdr_retry_dead_letters =>
 	  [ [], ['ARRAY(SELECT event_id FROM cdr.dead_letters LIMIT 3)'] ],
 	cdr_discard_dead_letters =>
@@ -177,14 +179,14 @@ sub calls_of_functions
 	my @calls;
 
 	foreach my $line (split /\n/, $cdr->sql(<<'EOS'))
-SELECT proname, (SELECT string_agg(format_type(t, NULL), ',' ORDER BY n)
+SELECT proname, prokind, (SELECT string_agg(format_type(t, NULL), ',' ORDER BY n)
 		FROM unnest(proargtypes) WITH ORDINALITY AS a(t, n))
 FROM pg_proc JOIN pg_depend ON objid = pg_proc.oid AND classid = 'pg_proc'::regclass AND deptype = 'e'
 WHERE refobjid = (SELECT oid FROM pg_extension WHERE extname = 'cdr_service')
-ORDER BY 1, 2
+ORDER BY 1, 3
 EOS
 	{
-		my ($name, $types) = split /\|/, $line, 2;
+		my ($name, $kind, $types) = split /\|/, $line, 3;
 		my $known = $arguments{$name};
 
 		$known = [
@@ -195,9 +197,10 @@ EOS
 			]
 		  ]
 		  unless $known;
-		push @calls,
-		  map { "SELECT * FROM cdr.$name(" . join(', ', @$_) . ') LIMIT 5' }
-		  @$known;
+		push @calls, map {
+			my $call = "cdr.$name(" . join(', ', @$_) . ')';
+			$kind eq 'p' ? "CALL $call" : "SELECT * FROM $call LIMIT 5";
+		} @$known;
 	}
 	return @calls;
 }
@@ -418,7 +421,9 @@ sub undo
 		push @sql, @{ $alterations[$id]{undo} };
 		$rebuild = 1 if $alterations[$id]{rebuild};
 	}
-	push @sql, q{SELECT cdr.cdr_rebuild_calls(from_time => '-infinity', prune => true)} if $rebuild;
+	push @sql,
+	  q{SELECT cdr.cdr_rebuild_calls(from_time => '-infinity', prune => true)}
+	  if $rebuild;
 	my $script = join ";\n", 'BEGIN', @sql, 'COMMIT', '';
 	my ($status, undef, $stderr) = $node->psql('postgres', $script);
 	tell_trace("-- undo: $status, $stderr", $script);
