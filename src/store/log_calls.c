@@ -8,36 +8,18 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
-#include "utils/uuid.h"
 
-#include "base/compat.h"
-#include "store/event_options.h"
 #include "store/log_calls.h"
+#include "store/log_event.h"
 
 /* Rows of the log that are fetched at a time. */
 #define LOG_PORTION 10
 
-/* Columns of the query that reads the log. */
-enum
-{
-	LOG_CALL_ID = 1,
-	LOG_EVENT_TIME,
-	LOG_EVENT_ID,
-	LOG_TIME_SOURCE,
-	LOG_ROUTING_KEY,
-	LOG_PAYLOAD,
-	LOG_BODY,
-	LOG_CONTENT_TYPE
-};
-
 /* $1 is an array of ids.  COLLATE: whatever collation the column was given. */
-#define READ_LOG                                                                 \
-	"SELECT e.call_id, e.event_time, e.event_id, e.time_source,"                 \
-	" e.routing_key, e.payload, e.body, e.content_type FROM %s.call_events AS e" \
-	" WHERE e.call_id OPERATOR(pg_catalog.<>) ''%s ORDER BY e.call_id"           \
+#define READ_LOG                                                       \
+	"SELECT " CDR_LOG_EVENT " FROM %s.call_events AS e"                \
+	" WHERE e.call_id OPERATOR(pg_catalog.<>) ''%s ORDER BY e.call_id" \
 	" COLLATE pg_catalog.\"C\""
 
 void
@@ -70,103 +52,14 @@ cdr_log_calls_close(CdrLogCalls *log)
 	MemoryContextDelete(log->strings_2);
 }
 
-static char *
-log_text(const CdrLogCalls *log, int column)
-{
-	bool  isnull;
-	Datum value = cdr_cursor_value(&log->cursor, column, &isnull);
-
-	return isnull ? NULL : TextDatumGetCString(value);
-}
-
-/*
- * The event that the row in hand records.  What identifies and places it is
- * taken from the row; what it says, from its payload, else from its body.
- */
-static CdrEvent *
-event_from_log(const CdrLogCalls *log, const char *call_id)
-{
-	CdrEventOptions options = cdr_event_options();
-	CdrMessage	   *message = palloc0(sizeof(CdrMessage));
-	CdrEvent	   *event = palloc(sizeof(CdrEvent));
-	pg_uuid_t	   *id = palloc(sizeof(pg_uuid_t));
-	Datum			value;
-	bool			isnull;
-	bool			is_json;
-	bool			is_event;
-
-	*id =
-		*DatumGetUUIDP(cdr_cursor_value(&log->cursor, LOG_EVENT_ID, &isnull));
-	message->id = id;
-	message->of_function =
-		DatumGetChar(cdr_cursor_value(&log->cursor, LOG_TIME_SOURCE,
-									  &isnull)) == CDR_TIME_OF_FUNCTION;
-	message->property_time = DatumGetTimestampTz(
-		cdr_cursor_value(&log->cursor, LOG_EVENT_TIME, &isnull));
-	message->routing_key = log_text(log, LOG_ROUTING_KEY);
-	message->content_type = log_text(log, LOG_CONTENT_TYPE);
-	value = cdr_cursor_value(&log->cursor, LOG_PAYLOAD, &isnull);
-	is_json = !isnull;
-	if (!is_json)
-		value = cdr_cursor_value(&log->cursor, LOG_BODY, &isnull);
-	if (!isnull)
-	{
-		bytea *body = DatumGetByteaPP(value);
-
-		message->body = VARDATA_ANY(body);
-		message->body_length = VARSIZE_ANY_EXHDR(body);
-	}
-	message->body_size = message->body_length;
-
-	/* it was small enough once */
-	options.max_event_size = SIZE_MAX;
-	is_event = is_json ? cdr_event_parse_json(message, &options, event)
-					   : cdr_event_parse(message, &options, event);
-	if (!is_event)
-		event->kind = CDR_OTHER;
-	event->time = message->property_time;
-	event->time_source =
-		DatumGetChar(cdr_cursor_value(&log->cursor, LOG_TIME_SOURCE, &isnull));
-	event->call_id = call_id;
-	return event;
-}
-
-/* Has the call taken strings that it did not have before? */
-static bool
-has_new_strings(const CdrCall *call, const CdrCall *before)
-{
-	if (call->corrections != before->corrections)
-		return true;
-	for (int reg = 0; reg < CDR_NREGISTERS; reg++)
-	{
-		if (memcmp(call->facts[reg].texts, before->facts[reg].texts,
-				   sizeof(call->facts[reg].texts)) != 0)
-			return true;
-	}
-	return false;
-}
-
 /* Takes the strings of the call, and its corrections, out of the event's memory,
  * and frees those that it no longer has. */
 static void
 keep_strings(CdrLogCalls *log, CdrCall *call)
 {
 	MemoryContext into = log->strings_2;
-	MemoryContext outer = MemoryContextSwitchTo(into);
 
-	call->corrections = cdr_corrections_copy(call->corrections);
-	MemoryContextSwitchTo(outer);
-	call->call_id = MemoryContextStrdup(into, call->call_id);
-	for (int reg = 0; reg < CDR_NREGISTERS; reg++)
-	{
-		const char **texts = call->facts[reg].texts;
-
-		for (int i = 0; i < CDR_FACT_NTEXTS; i++)
-		{
-			if (texts[i] != NULL)
-				texts[i] = MemoryContextStrdup(into, texts[i]);
-		}
-	}
+	cdr_call_copy_strings(call, into);
 	log->strings_2 = log->strings;
 	log->strings = into;
 	MemoryContextReset(log->strings_2);
@@ -179,8 +72,8 @@ add_row(CdrLogCalls *log, CdrCall *call)
 	CdrCall		  before = *call;
 	MemoryContext outer = MemoryContextSwitchTo(log->scratch);
 
-	cdr_call_add(call, event_from_log(log, call->call_id));
-	if (has_new_strings(call, &before))
+	cdr_call_add(call, cdr_log_event(&log->cursor, call->call_id));
+	if (cdr_call_has_new_strings(call, &before))
 		keep_strings(log, call);
 	MemoryContextSwitchTo(outer);
 	MemoryContextReset(log->scratch);
@@ -190,7 +83,8 @@ static bool
 is_of_call(CdrLogCalls *log, const CdrCall *call)
 {
 	MemoryContext outer = MemoryContextSwitchTo(log->scratch);
-	bool result = strcmp(log_text(log, LOG_CALL_ID), call->call_id) == 0;
+	bool		  result = strcmp(cdr_log_text(&log->cursor, CDR_LOG_CALL_ID),
+								  call->call_id) == 0;
 
 	MemoryContextSwitchTo(outer);
 	MemoryContextReset(log->scratch);
@@ -206,7 +100,7 @@ cdr_log_calls_next(CdrLogCalls *log, CdrCall *call)
 		return false;
 	MemoryContextReset(log->strings);
 	outer = MemoryContextSwitchTo(log->strings);
-	cdr_call_init(call, log_text(log, LOG_CALL_ID));
+	cdr_call_init(call, cdr_log_text(&log->cursor, CDR_LOG_CALL_ID));
 	MemoryContextSwitchTo(outer);
 	do
 	{

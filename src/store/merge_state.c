@@ -8,18 +8,16 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/json.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
 #include "store/made_event.h"
+#include "store/reader_query.h"
 #include "store/stored_calls.h"
-#include "store/tables.h"
 
 #define READ_ROW CDR_READ_CALLS " WHERE c.call_id OPERATOR(pg_catalog.=) $1"
 
@@ -164,18 +162,12 @@ cdr_merge_state(PG_FUNCTION_ARGS)
 	int			   guc_level;
 
 	InitMaterializedSRF(fcinfo, 0);
-	cdr_tables_require(&tables, AccessShareLock);
-	guc_level = NewGUCNestLevel();
-	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
-							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	guc_level = cdr_reader_query_open(&tables);
 	cdr_cursor_open(&cursor, psprintf(READ_ROW, tables.quoted), &arguments,
 					CDR_AS_CALLER, 1);
 	while (cdr_cursor_next(&cursor) != NULL)
 		return_row(info, &cursor);
 	cdr_cursor_close(&cursor);
-	SPI_finish();
-	AtEOXact_GUC(false, guc_level);
+	cdr_reader_query_close(guc_level);
 	return (Datum) 0;
 }

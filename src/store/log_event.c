@@ -1,0 +1,107 @@
+/*-------------------------------------------------------------------------
+ *
+ * log_event.c
+ *	  An event, read again from the row that records it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+#include "base/compat.h"
+#include "store/event_options.h"
+#include "store/log_event.h"
+
+char *
+cdr_log_text(const CdrCursor *cursor, int column)
+{
+	bool  isnull;
+	Datum value = cdr_cursor_value(cursor, column, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+CdrEvent *
+cdr_log_event(const CdrCursor *cursor, const char *call_id)
+{
+	CdrEventOptions options = cdr_event_options();
+	CdrMessage	   *message = palloc0(sizeof(CdrMessage));
+	CdrEvent	   *event = palloc(sizeof(CdrEvent));
+	pg_uuid_t	   *id = palloc(sizeof(pg_uuid_t));
+	Datum			value;
+	bool			isnull;
+	bool			is_json;
+	bool			is_event;
+
+	*id = *DatumGetUUIDP(cdr_cursor_value(cursor, CDR_LOG_EVENT_ID, &isnull));
+	message->id = id;
+	message->of_function =
+		DatumGetChar(cdr_cursor_value(cursor, CDR_LOG_TIME_SOURCE, &isnull)) ==
+		CDR_TIME_OF_FUNCTION;
+	message->property_time = DatumGetTimestampTz(
+		cdr_cursor_value(cursor, CDR_LOG_EVENT_TIME, &isnull));
+	message->routing_key = cdr_log_text(cursor, CDR_LOG_ROUTING_KEY);
+	message->content_type = cdr_log_text(cursor, CDR_LOG_CONTENT_TYPE);
+	value = cdr_cursor_value(cursor, CDR_LOG_PAYLOAD, &isnull);
+	is_json = !isnull;
+	if (!is_json)
+		value = cdr_cursor_value(cursor, CDR_LOG_BODY, &isnull);
+	if (!isnull)
+	{
+		bytea *body = DatumGetByteaPP(value);
+
+		message->body = VARDATA_ANY(body);
+		message->body_length = VARSIZE_ANY_EXHDR(body);
+	}
+	message->body_size = message->body_length;
+
+	/* it was small enough once */
+	options.max_event_size = SIZE_MAX;
+	is_event = is_json ? cdr_event_parse_json(message, &options, event)
+					   : cdr_event_parse(message, &options, event);
+	if (!is_event)
+		event->kind = CDR_OTHER;
+	event->time = message->property_time;
+	event->time_source =
+		DatumGetChar(cdr_cursor_value(cursor, CDR_LOG_TIME_SOURCE, &isnull));
+	event->call_id = call_id;
+	return event;
+}
+
+bool
+cdr_call_has_new_strings(const CdrCall *call, const CdrCall *before)
+{
+	if (call->corrections != before->corrections)
+		return true;
+	for (int reg = 0; reg < CDR_NREGISTERS; reg++)
+	{
+		if (memcmp(call->facts[reg].texts, before->facts[reg].texts,
+				   sizeof(call->facts[reg].texts)) != 0)
+			return true;
+	}
+	return false;
+}
+
+void
+cdr_call_copy_strings(CdrCall *call, MemoryContext into)
+{
+	MemoryContext outer = MemoryContextSwitchTo(into);
+
+	call->corrections = cdr_corrections_copy(call->corrections);
+	MemoryContextSwitchTo(outer);
+	call->call_id = MemoryContextStrdup(into, call->call_id);
+	for (int reg = 0; reg < CDR_NREGISTERS; reg++)
+	{
+		const char **texts = call->facts[reg].texts;
+
+		for (int i = 0; i < CDR_FACT_NTEXTS; i++)
+		{
+			if (texts[i] != NULL)
+				texts[i] = MemoryContextStrdup(into, texts[i]);
+		}
+	}
+}

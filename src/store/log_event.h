@@ -1,0 +1,50 @@
+/*-------------------------------------------------------------------------
+ *
+ * log_event.h
+ *	  An event, read again from the row that records it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CDR_LOG_EVENT_H
+#define CDR_LOG_EVENT_H
+
+#include "call/merge.h"
+#include "store/cursor.h"
+
+/* The columns of a query that reads events, of call_events AS e. */
+#define CDR_LOG_EVENT                                     \
+	"e.call_id, e.event_time, e.event_id, e.time_source," \
+	" e.routing_key, e.payload, e.body, e.content_type"
+
+/* Where they stand, and what may follow. */
+enum
+{
+	CDR_LOG_CALL_ID = 1,
+	CDR_LOG_EVENT_TIME,
+	CDR_LOG_EVENT_ID,
+	CDR_LOG_TIME_SOURCE,
+	CDR_LOG_ROUTING_KEY,
+	CDR_LOG_PAYLOAD,
+	CDR_LOG_BODY,
+	CDR_LOG_CONTENT_TYPE,
+	CDR_LOG_NEXT
+};
+
+/* A text of the row in hand, in the current context; NULL: it is null. */
+extern char *cdr_log_text(const CdrCursor *cursor, int column);
+
+/*
+ * The event that the row in hand records, in the current context.  What
+ * identifies and places it is taken from the row; what it says, from its
+ * payload, else from its body.
+ */
+extern CdrEvent *cdr_log_event(const CdrCursor *cursor, const char *call_id);
+
+/* Has the call strings or corrections that it did not have before? */
+extern bool
+cdr_call_has_new_strings(const CdrCall *call, const CdrCall *before);
+
+/* Copies the strings of a call, and its corrections. */
+extern void cdr_call_copy_strings(CdrCall *call, MemoryContext into);
+
+#endif /* CDR_LOG_EVENT_H */
