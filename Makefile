@@ -51,12 +51,12 @@ SHLIB_LINK = $(shell pkg-config --libs librabbitmq) -lssl -lcrypto
 # or _random; "scripts/check --quick" leaves them out.
 REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	call_corrections \
-	event_numbers \
+	call_segments event_numbers \
 	event_timestamps event_bad_input event_foreign_text event_protobuf \
 	store_dead_letters store_partitions store_repetitions store_verify \
 	store_retired store_recording \
 	worker_status store_privileges store_guard call_order_permuted \
-	call_order_random event_json_random
+	call_order_random call_segments_random event_json_random
 REGRESS_OPTS = --encoding=UTF8
 ISOLATION = store_same_call store_same_event store_opposite_order \
 	store_rebuild store_partitions store_foreign_locks

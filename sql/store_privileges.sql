@@ -66,6 +66,7 @@ SELECT cdr_withdraw_correction('x', '{trunk}', 'because');
 SELECT cdr_close_stale_calls('1 day', 'because');
 SELECT * FROM cdr_stale_calls;
 SELECT * FROM cdr_call_history('x');
+SELECT * FROM cdr_call_segments('x');
 SELECT * FROM calls;
 SELECT * FROM call_events;
 SELECT * FROM call_events_default;

@@ -89,7 +89,10 @@
 	COLUMN(first_event_time, TIME_ALWAYS, \
 		   "the earliest time of its events, corrections and closings apart") \
 	COLUMN(last_event_time, TIME_ALWAYS, \
-		   "the latest time of its events, corrections and closings apart") \
+		   "the latest time of its events, corrections and closings apart")
+
+/* what only the merge needs */
+#define CDR_CALL_STATE(COLUMN) \
 	COLUMN(merge_state, BYTEA, \
 		   "what the merge needs to be the same in any order of events; cdr_merge_state() shows it; do not change it")
 
@@ -98,7 +101,8 @@
 	CDR_CALL_OUTCOME(COLUMN) \
 	CDR_CALL_COURSE(COLUMN) \
 	CDR_CALL_END(COLUMN) \
-	CDR_CALL_REST(COLUMN)
+	CDR_CALL_REST(COLUMN) \
+	CDR_CALL_STATE(COLUMN)
 #define CDR_CALL_VALUES(COLUMN) \
 	CDR_CALL_STATUS(COLUMN) \
 	CDR_CALL_OTHERS(COLUMN)

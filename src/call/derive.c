@@ -481,6 +481,46 @@ cdr_call_derive(const CdrCall *call, StringInfo state, CdrRow *row)
 	row->merge_state_length = state->len;
 }
 
+bool
+cdr_call_is_reused(const CdrCall *call)
+{
+	CdrCall corrected = with_corrected_times(call);
+
+	return is_reused(call, &corrected);
+}
+
+bool
+cdr_call_end(const CdrCall *call, CdrFact *end)
+{
+	CdrCall	  corrected = with_corrected_times(call);
+	ChosenEnd chosen;
+
+	choose_end(&corrected, &chosen);
+	if (chosen.fact == NULL)
+		return false;
+	*end = *chosen.fact;
+	return true;
+}
+
+int64
+cdr_row_duration(const CdrRow *row)
+{
+	if (row->start_time == CDR_NO_TIME || row->end_time == CDR_NO_TIME)
+		return CDR_NO_SECONDS;
+	return Max(row->end_time - row->start_time, 0) / SECOND;
+}
+
+int64
+cdr_row_billable(const CdrRow *row)
+{
+	if (row->end_time == CDR_NO_TIME)
+		return CDR_NO_SECONDS;
+	if (row->answer_time == CDR_NO_TIME ||
+		strcmp(row->disposition, "ANSWERED") != 0)
+		return 0;
+	return Max(row->end_time - row->answer_time, 0) / SECOND;
+}
+
 const char *
 cdr_call_restore(const CdrRow *row, CdrCall *call)
 {

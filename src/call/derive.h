@@ -35,6 +35,27 @@ extern void
 cdr_call_derive(const CdrCall *call, StringInfo state, CdrRow *row);
 
 /*
+ * Shows the call that its Call-ID was used again: by a start, of a time of its
+ * own, a second or more after the earliest final end, or over an hour after the
+ * first start?
+ */
+extern bool cdr_call_is_reused(const CdrCall *call);
+
+/*
+ * The end that ends the call, corrections included; its id is that of the event,
+ * if one told it.  False: there is none, it is still up.
+ */
+extern bool cdr_call_end(const CdrCall *call, CdrFact *end);
+
+/*
+ * What PostgreSQL computes of a row (store/tables.sql), for rows that stand in no
+ * table: whole seconds, or CDR_NO_SECONDS.
+ */
+#define CDR_NO_SECONDS (-1)
+extern int64 cdr_row_duration(const CdrRow *row);
+extern int64 cdr_row_billable(const CdrRow *row);
+
+/*
  * The other way round: what a stored row says, of which some stands in its
  * merge_state and the rest in its other columns.  Strings stay the row's, or are
  * allocated in the current context.  Returns NULL, or why merge_state cannot be

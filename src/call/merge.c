@@ -126,13 +126,8 @@ fact_of(const CdrEvent *event)
 	return fact;
 }
 
-/*
- * Does the end end an attempt rather than an established call?  Two phones ring
- * and one answers, a route fails and the next one is tried: such ends are not
- * the call's.  One that comes with the answer is.
- */
-static bool
-ends_branch(const CdrEvent *event)
+bool
+cdr_event_ends_branch(const CdrEvent *event)
 {
 	const CdrCause *cause;
 
@@ -169,7 +164,7 @@ add_facts(CdrCall *call, const CdrEvent *event)
 			give(call, CDR_REG_RANG, &fact);
 			break;
 		case CDR_CALL_ENDED:
-			if (ends_branch(event))
+			if (cdr_event_ends_branch(event))
 				give(call, CDR_REG_BRANCH_END, &fact);
 			else
 			{

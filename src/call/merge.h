@@ -110,6 +110,13 @@ extern void cdr_call_add(CdrCall *call, const CdrEvent *event);
  */
 extern void cdr_call_join(CdrCall *call, const CdrCall *other);
 
+/*
+ * Does an end end an attempt rather than an established call?  Two phones ring
+ * and one answers, a route fails and the next one is tried: such ends are not
+ * the call's.  One that comes with the answer is.
+ */
+extern bool cdr_event_ends_branch(const CdrEvent *event);
+
 static inline bool
 cdr_call_has(const CdrCall *call, CdrRegister reg)
 {

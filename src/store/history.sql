@@ -21,3 +21,22 @@ AS 'MODULE_PATHNAME', 'cdr_call_history';
 COMMENT ON FUNCTION @extschema@.cdr_call_history(text) IS
 'the events of a call, as a person would read them';
 
+-- The columns of calls, in their order.
+CREATE FUNCTION @extschema@.cdr_call_segments(
+	call_id text,
+	OUT @column:key@ @type@,
+	OUT segment bigint,
+	OUT @column:status@ @type@,
+	OUT @column:outcome@ @type@,
+	OUT @column:course@ @type@,
+	OUT duration_seconds bigint,
+	OUT billable_seconds bigint,
+	OUT @column:end@ @type@,
+	OUT @column:rest@ @type@@,@
+)
+RETURNS SETOF record
+LANGUAGE C STABLE STRICT PARALLEL RESTRICTED ROWS 1
+AS 'MODULE_PATHNAME', 'cdr_call_segments';
+
+COMMENT ON FUNCTION @extschema@.cdr_call_segments(text) IS
+'the calls that a Call-ID was used for, one after the other, each as calls has it: one, unless the Call-ID was used again';

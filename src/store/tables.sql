@@ -40,7 +40,8 @@ AS $function$
 		END) STORED$d$,
 		'whole seconds from answer to end, cut off; 0 for a call that nobody answered'),
 	('calls', '@column:end@', $d$@definition@$d$, @comment@),
-	('calls', '@column:rest@', $d$@definition@$d$, @comment@)@,@
+	('calls', '@column:rest@', $d$@definition@$d$, @comment@),
+	('calls', '@column:state@', $d$@definition@$d$, @comment@)@,@
 $function$;
 
 COMMENT ON FUNCTION @extschema@.cdr_table_columns() IS

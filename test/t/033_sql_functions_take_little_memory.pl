@@ -59,6 +59,25 @@ is_little('calls from the log',
 	40, 'SELECT sum(event_count) FROM cdr_calls_from_log()', $events);
 is_little('a history', 40, "SELECT count(*) FROM cdr_call_history('large')",
 	$events);
+is_little('the uses of a Call-ID',
+	40, "SELECT count(*) FROM cdr_call_segments('large')", 1);
+
+$cdr->sql(<<"EOS");
+SET statement_timeout = 0;
+INSERT INTO call_events (event_time, received_at, event_id, call_id, event_type, payload)
+SELECT t, t, gen_random_uuid(), 'used', type, format('{"eventType":"%s","from":"%s"}', type, n)::json
+FROM generate_series(1, $events) AS n,
+	LATERAL (SELECT timestamptz '2026-01-19 22:00:00Z' + n * interval '1 s',
+					 CASE n % 2 WHEN 1 THEN 'call.started' ELSE 'call.ended' END) AS x(t, type);
+EOS
+is_little(
+	'a Call-ID that is used again and again',
+	40,
+	"SELECT count(*) FROM cdr_call_segments('used')",
+	$events / 2);
+is_little('the history of that',
+	40, "SELECT count(*) FROM cdr_call_history('used')", $events);
+$cdr->sql(q{DELETE FROM call_events WHERE call_id = 'used'});
 
 # calls of four events each, none of which has a row
 my $calls = int($events / 4);

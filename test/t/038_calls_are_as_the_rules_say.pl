@@ -108,13 +108,17 @@ sub compare_calls
 
 my $epoch = 1772445600;    # 2026-03-02T10:00:00Z
 
-# The examples: rule, events, row.
+# The examples of a section: rule, events, rows.
 sub examples
 {
+	my ($section) = @_;
 	my ($table) =
-	  slurp_file(repository() . '/doc/merge.md') =~ /^## Examples\n(.*)/ms;
+	  slurp_file(repository() . '/doc/merge.md') =~
+	  /^## $section\n(.*?)(?:^## |\z)/ms;
+	my ($header, @examples) =
+	  map { [ split / \| / ] } $table =~ /^\| (.*) \|$/mg;
 
-	return map { [ split / \| / ] } $table =~ /^\| (.*) \|$/mg;
+	return @examples;
 }
 
 # An event as an example writes it: its type, its second, what it says.
@@ -178,16 +182,20 @@ sub deed_of
 	return;
 }
 
-# A column of an example's call, as the example would write it.
-sub value_of
+# What an example says of a row, as the row says it.
+sub row_found
 {
-	my ($cdr, $call, $column) = @_;
-	my $value =
-	  $column =~ /_time$/ ? "trim_scale(extract(epoch FROM $column) - $epoch)"
-	  : $column eq 'anomalies' ? q{array_to_string(anomalies, ',')}
-	  :                          $column;
+	my ($cdr, $expected, $row) = @_;
+	my @columns = $expected =~ /(\w+)=/g;
 
-	return $cdr->sql("SELECT $value FROM calls WHERE call_id = '$call'");
+	return join ' ', map {
+		my $value =
+			/_time$/          ? "trim_scale(extract(epoch FROM $_) - $epoch)"
+		  : $_ eq 'anomalies' ? q{array_to_string(anomalies, ',')}
+		  :                     $_;
+
+		"$_=" . $cdr->sql("SELECT $value FROM $row")
+	} @columns;
 }
 
 # What is to be done for the examples: what comes before their events, their events,
@@ -223,22 +231,19 @@ sub rows_are_right
 	foreach my $i (0 .. $#examples)
 	{
 		my ($rule, $events, $row) = @{ $examples[$i] };
-		my @columns = $row =~ /(\w+)=/g;
 
 		next if ($events =~ /\bclose\b/ ? 1 : 0) != $with_closing;
-		my $found = join ' ',
-		  map { "$_=" . value_of($cdr, "example $i", $_) } @columns;
-
-		is($found, $row, "$rule: $events");
+		is(row_found($cdr, $row, "calls WHERE call_id = 'example $i'"),
+			$row, "$rule: $events");
 	}
 	return;
 }
 
 sub examples_hold
 {
-	my ($cdr,    $recorded) = @_;
-	my ($header, @examples) = examples();
-	my %plan = plan_of(@examples);
+	my ($cdr, $recorded) = @_;
+	my @examples = examples('Examples');
+	my %plan     = plan_of(@examples);
 
 	$cdr->sql(join ";\n", @{ $plan{before} });
 	$cdr->publish(shuffled(@{ $plan{events} }));
@@ -257,6 +262,37 @@ sub examples_hold
 	is($cdr->sql('SELECT count(*) FROM cdr_verify_calls()'),
 		0, 'the examples are as their events say');
 	cmp_ok(scalar @examples, '>', 40, 'the examples were found');
+	return $recorded;
+}
+
+# The examples of a Call-ID that was used again: a row for each call.
+sub uses_hold
+{
+	my ($cdr, $recorded) = @_;
+	my @uses   = examples('A Call-ID that was used again');
+	my @events = map {
+		my $i = $_;
+		map { event_of("used $i", $_) } split /, /, $uses[$i][1]
+	} 0 .. $#uses;
+
+	$cdr->publish(shuffled(@events));
+	$cdr->wait_drained($recorded + @events);
+	foreach my $i (0 .. $#uses)
+	{
+		my ($rule, $events, $rows) = @{ $uses[$i] };
+		my @rows  = split /; /, $rows;
+		my $found = join '; ', map {
+			row_found(
+				$cdr,
+				$rows[ $_ - 1 ],
+				"cdr_call_segments('used $i') WHERE segment = $_")
+		} 1 .. @rows;
+
+		is($found, $rows, "$rule: $events");
+		is($cdr->sql("SELECT count(*) FROM cdr_call_segments('used $i')"),
+			@rows, '... and no other call');
+	}
+	cmp_ok(scalar @uses, '>', 8, 'the examples of it were found');
 	return;
 }
 
@@ -276,12 +312,18 @@ sub cases_are_right
 		'6|297|reused',
 		'a Call-ID that is used again shows it');
 	is( $cdr->sql(
+			q{SELECT segment, start_time AT TIME ZONE 'UTC', duration_seconds,
+			         billable_seconds, event_count, anomalies
+			  FROM cdr_call_segments('reused@192.0.2.10')}),
+		"1|2026-03-02 10:00:00|300|297|3|\n2|2026-03-04 10:00:00|1804|1800|3|",
+		'and each of its seconds can be billed');
+	is( $cdr->sql(
 			q{SELECT end_time AT TIME ZONE 'UTC', duration_seconds,
 			         billable_seconds, hangup_cause, disposition, anomalies
 			  FROM calls WHERE call_id = 'fork-1'}),
 		'2026-03-02 10:05:08|308|300|normal_clearing|ANSWERED|',
 		'the phone that was canceled does not end the call');
-	return examples_hold($cdr, $recorded + 10);
+	return uses_hold($cdr, examples_hold($cdr, $recorded + 10));
 }
 
 srand($seed);
