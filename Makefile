@@ -51,7 +51,7 @@ SHLIB_LINK = $(shell pkg-config --libs librabbitmq) -lssl -lcrypto
 # or _random; "scripts/check --quick" leaves them out.
 REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	call_corrections \
-	call_segments event_numbers \
+	call_segments call_history event_numbers \
 	event_timestamps event_bad_input event_foreign_text event_protobuf \
 	store_dead_letters store_partitions store_repetitions store_verify \
 	store_retired store_recording \

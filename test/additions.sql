@@ -212,4 +212,4 @@ GRANT INSERT, UPDATE, DELETE ON cdr_causes TO clerk;
 --- grant on functions of the extension
 GRANT EXECUTE ON FUNCTION cdr_verify_calls TO reader;
 GRANT EXECUTE ON FUNCTION cdr_ingest_event(json) TO clerk;
-REVOKE EXECUTE ON FUNCTION cdr_call_history(text) FROM public;
+REVOKE EXECUTE ON FUNCTION cdr_call_history(text, text) FROM public;

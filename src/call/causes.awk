@@ -97,12 +97,29 @@ function check_values()
 	must_be(field[9], "caller|callee|network|platform|none|unknown", "fault")
 }
 
+# A number is called what its note says first.
+function words_of(text)
+{
+	if (name !~ /^[0-9]+$/)
+	{
+		text = name
+		gsub(/_/, " ", text)
+		return text
+	}
+	text = note
+	sub(/;.*$/, "", text)
+	if (text == "" || text ~ /[^ -~]|["\\]/)
+		fail("the note does not begin with what the number is called")
+	return text
+}
+
 function add_to_list()
 {
 	if (name in row)
 		return
-	row[name] = sprintf("\t{\"%s\", \"%s\", %d, %d, \"%s\", CDR_ENDS_%s},",
-						dialect, name, q850, sip, disposition, toupper(ends))
+	row[name] = sprintf("\t{\"%s\", \"%s\", %d, %d, \"%s\", CDR_ENDS_%s, \"%s\"},",
+						dialect, name, q850, sip, disposition, toupper(ends),
+						words_of())
 	for (i = ++count; i > 1 && names[i - 1] > name ""; i--)
 		names[i] = names[i - 1]
 	names[i] = name ""
@@ -142,6 +159,7 @@ FNR == 1 {
 	sip = field[4]
 	disposition = field[5]
 	ends = field[6]
+	note = field[10]
 	check_names()
 	check_values()
 	if (language == "c")

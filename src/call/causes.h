@@ -26,6 +26,7 @@ typedef struct CdrCause
 	int			sip;
 	const char *disposition; /* of a call that nobody answered */
 	CdrEnds		ends;
+	const char *words; /* the cause as a person would say it */
 } CdrCause;
 
 /*

@@ -8,18 +8,20 @@ COMMENT ON FUNCTION @extschema@.cdr_event_json(bytea, text) IS
 
 CREATE FUNCTION @extschema@.cdr_call_history(
 	call_id text,
+	zone text DEFAULT NULL,
 	OUT event_time timestamptz,
 	OUT elapsed interval,
 	OUT event_type text,
 	OUT description text,
 	OUT received_at timestamptz,
-	OUT payload json)
+	OUT payload json,
+	OUT local_time timestamp)
 RETURNS SETOF record
-LANGUAGE C STABLE STRICT PARALLEL RESTRICTED
+LANGUAGE C STABLE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'cdr_call_history';
 
-COMMENT ON FUNCTION @extschema@.cdr_call_history(text) IS
-'the events of a call, as a person would read them';
+COMMENT ON FUNCTION @extschema@.cdr_call_history(text, text) IS
+'the events of a call, as a person would tell them; local_time is their time in a zone, or in that of the session';
 
 -- The columns of calls, in their order.
 CREATE FUNCTION @extschema@.cdr_call_segments(

@@ -71,8 +71,8 @@ ALTER EXTENSION cdr_service UPDATE TO '1.0'
 CREATE OR REPLACE FUNCTION cdr.cdr_pause() RETURNS void LANGUAGE sql AS 'SELECT'
 CREATE OR REPLACE FUNCTION cdr.cdr_guard_drops() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'
 ALTER FUNCTION cdr.cdr_guard_drops() OWNER TO stranger
-ALTER FUNCTION cdr.cdr_call_history(text) SECURITY DEFINER
-ALTER FUNCTION cdr.cdr_call_history(text) SET search_path = lair
+ALTER FUNCTION cdr.cdr_call_history(text, text) SECURITY DEFINER
+ALTER FUNCTION cdr.cdr_call_history(text, text) SET search_path = lair
 ALTER FUNCTION cdr.cdr_status() RENAME TO cdr_gone
 GRANT ALL ON FUNCTION cdr.cdr_resume() TO stranger WITH GRANT OPTION
 SELECT cdr.cdr_stats_reset()
