@@ -20,62 +20,71 @@ FROM (SELECT DISTINCT ON (call_id, name) *
 			WHERE e.made AND e.type = 'cdr.call.correction_withdrawn') AS c
 	  ORDER BY call_id, name, time DESC, event_id DESC) AS latest
 WHERE stands;
+ANALYZE reference_corrections;
 
-CREATE OR REPLACE TEMP VIEW reference_corrected AS
+CREATE TEMP TABLE reference_corrected AS
 SELECT call_id, jsonb_object_agg(name, value) AS said
 FROM reference_corrections
 GROUP BY call_id;
+ANALYZE reference_corrected;
 
 -- Of each kind of event the one that counts: of the lowest rank, of these the
 -- earliest or the latest, of these the one of the smallest or the greatest id.
-CREATE OR REPLACE TEMP VIEW reference_told_starts AS
+CREATE TEMP TABLE reference_told_starts AS
 SELECT DISTINCT ON (call_id) *
 FROM reference_events
 WHERE type = 'call.started'
 ORDER BY call_id, rank, time, event_id;
+ANALYZE reference_told_starts;
 
-CREATE OR REPLACE TEMP VIEW reference_last_starts AS
+CREATE TEMP TABLE reference_last_starts AS
 SELECT DISTINCT ON (call_id) *
 FROM reference_events
 WHERE type = 'call.started'
 ORDER BY call_id, rank, time DESC, event_id DESC;
+ANALYZE reference_last_starts;
 
-CREATE OR REPLACE TEMP VIEW reference_told_rings AS
+CREATE TEMP TABLE reference_told_rings AS
 SELECT DISTINCT ON (call_id) *
 FROM reference_events
 WHERE type = 'call.ringing'
 ORDER BY call_id, rank, time, event_id;
+ANALYZE reference_told_rings;
 
 -- nobody says that a web session was answered
-CREATE OR REPLACE TEMP VIEW reference_told_answers AS
+CREATE TEMP TABLE reference_told_answers AS
 SELECT DISTINCT ON (call_id) *
 FROM reference_events
 WHERE type = 'call.answered' OR (type = 'call.started' AND callee = 'ai-pipeline')
 ORDER BY call_id, rank, time, event_id;
+ANALYZE reference_told_answers;
 
 -- The same with the times that are corrected: each is its own, or there is none.
-CREATE OR REPLACE TEMP VIEW reference_starts AS
+CREATE TEMP TABLE reference_starts AS
 SELECT call_id, time, rank FROM reference_told_starts
 WHERE call_id NOT IN (SELECT call_id FROM reference_corrections WHERE name = 'start_time')
 UNION ALL
 SELECT call_id, value::timestamptz, 0 FROM reference_corrections
 WHERE name = 'start_time' AND value IS NOT NULL;
+ANALYZE reference_starts;
 
-CREATE OR REPLACE TEMP VIEW reference_rings AS
+CREATE TEMP TABLE reference_rings AS
 SELECT call_id, time, rank FROM reference_told_rings
 WHERE call_id NOT IN (SELECT call_id FROM reference_corrections WHERE name = 'ring_time')
 UNION ALL
 SELECT call_id, value::timestamptz, 0 FROM reference_corrections
 WHERE name = 'ring_time' AND value IS NOT NULL;
+ANALYZE reference_rings;
 
-CREATE OR REPLACE TEMP VIEW reference_answers AS
+CREATE TEMP TABLE reference_answers AS
 SELECT call_id, time, rank FROM reference_told_answers
 WHERE call_id NOT IN (SELECT call_id FROM reference_corrections WHERE name = 'answer_time')
 UNION ALL
 SELECT call_id, value::timestamptz, 0 FROM reference_corrections
 WHERE name = 'answer_time' AND value IS NOT NULL;
+ANALYZE reference_answers;
 
-CREATE OR REPLACE TEMP VIEW reference_ends AS
+CREATE TEMP TABLE reference_ends AS
 SELECT e.call_id, e.event_id, e.time, e.rank, e.cause,
 	   COALESCE(e.source,
 			CASE WHEN e.cause IN ('normal_clearing_by_user', 'busy', 'user_busy')
@@ -89,35 +98,40 @@ FROM reference_events AS e
 LEFT JOIN reference_causes AS c
 	ON c.name = translate(lower(e.cause), '- ', '__')
 WHERE e.type = 'call.ended';
+ANALYZE reference_ends;
 
-CREATE OR REPLACE TEMP VIEW reference_closings AS
+CREATE TEMP TABLE reference_closings AS
 SELECT call_id, max(closed_at) AS time
 FROM reference_events
 WHERE made AND type = 'cdr.call.closed'
 GROUP BY call_id;
+ANALYZE reference_closings;
 
-CREATE OR REPLACE TEMP VIEW reference_first_ends AS
+CREATE TEMP TABLE reference_first_ends AS
 SELECT DISTINCT ON (call_id) *
 FROM reference_ends
 WHERE NOT of_branch
 ORDER BY call_id, rank, time, event_id;
+ANALYZE reference_first_ends;
 
-CREATE OR REPLACE TEMP VIEW reference_last_ends AS
+CREATE TEMP TABLE reference_last_ends AS
 SELECT DISTINCT ON (call_id) *
 FROM reference_ends
 WHERE NOT of_branch
 ORDER BY call_id, rank, time DESC, event_id DESC;
+ANALYZE reference_last_ends;
 
-CREATE OR REPLACE TEMP VIEW reference_branch_ends AS
+CREATE TEMP TABLE reference_branch_ends AS
 SELECT DISTINCT ON (call_id) *
 FROM reference_ends
 WHERE of_branch
 ORDER BY call_id, rank, time DESC, event_id DESC;
+ANALYZE reference_branch_ends;
 
 -- The ends that may be the call's, in the order in which they are taken; one of
 -- which only the receipt is known, after all others, and that of a call that was
 -- closed, last.
-CREATE OR REPLACE TEMP VIEW reference_told_call_ends AS
+CREATE TEMP TABLE reference_told_call_ends AS
 SELECT DISTINCT ON (call_id) e.*
 FROM (SELECT 1 AS place, e.*
 	  FROM reference_first_ends AS e JOIN reference_answers AS a USING (call_id)
@@ -147,9 +161,10 @@ FROM (SELECT 1 AS place, e.*
 	  FROM reference_closings AS c LEFT JOIN reference_answers AS a USING (call_id)
 	  WHERE a.call_id IS NULL OR a.rank = 2 OR c.time >= a.time) AS e
 ORDER BY call_id, GREATEST(rank, 1), place;
+ANALYZE reference_told_call_ends;
 
 -- The end with what is corrected of it.
-CREATE OR REPLACE TEMP VIEW reference_call_ends AS
+CREATE TEMP TABLE reference_call_ends AS
 WITH ended AS (
 	SELECT call_id, time, rank, cause, source, sip_status, of_branch
 	FROM reference_told_call_ends
@@ -171,24 +186,28 @@ SELECT s.call_id, s.time, s.rank, s.cause, s.source, s.sip_status, c.disposition
 	   CASE WHEN s.has_cause THEN COALESCE(c.of_branch, false) ELSE s.of_branch END AS of_branch
 FROM said AS s
 LEFT JOIN reference_causes AS c ON c.name = translate(lower(s.cause), '- ', '__');
+ANALYZE reference_call_ends;
 
 -- somebody said that there was no answer
-CREATE OR REPLACE TEMP VIEW reference_unanswered AS
+CREATE TEMP TABLE reference_unanswered AS
 SELECT call_id FROM reference_corrections WHERE name = 'answer_time' AND value IS NULL;
+ANALYZE reference_unanswered;
 
-CREATE OR REPLACE TEMP VIEW reference_identifications AS
+CREATE TEMP TABLE reference_identifications AS
 SELECT DISTINCT ON (call_id) *
 FROM reference_events
 WHERE type IN ('user.identified.for_call', 'user.created.for_call')
 ORDER BY call_id, rank, time DESC, event_id DESC;
+ANALYZE reference_identifications;
 
-CREATE OR REPLACE TEMP VIEW reference_recordings AS
+CREATE TEMP TABLE reference_recordings AS
 SELECT DISTINCT ON (call_id) *
 FROM reference_events
 WHERE type = 'call.recording.available'
 ORDER BY call_id, rank, time DESC, event_id DESC;
+ANALYZE reference_recordings;
 
-CREATE OR REPLACE TEMP VIEW reference_anomalies AS
+CREATE TEMP TABLE reference_anomalies AS
 SELECT c.call_id,
 	   array_remove(ARRAY[
 			CASE WHEN l.rank < 2 AND l.time > GREATEST(t.time, s.time)
@@ -222,6 +241,7 @@ LEFT JOIN reference_rings AS r USING (call_id)
 LEFT JOIN reference_answers AS a USING (call_id)
 LEFT JOIN reference_first_ends AS f USING (call_id)
 LEFT JOIN reference_call_ends AS e USING (call_id);
+ANALYZE reference_anomalies;
 
 CREATE OR REPLACE TEMP VIEW reference_calls AS
 WITH called AS (
