@@ -70,7 +70,7 @@ set_local(const char *name, const char *value)
 static void
 begin_patience(CdrPatience patience)
 {
-	set_local("lock_timeout", patience == CDR_BRISK ? "100ms" : "1s");
+	set_local("lock_timeout", patience == CDR_BRISK ? "50ms" : "1s");
 	enable_timeout_after(STATEMENT_TIMEOUT,
 						 patience == CDR_BRISK ? 3000 : 15000);
 }

@@ -41,7 +41,7 @@ typedef enum CdrBatchOutcome
 typedef enum CdrPatience
 {
 	CDR_PATIENT, /* a second for a lock, 15 seconds for all */
-	CDR_BRISK	 /* 100 ms for a lock, 3 seconds for all */
+	CDR_BRISK	 /* 50 ms for a lock, 3 seconds for all */
 } CdrPatience;
 
 /*

@@ -39,8 +39,8 @@ typedef struct CdrHalving
 	CdrPart		 *parts;  /* those still to be tried, in this order */
 	int			  next_part;
 	int			  nparts;
-	bool		 *waits;	/* of each message: it alone cannot be stored */
-	int			  failures; /* of parts */
+	CdrWait		 *waits;		/* of each message */
+	int			  failures;		/* of parts */
 	bool		  any_storable; /* something was stored, or would be */
 	TimestampTz	  deadline;		/* then the rest is not halved any more */
 } CdrHalving;

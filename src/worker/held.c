@@ -29,7 +29,7 @@ cdr_held_drop(CdrHeld *held)
 {
 	MemoryContextDeleteChildren(held->context);
 	dlist_init(&held->messages);
-	held->count = 0;
+	held->count = held->tried = 0;
 	held->bytes = 0;
 }
 
@@ -93,6 +93,7 @@ cdr_held_add(CdrHeld *held, const CdrMessage *message, uint64 tag,
 	else
 		dlist_push_head(&held->messages, &added->node);
 	held->count++;
+	held->tried += was_tried ? 1 : 0;
 	held->bytes += cdr_message_size(message);
 	held->generation = generation;
 	MemoryContextSwitchTo(outer);
@@ -107,7 +108,10 @@ cdr_held_first(CdrHeld *held)
 void
 cdr_held_rotate(CdrHeld *held)
 {
-	cdr_held_first(held)->was_tried = true;
+	CdrHeldMessage *first = cdr_held_first(held);
+
+	held->tried += first->was_tried ? 0 : 1;
+	first->was_tried = true;
 	dlist_push_tail(&held->messages, dlist_pop_head_node(&held->messages));
 }
 
@@ -118,6 +122,7 @@ cdr_held_remove_first(CdrHeld *held)
 
 	dlist_delete(&first->node);
 	held->count--;
+	held->tried -= first->was_tried ? 1 : 0;
 	held->bytes -= cdr_message_size(&first->message);
 	MemoryContextDelete(first->context);
 }

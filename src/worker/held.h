@@ -29,6 +29,7 @@ typedef struct CdrHeld
 	MemoryContext context;
 	dlist_head	  messages;
 	int			  count;
+	int			  tried; /* of these, alone */
 	size_t		  bytes;
 	uint32		  generation; /* of the session that they came from */
 	TimestampTz	  due;		  /* when the next is tried again */

@@ -39,6 +39,7 @@ typedef struct CdrWorker
 	TimestampTz storable_at;   /* the last time that an event was */
 	TimestampTz trial_at;	   /* of whether one is: not before */
 	bool		held_waits;	   /* for one turn, after it had one */
+	TimestampTz full_since;	   /* what waits takes all its memory; 0: no */
 	TimestampTz tell_retry_at; /* in the log, not before; so are these: */
 	TimestampTz tell_held_at;
 	TimestampTz tell_free_at;

@@ -40,7 +40,9 @@
 /* Milliseconds. */
 #define FIRST_RETRY_DELAY 100
 #define HELD_DELAY		  500	/* between two tries of what waits */
+#define CROWDED_DELAY	  20	/* the same, while too much does */
 #define SUSPICION_DELAY	  10000 /* until a passing error is a message's */
+#define SUSPICION_AGAIN	  500	/* the same, while others wait for one */
 #define HALVING_DELAY	  30000 /* after one that was in vain */
 #define FEW_HALVING_DELAY 2000	/* the same, of few messages */
 #define FEW_MESSAGES	  16
@@ -182,18 +184,29 @@ others_are_storable(CdrWorker *worker, const CdrEvent *event)
 	return would_store_others(worker, event);
 }
 
+/* Does so much wait that some of it must become dead letters? */
+static bool
+is_crowded(const CdrHeld *held)
+{
+	return held->tried > cdr_prefetch / 2 || held->bytes > WAITING_BYTES_MAX;
+}
+
+bool
+cdr_worker_is_full(const CdrWorker *worker)
+{
+	return worker->held.bytes > WAITING_BYTES_MAX;
+}
+
 /* Is it time for a message that waits to give way to others? */
 static bool
 must_give_way(CdrWorker *worker, const CdrHeldMessage *first,
 			  const CdrEvent *event)
 {
-	const CdrHeld *held = &worker->held;
-	bool		   too_much =
-		held->count > cdr_prefetch / 2 || held->bytes > WAITING_BYTES_MAX;
-
 	if (first->message.delivery_count < WAITING_DELIVERIES_MAX &&
-		!(too_much && TimestampDifferenceExceeds(
-						  first->since, GetCurrentTimestamp(), SUSPECT_DELAY)))
+		!cdr_worker_is_full(worker) &&
+		!(is_crowded(&worker->held) &&
+		  TimestampDifferenceExceeds(first->since, GetCurrentTimestamp(),
+									 SUSPECT_DELAY)))
 		return false;
 	return others_are_storable(worker, event);
 }
@@ -213,10 +226,11 @@ try_as_letter(CdrEvent *event, CdrBatchResult *result)
 static void
 wait_for_turn_of_held(CdrHeld *held)
 {
-	held->due =
-		cdr_held_first(held)->was_tried
-			? TimestampTzPlusMilliseconds(GetCurrentTimestamp(), HELD_DELAY)
-			: 0;
+	held->due = cdr_held_first(held)->was_tried
+					? TimestampTzPlusMilliseconds(
+						  GetCurrentTimestamp(),
+						  is_crowded(held) ? CROWDED_DELAY : HELD_DELAY)
+					: 0;
 }
 
 /* The message whose turn it is could not be stored, again. */
@@ -312,7 +326,9 @@ is_halving_due(const CdrWorker *worker, int sqlerrcode)
 	if (is_contention(sqlerrcode))
 		return worker->failed_stores > 1 || worker->held.count > 0;
 	return GetCurrentTimestamp() >=
-		   TimestampTzPlusMilliseconds(worker->failing_since, SUSPICION_DELAY);
+		   TimestampTzPlusMilliseconds(
+			   worker->failing_since,
+			   worker->held.count > 0 ? SUSPICION_AGAIN : SUSPICION_DELAY);
 }
 
 static void

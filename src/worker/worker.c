@@ -295,17 +295,56 @@ wait_for_messages(CdrWorker *worker)
 					worker->unacked.first_at, cdr_batch_linger))));
 }
 
+/*
+ * What waits takes all the memory that it may: nothing more is received until some
+ * of it became dead letters.  If that does not help, the broker has more room;
+ * and it must not take us for dead, because we do not read what it sends.
+ */
+static void
+wait_for_room(CdrWorker *worker)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (worker->full_since == 0)
+		worker->full_since = now;
+	if (!TimestampDifferenceExceeds(worker->full_since, now,
+									cdr_heartbeat * 1000))
+	{
+		report_stats(worker);
+		cdr_broker_linger(worker->broker,
+						  Min(LINGER_STEP, cdr_worker_held_due(worker)));
+		return;
+	}
+	worker->full_since = 0;
+	cdr_stats_set_error(&(CdrReason){
+		.sqlerrcode = ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+		.message = "messages that wait take more memory than they may: all "
+				   "are given back to the broker"});
+	cdr_worker_give_back(worker, CDR_LONGEST_RETRY_DELAY);
+}
+
+/* Takes what has come, if there is room for it. */
+static CdrReceive
+receive_batch(CdrWorker *worker)
+{
+	if (cdr_worker_is_full(worker))
+		/* what was received before is a batch */
+		return CDR_RECEIVED;
+	worker->full_since = 0;
+	return receive_messages(worker, Min(cdr_batch_size, cdr_prefetch),
+							CDR_BATCH_BYTES_MAX);
+}
+
 static void
 consume_messages(CdrWorker *worker)
 {
-	int		   limit = Min(cdr_batch_size, cdr_prefetch);
 	CdrReceive received;
 
 	make_partitions_ahead(worker);
 	make_late_partition(worker);
 	if (!worker->proved && cdr_milliseconds_until(worker->proved_at) == 0)
 		cdr_worker_prove(worker);
-	received = receive_messages(worker, limit, CDR_BATCH_BYTES_MAX);
+	received = receive_batch(worker);
 	if (received == CDR_BROKER_LOST)
 		cdr_worker_back_off(worker);
 	else if (!worker->held_waits && cdr_worker_store_held(worker))
@@ -323,6 +362,8 @@ consume_messages(CdrWorker *worker)
 	}
 	else if (worker->held_waits)
 		worker->held_waits = false;
+	else if (cdr_worker_is_full(worker))
+		wait_for_room(worker);
 	else if (!cdr_late_is_due())
 		wait_for_messages(worker);
 }

@@ -14,10 +14,11 @@ my $stored = 0;
 
 sub event
 {
-	my ($call) = @_;
+	my ($call, $tenant) = @_;
+	my $more = defined $tenant ? qq(,"tenantId":"$tenant") : '';
 
 	return
-	  qq({"eventType":"call.started","callId":"$call","timestamp":"2026-03-01T10:00:00Z"});
+	  qq({"eventType":"call.started","callId":"$call"$more,"timestamp":"2026-03-01T10:00:00Z"});
 }
 
 sub others_are_stored
@@ -50,6 +51,13 @@ BEGIN
 	END IF;
 	RETURN NEW;
 END $$;
+CREATE FUNCTION want_tenant() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF NEW.tenant_id IS NULL THEN
+		RAISE EXCEPTION 'no tenant' USING ERRCODE = '55000';
+	END IF;
+	RETURN NEW;
+END $$;
 CREATE FUNCTION refuse_many() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
 	IF (SELECT count(*) FROM new_rows) > 1 THEN
@@ -79,6 +87,26 @@ foreach ([ 20, 1 ], [ 4, 1 ], [ 10, 9 ])
 	$cdr->wait_for("sum(waiting) = $bad FROM cdr_status()");
 	cured($name, $bad, 'refuse');
 }
+
+# what refuses some of them refuses whatever the worker makes up, too
+$cdr->sql(
+	'CREATE TRIGGER tenant BEFORE INSERT ON call_events FOR EACH ROW EXECUTE FUNCTION want_tenant()'
+);
+$cdr->publish(map { event(sprintf('tenant-%05d', $_), $_ % 10 ? 't' : undef) }
+	  1 .. 4000);
+others_are_stored('one of ten has no tenant', 3600);
+$cdr->wait_for('sum(waiting) = 400 FROM cdr_status()');
+cured('one of ten has no tenant', 400, 'tenant');
+
+# one in each of many batches, which has to be found each time
+$cdr->sql(
+	'CREATE TRIGGER refuse BEFORE INSERT ON call_events FOR EACH ROW EXECUTE FUNCTION refuse()'
+);
+$cdr->publish(
+	map { event(sprintf('many-%05d%s', $_, $_ % 1000 ? '' : 'bad')) }
+	  1 .. 40_000);
+others_are_stored('one of a thousand', 39_960);
+cured('one of a thousand', 40, 'refuse');
 
 $cdr->sql(
 	'CREATE TRIGGER many AFTER INSERT ON call_events REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION refuse_many()'

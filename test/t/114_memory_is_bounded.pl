@@ -151,7 +151,7 @@ foreach my $case (@cases)
 # --- all of them refused, one by one: they wait, and beyond that become dead
 # letters, while the broker sends more
 
-my $fake = broker_with(150, sub { event_of(1_000_000, $_[0]) });
+my $fake = broker_with(400, sub { event_of(1_000_000, $_[0]) });
 my ($pid) = $cdr->worker_pids;
 
 $cdr->sql(<<'EOS');
@@ -167,7 +167,7 @@ CREATE TRIGGER refuse BEFORE INSERT ON call_events FOR EACH ROW EXECUTE FUNCTION
 EOS
 $cdr->set('cdr_service.amqp_uri' => $fake->uri);
 my $most = most_until($pid,
-	'sum(waiting) > 0 AND sum(waiting) + (SELECT count(*) FROM dead_letters) = 150 FROM cdr_status()'
+	'sum(waiting) > 0 AND sum(waiting) + (SELECT count(*) FROM dead_letters) = 400 FROM cdr_status()'
 );
 cmp_ok($most, '<', BOUND_WAITING, 'events of 1 MB, refused: megabytes');
 note sprintf 'events of 1 MB, refused: %.0f MB', $most;
