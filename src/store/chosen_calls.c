@@ -39,7 +39,7 @@
 
 /* In the order of their bytes, as strcmp() has it. */
 static int
-compare_ids(const void *a, const void *b)
+compare_chosen_ids(const void *a, const void *b)
 {
 	text *x = DatumGetTextPP(*(const Datum *) a);
 	text *y = DatumGetTextPP(*(const Datum *) b);
@@ -56,11 +56,11 @@ cdr_choice_of_ids(Datum *ids, int count)
 {
 	CdrChoice choice = {CDR_NAMED_CALLS, ids, 0, DT_NOBEGIN, DT_NOEND};
 
-	qsort(ids, count, sizeof(Datum), compare_ids);
+	qsort(ids, count, sizeof(Datum), compare_chosen_ids);
 	for (int i = 0; i < count; i++)
 	{
 		if (choice.nids == 0 ||
-			compare_ids(&ids[choice.nids - 1], &ids[i]) != 0)
+			compare_chosen_ids(&ids[choice.nids - 1], &ids[i]) != 0)
 			ids[choice.nids++] = ids[i];
 	}
 	return choice;

@@ -129,7 +129,7 @@ compare_numbered(const void *a, const void *b)
 }
 
 static TimestampTz
-day_of(TimestampTz time)
+day_of_event(TimestampTz time)
 {
 	TimestampTz rest = time % USECS_PER_DAY;
 
@@ -145,7 +145,7 @@ number_events(CdrEvent **events, int count, TimestampTz first, CdrMark *marks)
 
 	for (int i = 0; i < count; i++)
 	{
-		order[i] = (Numbered){day_of(events[i]->time), i};
+		order[i] = (Numbered){day_of_event(events[i]->time), i};
 		is_sorted = is_sorted && order[i].day >= order[Max(i - 1, 0)].day;
 	}
 	if (!is_sorted)

@@ -70,7 +70,8 @@ tell_retired(const CdrComparison *c)
 {
 	if (c->nretired > 0)
 		ereport(NOTICE,
-				(errmsg_plural("%lld call has events that were retired",
+				(errcode(ERRCODE_SUCCESSFUL_COMPLETION),
+				 errmsg_plural("%lld call has events that were retired",
 							   "%lld calls have events that were retired",
 							   (unsigned long) c->nretired,
 							   (long long) c->nretired),
