@@ -95,6 +95,16 @@ SELECT count(*) FROM cdr_call_history('night', 'Mars/Olympus');
 SELECT count(*) FROM cdr_call_history('nobody''s', 'Mars/Olympus');
 SELECT count(*) FROM cdr_call_history(NULL, 'UTC');
 
+-- what functions made of a call, whose Call-ID was used again; what only looks like it
+SELECT cdr_ingest_events(ARRAY[ev('c', 'call.started', 0), ev('c', 'call.answered', 5), ev('c', 'call.ended', 65, '{"reason":"normal_clearing"}'), ev('c', 'call.started', 70), ev('c', 'call.answered', 71), ev('c', 'call.ended', 80),
+	ev('c', 'cdr.call.corrected', 90, '{"correction":{"trunk":"x"}}'), ev('o', 'call.started', 0), ev('o', 'cdr.call.closed', 5, '{"endTime":"2026-01-19T22:00:05Z"}')]);
+SELECT cdr_correct_call('c', '{"answer_time":null,"end_time":"2026-01-19 22:01:00Z","trunk":"gw-2"}', 'a false answer') IS NOT NULL AS corrected;
+SELECT cdr_withdraw_correction('c', '{trunk}', 'it was right') IS NOT NULL AS withdrawn;
+SELECT cdr_close_stale_calls('1 day', 'lost') > 0 AS closed;
+SELECT * FROM story('^[co]$');
+SELECT segment, answer_time, end_time, trunk, disposition, duration_seconds, billable_seconds, event_count FROM cdr_call_segments('c');
+SELECT answer_time, end_time, trunk, disposition, duration_seconds, billable_seconds, event_count FROM calls WHERE call_id = 'c';
+
 DROP FUNCTION ev, story;
 DROP EXTENSION cdr_service;
 DROP TABLE calls, call_events, dead_letters;

@@ -206,7 +206,7 @@ tell_columns(const CdrSaid *said, CdrSaidKind kind, const char *what,
 static void
 tell_correction(const CdrStory *story, const CdrEvent *event, StringInfo out)
 {
-	if (event->corrected == NULL)
+	if (cdr_event_from_outside(event) || event->corrected == NULL)
 	{
 		appendStringInfoString(out, "a correction that does not count");
 		return;
@@ -222,7 +222,7 @@ static void
 tell_closed(const CdrStory *story, const CdrEvent *event, StringInfo out)
 {
 	appendStringInfoString(out,
-						   event->closed_at == CDR_NO_TIME
+						   cdr_event_from_outside(event)
 							   ? "a closing that does not count"
 							   : "closed, because nobody told of the end");
 }
