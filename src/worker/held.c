@@ -88,6 +88,7 @@ cdr_held_add(CdrHeld *held, const CdrMessage *message, uint64 tag,
 	added->tag = tag;
 	added->since = GetCurrentTimestamp();
 	added->was_tried = was_tried;
+	added->timeouts = 0;
 	if (was_tried)
 		dlist_push_tail(&held->messages, &added->node);
 	else

@@ -21,6 +21,7 @@ typedef struct CdrHeldMessage
 	uint64		  tag; /* of its delivery */
 	TimestampTz	  since;
 	bool		  was_tried; /* alone */
+	int			  timeouts;	 /* how often that took too long */
 } CdrHeldMessage;
 
 /* They are not acknowledged; the one whose turn comes next stands first. */

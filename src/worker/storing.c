@@ -51,6 +51,9 @@
 #define TRIAL_INTERVAL	  5000	/* and then is tried whether they are */
 #define TELL_INTERVAL	  60000 /* of trouble that comes and goes */
 
+/* Of the tries of a message that waits and takes too long: one with patience. */
+#define PATIENT_EVERY 4
+
 /* What waits, at most: bytes, and deliveries of one message. */
 #define WAITING_BYTES_MAX	   (32 * 1024 * 1024)
 #define WAITING_DELIVERIES_MAX 10
@@ -266,6 +269,14 @@ cdr_worker_held_due(const CdrWorker *worker)
 								   : cdr_milliseconds_until(worker->held.due);
 }
 
+/* What takes long, but not for ever, gets the time of a batch now and then. */
+static CdrPatience
+patience_with(const CdrHeldMessage *held)
+{
+	return held->timeouts % PATIENT_EVERY == PATIENT_EVERY - 1 ? CDR_PATIENT
+															   : CDR_BRISK;
+}
+
 bool
 cdr_worker_store_held(CdrWorker *worker)
 {
@@ -281,9 +292,11 @@ cdr_worker_store_held(CdrWorker *worker)
 	outer = MemoryContextSwitchTo(worker->parse_context);
 	first = cdr_held_first(&worker->held);
 	(void) cdr_event_parse(&first->message, &options, &event);
-	outcome = try_events_now(&event, 1, CDR_BRISK, &result);
+	outcome = try_events_now(&event, 1, patience_with(first), &result);
 	if (outcome == CDR_BATCH_RETRY)
 	{
+		if (result.reason.sqlerrcode == ERRCODE_QUERY_CANCELED)
+			first->timeouts++;
 		tell_waiting(&event, &result.reason);
 		if (event.reason == NULL && must_give_way(worker, first, &event))
 			outcome = try_as_letter(&event, &result);

@@ -168,6 +168,26 @@ $cdr->publish(
 others_are_stored('a partition is locked', 5880);
 released('a partition is locked', 120);
 
+# --- what takes long is stored all the same, while another event waits
+
+$cdr->sql(<<'EOS');
+CREATE FUNCTION take_time() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM pg_sleep(4);
+	RETURN NEW;
+END $$;
+CREATE TRIGGER take_time BEFORE INSERT ON call_events FOR EACH ROW WHEN (NEW.call_id = 'slow') EXECUTE FUNCTION take_time();
+EOS
+$session->query(
+	q{BEGIN; SELECT 1 FROM calls WHERE call_id = 'held' FOR UPDATE});
+$cdr->publish(note_of_locked_call(1000));
+$cdr->wait_for('sum(waiting) = 1 FROM cdr_status()');
+$cdr->publish(
+	'{"eventType":"call.note","callId":"slow","timestamp":"2026-03-01T09:00:00Z"}'
+);
+others_are_stored('an event that takes four seconds', 1);
+released('an event that takes four seconds', 1);
+
 is( $cdr->sql(
 		q{SELECT (SELECT count(*) FROM call_events WHERE call_id LIKE 'cdr_service trial%') + (SELECT count(*) FROM calls WHERE call_id LIKE 'cdr_service trial%') + (SELECT count(*) FROM dead_letters)}
 	),
