@@ -13,6 +13,7 @@
 
 #include "access/htup_details.h"
 #include "access/relation.h"
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
 #include "partitioning/partdefs.h"
@@ -293,10 +294,20 @@ cdr_shape_is_permanent(const List *members, CdrReasonBuffer *why)
 
 	foreach (cell, members)
 	{
-		if (get_rel_persistence(lfirst_oid(cell)) != RELPERSISTENCE_PERMANENT)
-			return cdr_fail(why, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-							"table \"%s\" does not fit: it is not permanent",
-							get_rel_name(lfirst_oid(cell)));
+		Oid relation = lfirst_oid(cell);
+
+		if (get_rel_persistence(relation) == RELPERSISTENCE_PERMANENT)
+			continue;
+		if (get_rel_relispartition(relation))
+			return cdr_fail(
+				why, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+				"partition \"%s\" of table \"%s\" does not fit: it is not "
+				"permanent",
+				get_rel_name(relation),
+				get_rel_name(get_partition_parent(relation, true)));
+		return cdr_fail(why, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+						"table \"%s\" does not fit: it is not permanent",
+						get_rel_name(relation));
 	}
 	return true;
 }
