@@ -160,6 +160,13 @@ ROLLBACK;
 SELECT count(*) FROM letters WHERE body = '{"callId":"rolled back"}';
 SELECT count(*) FROM calls WHERE call_id = 'rolled back';
 
+-- words of a body stand where they only read them who may read bodies
+SELECT letter('{"callId": 905325550135x}');
+SELECT cdr_retry_dead_letters(ARRAY(SELECT event_id FROM dead_letters WHERE encode(body, 'escape') LIKE '%905325550135%'));
+SELECT message, detail FROM dead_letters WHERE encode(body, 'escape') LIKE '%905325550135%';
+SELECT count(*) FROM cdr_dead_letters() AS l WHERE l::text LIKE '%905325550135%';
+SELECT cdr_discard_dead_letters(ARRAY(SELECT event_id FROM dead_letters WHERE encode(body, 'escape') LIKE '%905325550135%'));
+
 -- discard: only those named, and only once
 SELECT count(*) FROM dead_letters;
 SELECT cdr_discard_dead_letters(ARRAY(SELECT event_id FROM dead_letters WHERE body IN ('not json', '[]', '')) || gen_random_uuid());

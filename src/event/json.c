@@ -361,12 +361,17 @@ json_object_field_start(void *state, char *name, bool isnull)
  * ------------------------------------------------------------------------
  */
 
-/* Why the parser refused the body, without more of it than helps. */
-static char *
-describe_json_error(JsonParseErrorType result, JsonLexContext *lex)
+/*
+ * Why the parser refused the body, without more of it than helps.  What it says
+ * repeats words of the body, and is for those only who may read that: the detail
+ * of the reason.
+ */
+static const CdrReason *
+no_json(JsonParseErrorType result, JsonLexContext *lex)
 {
-	char  *detail = json_errdetail(result, lex);
-	size_t length = strlen(detail);
+	char	  *detail = pstrdup(json_errdetail(result, lex));
+	size_t	   length = strlen(detail);
+	CdrReason *reason;
 
 	if (length > ERROR_DETAIL_MAX)
 	{
@@ -375,7 +380,11 @@ describe_json_error(JsonParseErrorType result, JsonLexContext *lex)
 			length--;
 		detail[length] = '\0';
 	}
-	return psprintf("event is not JSON: %s", detail);
+	reason = palloc0(sizeof(CdrReason));
+	reason->sqlerrcode = ERRCODE_INVALID_TEXT_REPRESENTATION;
+	reason->message = "event is not JSON";
+	reason->detail = detail;
+	return reason;
 }
 
 /* May brackets, in strings too, be enough of them to nest too deep? */
@@ -462,8 +471,7 @@ json_parse(const char *text, size_t length, JsonReader *reader)
 	reader->lex = lex;
 	result = pg_parse_json(lex, &actions);
 	if (result != JSON_SUCCESS)
-		reason = cdr_no_event(ERRCODE_INVALID_TEXT_REPRESENTATION,
-							  describe_json_error(result, lex));
+		reason = no_json(result, lex);
 	else if (!reader->is_object)
 		reason = cdr_no_event(ERRCODE_INVALID_PARAMETER_VALUE,
 							  pstrdup("event is not a JSON object"));
