@@ -59,7 +59,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	call_order_random call_segments_random event_json_random
 REGRESS_OPTS = --encoding=UTF8
 ISOLATION = store_same_call store_same_event store_opposite_order \
-	store_rebuild store_partitions store_foreign_locks
+	store_rebuild store_corrections store_partitions store_foreign_locks
 ISOLATION_OPTS = --inputdir=test --encoding=UTF8
 
 # "make installcheck" needs a running server only; with TAP_TESTS=1, it also
