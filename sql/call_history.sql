@@ -105,6 +105,14 @@ SELECT * FROM story('^[co]$');
 SELECT segment, answer_time, end_time, trunk, disposition, duration_seconds, billable_seconds, event_count FROM cdr_call_segments('c');
 SELECT answer_time, end_time, trunk, disposition, duration_seconds, billable_seconds, event_count FROM calls WHERE call_id = 'c';
 
+-- the talk is that of the row: an answer that a correction tells is one
+SELECT cdr_ingest_events(ARRAY[ev('t told', 'call.started', 0), ev('t told', 'call.ended', 65, '{"reason":"normal_clearing"}'),
+	ev('t timed', 'call.started', 0), '{"eventType":"call.answered","callId":"t timed"}', ev('t timed', 'call.ended', 65),
+	ev('t other', 'call.started', 0), ev('t other', 'call.answered', 5), ev('t other', 'call.ended', 65)]);
+SELECT count(cdr_correct_call(call_id, '{"answer_time":"2026-01-19 22:00:25Z"}', 'the carrier''s record')) FROM calls WHERE call_id LIKE 't %';
+SELECT c.call_id, billable_seconds, h.description FROM calls AS c, cdr_call_history(c.call_id) AS h
+WHERE c.call_id LIKE 't %' AND event_type = 'call.ended' ORDER BY c.call_id COLLATE "C";
+
 DROP FUNCTION ev, story;
 DROP EXTENSION cdr_service;
 DROP TABLE calls, call_events, dead_letters;

@@ -108,18 +108,26 @@ tell_answered(const CdrStory *story, const CdrEvent *event, StringInfo out)
 	tell_after_start(story, event, out);
 }
 
-/* How long people talked; or why nobody can say. */
+/* Is the time of the answer its own?  One that was corrected is. */
+static bool
+is_own_answer(const CdrCall *call)
+{
+	return cdr_corrections_said(call->corrections, CDR_CORRECT_ANSWER_TIME) !=
+			   NULL ||
+		   is_own_time(&call->facts[CDR_REG_ANSWERED]);
+}
+
+/* How long people talked, by what is corrected, too; or why nobody can say. */
 static void
 tell_talk(const CdrStory *story, StringInfo out)
 {
-	const CdrFact *answered = &story->call->facts[CDR_REG_ANSWERED];
 	bool is_answered = strcmp(story->row.disposition, "ANSWERED") == 0;
 
 	if (!is_answered)
 		appendStringInfoString(out, ", not answered");
-	else if (answered->time == CDR_NO_TIME)
+	else if (story->row.answer_time == CDR_NO_TIME)
 		appendStringInfoString(out, ", nobody told of the answer");
-	else if (is_own_time(answered) && is_own_time(&story->end))
+	else if (is_own_answer(story->call) && is_own_time(&story->end))
 		appendStringInfo(out, ", " INT64_FORMAT " s of talk",
 						 cdr_row_billable(&story->row));
 }
