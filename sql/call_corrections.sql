@@ -192,6 +192,7 @@ SELECT correct('a', '{"sip_status":100}');
 SELECT correct('a', '{"sip_status":486.5}');
 SELECT correct('a', '{"contact_id":9223372036854775808}');
 SELECT correct('a', '{"contact_id":0}');
+SELECT correct('a', '{"contact_id":1e100000}');
 SELECT cdr_correct_call('a', '{"trunk":"x"}', ' ');
 SELECT cdr_correct_call('a', '{"trunk":"x"}', NULL);
 SELECT cdr_correct_call('a', NULL, 'because');

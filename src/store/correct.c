@@ -27,7 +27,8 @@
 
 #define READ_CALL CDR_READ_CALLS " WHERE c.call_id = $1"
 
-#define TIME_EXAMPLE "An example is \"2026-01-19T22:00:03Z\"."
+/* Digits that an error shows of a number, of which JSON may have any number. */
+#define SHOWN_MAX 40
 
 /* ------------------------------------------------------------------------
  * The values of a correction
@@ -136,8 +137,9 @@ number_in_range(int column, Numeric value)
 			 : number != 0))
 		return number;
 	ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-					errmsg("correction of %s is out of range: %s",
-						   cdr_correctable[column].name, text),
+					errmsg("correction of %s is out of range: %.*s%s",
+						   cdr_correctable[column].name, SHOWN_MAX, text,
+						   strlen(text) > SHOWN_MAX ? "..." : ""),
 					is_sip_status
 						? errdetail("A SIP status that ends a call is an "
 									"integer from %d to %d.",
