@@ -69,6 +69,20 @@ SELECT cdr_rebuild_calls('half', prune => true);
 SELECT cdr_ingest_event(ev('call.ended', 'half', '2016-02-01T00:01:00Z')) AS new;
 SELECT * FROM state WHERE call_id = 'half';
 
+-- a correction from before the events of its call, whose partition goes before theirs
+SELECT cdr_create_partitions('2090-01-01', '2090-01-31');
+SELECT cdr_correct_call('corrected', '{"trunk": "gw-1"}', 'early', before_events => true) IS NOT NULL AS corrected;
+SELECT cdr_ingest_events(ARRAY[ev('call.started', 'corrected', '2090-01-10T12:00:00Z'), ev('call.ended', 'corrected', '2090-01-10T12:01:00Z')]);
+SELECT tableoid::regclass AS partition FROM call_events WHERE call_id = 'corrected' AND time_source = 'f' \gset
+BEGIN;
+ALTER TABLE call_events DETACH PARTITION :partition;
+SELECT call_id, differing FROM cdr_verify_calls('corrected');
+UPDATE calls SET status = 'RINGING' WHERE call_id = 'corrected';
+SELECT cdr_rebuild_calls('corrected');
+SELECT status, trunk FROM calls WHERE call_id = 'corrected';
+SELECT * FROM state WHERE call_id = 'corrected';
+ROLLBACK;
+
 -- no partition, or none but the default one: nothing is known to be retired
 ALTER TABLE call_events DETACH PARTITION call_events_20160101;
 ALTER TABLE call_events DETACH PARTITION call_events_20160301;

@@ -144,17 +144,25 @@ lies_within(const CdrComparison *c)
 /*
  * Has the log no partition any more for the time of events that the row in hand
  * has counted?  (Which events the log lacks is not known: but what is retired is
- * at one end of what the log holds, and so of the call.)
+ * at one end of what the log holds, and so of the call.)  A correction may be from
+ * before all others.
  */
 static bool
-lost_partition(const CdrComparison *c)
+lost_partition(const CdrComparison *c, const CdrCall *stored)
 {
-	Oid log = c->tables->table[CDR_CALL_EVENTS];
+	Oid					  log = c->tables->table[CDR_CALL_EVENTS];
+	const CdrCorrections *corrections = stored->corrections;
 
-	return cdr_retired_time(log, DatumGetTimestampTz(CDR_SIDE_VALUE(
-									 &c->stored, first_event_time))) ||
-		   cdr_retired_time(log, DatumGetTimestampTz(CDR_SIDE_VALUE(
-									 &c->stored, last_event_time)));
+	if (cdr_retired_time(log, stored->first_event_time) ||
+		cdr_retired_time(log, stored->last_event_time))
+		return true;
+	for (int i = 0; corrections != NULL && i < CDR_NCORRECTABLE; i++)
+	{
+		if (corrections->columns[i].said.kind != CDR_SAID_NOTHING &&
+			cdr_retired_time(log, corrections->columns[i].time))
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -177,9 +185,10 @@ add_retired(CdrComparison *c, CdrCall *call)
 	if (c->is_forgotten)
 		return;
 	stored_count = DatumGetInt64(CDR_SIDE_VALUE(&c->stored, event_count));
-	if (stored_count <= call->event_count || !lost_partition(c) ||
+	if (stored_count <= call->event_count ||
 		cdr_call_try_values(c->stored.values, c->stored.nulls, &stored) !=
-			NULL)
+			NULL ||
+		!lost_partition(c, &stored))
 		return;
 	cdr_call_join(call, &stored);
 	call->event_count = stored_count;
