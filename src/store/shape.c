@@ -22,6 +22,7 @@
 #include "utils/partcache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
+#include "utils/timestamp.h"
 
 #include "base/compat.h"
 #include "call/columns.h"
@@ -125,11 +126,15 @@ check_kind(Relation rel, char kind, CdrReasonBuffer *why)
 	return true;
 }
 
+/* What is written has to come back as it was: so times keep all their digits. */
 static bool
-is_type(Oid type, Oid wanted)
+is_type(Oid type, int32 typmod, Oid wanted)
 {
-	Oid base = getBaseType(type);
+	Oid base = getBaseTypeAndTypmod(type, &typmod);
 
+	if (base == TIMESTAMPTZOID && typmod >= 0 &&
+		typmod < MAX_TIMESTAMP_PRECISION)
+		return false;
 	return base == wanted || (wanted == TEXTOID && base == VARCHAROID);
 }
 
@@ -138,10 +143,11 @@ static bool
 check_column(Relation rel, const ColumnShape *shape, Form_pg_attribute column,
 			 CdrReasonBuffer *why)
 {
-	if (!is_type(column->atttypid, shape->type))
-		return REFUSE(rel, "column \"%s\" has type %s instead of %s",
-					  shape->name, format_type_be(column->atttypid),
-					  format_type_be(shape->type));
+	if (!is_type(column->atttypid, column->atttypmod, shape->type))
+		return REFUSE(
+			rel, "column \"%s\" has type %s instead of %s", shape->name,
+			format_type_with_typemod(column->atttypid, column->atttypmod),
+			format_type_be(shape->type));
 	if (shape->is_derived && column->attgenerated == '\0')
 		return REFUSE(rel, "column \"%s\" is not generated", shape->name);
 	if (!shape->is_derived && column->attgenerated != '\0')
