@@ -77,6 +77,10 @@ SELECT cdr_ingest_message(decode(concat('1a8002', repeat('78', 256)), 'hex'), 'c
 SELECT cdr_ingest_message('{"callId":"m2"}', 'call.ended', property_time => 'infinity');
 SELECT cdr_ingest_message('{"callId":"m2"}', 'call.ended', property_time => '0001-12-31 23:59:59Z BC');
 SELECT cdr_ingest_message('{"callId":"m2"}', 'call.ended', property_time => '10000-01-01 00:00Z');
+-- one that was never set is none
+SELECT cdr_ingest_message('{"callId":"never 1970"}', 'call.ended', property_time => '1970-01-01 00:00Z');
+SELECT cdr_ingest_message('{"callId":"never 1"}', 'call.ended', property_time => '0001-01-01 00:00Z');
+SELECT call_id, time_source FROM call_events WHERE call_id LIKE 'never%' ORDER BY call_id;
 SELECT count(*) FROM call_events WHERE call_id LIKE 'm2%';
 
 -- shown to people: every message; NULL for what is none

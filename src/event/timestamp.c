@@ -34,12 +34,12 @@
 	 USECS_PER_DAY)
 
 /*
- * A time that was never set is none.  Libraries have the first moment of the
- * year 1 or of 1970 for that, and print the former in zones that were an odd
- * number of minutes away from UTC then, so all of the year goes with it.
+ * Libraries have the first moment of the year 1 or of 1970 for that, and print
+ * the former in zones that were an odd number of minutes away from UTC then, so
+ * all of the year goes with it.
  */
-static TimestampTz
-set_time(TimestampTz time)
+TimestampTz
+cdr_timestamp_if_set(TimestampTz time)
 {
 	return time < YEAR_2 || time == UNIX_EPOCH ? CDR_NO_TIME : time;
 }
@@ -63,9 +63,9 @@ cdr_timestamp_read(const char *text, TimestampTz *result)
 	else if (!cdr_time_days(&parts, &days))
 		return false;
 	else
-		*result = set_time(cdr_epoch_moment((int64) days * SECS_PER_DAY +
-												parts.second - parts.offset,
-											parts.fraction, parts.scale));
+		*result = cdr_timestamp_if_set(cdr_epoch_moment(
+			(int64) days * SECS_PER_DAY + parts.second - parts.offset,
+			parts.fraction, parts.scale));
 	return true;
 }
 
@@ -82,7 +82,8 @@ cdr_timestamp_from_unix(int64 seconds, int32 nanoseconds, TimestampTz *result)
 {
 	if (!is_unix_time(seconds, nanoseconds))
 		return false;
-	*result = set_time(cdr_epoch_moment(seconds, nanoseconds, 1000000000));
+	*result = cdr_timestamp_if_set(
+		cdr_epoch_moment(seconds, nanoseconds, 1000000000));
 	return true;
 }
 

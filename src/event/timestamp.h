@@ -23,6 +23,9 @@
  */
 extern bool cdr_timestamp_read(const char *text, TimestampTz *result);
 
+/* A time, or CDR_NO_TIME where it stands for one that was never set. */
+extern TimestampTz cdr_timestamp_if_set(TimestampTz time);
+
 /*
  * The same moment from seconds since 1970 and nanoseconds, which count forward
  * also before 1970, rounded as those of a text are.  Returns false, leaving

@@ -15,6 +15,7 @@
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
+#include "event/timestamp.h"
 #include "store/bisect.h"
 #include "store/event_options.h"
 #include "store/record.h"
@@ -144,7 +145,7 @@ check_time(TimestampTz time)
 						errmsg("property_time is out of range"),
 						errdetail("Events have times from the year 1 to the "
 								  "year 9999.")));
-	return time;
+	return cdr_timestamp_if_set(time);
 }
 
 /* An argument that is text, or NULL. */
