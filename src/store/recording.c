@@ -93,6 +93,9 @@ reserve(int count)
 	TimestampTz set_back;
 
 	SpinLockAcquire(&reserved->mutex);
+	/* this process may have stood still meanwhile, and not the clock gone back */
+	if (reserved->now - now > SET_BACK)
+		now = GetCurrentTimestamp();
 	set_back = reserved->now - now;
 	if (set_back > SET_BACK)
 		reserved->now = reserved->end = now;
