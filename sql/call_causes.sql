@@ -69,6 +69,9 @@ INSERT INTO cdr_causes (dialect, name, disposition, ner_effective, fault) VALUES
 INSERT INTO cdr_causes (dialect, name) VALUES ('ours', 'sip:486') RETURNING *;
 UPDATE cdr_causes SET fault = 'network', note = 'our carrier says so' WHERE name = 'call_rejected';
 INSERT INTO cdr_causes (dialect, name, fault) VALUES ('sentiric', 'FAILURE', 'platform'), ('freeswitch', 'crash', 'network');
+-- a copy of rows of the extension's is the site's, too
+INSERT INTO cdr_causes SELECT 'copied', name, q850, sip, disposition, ends, ner_effective, rfc6076, fault, note, listed FROM cdr_causes WHERE dialect = 'q850' AND name IN ('16', '17');
+SELECT name, listed FROM cdr_causes WHERE dialect = 'copied' ORDER BY name;
 CREATE VIEW reasons AS
 	SELECT c.call_id, c.hangup_cause, k.dialect, k.name, k.fault
 	FROM calls AS c LEFT JOIN cdr_known_causes AS k ON k.name = cdr_cause_name(c.hangup_cause);

@@ -145,7 +145,8 @@ FNR == 1 {
 	if ($0 != columns)
 		fail("the columns are not " columns)
 	if (language == "sql")
-		printf "\nINSERT INTO @extschema@.cdr_causes\n\t(%s,listed)\nVALUES",
+		printf "\nALTER TABLE @extschema@.cdr_causes DISABLE TRIGGER cdr_change_cause;" \
+			"\nINSERT INTO @extschema@.cdr_causes\n\t(%s,listed)\nVALUES",
 			columns
 	next
 }
@@ -172,7 +173,8 @@ END {
 	if (failed)
 		exit 1
 	if (language == "sql")
-		print "\nON CONFLICT DO NOTHING;"
+		print "\nON CONFLICT DO NOTHING;" \
+			"\nALTER TABLE @extschema@.cdr_causes ENABLE ALWAYS TRIGGER cdr_change_cause;"
 	else
 		for (i = 1; i <= count; i++)
 			print row[names[i]]

@@ -73,7 +73,8 @@ SELECT pg_catalog.pg_extension_config_dump('@extschema@.cdr_causes',
 
 -- A row that is added takes the place of the extension's, one that is changed is
 -- the site's from then on: so both are dumped, and a restore can load them over
--- the list that CREATE EXTENSION makes.  The schema may have been renamed.
+-- the list that CREATE EXTENSION makes.  The schema may have been renamed.  What
+-- writes that list disables the trigger (call/causes.awk).
 CREATE FUNCTION @extschema@.cdr_change_cause()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -83,9 +84,9 @@ BEGIN
 	EXECUTE (SELECT format('SELECT %s.cdr_cause_name($1)', extnamespace::regnamespace)
 			 FROM pg_extension WHERE extname = 'cdr_service')
 	INTO NEW.name USING NEW.name;
-	IF TG_OP = 'UPDATE' THEN
-		NEW.listed := NULL;
-	ELSIF NEW.listed IS NULL THEN
+	-- also of a row that was copied from the extension's
+	NEW.listed := NULL;
+	IF TG_OP = 'INSERT' THEN
 		EXECUTE format('DELETE FROM %s WHERE dialect = $1 AND name = $2 AND listed IS NOT NULL',
 					   TG_RELID::regclass)
 		USING NEW.dialect, NEW.name;
