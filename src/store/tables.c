@@ -20,6 +20,7 @@
 #include "catalog/pg_depend.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_inherits.h"
+#include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "storage/sinval.h"
 #include "utils/builtins.h"
@@ -402,6 +403,9 @@ cdr_tables_require(CdrTables *tables, LOCKMODE mode)
 {
 	CdrReasonBuffer why = {0};
 
+	/* else the error would be of a statement that the caller has not written */
+	if (mode > AccessShareLock)
+		PreventCommandIfReadOnly("functions that write call records");
 	switch (cdr_tables_lock(tables, mode, &why))
 	{
 		case CDR_TABLES_FIT:

@@ -63,7 +63,8 @@ extern CdrTablesState
 cdr_tables_lock(CdrTables *tables, LOCKMODE mode, CdrReasonBuffer *why);
 
 /* The same for SQL functions: ERROR (55000, 42703 for a column that is missing)
- * unless the tables are fit. */
+ * unless the tables are fit; 25006 where the transaction may not write, and the
+ * mode says that the caller does. */
 extern void cdr_tables_require(CdrTables *tables, LOCKMODE mode);
 
 #endif /* CDR_TABLES_H */
