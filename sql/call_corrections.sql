@@ -157,6 +157,14 @@ SELECT correct('later', '{"answer_time":"2025-01-19T22:30:00Z"}');
 SELECT cdr_close_stale_calls('1 day', 'lost');
 SELECT call_id, end_time, anomalies FROM calls WHERE call_id IN ('receipt', 'later') ORDER BY call_id;
 
+-- a Call-ID that was used again: the first call ends where the last was heard of it,
+-- but not before an answer that is the row's
+SELECT cdr_ingest_events(ARRAY[ev('twice', 'call.started', 0), ev('twice', 'call.answered', 5), ev('twice', 'dtmf', 8), ev('twice', 'call.started', 7200), ev('twice', 'call.answered', 7205), ev('twice', 'dtmf', 7300),
+	ev('twice late', 'call.started', 0), ev('twice late', 'call.started', 7200), ev('twice late', 'call.answered', 7205)]);
+SELECT cdr_close_stale_calls('1 day', 'lost');
+SELECT call_id, answer_time, end_time, billable_seconds, anomalies FROM calls WHERE call_id LIKE 'twice%' ORDER BY call_id;
+SELECT segment, status, answer_time, end_time, billable_seconds, anomalies FROM cdr_call_segments('twice');
+
 -- one whose ends are none of its own can be closed, too
 SELECT cdr_ingest_events(ARRAY[ev('odd', 'call.started', 0), ev('odd', 'call.ended', 3, '{"reason":"normal_clearing"}'), ev('odd', 'call.answered', 30), ev('odd', 'call.ended', 31, '{"reason":"canceled"}')]);
 SELECT status FROM calls WHERE call_id = 'odd';

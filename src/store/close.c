@@ -4,7 +4,8 @@
  *	  SQL: calls that nobody ended, listed and closed.
  *
  * A closing is an event, which gives its call an end where no other ends it.  It
- * says when that was: at the call's last event that has a time of its own.
+ * says when that was: at the call's last event that has a time of its own, and
+ * of a Call-ID that was used again, at that of the first call.
  *
  * Calls are taken in the one order of calls, a few at a time: their rows are
  * locked until the caller's transaction ends.
@@ -24,6 +25,7 @@
 
 #include "base/compat.h"
 #include "store/chosen_calls.h"
+#include "store/log_segments.h"
 #include "store/made_event.h"
 #include "store/stored_calls.h"
 #include "store/writer.h"
@@ -37,9 +39,11 @@
 	"$1 ORDER BY c.call_id COLLATE \"C\""
 
 /* Of some calls ($1), whose events lie between two times, each with one of its own:
- * the last of these. */
+ * the last of these before the Call-ID was used again ($4). */
 #define OWN_TIMES                                                               \
 	"SELECT e.call_id::text, max(e.event_time) FROM %s.call_events AS e"        \
+	" JOIN unnest($1, $4) AS s(call_id, next_use)"                              \
+	" ON s.call_id = e.call_id AND s.next_use > e.event_time"                   \
 	" WHERE e.call_id = ANY ($1) AND e.event_time >= $2 AND e.event_time <= $3" \
 	" AND e.time_source IN ('b', 'p') GROUP BY e.call_id"                       \
 	" ORDER BY e.call_id COLLATE \"C\""
@@ -53,6 +57,7 @@
 typedef struct StaleCall
 {
 	CdrCall		call;
+	TimestampTz next_use; /* when its Call-ID was used again; or DT_NOEND */
 	TimestampTz own_time; /* the last one in the log; or CDR_NO_TIME */
 } StaleCall;
 
@@ -68,6 +73,25 @@ typedef struct Closing
 	int				 nevents;
 } Closing;
 
+/* When the Call-ID of a call was used again, by the log. */
+static TimestampTz
+next_use_of(const Closing *closing, const CdrCall *call)
+{
+	TimestampTz	   next = DT_NOEND;
+	CdrLogSegments log;
+	CdrSegment	   segment;
+
+	if (!cdr_call_is_reused(call))
+		return next;
+	cdr_log_segments_open(&log, closing->tables,
+						  CStringGetTextDatum(call->call_id));
+	if (cdr_log_segments_next(&log, CurrentMemoryContext, &segment) &&
+		cdr_log_segments_next(&log, CurrentMemoryContext, &segment))
+		next = segment.call.facts[CDR_REG_STARTED].time;
+	cdr_log_segments_close(&log);
+	return next;
+}
+
 /* The next calls that seem to be stale; false: there is none. */
 static bool
 take_stale(Closing *closing)
@@ -79,6 +103,7 @@ take_stale(Closing *closing)
 		StaleCall *stale = &closing->calls[closing->ncalls++];
 
 		cdr_stored_call(&closing->stale, &stale->call);
+		stale->next_use = next_use_of(closing, &stale->call);
 		stale->own_time = CDR_NO_TIME;
 	}
 	return closing->ncalls > 0;
@@ -89,10 +114,14 @@ static void
 find_own_times(Closing *closing)
 {
 	Datum		 ids[SLICE_OF_CALLS];
+	Datum		 next_uses[SLICE_OF_CALLS];
 	TimestampTz	 first = DT_NOEND;
 	TimestampTz	 last = DT_NOBEGIN;
 	CdrArguments arguments = {
-		3, true, {TEXTARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID}, {0}};
+		4,
+		true,
+		{TEXTARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZARRAYOID},
+		{0}};
 	CdrCursor cursor;
 	int		  at = 0;
 
@@ -101,12 +130,16 @@ find_own_times(Closing *closing)
 		const CdrCall *call = &closing->calls[i].call;
 
 		ids[i] = CStringGetTextDatum(call->call_id);
+		next_uses[i] = TimestampTzGetDatum(closing->calls[i].next_use);
 		first = Min(first, call->first_event_time);
 		last = Max(last, call->last_event_time);
 	}
 	arguments.values[0] = cdr_text_array(ids, closing->ncalls);
 	arguments.values[1] = TimestampTzGetDatum(first);
 	arguments.values[2] = TimestampTzGetDatum(last);
+	arguments.values[3] = PointerGetDatum(construct_array(
+		next_uses, closing->ncalls, TIMESTAMPTZOID, sizeof(TimestampTz),
+		FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 	cdr_cursor_open(&cursor, psprintf(OWN_TIMES, closing->tables->quoted),
 					&arguments, CDR_AS_OF_NOW, SLICE_OF_CALLS);
 	while (cdr_cursor_next(&cursor) != NULL)
@@ -126,10 +159,10 @@ find_own_times(Closing *closing)
 
 /*
  * When a call ended that nobody ended: at the last time of its own that is known
- * of it, corrected ones included; else at its last event.
+ * of it before a time, corrected ones included; else at its last event.
  */
 static TimestampTz
-last_sign_of(const StaleCall *stale)
+last_sign_of(const StaleCall *stale, TimestampTz before)
 {
 	static const CdrCorrectable times[] = {CDR_CORRECT_START_TIME,
 										   CDR_CORRECT_RING_TIME,
@@ -139,7 +172,7 @@ last_sign_of(const StaleCall *stale)
 
 	for (int reg = 0; reg < CDR_NREGISTERS; reg++)
 	{
-		if (cdr_call_knows(call, reg))
+		if (cdr_call_knows(call, reg) && call->facts[reg].time < before)
 			last = Max(last, call->facts[reg].time);
 	}
 	for (int i = 0; i < (int) lengthof(times); i++)
@@ -168,7 +201,24 @@ ends_call(const CdrCall *call, const CdrEvent *event)
 	return row.end_time != CDR_NO_TIME;
 }
 
-/* Makes the events that close the calls in hand, at most limit of them. */
+/* Makes the event that closes a call at a time; returns whether it ends it. */
+static bool
+make_closing(const Closing *closing, const CdrCall *call, TimestampTz now,
+			 TimestampTz end, CdrEvent *event)
+{
+	StringInfoData body;
+
+	cdr_made_begin(&body, CDR_CLOSED_TYPE, call->call_id, now);
+	appendStringInfoString(&body, ",\"endTime\":");
+	cdr_made_append_time(&body, end);
+	cdr_made_end(&body, closing->maker, event);
+	return ends_call(call, event);
+}
+
+/*
+ * Makes the events that close the calls in hand, at most limit of them.  Where
+ * the answer in the row is that of a later use of the Call-ID, it ends after that.
+ */
 static void
 make_closings(Closing *closing, int64 limit)
 {
@@ -179,13 +229,12 @@ make_closings(Closing *closing, int64 limit)
 	{
 		const StaleCall *stale = &closing->calls[i];
 		CdrEvent		*event = &closing->events[closing->nevents];
-		StringInfoData	 body;
 
-		cdr_made_begin(&body, CDR_CLOSED_TYPE, stale->call.call_id, now);
-		appendStringInfoString(&body, ",\"endTime\":");
-		cdr_made_append_time(&body, last_sign_of(stale));
-		cdr_made_end(&body, closing->maker, event);
-		if (ends_call(&stale->call, event))
+		if (make_closing(closing, &stale->call, now,
+						 last_sign_of(stale, stale->next_use), event) ||
+			(stale->next_use != DT_NOEND &&
+			 make_closing(closing, &stale->call, now,
+						  last_sign_of(stale, DT_NOEND), event)))
 			closing->nevents++;
 	}
 }
