@@ -34,7 +34,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--json", action="store_true",
                         help="print one JSON object, with all figures")
     parser.add_argument("--quick", action="store_true",
-                        help="fewer events and rounds: less than two minutes")
+                        help="fewer events and rounds: some minutes")
     parser.add_argument("--rounds", type=int, metavar="N",
                         help=f"default: {ROUNDS}")
     parser.add_argument("--events", type=int, metavar="N",
