@@ -65,10 +65,10 @@ static void
 tell_of_columns(int added, CdrReasonBuffer *why)
 {
 	(void) cdr_fail(why, ERRCODE_WARNING,
-					"the tables lacked columns, and %d were added", added);
+					"columns that the tables lacked were added: %d", added);
 	why->reason.hint =
-		"If one was renamed, drop the new one, rename it back, and run "
-		"cdr_rebuild_calls().";
+		"If one was renamed, move what the new one holds into it, drop the "
+		"new one, and rename it back, as doc/extend.md shows.";
 	ereport(LOG, (errcode(ERRCODE_WARNING), errmsg("%s", why->message),
 				  errhint("%s", why->reason.hint)));
 }

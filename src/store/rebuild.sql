@@ -24,7 +24,7 @@ LANGUAGE C STABLE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'cdr_verify_calls';
 
 COMMENT ON FUNCTION @extschema@.cdr_verify_calls(text, timestamptz, timestamptz, text[]) IS
-'calls that differ from what their events say, and in which columns: none, ever; of one call, of a stretch of time, of a list, or of all';
+'calls that differ from what their events say, and in which columns (normally none): of one call, of a stretch of time, of a list, or of all';
 
 CREATE FUNCTION @extschema@.cdr_rebuild_calls(
 	call_id text DEFAULT NULL,

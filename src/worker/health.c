@@ -461,7 +461,7 @@ check_letters(Health *health, CdrLook *look)
 					 look->letters == CDR_LETTERS_COUNTED ? " or more" : "",
 					 look->latest),
 			"Once the cause is gone, run cdr_retry_dead_letters(); or "
-			"cdr_discard_dead_letters().");
+			"cdr_discard_dead_letters(event_ids).");
 	else
 		health_put(health, "dead_letters", HEALTH_OK, "none", NULL);
 }

@@ -37,7 +37,7 @@ LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'cdr_status';
 
 COMMENT ON FUNCTION @extschema@.cdr_status() IS
-'what each worker does, has done and last stumbled over';
+'what each worker does and has done, and its last error';
 
 CREATE FUNCTION @extschema@.cdr_stats_reset()
 RETURNS void
