@@ -19,13 +19,4 @@
  */
 extern void cdr_worker_store(CdrWorker *worker);
 
-/* The same for a message that waits, if it is the time for one. */
-extern bool cdr_worker_store_held(CdrWorker *worker);
-
-/* Do those that wait take all the memory that they may? */
-extern bool cdr_worker_is_full(const CdrWorker *worker);
-
-/* Milliseconds until the next one's time; LONG_MAX: none waits. */
-extern long cdr_worker_held_due(const CdrWorker *worker);
-
 #endif /* CDR_STORING_H */

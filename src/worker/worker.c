@@ -60,6 +60,7 @@
 #include "worker/states.h"
 #include "worker/stats.h"
 #include "worker/storing.h"
+#include "worker/waiting.h"
 #include "worker/worker.h"
 
 /* Milliseconds. */

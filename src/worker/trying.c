@@ -1,0 +1,127 @@
+/*-------------------------------------------------------------------------
+ *
+ * trying.c
+ *	  One try to store some messages, and what follows whatever they are.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/fmgrprotos.h"
+#include "utils/timestamp.h"
+
+#include "base/cancel.h"
+#include "base/compat.h"
+#include "worker/delay.h"
+#include "worker/states.h"
+#include "worker/trying.h"
+
+/* Milliseconds. */
+#define TELL_INTERVAL 60000 /* of trouble that comes and goes */
+
+/*
+ * May trouble that comes and goes be told?  Once in a minute; counters have all
+ * of it.
+ */
+bool
+cdr_worker_may_tell(TimestampTz *not_before)
+{
+	if (cdr_milliseconds_until(*not_before) > 0)
+		return false;
+	*not_before =
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), TELL_INTERVAL);
+	return true;
+}
+
+/* Something is durable. */
+void
+cdr_worker_count_stored(CdrWorker *worker, const CdrBatchResult *result)
+{
+	worker->failed_stores = 0;
+	worker->stats_pending = true;
+	if (result->recorded + result->duplicates > 0)
+		worker->storable_at = result->committed_at;
+	cdr_stats_add_batch(result);
+	/* an event of no use to a call must not hide what is worse, again and again */
+	if (result->dead_letters > 0 ||
+		(result->reason.sqlerrcode != 0 &&
+		 cdr_worker_may_tell(&worker->tell_useless_at)))
+		cdr_stats_set_error(&result->reason);
+	cdr_worker_prove(worker);
+}
+
+/* Neither stored, nor a matter of the moment: leaves the broker. */
+void
+cdr_worker_leave(CdrWorker *worker, CdrBatchOutcome outcome,
+				 const CdrReason *reason)
+{
+	switch (outcome)
+	{
+		case CDR_BATCH_NOT_DURABLE:
+			cdr_worker_back_off_for(
+				worker,
+				&(CdrReason){
+					.sqlerrcode = ERRCODE_QUERY_CANCELED,
+					.message = "wait for a synchronous standby was cancelled: "
+							   "the batch is not acknowledged"});
+			break;
+		case CDR_BATCH_UNFIT:
+			cdr_worker_wait_for_tables(worker, reason);
+			break;
+		case CDR_BATCH_NO_EXTENSION:
+			cdr_worker_wait_for_extension(worker);
+			break;
+		case CDR_BATCH_STORED:
+		case CDR_BATCH_RETRY:
+			break;
+	}
+}
+
+/* One try of some events, parsed in the current memory context. */
+CdrBatchOutcome
+cdr_worker_try(CdrEvent *events, int count, CdrPatience patience,
+			   CdrBatchResult *result)
+{
+	CdrBatchOutcome outcome;
+
+	cdr_cancel_begin();
+	outcome = cdr_batch_store(events, count, patience, result);
+	cdr_cancel_end();
+	return outcome;
+}
+
+/* What the status says of a message that waits. */
+void
+cdr_worker_tell_waiting(const CdrEvent *event, const CdrReason *reason)
+{
+	char *id = DatumGetCString(
+		DirectFunctionCall1(uuid_out, UUIDPGetDatum(&event->id)));
+	CdrReason told = *reason;
+
+	if (event->reason != NULL)
+		told.message =
+			psprintf("dead letter %s waits: %s", id, reason->message);
+	else
+		told.message = psprintf("event %s of call \"%s\" waits: %s", id,
+								event->call_id, reason->message);
+	cdr_stats_set_error(&told);
+}
+
+/*
+ * Would another event be stored now?  If not, what waits is not to blame: all
+ * events wait for the same.
+ */
+bool
+cdr_worker_would_store(CdrWorker *worker, const CdrEvent *event)
+{
+	MemoryContext outer = MemoryContextSwitchTo(worker->parse_context);
+	bool		  would;
+
+	cdr_cancel_begin();
+	would = cdr_batch_would_store(event);
+	cdr_cancel_end();
+	MemoryContextSwitchTo(outer);
+	if (would)
+		worker->storable_at = GetCurrentTimestamp();
+	return would;
+}

@@ -1,0 +1,179 @@
+/*-------------------------------------------------------------------------
+ *
+ * waiting.c
+ *	  Messages that wait, because they alone cannot be stored: their turns.
+ *
+ * Each is tried again and again, alone, between the batches (held.c has them).
+ *
+ * What waits counts against the prefetch.  So where too much does, or the broker
+ * has delivered a message so often that it may soon drop it, the event becomes a
+ * dead letter, with the reason for which it waited.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "base/guc.h"
+#include "store/event_options.h"
+#include "worker/delay.h"
+#include "worker/states.h"
+#include "worker/trying.h"
+#include "worker/waiting.h"
+
+/* Milliseconds. */
+#define HELD_DELAY	   500	 /* between two tries of what waits */
+#define CROWDED_DELAY  20	 /* the same, while too much does */
+#define SUSPECT_DELAY  5000	 /* until what waits may become a dead letter */
+#define STORABLE_AFTER 10000 /* one event, others are thought to be */
+#define TRIAL_INTERVAL 5000	 /* and then is tried whether they are */
+
+/* Of the tries of a message that waits and takes too long: one with patience. */
+#define PATIENT_EVERY 4
+
+/* What waits, at most: bytes, and deliveries of one message. */
+#define WAITING_BYTES_MAX	   (32 * 1024 * 1024)
+#define WAITING_DELIVERIES_MAX 10
+
+/* Would another event be stored now, or was one lately? */
+static bool
+others_are_storable(CdrWorker *worker, const CdrEvent *event)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (now < TimestampTzPlusMilliseconds(worker->storable_at, STORABLE_AFTER))
+		return true;
+	if (cdr_milliseconds_until(worker->trial_at) > 0)
+		return false;
+	worker->trial_at = TimestampTzPlusMilliseconds(now, TRIAL_INTERVAL);
+	return cdr_worker_would_store(worker, event);
+}
+
+/* Does so much wait that some of it must become dead letters? */
+static bool
+is_crowded(const CdrHeld *held)
+{
+	return held->tried > cdr_prefetch / 2 || held->bytes > WAITING_BYTES_MAX;
+}
+
+bool
+cdr_worker_is_full(const CdrWorker *worker)
+{
+	return worker->held.bytes > WAITING_BYTES_MAX;
+}
+
+/* Is it time for a message that waits to give way to others? */
+static bool
+must_give_way(CdrWorker *worker, const CdrHeldMessage *first,
+			  const CdrEvent *event)
+{
+	if (first->message.delivery_count < WAITING_DELIVERIES_MAX &&
+		!cdr_worker_is_full(worker) &&
+		!(is_crowded(&worker->held) &&
+		  TimestampDifferenceExceeds(first->since, GetCurrentTimestamp(),
+									 SUSPECT_DELAY)))
+		return false;
+	return others_are_storable(worker, event);
+}
+
+/* Tries a message that waits as a dead letter, with the reason to wait. */
+static CdrBatchOutcome
+try_as_letter(CdrEvent *event, CdrBatchResult *result)
+{
+	CdrReason *reason = palloc(sizeof(CdrReason));
+
+	*reason = result->reason;
+	event->reason = reason;
+	return cdr_worker_try(event, 1, CDR_BRISK, result);
+}
+
+/* One that was not tried alone yet may be sound, and is not kept waiting. */
+void
+cdr_worker_held_begin(CdrHeld *held)
+{
+	held->due = cdr_held_first(held)->was_tried
+					? TimestampTzPlusMilliseconds(
+						  GetCurrentTimestamp(),
+						  is_crowded(held) ? CROWDED_DELAY : HELD_DELAY)
+					: 0;
+}
+
+/* The message whose turn it is could not be stored, again. */
+static void
+end_turn_waiting(CdrHeld *held)
+{
+	cdr_held_rotate(held);
+	cdr_worker_held_begin(held);
+}
+
+/* It was: what it waited for may have kept the next one, too. */
+static void
+end_turn_stored(CdrWorker *worker, const CdrBatchResult *result)
+{
+	CdrHeld *held = &worker->held;
+	uint64	 tag = cdr_held_first(held)->tag;
+
+	cdr_worker_count_stored(worker, result);
+	cdr_held_remove_first(held);
+	cdr_stats_set_waiting(held->count);
+	held->due = 0;
+	if (held->count == 0 && cdr_worker_may_tell(&worker->tell_free_at))
+		ereport(LOG, (errcode(ERRCODE_SUCCESSFUL_COMPLETION),
+					  errmsg("no event waits any more")));
+	if (!cdr_broker_ack_one(worker->broker, held->generation, tag))
+		cdr_worker_back_off(worker);
+}
+
+long
+cdr_worker_held_due(const CdrWorker *worker)
+{
+	return worker->held.count == 0 ? LONG_MAX
+								   : cdr_milliseconds_until(worker->held.due);
+}
+
+/* What takes long, but not for ever, gets the time of a batch now and then. */
+static CdrPatience
+patience_with(const CdrHeldMessage *held)
+{
+	return held->timeouts % PATIENT_EVERY == PATIENT_EVERY - 1 ? CDR_PATIENT
+															   : CDR_BRISK;
+}
+
+bool
+cdr_worker_store_held(CdrWorker *worker)
+{
+	CdrEventOptions options = cdr_event_options();
+	MemoryContext	outer;
+	CdrBatchResult	result;
+	CdrBatchOutcome outcome;
+	CdrEvent		event;
+	CdrHeldMessage *first;
+
+	if (cdr_worker_held_due(worker) > 0)
+		return false;
+	outer = MemoryContextSwitchTo(worker->parse_context);
+	first = cdr_held_first(&worker->held);
+	(void) cdr_event_parse(&first->message, &options, &event);
+	outcome = cdr_worker_try(&event, 1, patience_with(first), &result);
+	if (outcome == CDR_BATCH_RETRY)
+	{
+		if (result.reason.sqlerrcode == ERRCODE_QUERY_CANCELED)
+			first->timeouts++;
+		cdr_worker_tell_waiting(&event, &result.reason);
+		if (event.reason == NULL && must_give_way(worker, first, &event))
+			outcome = try_as_letter(&event, &result);
+	}
+	MemoryContextSwitchTo(outer);
+	if (outcome == CDR_BATCH_STORED)
+		end_turn_stored(worker, &result);
+	else if (outcome == CDR_BATCH_RETRY)
+		end_turn_waiting(&worker->held);
+	else
+		cdr_worker_leave(worker, outcome, &result.reason);
+	MemoryContextReset(worker->parse_context);
+	return true;
+}
