@@ -10,9 +10,16 @@
  *
  * Trials.  If nothing can be stored, nothing tells a message that is to blame
  * from a wrong moment.  So an event is made up, written as any other, and taken
- * back: first one that has nothing in common with the message but its time; then,
- * for tables may want what that one does not say, the message's own event, of
- * another call.
+ * back.  There are two: one that has nothing in common with the message but its
+ * time; and one that is the message's own event, of another call.
+ *
+ * Where the message waits for others, for a lock of theirs, only the second can
+ * tell.  What they hold may be what many events refer to, such as the row of their
+ * tenant, and one that says nothing would pass it by: then all would be to blame,
+ * while none of them could be stored.  The call alone is left out, for its row is
+ * the message's own.  Where it fails for any other reason, that may be what it
+ * says, which would condemn its copy as well; so one that passes is enough, the
+ * second too, for tables may want what the first does not say.
  *
  * Memory.  Events belong to the caller.  What outlives the transaction, such as
  * the reasons of dead letters, goes to the context that was current at the call.
@@ -27,7 +34,6 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/timeout.h"
 #include "utils/timestamp.h"
 
 #include "base/cancel.h"
@@ -61,25 +67,6 @@ set_local(const char *name, const char *value)
 {
 	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_LOCAL, true, 0, false);
-}
-
-/*
- * Bounds how long the transaction may take: a lock, or a trigger that sleeps,
- * must not keep the worker from everything else.  Until end_patience().
- */
-static void
-begin_patience(CdrPatience patience)
-{
-	set_local("lock_timeout", patience == CDR_BRISK ? "50ms" : "1s");
-	enable_timeout_after(STATEMENT_TIMEOUT,
-						 patience == CDR_BRISK ? 3000 : 15000);
-}
-
-/* Also after an error, and before a commit: that may take its time. */
-static void
-end_patience(void)
-{
-	disable_timeout(STATEMENT_TIMEOUT, false);
 }
 
 /*
@@ -160,7 +147,7 @@ commit_job(const CdrJob *job, CdrBatchResult *result)
 	if (job->recorded.events == 0 && job->nletters == 0)
 		make_commit_wait();
 	demand_durability();
-	end_patience();
+	cdr_patience_end();
 	cdr_cancel_forget();
 	CHECK_FOR_INTERRUPTS();
 	CDR_FAULT("before-commit");
@@ -176,7 +163,7 @@ commit_job(const CdrJob *job, CdrBatchResult *result)
 static CdrBatchOutcome
 take_back_trial(void)
 {
-	end_patience();
+	cdr_patience_end();
 	AbortCurrentTransaction();
 	return CDR_BATCH_STORED;
 }
@@ -194,17 +181,17 @@ run_transaction(CdrJob *job, Manner manner, CdrPatience patience,
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pgstat_report_activity(STATE_RUNNING, "storing a batch of events");
-	begin_patience(patience);
+	cdr_patience_begin(patience);
 	cdr_check_constraints_at_once();
 	switch (cdr_tables_lock(&tables, RowExclusiveLock, &why))
 	{
 		case CDR_NO_EXTENSION:
-			end_patience();
+			cdr_patience_end();
 			AbortCurrentTransaction();
 			return CDR_BATCH_NO_EXTENSION;
 		case CDR_TABLES_UNFIT:
 			result->reason = copy_reason(job->context, &why);
-			end_patience();
+			cdr_patience_end();
 			AbortCurrentTransaction();
 			return CDR_BATCH_UNFIT;
 		case CDR_TABLES_FIT:
@@ -239,7 +226,7 @@ try_transaction(CdrJob *job, Manner manner, CdrPatience patience,
 	PG_CATCH();
 	{
 		HOLD_INTERRUPTS();
-		end_patience();
+		cdr_patience_end();
 		MemoryContextSwitchTo(job->context);
 		error = CopyErrorData();
 		FlushErrorState();
@@ -269,6 +256,21 @@ reason_to_wait(const CdrJob *job, const ErrorData *error)
 							   "cdr_adopt_tables('%s').",
 							   job->writer, CDR_ROLE_NAME);
 	return reason;
+}
+
+/*
+ * Are others in the way, by a lock or by changes of the same rows?  The server
+ * says so; a trigger that raises such an SQLSTATE by itself has reasons of its
+ * own.
+ */
+static bool
+others_are_in_the_way(const ErrorData *error)
+{
+	return (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+			ERRCODE_TO_CATEGORY(error->sqlerrcode) ==
+				ERRCODE_TRANSACTION_ROLLBACK) &&
+		   (error->funcname == NULL ||
+			strcmp(error->funcname, "exec_stmt_raise") != 0);
 }
 
 /* What the status says of the last dead letter of a batch. */
@@ -352,6 +354,7 @@ cdr_batch_store(CdrEvent *events, int count, CdrPatience patience,
 	if (error != NULL)
 	{
 		result->reason = reason_to_wait(&job, error);
+		result->contended = others_are_in_the_way(error);
 		return CDR_BATCH_RETRY;
 	}
 	if (outcome == CDR_BATCH_UNFIT || outcome == CDR_BATCH_NO_EXTENSION)
@@ -422,12 +425,14 @@ try_trial(CdrEvent *event)
 }
 
 bool
-cdr_batch_would_store(const CdrEvent *like)
+cdr_batch_would_store(const CdrEvent *like, bool contended)
 {
 	CdrMessage message;
 	CdrEvent   bare;
 	CdrEvent   same = *like;
 
+	if (contended)
+		return try_trial(&same);
 	make_bare_trial(like, &message, &bare);
 	return try_trial(&bare) || try_trial(&same);
 }

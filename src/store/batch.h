@@ -10,6 +10,7 @@
 
 #include "base/reason.h"
 #include "event/event.h"
+#include "store/patience.h"
 
 /* What became of a batch. */
 typedef struct CdrBatchResult
@@ -26,6 +27,9 @@ typedef struct CdrBatchResult
 	 * the last of the dead letters is one, or an event is of no use to a call; in the memory context that was
 	 * current */
 	CdrReason reason;
+
+	/* CDR_BATCH_RETRY, because others had a lock, or changed the same rows */
+	bool contended;
 } CdrBatchResult;
 
 typedef enum CdrBatchOutcome
@@ -36,13 +40,6 @@ typedef enum CdrBatchOutcome
 	CDR_BATCH_UNFIT,	   /* nothing was written; the tables do not fit */
 	CDR_BATCH_NO_EXTENSION /* it is not there (any more) */
 } CdrBatchOutcome;
-
-/* How long a batch may take: then its moment was wrong. */
-typedef enum CdrPatience
-{
-	CDR_PATIENT, /* a second for a lock, 15 seconds for all */
-	CDR_BRISK	 /* 50 ms for a lock, 3 seconds for all */
-} CdrPatience;
 
 /*
  * Writes a batch in a transaction of its own; for the worker, outside of any
@@ -56,10 +53,11 @@ cdr_batch_store(CdrEvent *events, int count, CdrPatience patience,
 				CdrBatchResult *result);
 
 /*
- * Could another event, or dead letter, of the same time be stored now?  Writes one
- * or two that are made up and takes them back, each in a transaction of its own,
- * briskly; for the worker, where nothing that it has can be stored.
+ * Could another event, or dead letter, of the same time be stored now, where the
+ * one at hand cannot be: because it was contended, or for another reason?  Writes
+ * one or two that are made up and takes them back, each in a transaction of its
+ * own, briskly; for the worker.
  */
-extern bool cdr_batch_would_store(const CdrEvent *like);
+extern bool cdr_batch_would_store(const CdrEvent *like, bool contended);
 
 #endif /* CDR_BATCH_H */

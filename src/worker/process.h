@@ -15,6 +15,13 @@
 #include "worker/stats.h"
 #include "worker/unacked.h"
 
+/* When it was tried whether another event could be stored. */
+typedef struct CdrTrial
+{
+	TimestampTz next; /* not before */
+	TimestampTz passed_at;
+} CdrTrial;
+
 typedef struct CdrWorker
 {
 	int			   number;
@@ -37,7 +44,8 @@ typedef struct CdrWorker
 	TimestampTz failing_since; /* the first of these */
 	TimestampTz halving_at;	   /* not before */
 	TimestampTz storable_at;   /* the last time that an event was */
-	TimestampTz trial_at;	   /* of whether one is: not before */
+	CdrTrial	contended;	   /* of whether one would be, where others */
+	CdrTrial	uncontended;   /* are in the way, and where not */
 	bool		held_waits;	   /* for one turn, after it had one */
 	TimestampTz full_since;	   /* what waits takes all its memory; 0: no */
 	TimestampTz tell_retry_at; /* in the log, not before; so are these: */

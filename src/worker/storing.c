@@ -166,7 +166,7 @@ give_up_part(CdrWorker *worker, CdrPart part, const CdrReason *reason)
 
 	if (part.count > 1 && halving->any_storable &&
 		cdr_halving_part_is_of_one_day(halving) &&
-		!cdr_worker_would_store(worker, first))
+		!cdr_worker_would_store(worker, first, false))
 	{
 		cdr_halving_give_up_part(halving);
 		cdr_worker_tell_waiting(first, reason);
@@ -178,9 +178,10 @@ give_up_part(CdrWorker *worker, CdrPart part, const CdrReason *reason)
 }
 
 /*
- * Where nothing could be stored, but another event would be, the messages are to
- * blame, and it is worth while to find out which.  That must not take too long for
- * those that come behind: what is left then waits, if there is room for it.
+ * Where nothing could be stored, but another event would be, whichever, the
+ * messages are to blame, and it is worth while to find out which.  That must not
+ * take too long for those that come behind: what is left then waits, if there is
+ * room for it.
  */
 static void
 go_on_halving(CdrWorker *worker)
@@ -190,7 +191,7 @@ go_on_halving(CdrWorker *worker)
 	if (cdr_halving_is_in_vain(halving))
 	{
 		halving->any_storable =
-			cdr_worker_would_store(worker, halving->events);
+			cdr_worker_would_store(worker, halving->events, false);
 		if (!halving->any_storable)
 		{
 			end_halving_in_vain(worker);

@@ -19,10 +19,6 @@
 /* Milliseconds. */
 #define TELL_INTERVAL 60000 /* of trouble that comes and goes */
 
-/*
- * May trouble that comes and goes be told?  Once in a minute; counters have all
- * of it.
- */
 bool
 cdr_worker_may_tell(TimestampTz *not_before)
 {
@@ -33,7 +29,6 @@ cdr_worker_may_tell(TimestampTz *not_before)
 	return true;
 }
 
-/* Something is durable. */
 void
 cdr_worker_count_stored(CdrWorker *worker, const CdrBatchResult *result)
 {
@@ -50,7 +45,6 @@ cdr_worker_count_stored(CdrWorker *worker, const CdrBatchResult *result)
 	cdr_worker_prove(worker);
 }
 
-/* Neither stored, nor a matter of the moment: leaves the broker. */
 void
 cdr_worker_leave(CdrWorker *worker, CdrBatchOutcome outcome,
 				 const CdrReason *reason)
@@ -77,7 +71,6 @@ cdr_worker_leave(CdrWorker *worker, CdrBatchOutcome outcome,
 	}
 }
 
-/* One try of some events, parsed in the current memory context. */
 CdrBatchOutcome
 cdr_worker_try(CdrEvent *events, int count, CdrPatience patience,
 			   CdrBatchResult *result)
@@ -90,7 +83,6 @@ cdr_worker_try(CdrEvent *events, int count, CdrPatience patience,
 	return outcome;
 }
 
-/* What the status says of a message that waits. */
 void
 cdr_worker_tell_waiting(const CdrEvent *event, const CdrReason *reason)
 {
@@ -107,21 +99,16 @@ cdr_worker_tell_waiting(const CdrEvent *event, const CdrReason *reason)
 	cdr_stats_set_error(&told);
 }
 
-/*
- * Would another event be stored now?  If not, what waits is not to blame: all
- * events wait for the same.
- */
 bool
-cdr_worker_would_store(CdrWorker *worker, const CdrEvent *event)
+cdr_worker_would_store(CdrWorker *worker, const CdrEvent *event,
+					   bool contended)
 {
 	MemoryContext outer = MemoryContextSwitchTo(worker->parse_context);
 	bool		  would;
 
 	cdr_cancel_begin();
-	would = cdr_batch_would_store(event);
+	would = cdr_batch_would_store(event, contended);
 	cdr_cancel_end();
 	MemoryContextSwitchTo(outer);
-	if (would)
-		worker->storable_at = GetCurrentTimestamp();
 	return would;
 }

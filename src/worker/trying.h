@@ -36,8 +36,9 @@ cdr_worker_tell_waiting(const CdrEvent *event, const CdrReason *reason);
 
 /*
  * Would another event be stored now?  If not, what waits is not to blame: all
- * events wait for the same.
+ * events wait for the same.  See cdr_batch_would_store().
  */
-extern bool cdr_worker_would_store(CdrWorker *worker, const CdrEvent *event);
+extern bool cdr_worker_would_store(CdrWorker *worker, const CdrEvent *event,
+								   bool contended);
 
 #endif /* CDR_TRYING_H */

@@ -39,18 +39,35 @@
 #define WAITING_BYTES_MAX	   (32 * 1024 * 1024)
 #define WAITING_DELIVERIES_MAX 10
 
-/* Would another event be stored now, or was one lately? */
 static bool
-others_are_storable(CdrWorker *worker, const CdrEvent *event)
+is_of_late(TimestampTz time)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	return GetCurrentTimestamp() <
+		   TimestampTzPlusMilliseconds(time, STORABLE_AFTER);
+}
 
-	if (now < TimestampTzPlusMilliseconds(worker->storable_at, STORABLE_AFTER))
+/*
+ * Can other events be stored now?  One was lately, while this one waited; or one
+ * would be, which is not tried each time.
+ */
+static bool
+others_are_storable(CdrWorker *worker, const CdrHeldMessage *held,
+					const CdrEvent *event, bool contended)
+{
+	CdrTrial *trial = contended ? &worker->contended : &worker->uncontended;
+
+	if ((worker->storable_at > held->since &&
+		 is_of_late(worker->storable_at)) ||
+		is_of_late(trial->passed_at))
 		return true;
-	if (cdr_milliseconds_until(worker->trial_at) > 0)
+	if (cdr_milliseconds_until(trial->next) > 0)
 		return false;
-	worker->trial_at = TimestampTzPlusMilliseconds(now, TRIAL_INTERVAL);
-	return cdr_worker_would_store(worker, event);
+	trial->next =
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), TRIAL_INTERVAL);
+	if (!cdr_worker_would_store(worker, event, contended))
+		return false;
+	trial->passed_at = GetCurrentTimestamp();
+	return true;
 }
 
 /* Does so much wait that some of it must become dead letters? */
@@ -69,7 +86,7 @@ cdr_worker_is_full(const CdrWorker *worker)
 /* Is it time for a message that waits to give way to others? */
 static bool
 must_give_way(CdrWorker *worker, const CdrHeldMessage *first,
-			  const CdrEvent *event)
+			  const CdrEvent *event, bool contended)
 {
 	if (first->message.delivery_count < WAITING_DELIVERIES_MAX &&
 		!cdr_worker_is_full(worker) &&
@@ -77,7 +94,7 @@ must_give_way(CdrWorker *worker, const CdrHeldMessage *first,
 		  TimestampDifferenceExceeds(first->since, GetCurrentTimestamp(),
 									 SUSPECT_DELAY)))
 		return false;
-	return others_are_storable(worker, event);
+	return others_are_storable(worker, first, event, contended);
 }
 
 /* Tries a message that waits as a dead letter, with the reason to wait. */
@@ -164,7 +181,8 @@ cdr_worker_store_held(CdrWorker *worker)
 		if (result.reason.sqlerrcode == ERRCODE_QUERY_CANCELED)
 			first->timeouts++;
 		cdr_worker_tell_waiting(&event, &result.reason);
-		if (event.reason == NULL && must_give_way(worker, first, &event))
+		if (event.reason == NULL &&
+			must_give_way(worker, first, &event, result.contended))
 			outcome = try_as_letter(&event, &result);
 	}
 	MemoryContextSwitchTo(outer);

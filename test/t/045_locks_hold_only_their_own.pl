@@ -1,0 +1,60 @@
+# A lock holds only the events that need it, whichever of the tables it is on, or
+# of those that they refer to; and where nothing can be stored for it, no event
+# becomes a dead letter.
+
+use strict;
+use warnings FATAL => 'all';
+
+use Test::More;
+
+use CdrService::Events qw(simple_events);
+use CdrService::Fixture;
+
+my $cdr = CdrService::Fixture->new('locks',
+	config => "cdr_service.prefetch = 60\ncdr_service.batch_size = 30\n");
+my $session = $cdr->session;
+my $stored  = 0;
+
+sub others_are_stored
+{
+	my ($name, $count) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	$stored += $count;
+	return $cdr->stored_within_a_minute($stored, $name);
+}
+
+# --- rows that calls refer to: nothing that this worker has can be stored
+
+sub call_of_tenant
+{
+	my ($call, $tenant) = @_;
+
+	return
+	  qq({"eventType":"call.started","callId":"$call","tenantId":"$tenant","timestamp":"2026-03-01T10:00:00Z"});
+}
+
+$cdr->sql(<<'EOS');
+CREATE TABLE tenants (id text PRIMARY KEY);
+INSERT INTO tenants VALUES ('locked'), ('free');
+ALTER TABLE calls ADD FOREIGN KEY (tenant_id) REFERENCES tenants;
+EOS
+$session->query(
+	q{BEGIN; SELECT 1 FROM tenants WHERE id = 'locked' FOR UPDATE});
+$cdr->publish(map { call_of_tenant("locked $_", 'locked') } 1 .. 45);
+$cdr->wait_for('sum(waiting) > 30 FROM cdr_status()');
+# longer than an event must wait, and than others are thought to be storable
+$cdr->wait_for(
+	"clock_timestamp() > timestamptz '${\$cdr->sql('SELECT clock_timestamp()')}' + '17 seconds'::interval"
+);
+is($cdr->sql('SELECT count(*) FROM dead_letters'),
+	0, 'locked tenants: no event becomes a dead letter');
+is($cdr->events, $stored, 'locked tenants: nor is one stored');
+$session->query('ROLLBACK');
+$stored += 45;
+$cdr->wait_drained($stored);
+$cdr->stored_is($stored, 'locked tenants, released');
+
+$session->quit;
+$cdr->nothing_left('locks');
+done_testing();
