@@ -168,6 +168,28 @@ take_back_trial(void)
 	return CDR_BATCH_STORED;
 }
 
+/*
+ * The tables that a job writes to: a lock on another is no matter of its own.
+ * Where events are tried one by one, some may become dead letters; not in a trial,
+ * which is to tell whether they need not.
+ */
+static unsigned
+tables_needed(const CdrJob *job, Manner manner)
+{
+	unsigned needed = 0;
+
+	if (job->nevents > 0)
+		needed |= CDR_TABLE_BIT(CDR_CALL_EVENTS) | CDR_TABLE_BIT(CDR_CALLS);
+	if (job->nletters > 0 || (manner == IN_HALVES && !job->is_trial))
+		needed |= CDR_TABLE_BIT(CDR_DEAD_LETTERS);
+	for (int i = 0; i < job->nevents; i++)
+	{
+		if (cdr_event_lacks_lasting_time(job->events[i]))
+			return needed | CDR_TABLE_BIT(CDR_TIMELESS_EVENTS);
+	}
+	return needed;
+}
+
 /* One try at the whole job, in its own transaction; throws. */
 static CdrBatchOutcome
 run_transaction(CdrJob *job, Manner manner, CdrPatience patience,
@@ -183,7 +205,8 @@ run_transaction(CdrJob *job, Manner manner, CdrPatience patience,
 	pgstat_report_activity(STATE_RUNNING, "storing a batch of events");
 	cdr_patience_begin(patience);
 	cdr_check_constraints_at_once();
-	switch (cdr_tables_lock(&tables, RowExclusiveLock, &why))
+	switch (cdr_tables_lock_some(&tables, tables_needed(job, manner),
+								 RowExclusiveLock, &why))
 	{
 		case CDR_NO_EXTENSION:
 			cdr_patience_end();

@@ -457,7 +457,8 @@ make_partitions(TimestampTz from, TimestampTz until, int most,
 	/* whoever held this lock may have made what we are about to make */
 	cdr_lock_partitions();
 	/* tables that are not fit are told of where events are stored */
-	if (cdr_tables_lock(&tables, AccessShareLock, &why) == CDR_TABLES_FIT &&
+	if (cdr_tables_lock_some(&tables, CDR_TABLE_BIT(CDR_CALL_EVENTS),
+							 AccessShareLock, &why) == CDR_TABLES_FIT &&
 		!is_covered(&tables, from, until) &&
 		cdr_bounds_count(tables.table[CDR_CALL_EVENTS]) < most)
 		cdr_partition_create(&tables, from, until);

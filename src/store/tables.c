@@ -371,31 +371,59 @@ lock_waits(Oid relation, LOCKMODE mode)
 	return true;
 }
 
+/*
+ * Locks those that are needed, and the default partition of the log with it; those
+ * that are only looked at, so that they stay as they are seen.  True if that had to
+ * wait.
+ */
+static bool
+lock_tables(const CdrTables *tables, unsigned needed, LOCKMODE mode)
+{
+	bool look = !was_found_fit(tables);
+	bool waited = false;
+	Oid	 default_partition;
+
+	for (CdrTable t = 0; t < CDR_NTABLES; t++)
+	{
+		if (needed & CDR_TABLE_BIT(t))
+			waited = lock_waits(tables->table[t], mode) || waited;
+		else if (look)
+			waited = lock_waits(tables->table[t], AccessShareLock) || waited;
+	}
+	if (!(needed & CDR_TABLE_BIT(CDR_CALL_EVENTS)))
+		return waited;
+	/* a DBA may do without a default partition */
+	default_partition =
+		get_default_partition_oid(tables->table[CDR_CALL_EVENTS]);
+	return (OidIsValid(default_partition) &&
+			lock_waits(default_partition, mode)) ||
+		   waited;
+}
+
 CdrTablesState
-cdr_tables_lock(CdrTables *tables, LOCKMODE mode, CdrReasonBuffer *why)
+cdr_tables_lock_some(CdrTables *tables, unsigned needed, LOCKMODE mode,
+					 CdrReasonBuffer *why)
 {
 	for (;;)
 	{
 		uint64 seen = SharedInvalidMessageCounter;
-		bool   waited = false;
-		Oid	   default_partition;
 
 		if (!cdr_tables_find(tables))
 			return CDR_NO_EXTENSION;
 		if (!are_there(tables, why))
 			return CDR_TABLES_UNFIT;
-		for (CdrTable t = 0; t < CDR_NTABLES; t++)
-			waited = lock_waits(tables->table[t], mode) || waited;
-		/* a DBA may do without a default partition */
-		default_partition =
-			get_default_partition_oid(tables->table[CDR_CALL_EVENTS]);
-		if (OidIsValid(default_partition))
-			waited = lock_waits(default_partition, mode) || waited;
 		/* what we waited for, or missed, may have altered or dropped them */
-		if (!waited && seen == SharedInvalidMessageCounter)
+		if (!lock_tables(tables, needed, mode) &&
+			seen == SharedInvalidMessageCounter)
 			break;
 	}
 	return are_fit(tables, why) ? CDR_TABLES_FIT : CDR_TABLES_UNFIT;
+}
+
+CdrTablesState
+cdr_tables_lock(CdrTables *tables, LOCKMODE mode, CdrReasonBuffer *why)
+{
+	return cdr_tables_lock_some(tables, CDR_ALL_TABLES, mode, why);
 }
 
 void

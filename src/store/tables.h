@@ -62,6 +62,18 @@ extern bool cdr_tables_were_adopted(Oid extension);
 extern CdrTablesState
 cdr_tables_lock(CdrTables *tables, LOCKMODE mode, CdrReasonBuffer *why);
 
+/*
+ * The same for some of the tables, a set of bits.  The others are not locked
+ * unless they have to be looked at: so a lock that somebody has on them holds
+ * nothing that does not need them.
+ */
+#define CDR_TABLE_BIT(table) (1u << (table))
+#define CDR_ALL_TABLES		 (CDR_TABLE_BIT(CDR_NTABLES) - 1)
+
+extern CdrTablesState
+cdr_tables_lock_some(CdrTables *tables, unsigned needed, LOCKMODE mode,
+					 CdrReasonBuffer *why);
+
 /* The same for SQL functions: ERROR (55000, 42703 for a column that is missing)
  * unless the tables are fit; 25006 where the transaction may not write, and the
  * mode says that the caller does. */

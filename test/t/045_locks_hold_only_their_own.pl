@@ -24,6 +24,49 @@ sub others_are_stored
 	return $cdr->stored_within_a_minute($stored, $name);
 }
 
+# --- the tables that few events need: of letters, and of events without a time
+
+my %needs = (
+	dead_letters    => [ map { "no event $_" } 1 .. 3 ],
+	timeless_events =>
+	  [ map { qq({"eventType":"call.note","callId":"timeless $_"}) } 1 .. 3 ]
+);
+
+foreach my $table (sort keys %needs)
+{
+	my @waiting = @{ $needs{$table} };
+
+	foreach my $mode ('SHARE', 'ACCESS EXCLUSIVE')
+	{
+		my $name = "$table in $mode mode";
+
+		$session->query("BEGIN; LOCK TABLE $table IN $mode MODE");
+		$cdr->publish(simple_events(100, $name));
+		others_are_stored($name, 100);
+		$session->query('ROLLBACK');
+	}
+	$session->query("BEGIN; LOCK TABLE $table IN SHARE MODE");
+	$cdr->publish(
+		$waiting[0],
+		simple_events(100, "$table and others"),
+		@waiting[ 1, 2 ]);
+	others_are_stored("$table, with some that need it", 100);
+	$cdr->wait_for('sum(waiting) = 3 FROM cdr_status()');
+	like(
+		$cdr->status('last_error'),
+		$table eq 'dead_letters'
+		? qr/^dead letter [-0-9a-f]{36} waits: .*lock timeout/
+		: qr/^event [-0-9a-f]{36} of call "timeless \d" waits: .*lock timeout/,
+		"$table: what needs it is counted and named");
+	$session->query('ROLLBACK');
+	$cdr->wait_for('sum(waiting) = 0 FROM cdr_status()');
+}
+$stored += 3;
+$cdr->stored_is($stored, 'locked tables');
+is($cdr->sql('SELECT count(*) FROM dead_letters'),
+	3, 'locked tables: the letters are kept, and no event is one');
+$cdr->sql('TRUNCATE dead_letters');
+
 # --- rows that calls refer to: nothing that this worker has can be stored
 
 sub call_of_tenant
