@@ -12,6 +12,7 @@
 #include "broker/broker.h"
 #include "worker/halving.h"
 #include "worker/held.h"
+#include "worker/pace.h"
 #include "worker/stats.h"
 #include "worker/unacked.h"
 
@@ -31,6 +32,7 @@ typedef struct CdrWorker
 	CdrUnacked	   unacked;
 	CdrHalving	   halving; /* of what is not acknowledged */
 	CdrHeld		   held;
+	CdrPace		   pace;
 	MemoryContext  parse_context;
 
 	int			failed_connects; /* in a row: sessions that proved nothing */

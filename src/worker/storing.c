@@ -48,8 +48,7 @@ is_contention(int sqlerrcode)
 {
 	return ERRCODE_TO_CATEGORY(sqlerrcode) ==
 			   ERRCODE_TO_CATEGORY(ERRCODE_TRANSACTION_ROLLBACK) ||
-		   sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
-		   sqlerrcode == ERRCODE_QUERY_CANCELED;
+		   sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
 }
 
 /* Is it time to look for the message that a batch fails for? */
@@ -60,6 +59,9 @@ is_halving_due(const CdrWorker *worker, int sqlerrcode)
 		return false;
 	/* all ways to store data that is bad were tried */
 	if (!cdr_error_passes(sqlerrcode))
+		return true;
+	/* what took too long once would again */
+	if (sqlerrcode == ERRCODE_QUERY_CANCELED)
 		return true;
 	if (is_contention(sqlerrcode))
 		return worker->failed_stores > 1 || worker->held.count > 0;
@@ -213,10 +215,12 @@ store_part(CdrWorker *worker)
 	CdrPart			part = *cdr_halving_part(halving);
 	CdrEvent	   *first = &halving->events[part.first];
 	MemoryContext	outer = MemoryContextSwitchTo(worker->parse_context);
+	CdrPatience		patience = CDR_BRISK;
 	CdrBatchResult	result;
 	CdrBatchOutcome outcome;
 
-	outcome = cdr_worker_try(first, part.count, CDR_BRISK, &result);
+	patience.total = cdr_pace_limit(&worker->pace, part.count);
+	outcome = cdr_worker_try(worker, first, part.count, patience, &result);
 	MemoryContextSwitchTo(outer);
 	if (outcome == CDR_BATCH_STORED)
 	{
@@ -300,7 +304,7 @@ store_batch(CdrWorker *worker)
 	if (worker->failed_stores == 0)
 		cdr_worker_enter(worker, CDR_STORING);
 	events = cdr_unacked_parse(&worker->unacked, &count);
-	outcome = cdr_worker_try(events, count, patience, &result);
+	outcome = cdr_worker_try(worker, events, count, patience, &result);
 	MemoryContextSwitchTo(outer);
 
 	if (outcome == CDR_BATCH_STORED)

@@ -72,14 +72,19 @@ cdr_worker_leave(CdrWorker *worker, CdrBatchOutcome outcome,
 }
 
 CdrBatchOutcome
-cdr_worker_try(CdrEvent *events, int count, CdrPatience patience,
-			   CdrBatchResult *result)
+cdr_worker_try(CdrWorker *worker, CdrEvent *events, int count,
+			   CdrPatience patience, CdrBatchResult *result)
 {
+	TimestampTz		began = GetCurrentTimestamp();
 	CdrBatchOutcome outcome;
 
 	cdr_cancel_begin();
 	outcome = cdr_batch_store(events, count, patience, result);
 	cdr_cancel_end();
+	if (outcome == CDR_BATCH_STORED)
+		cdr_pace_note(
+			&worker->pace, count,
+			TimestampDifferenceMilliseconds(began, result->committed_at));
 	return outcome;
 }
 

@@ -19,8 +19,8 @@ extern bool cdr_worker_may_tell(TimestampTz *not_before);
 
 /* One try of some events, parsed in the current memory context. */
 extern CdrBatchOutcome
-cdr_worker_try(CdrEvent *events, int count, CdrPatience patience,
-			   CdrBatchResult *result);
+cdr_worker_try(CdrWorker *worker, CdrEvent *events, int count,
+			   CdrPatience patience, CdrBatchResult *result);
 
 /* Something is durable. */
 extern void

@@ -99,13 +99,13 @@ must_give_way(CdrWorker *worker, const CdrHeldMessage *first,
 
 /* Tries a message that waits as a dead letter, with the reason to wait. */
 static CdrBatchOutcome
-try_as_letter(CdrEvent *event, CdrBatchResult *result)
+try_as_letter(CdrWorker *worker, CdrEvent *event, CdrBatchResult *result)
 {
 	CdrReason *reason = palloc(sizeof(CdrReason));
 
 	*reason = result->reason;
 	event->reason = reason;
-	return cdr_worker_try(event, 1, CDR_BRISK, result);
+	return cdr_worker_try(worker, event, 1, CDR_BRISK, result);
 }
 
 /* One that was not tried alone yet may be sound, and is not kept waiting. */
@@ -152,12 +152,20 @@ cdr_worker_held_due(const CdrWorker *worker)
 								   : cdr_milliseconds_until(worker->held.due);
 }
 
-/* What takes long, but not for ever, gets the time of a batch now and then. */
+/*
+ * At first no longer than it should take, for others may come behind; what takes
+ * long, but not for ever, gets the time of a batch now and then.
+ */
 static CdrPatience
-patience_with(const CdrHeldMessage *held)
+patience_with(const CdrWorker *worker, const CdrHeldMessage *held)
 {
-	return held->timeouts % PATIENT_EVERY == PATIENT_EVERY - 1 ? CDR_PATIENT
-															   : CDR_BRISK;
+	CdrPatience patience = CDR_BRISK;
+
+	if (!held->was_tried)
+		patience.total = cdr_pace_limit(&worker->pace, 1);
+	else if (held->timeouts % PATIENT_EVERY == PATIENT_EVERY - 1)
+		patience = CDR_PATIENT;
+	return patience;
 }
 
 bool
@@ -175,7 +183,8 @@ cdr_worker_store_held(CdrWorker *worker)
 	outer = MemoryContextSwitchTo(worker->parse_context);
 	first = cdr_held_first(&worker->held);
 	(void) cdr_event_parse(&first->message, &options, &event);
-	outcome = cdr_worker_try(&event, 1, patience_with(first), &result);
+	outcome = cdr_worker_try(worker, &event, 1, patience_with(worker, first),
+							 &result);
 	if (outcome == CDR_BATCH_RETRY)
 	{
 		if (result.reason.sqlerrcode == ERRCODE_QUERY_CANCELED)
@@ -183,7 +192,7 @@ cdr_worker_store_held(CdrWorker *worker)
 		cdr_worker_tell_waiting(&event, &result.reason);
 		if (event.reason == NULL &&
 			must_give_way(worker, first, &event, result.contended))
-			outcome = try_as_letter(&event, &result);
+			outcome = try_as_letter(worker, &event, &result);
 	}
 	MemoryContextSwitchTo(outer);
 	if (outcome == CDR_BATCH_STORED)
