@@ -51,6 +51,7 @@
 #include "store/late.h"
 #include "store/locks.h"
 #include "store/partition.h"
+#include "store/patience.h"
 #include "store/rights.h"
 
 /* Far more than anybody means to make at once. */
@@ -60,10 +61,13 @@
 #define CDR_LATE_PARTITIONS_MAX 1000
 
 /*
- * How long to wait for the default partition then: as long as we wait for a
- * reader, all batches wait for us, and late events are as safe where they are.
+ * How long a partition may take, in milliseconds: for a lock, and for all, for no
+ * batch is stored meanwhile, and nobody reads the default partition.  One that is
+ * needed may take its time, for events that have gathered in the default partition
+ * move; late events are as safe where they are.
  */
-#define LATE_PATIENCE "200ms"
+#define PATIENCE_AHEAD ((CdrPatience){1000, 30000})
+#define PATIENCE_LATE  ((CdrPatience){200, 5000})
 
 /* Rows that are fetched at a time. */
 #define ROWS_CHUNK 1000
@@ -436,11 +440,11 @@ cdr_partition_look(const CdrTables *tables, bool *now, bool *next,
 
 /*
  * Makes the partitions between two times, in a transaction of its own, unless
- * there are as many as "most"; with a patience, waits for locks no longer.
+ * there are as many as "most".
  */
 static void
 make_partitions(TimestampTz from, TimestampTz until, int most,
-				const char *patience)
+				CdrPatience patience)
 {
 	CdrTables		tables;
 	CdrReasonBuffer why;
@@ -449,10 +453,7 @@ make_partitions(TimestampTz from, TimestampTz until, int most,
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pgstat_report_activity(STATE_RUNNING, "making partitions");
-	if (patience != NULL)
-		(void) set_config_option("lock_timeout", patience, PGC_USERSET,
-								 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0,
-								 false);
+	cdr_patience_begin(patience);
 	cdr_check_constraints_at_once();
 	/* whoever held this lock may have made what we are about to make */
 	cdr_lock_partitions();
@@ -463,6 +464,7 @@ make_partitions(TimestampTz from, TimestampTz until, int most,
 		cdr_bounds_count(tables.table[CDR_CALL_EVENTS]) < most)
 		cdr_partition_create(&tables, from, until);
 	PopActiveSnapshot();
+	cdr_patience_end();
 	CDR_FAULT("partitions-before-commit");
 	CommitTransactionCommand();
 	CDR_FAULT("partitions-after-commit");
@@ -472,7 +474,7 @@ make_partitions(TimestampTz from, TimestampTz until, int most,
 /* The same; false if that failed, which is logged. */
 static bool
 try_partitions(TimestampTz from, TimestampTz until, int most,
-			   const char *patience, CdrReasonBuffer *reason)
+			   CdrPatience patience, CdrReasonBuffer *reason)
 {
 	MemoryContext context = CurrentMemoryContext;
 	volatile bool done = true;
@@ -486,6 +488,7 @@ try_partitions(TimestampTz from, TimestampTz until, int most,
 		ErrorData *data;
 
 		HOLD_INTERRUPTS();
+		cdr_patience_end();
 		MemoryContextSwitchTo(context);
 		data = CopyErrorData();
 		cdr_fail(reason, data->sqlerrcode, "could not make partitions: %s",
@@ -509,8 +512,8 @@ cdr_partition_maintain(CdrReasonBuffer *reason)
 	TimestampTz now = GetCurrentTimestamp();
 
 	return cdr_partition_interval == CDR_PARTITION_NONE ||
-		   try_partitions(now, cdr_interval_around(now).until, INT_MAX, NULL,
-						  reason);
+		   try_partitions(now, cdr_interval_around(now).until, INT_MAX,
+						  PATIENCE_AHEAD, reason);
 }
 
 bool
@@ -520,7 +523,7 @@ cdr_partition_make_late(CdrReasonBuffer *reason)
 
 	if (cdr_partition_interval == CDR_PARTITION_NONE || !cdr_late_next(&late))
 		return true;
-	if (try_partitions(late, late, CDR_LATE_PARTITIONS_MAX, LATE_PATIENCE,
+	if (try_partitions(late, late, CDR_LATE_PARTITIONS_MAX, PATIENCE_LATE,
 					   reason))
 	{
 		cdr_late_made(late);

@@ -22,8 +22,15 @@
 #include "base/reason.h"
 #include "store/adopt.h"
 #include "store/install.h"
+#include "store/patience.h"
 #include "store/ready.h"
 #include "store/rights.h"
+
+/*
+ * A column that is missing may have a large table written anew; else it is for
+ * somebody to run cdr_update_tables().
+ */
+#define PATIENCE ((CdrPatience){1000, 10 * 60 * 1000})
 
 /* Are there tables that the extension does not depend on, and could? */
 static bool
@@ -107,9 +114,11 @@ prepare_tables(CdrReasonBuffer *why)
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
+	cdr_patience_begin(PATIENCE);
 	adopt_tables();
 	state = look_and_update(why);
 	PopActiveSnapshot();
+	cdr_patience_end();
 	CommitTransactionCommand();
 	return state;
 }
@@ -127,6 +136,7 @@ cdr_tables_prepare(CdrReasonBuffer *why)
 	PG_CATCH();
 	{
 		HOLD_INTERRUPTS();
+		cdr_patience_end();
 		MemoryContextSwitchTo(context);
 		cdr_fail_with_error(why);
 		if (why->reason.sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)

@@ -135,6 +135,28 @@ $cdr->node->reload;
 $cdr->wait_for(has_partition(day(60)));
 pass('it is made at once after a reload');
 
+# --- nor does one that would never be made keep readers, or events, for long
+
+$cdr->sql(<<'EOS');
+CREATE FUNCTION take_its_time() RETURNS event_trigger LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM pg_sleep(600);
+END $$;
+CREATE EVENT TRIGGER take_its_time ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION take_its_time();
+EOS
+$log = $cdr->log_size;
+store(events_of(1, day(90) . 'T12:00:00Z'));
+store(events_of(1, day(1) . 'T13:00:00Z'));
+is($cdr->sql('SELECT count(*) > 0 FROM call_events_default'),
+	't', 'one that takes its time keeps neither events nor readers');
+$cdr->node->wait_for_log(
+	qr/could not make partitions|canceling statement due to statement timeout/,
+	$log);
+$cdr->sql('DROP EVENT TRIGGER take_its_time');
+$cdr->node->reload;
+$cdr->wait_for(has_partition(day(90)));
+pass('and is made when its time is over');
+
 is($cdr->sql('SELECT count(*) FROM cdr_verify_calls()'),
 	0, 'the calls are those of the log');
 $cdr->nothing_left('late events');
