@@ -408,17 +408,18 @@ make_unique(CdrEvent *event)
 								  GetCurrentTimestamp());
 }
 
-/* An event, or a dead letter, that says nothing. */
+/* An event, or a dead letter, that says nothing, of the time of another. */
 static void
-make_bare_trial(const CdrEvent *like, CdrMessage *message, CdrEvent *event)
+make_bare_trial(const CdrEvent *like, bool is_letter, CdrMessage *message,
+				CdrEvent *event)
 {
 	CdrEventOptions options = cdr_event_options();
 
 	memset(message, 0, sizeof(CdrMessage));
 	message->body =
-		like->reason != NULL
-			? TRIAL_NAME
-			: "{\"eventType\":\"call.started\",\"callId\":\"" TRIAL_NAME "\"}";
+		is_letter ? TRIAL_NAME
+				  : "{\"eventType\":\"call.started\",\"callId\":\"" TRIAL_NAME
+					"\"}";
 	message->body_length = message->body_size = strlen(message->body);
 	message->property_time = CDR_NO_TIME;
 	message->received_at = GetCurrentTimestamp();
@@ -448,14 +449,23 @@ try_trial(CdrEvent *event)
 }
 
 bool
-cdr_batch_would_store(const CdrEvent *like, bool contended)
+cdr_batch_would_store(const CdrEvent *like, CdrTrialKind kind)
 {
 	CdrMessage message;
 	CdrEvent   bare;
 	CdrEvent   same = *like;
 
-	if (contended)
-		return try_trial(&same);
-	make_bare_trial(like, &message, &bare);
-	return try_trial(&bare) || try_trial(&same);
+	/* an event even for a letter: where no letter can be written, events may */
+	make_bare_trial(like, false, &message, &bare);
+	if (kind != CDR_TRIAL_ALIKE && try_trial(&bare))
+		return true;
+	if (kind == CDR_TRIAL_BARE)
+		return false;
+	if (like->reason != NULL && kind == CDR_TRIAL_ANY)
+	{
+		make_bare_trial(like, true, &message, &bare);
+		if (try_trial(&bare))
+			return true;
+	}
+	return try_trial(&same);
 }

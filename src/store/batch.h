@@ -52,12 +52,19 @@ extern CdrBatchOutcome
 cdr_batch_store(CdrEvent *events, int count, CdrPatience patience,
 				CdrBatchResult *result);
 
+/* What an event is like that is made up; see the head of batch.c. */
+typedef enum CdrTrialKind
+{
+	CDR_TRIAL_ANY,	 /* either will do */
+	CDR_TRIAL_ALIKE, /* says the same, of another call */
+	CDR_TRIAL_BARE	 /* says nothing; an event, and no letter */
+} CdrTrialKind;
+
 /*
- * Could another event, or dead letter, of the same time be stored now, where the
- * one at hand cannot be: because it was contended, or for another reason?  Writes
- * one or two that are made up and takes them back, each in a transaction of its
- * own, briskly; for the worker.
+ * Could another event, or dead letter, of the same time be stored now?  Writes one
+ * or two that are made up and takes them back, each in a transaction of its own,
+ * briskly; for the worker, where the one at hand cannot be stored.
  */
-extern bool cdr_batch_would_store(const CdrEvent *like, bool contended);
+extern bool cdr_batch_would_store(const CdrEvent *like, CdrTrialKind kind);
 
 #endif /* CDR_BATCH_H */

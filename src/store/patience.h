@@ -22,11 +22,14 @@ typedef struct CdrPatience
 /*
  * Bounds the transaction that has begun: a lock, or a trigger that sleeps, must
  * not keep the worker from everything else.  Where its time is over, its statement
- * is cancelled.
+ * is cancelled; and if that is caught, again and again, the process ends.
  */
 extern void cdr_patience_begin(CdrPatience patience);
 
 /* Also after an error, and before a commit: that may take its time. */
 extern void cdr_patience_end(void);
+
+/* Is that why the process ends? */
+extern bool cdr_patience_is_lost(void);
 
 #endif /* CDR_PATIENCE_H */

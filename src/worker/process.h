@@ -49,6 +49,8 @@ typedef struct CdrWorker
 	CdrTrial	contended;	   /* of whether one would be, where others */
 	CdrTrial	uncontended;   /* are in the way, and where not */
 	bool		held_waits;	   /* for one turn, after it had one */
+	int			careful;	   /* messages to be tried one by one: stuck.c */
+	TimestampTz partitions_at; /* not before, for the same reason */
 	TimestampTz full_since;	   /* what waits takes all its memory; 0: no */
 	TimestampTz tell_retry_at; /* in the log, not before; so are these: */
 	TimestampTz tell_held_at;

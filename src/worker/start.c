@@ -29,6 +29,7 @@
 #include "worker/override.h"
 #include "worker/pause.h"
 #include "worker/start.h"
+#include "worker/stuck.h"
 #include "worker/worker.h"
 
 /* Bytes of memory that a worker keeps for its next batch. */
@@ -184,6 +185,7 @@ init_worker(CdrWorker *worker)
 		TopMemoryContext, "cdr_service parse", ALLOCSET_DEFAULT_SIZES);
 	worker->broker = cdr_broker_create();
 	before_shmem_exit(disconnect_at_exit, PointerGetDatum(worker));
+	cdr_stuck_begin(worker);
 }
 
 /* Notes the error that ends the worker, where its successor can show it. */

@@ -4,8 +4,8 @@
  *	  What each worker does and has done, in shared memory.
  *
  * One slot for each worker, each with a lock.  Only the worker writes to its
- * slot, but for cdr_stats_reset() and cdr_resume(), which write to all: so every
- * access, the worker's own included, holds the lock, and never across a call
+ * slot, but for cdr_stats_reset(), cdr_resume() and stuck.c, which write to all: so
+ * every access, the worker's own included, holds the lock, and never across a call
  * that could fail.  A slot is some kilobytes long, which is too much to copy
  * under a spinlock: these are lightweight locks.  Readers copy a slot and format
  * the copy.  Nothing in a slot is a pointer.
@@ -405,6 +405,22 @@ cdr_stats_take_resumed(void)
 	mine->resumed = false;
 	unlock_mine();
 	return resumed;
+}
+
+void
+cdr_stats_read_stuck(int worker, CdrStuck *copy)
+{
+	LWLockAcquire(&locks[worker].lock, LW_SHARED);
+	*copy = slots[worker].stuck;
+	LWLockRelease(&locks[worker].lock);
+}
+
+void
+cdr_stats_set_stuck(int worker, const CdrStuck *stuck)
+{
+	LWLockAcquire(&locks[worker].lock, LW_EXCLUSIVE);
+	slots[worker].stuck = *stuck;
+	LWLockRelease(&locks[worker].lock);
 }
 
 void

@@ -34,6 +34,26 @@ typedef enum CdrWorkerState
 	CDR_STOPPED
 } CdrWorkerState;
 
+/* Messages that one worker remembers at most; see stuck.c. */
+#define CDR_STUCK_MAX 32
+
+typedef struct CdrStuckMessage
+{
+	pg_uuid_t id;
+	bool	  is_set;
+	bool	  is_letter; /* it was to be a dead letter */
+	bool	  by_trial;	 /* an event made up for its sake was stuck, too */
+} CdrStuckMessage;
+
+/* What the processes before got stuck with, and ended for. */
+typedef struct CdrStuck
+{
+	int				careful;	   /* messages to be tried one by one */
+	TimestampTz		partitions_at; /* none are made before */
+	int				next;		   /* place of the next message */
+	CdrStuckMessage messages[CDR_STUCK_MAX];
+} CdrStuck;
+
 /* A copy of what shared memory holds about one worker. */
 typedef struct CdrWorkerStats
 {
@@ -78,6 +98,7 @@ typedef struct CdrWorkerStats
 	int			failed_connects;
 	TimestampTz ended_at; /* when the last process did; 0: none has */
 	bool		resumed;  /* cdr_resume() was called; the worker clears it */
+	CdrStuck	stuck;
 } CdrWorkerStats;
 
 /* What went wrong in a row, also in the processes before this one. */
@@ -137,6 +158,10 @@ extern void cdr_stats_set_resumed_all(void);
 
 /* Was it, since the worker has last asked? */
 extern bool cdr_stats_take_resumed(void);
+
+/* What the processes of a worker got stuck with; any worker may read and write. */
+extern void cdr_stats_read_stuck(int worker, CdrStuck *copy);
+extern void cdr_stats_set_stuck(int worker, const CdrStuck *stuck);
 
 /* Copies what is known of one worker, 0 to cdr_workers - 1. */
 extern void cdr_stats_read(int worker, CdrWorkerStats *copy);

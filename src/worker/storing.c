@@ -71,6 +71,20 @@ is_halving_due(const CdrWorker *worker, int sqlerrcode)
 			   worker->held.count > 0 ? SUSPICION_AGAIN : SUSPICION_DELAY);
 }
 
+/* Events that are tried together. */
+static int
+part_at_most(const CdrWorker *worker)
+{
+	return worker->careful > 0 ? 1 : cdr_batch_size;
+}
+
+/* So many were tried, each to its end. */
+static void
+end_care(CdrWorker *worker, int count)
+{
+	worker->careful = Max(worker->careful - count, 0);
+}
+
 static void
 begin_halving(CdrWorker *worker)
 {
@@ -79,7 +93,7 @@ begin_halving(CdrWorker *worker)
 
 	cdr_halving_begin(&worker->halving, unacked->messages + first,
 					  unacked->tags + first, unacked->count - first,
-					  cdr_batch_size);
+					  part_at_most(worker));
 	cdr_worker_wake_after(worker, 0);
 }
 
@@ -121,6 +135,7 @@ end_halving(CdrWorker *worker)
 	hold_waiting(worker);
 	cdr_halving_end(&worker->halving);
 	cdr_unacked_pass(&worker->unacked, count);
+	end_care(worker, count);
 	worker->failed_stores = 0;
 	cdr_worker_enter(worker, CDR_CONSUMING);
 }
@@ -168,7 +183,7 @@ give_up_part(CdrWorker *worker, CdrPart part, const CdrReason *reason)
 
 	if (part.count > 1 && halving->any_storable &&
 		cdr_halving_part_is_of_one_day(halving) &&
-		!cdr_worker_would_store(worker, first, false))
+		!cdr_worker_would_store(worker, first, CDR_TRIAL_ANY))
 	{
 		cdr_halving_give_up_part(halving);
 		cdr_worker_tell_waiting(first, reason);
@@ -193,7 +208,7 @@ go_on_halving(CdrWorker *worker)
 	if (cdr_halving_is_in_vain(halving))
 	{
 		halving->any_storable =
-			cdr_worker_would_store(worker, halving->events, false);
+			cdr_worker_would_store(worker, halving->events, CDR_TRIAL_ANY);
 		if (!halving->any_storable)
 		{
 			end_halving_in_vain(worker);
@@ -283,6 +298,7 @@ acknowledge_batch(CdrWorker *worker, int count, const CdrBatchResult *result)
 	bool one_by_one = worker->held.count > 0;
 
 	cdr_worker_count_stored(worker, result);
+	end_care(worker, count);
 	if (cdr_unacked_acknowledge(&worker->unacked, worker->broker, count,
 								one_by_one))
 		cdr_worker_enter(worker, CDR_CONSUMING);
@@ -294,16 +310,20 @@ acknowledge_batch(CdrWorker *worker, int count, const CdrBatchResult *result)
 static void
 store_batch(CdrWorker *worker)
 {
-	MemoryContext  outer = MemoryContextSwitchTo(worker->parse_context);
-	CdrPatience	   patience = worker->held.count > 0 ? CDR_BRISK : CDR_PATIENT;
-	CdrBatchResult result;
+	MemoryContext	outer = MemoryContextSwitchTo(worker->parse_context);
+	CdrPatience		patience = worker->held.count > 0 || worker->careful > 0
+								   ? CDR_BRISK
+								   : CDR_PATIENT;
+	CdrBatchResult	result;
 	CdrBatchOutcome outcome;
 	CdrEvent	   *events;
 	int				count;
 
 	if (worker->failed_stores == 0)
 		cdr_worker_enter(worker, CDR_STORING);
-	events = cdr_unacked_parse(&worker->unacked, &count);
+	if (worker->careful > 0)
+		patience.total = cdr_pace_limit(&worker->pace, 1);
+	events = cdr_unacked_parse(&worker->unacked, part_at_most(worker), &count);
 	outcome = cdr_worker_try(worker, events, count, patience, &result);
 	MemoryContextSwitchTo(outer);
 

@@ -14,6 +14,7 @@
 #include "base/compat.h"
 #include "worker/delay.h"
 #include "worker/states.h"
+#include "worker/stuck.h"
 #include "worker/trying.h"
 
 /* Milliseconds. */
@@ -78,13 +79,22 @@ cdr_worker_try(CdrWorker *worker, CdrEvent *events, int count,
 	TimestampTz		began = GetCurrentTimestamp();
 	CdrBatchOutcome outcome;
 
+	if (cdr_stuck_among(events, count) != NULL)
+	{
+		*result = (CdrBatchResult){.reason = cdr_stuck_reason()};
+		return CDR_BATCH_RETRY;
+	}
+	cdr_stuck_note(events, count);
 	cdr_cancel_begin();
 	outcome = cdr_batch_store(events, count, patience, result);
 	cdr_cancel_end();
-	if (outcome == CDR_BATCH_STORED)
-		cdr_pace_note(
-			&worker->pace, count,
-			TimestampDifferenceMilliseconds(began, result->committed_at));
+	cdr_stuck_note(NULL, 0);
+	if (outcome != CDR_BATCH_STORED)
+		return outcome;
+	cdr_stuck_forget(events, count);
+	cdr_pace_note(
+		&worker->pace, count,
+		TimestampDifferenceMilliseconds(began, result->committed_at));
 	return outcome;
 }
 
@@ -106,14 +116,22 @@ cdr_worker_tell_waiting(const CdrEvent *event, const CdrReason *reason)
 
 bool
 cdr_worker_would_store(CdrWorker *worker, const CdrEvent *event,
-					   bool contended)
+					   CdrTrialKind kind)
 {
-	MemoryContext outer = MemoryContextSwitchTo(worker->parse_context);
+	MemoryContext outer;
 	bool		  would;
 
+	if (cdr_stuck_by_trial(event))
+		return false;
+	/* what is like it would be stuck, too */
+	if (cdr_stuck_among(event, 1) != NULL)
+		kind = CDR_TRIAL_BARE;
+	outer = MemoryContextSwitchTo(worker->parse_context);
+	cdr_stuck_note_trial(event);
 	cdr_cancel_begin();
-	would = cdr_batch_would_store(event, contended);
+	would = cdr_batch_would_store(event, kind);
 	cdr_cancel_end();
+	cdr_stuck_note(NULL, 0);
 	MemoryContextSwitchTo(outer);
 	return would;
 }

@@ -39,6 +39,6 @@ cdr_worker_tell_waiting(const CdrEvent *event, const CdrReason *reason);
  * events wait for the same.  See cdr_batch_would_store().
  */
 extern bool cdr_worker_would_store(CdrWorker *worker, const CdrEvent *event,
-								   bool contended);
+								   CdrTrialKind kind);
 
 #endif /* CDR_TRYING_H */

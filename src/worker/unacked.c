@@ -92,9 +92,9 @@ cdr_unacked_receive(CdrUnacked *unacked, CdrBroker *broker, int limit,
 
 /* How many of those that are left are a batch, by number and by bytes. */
 static int
-count_batch(const CdrUnacked *unacked)
+count_batch(const CdrUnacked *unacked, int most)
 {
-	int	   left = Min(unacked->count - unacked->acknowledged, cdr_batch_size);
+	int	   left = Min(unacked->count - unacked->acknowledged, most);
 	int	   count = 0;
 	size_t bytes = 0;
 
@@ -105,12 +105,12 @@ count_batch(const CdrUnacked *unacked)
 }
 
 CdrEvent *
-cdr_unacked_parse(const CdrUnacked *unacked, int *count)
+cdr_unacked_parse(const CdrUnacked *unacked, int most, int *count)
 {
 	CdrEventOptions options = cdr_event_options();
 	CdrEvent	   *events;
 
-	*count = count_batch(unacked);
+	*count = count_batch(unacked, most);
 	events = palloc(*count * sizeof(CdrEvent));
 	for (int i = 0; i < *count; i++)
 		(void) cdr_event_parse(&unacked->messages[unacked->acknowledged + i],

@@ -47,9 +47,10 @@ extern CdrReceive cdr_unacked_receive(CdrUnacked *unacked, CdrBroker *broker,
 
 /*
  * Reads the next messages that are to be stored together, as many as make a
- * batch, into events, in the current memory context.
+ * batch of that many at most, into events, in the current memory context.
  */
-extern CdrEvent *cdr_unacked_parse(const CdrUnacked *unacked, int *count);
+extern CdrEvent *
+cdr_unacked_parse(const CdrUnacked *unacked, int most, int *count);
 
 /*
  * Acknowledges the next count messages, which are durable; one by one, where

@@ -64,7 +64,8 @@ others_are_storable(CdrWorker *worker, const CdrHeldMessage *held,
 		return false;
 	trial->next =
 		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), TRIAL_INTERVAL);
-	if (!cdr_worker_would_store(worker, event, contended))
+	if (!cdr_worker_would_store(worker, event,
+								contended ? CDR_TRIAL_ALIKE : CDR_TRIAL_ANY))
 		return false;
 	trial->passed_at = GetCurrentTimestamp();
 	return true;

@@ -60,6 +60,7 @@
 #include "worker/states.h"
 #include "worker/stats.h"
 #include "worker/storing.h"
+#include "worker/stuck.h"
 #include "worker/waiting.h"
 #include "worker/worker.h"
 
@@ -213,6 +214,9 @@ make_partitions_ahead(CdrWorker *worker)
 	CdrReasonBuffer buffer;
 	bool			done;
 
+	/* not what the process before got stuck with */
+	if (cdr_milliseconds_until(worker->partitions_at) > 0)
+		worker->maintain_at = Max(worker->maintain_at, worker->partitions_at);
 	if (worker->maintain_at != 0 &&
 		cdr_milliseconds_until(worker->maintain_at) > 0)
 		return;
@@ -231,6 +235,13 @@ make_partitions_ahead(CdrWorker *worker)
 	worker->failed_upkeeps = done ? 0 : worker->failed_upkeeps + 1;
 }
 
+static bool
+is_late_due(const CdrWorker *worker)
+{
+	return cdr_milliseconds_until(worker->partitions_at) == 0 &&
+		   cdr_late_is_due();
+}
+
 /* Looks after those of late events, one in a turn, as soon as they are due. */
 static void
 make_late_partition(CdrWorker *worker)
@@ -238,7 +249,7 @@ make_late_partition(CdrWorker *worker)
 	CdrReasonBuffer buffer;
 	bool			done;
 
-	if (!cdr_late_is_due())
+	if (!is_late_due(worker))
 		return;
 	cdr_cancel_begin();
 	done = cdr_partition_make_late(&buffer);
@@ -365,7 +376,7 @@ consume_messages(CdrWorker *worker)
 		worker->held_waits = false;
 	else if (cdr_worker_is_full(worker))
 		wait_for_room(worker);
-	else if (!cdr_late_is_due())
+	else if (!is_late_due(worker))
 		wait_for_messages(worker);
 }
 
@@ -445,6 +456,7 @@ reload_settings(CdrWorker *worker)
 	ProcessConfigFile(PGC_SIGHUP);
 	cdr_override_settings();
 	(void) cdr_crashes_heed_resume();
+	cdr_stuck_forget_all(worker);
 	try_now(worker);
 
 	if (cdr_is_paused())

@@ -152,9 +152,31 @@ is($cdr->sql('SELECT count(*) > 0 FROM call_events_default'),
 $cdr->node->wait_for_log(
 	qr/could not make partitions|canceling statement due to statement timeout/,
 	$log);
+
+# also where it hears no cancel: the worker ends, and makes none for a while
+$cdr->sql(<<'EOS');
+CREATE OR REPLACE FUNCTION take_its_time() RETURNS event_trigger LANGUAGE plpgsql AS $$
+BEGIN
+	LOOP
+		BEGIN
+			PERFORM pg_sleep(600);
+		EXCEPTION WHEN query_canceled THEN
+			NULL;
+		END;
+	END LOOP;
+END $$;
+EOS
+$log = $cdr->log_size;
+store(events_of(1, day(100) . 'T12:00:00Z'));
+$cdr->node->wait_for_log(qr/stuck with making partitions/, $log);
+$log = $cdr->log_size;
+store(events_of(1, day(110) . 'T12:00:00Z'));
+store(events_of(1, day(1) . 'T14:00:00Z'));
+is($cdr->log_matches(qr/stuck with making partitions/, $log),
+	0, 'a worker that was stuck with it does not try again soon');
 $cdr->sql('DROP EVENT TRIGGER take_its_time');
 $cdr->node->reload;
-$cdr->wait_for(has_partition(day(90)));
+$cdr->wait_for(has_partition(day(110)));
 pass('and is made when its time is over');
 
 is($cdr->sql('SELECT count(*) FROM cdr_verify_calls()'),

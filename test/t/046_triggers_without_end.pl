@@ -1,5 +1,5 @@
 # A trigger that never ends holds only the events that it does not end for: also
-# many of them.
+# many of them, and also where it catches each cancel.
 
 use strict;
 use warnings FATAL => 'all';
@@ -49,6 +49,69 @@ $cdr->sql('DROP TRIGGER linger ON call_events');
 $cdr->wait_drained($stored += 20);
 is($cdr->sql('SELECT count(*) FROM dead_letters'),
 	0, 'many endless: none became a dead letter');
+
+# --- where it catches each cancel, so that only the end of the process is one
+
+foreach my $table ('call_events', 'dead_letters')
+{
+	my $name = "deaf, on $table";
+	my $log  = $cdr->log_size;
+	my @stubborn =
+	  $table eq 'call_events'
+	  ? (event('stubborn 1'), event('stubborn 2'))
+	  : ('no event 1', 'no event 2');
+	my $what =
+	  $table eq 'call_events'
+	  ? 'event .* of call "stubborn \d"'
+	  : 'dead letter .*';
+
+	$cdr->sql(<<"EOS");
+CREATE OR REPLACE FUNCTION never_end() RETURNS trigger LANGUAGE plpgsql AS \$\$
+BEGIN
+	LOOP
+		BEGIN
+			PERFORM pg_sleep(1000);
+		EXCEPTION WHEN query_canceled THEN
+			NULL;
+		END;
+	END LOOP;
+END \$\$;
+CREATE TRIGGER never_end BEFORE INSERT ON $table FOR EACH ROW
+	@{[ $table eq 'call_events' ? q{WHEN (NEW.call_id LIKE 'stubborn%')} : '' ]} EXECUTE FUNCTION never_end();
+EOS
+	$cdr->publish($stubborn[0], simple_events(300, $name), $stubborn[1]);
+	others_are_stored($name, 300);
+	$cdr->wait_for('sum(waiting) = 2 FROM cdr_status()');
+	cmp_ok(
+		$cdr->log_matches(
+			qr/worker ends, for it is stuck with $what: a trigger or function catches each cancel/,
+			$log),
+		'>=', 2,
+		"$name: the log names what the worker ended for");
+	$cdr->wait_for(
+		"last_error ~ '^$what waits: a trigger or function catches the cancel' FROM cdr_status()"
+	);
+	like(
+		$cdr->sql(
+			q{SELECT detail FROM cdr_health WHERE "check" = 'waiting' AND level = 'warning'}
+		),
+		qr/^2 events are held.*$what waits/,
+		"$name: so do status and health");
+
+	# they do not end it again
+	$log = $cdr->log_size;
+	$cdr->publish(simple_events(300, "$name, later"));
+	others_are_stored("$name, later", 300);
+	is($cdr->log_matches(qr/worker ends/, $log),
+		0, "$name: none is tried again");
+	$cdr->sql("ALTER TABLE $table DISABLE TRIGGER never_end");
+	$cdr->node->reload;
+	$stored += 2 if $table eq 'call_events';
+	$cdr->wait_for('sum(waiting) = 0 FROM cdr_status()');
+	$cdr->wait_drained($stored);
+}
+is($cdr->sql('SELECT count(*) FROM dead_letters'),
+	2, 'deaf: what is no event is a dead letter, and nothing else');
 
 $cdr->stored_is($stored, 'endless');
 $cdr->nothing_left('endless');

@@ -1,0 +1,236 @@
+/*-------------------------------------------------------------------------
+ *
+ * stuck.c
+ *	  Work that a worker could not end, but for ending itself.
+ *
+ * A trigger that catches each cancel ends only with the process (patience.c).  The
+ * next process must not meet the same again, with all that the broker delivers to
+ * it again.  So shared memory, which outlives a process that ends in order,
+ * remembers for it:
+ *
+ * - of a batch, how many messages were not acknowledged: so many are tried one by
+ *   one, which finds the message;
+ * - of a message, its identity: it is not tried again, by any worker, until the
+ *   settings are reloaded, and waits as others that cannot be stored (waiting.c);
+ * - of anything else, such as an event trigger on partitions: when that was, so that
+ *   it is not tried again soon.
+ *
+ * Only a dead letter of it is tried: that goes to another table.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "storage/ipc.h"
+#include "utils/fmgrprotos.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+#include "base/compat.h"
+#include "base/guc.h"
+#include "store/patience.h"
+#include "worker/stuck.h"
+
+/* Milliseconds until partitions are made again. */
+#define PARTITIONS_DELAY (10 * 60 * 1000)
+
+#define STUCK_HINT                                                     \
+	"Look for a trigger or function that catches query_canceled, and " \
+	"correct it; then run pg_reload_conf()."
+
+/* What is tried now. */
+static const CdrEvent *noted = NULL;
+static int			   nnoted = 0;
+static bool			   is_trial = false;
+
+void
+cdr_stuck_note(const CdrEvent *events, int count)
+{
+	noted = events;
+	nnoted = events == NULL ? 0 : count;
+	is_trial = false;
+}
+
+void
+cdr_stuck_note_trial(const CdrEvent *like)
+{
+	cdr_stuck_note(like, 1);
+	is_trial = true;
+}
+
+CdrReason
+cdr_stuck_reason(void)
+{
+	return (CdrReason){
+		.sqlerrcode = ERRCODE_QUERY_CANCELED,
+		.message = "a trigger or function catches the cancel of a statement "
+				   "that takes too long",
+		.hint = STUCK_HINT};
+}
+
+/* Names what the worker was at. */
+static char *
+name_work(const CdrWorker *worker)
+{
+	char *id;
+
+	if (noted == NULL)
+		return worker->state == CDR_CONSUMING
+				   ? pstrdup("making partitions")
+				   : pstrdup("taking over the tables");
+	if (nnoted > 1)
+		return psprintf("a batch of %d events", nnoted);
+	id = DatumGetCString(
+		DirectFunctionCall1(uuid_out, UUIDPGetDatum(&noted->id)));
+	return noted->reason != NULL
+			   ? psprintf("dead letter %s", id)
+			   : psprintf("event %s of call \"%s\"", id, noted->call_id);
+}
+
+/* The entry of a message among those of a worker; NULL: there is none. */
+static CdrStuckMessage *
+find_message(CdrStuck *stuck, const CdrEvent *event)
+{
+	for (int i = 0; stuck->next > 0 && i < CDR_STUCK_MAX; i++)
+	{
+		CdrStuckMessage *message = &stuck->messages[i];
+
+		if (message->is_set && message->is_letter == (event->reason != NULL) &&
+			memcmp(&message->id, &event->id, UUID_LEN) == 0)
+			return message;
+	}
+	return NULL;
+}
+
+static void
+remember_message(CdrStuck *stuck, const CdrEvent *event)
+{
+	CdrStuckMessage *message = find_message(stuck, event);
+
+	if (message == NULL)
+	{
+		message = &stuck->messages[stuck->next++ % CDR_STUCK_MAX];
+		*message = (CdrStuckMessage){.id = event->id,
+									 .is_set = true,
+									 .is_letter = event->reason != NULL};
+	}
+	message->by_trial = message->by_trial || is_trial;
+}
+
+/* Has the next process know of it. */
+static void
+remember_work(const CdrWorker *worker)
+{
+	CdrStuck stuck;
+
+	cdr_stats_read_stuck(worker->number, &stuck);
+	stuck.careful = worker->unacked.count - worker->unacked.acknowledged +
+					worker->held.count;
+	if (noted == NULL)
+		stuck.partitions_at = TimestampTzPlusMilliseconds(
+			GetCurrentTimestamp(), PARTITIONS_DELAY);
+	else if (nnoted == 1)
+		remember_message(&stuck, noted);
+	cdr_stats_set_stuck(worker->number, &stuck);
+}
+
+static void
+tell_at_exit(int code, Datum argument)
+{
+	const CdrWorker *worker = (const CdrWorker *) DatumGetPointer(argument);
+	CdrReason		 reason = {.sqlerrcode = ERRCODE_QUERY_CANCELED,
+							   .hint = STUCK_HINT};
+
+	if (!cdr_patience_is_lost())
+		return;
+	reason.message =
+		psprintf("worker ends, for it is stuck with %s: a trigger "
+				 "or function catches each cancel",
+				 name_work(worker));
+	cdr_stats_set_error(&reason);
+	ereport(LOG, (errcode(reason.sqlerrcode), errmsg("%s", reason.message),
+				  errhint("%s", reason.hint)));
+	remember_work(worker);
+}
+
+void
+cdr_stuck_begin(CdrWorker *worker)
+{
+	CdrStuck stuck;
+
+	cdr_stats_read_stuck(worker->number, &stuck);
+	worker->careful = stuck.careful;
+	worker->partitions_at = stuck.partitions_at;
+	/* the next process, if it is not for the same reason, need not be */
+	stuck.careful = 0;
+	cdr_stats_set_stuck(worker->number, &stuck);
+	before_shmem_exit(tell_at_exit, PointerGetDatum(worker));
+}
+
+const CdrEvent *
+cdr_stuck_among(const CdrEvent *events, int count)
+{
+	for (int worker = 0; worker < cdr_workers; worker++)
+	{
+		CdrStuck stuck;
+
+		cdr_stats_read_stuck(worker, &stuck);
+		for (int i = 0; stuck.next > 0 && i < count; i++)
+		{
+			if (find_message(&stuck, &events[i]) != NULL)
+				return &events[i];
+		}
+	}
+	return NULL;
+}
+
+bool
+cdr_stuck_by_trial(const CdrEvent *like)
+{
+	for (int worker = 0; worker < cdr_workers; worker++)
+	{
+		CdrStuck		 stuck;
+		CdrStuckMessage *message;
+
+		cdr_stats_read_stuck(worker, &stuck);
+		message = find_message(&stuck, like);
+		if (message != NULL && message->by_trial)
+			return true;
+	}
+	return false;
+}
+
+/* Another worker may write meanwhile: at worst, one gets stuck once more. */
+void
+cdr_stuck_forget(const CdrEvent *events, int count)
+{
+	for (int worker = 0; worker < cdr_workers; worker++)
+	{
+		CdrStuck stuck;
+		bool	 changed = false;
+
+		cdr_stats_read_stuck(worker, &stuck);
+		for (int i = 0; stuck.next > 0 && i < CDR_STUCK_MAX; i++)
+		{
+			for (int j = 0; stuck.messages[i].is_set && j < count; j++)
+			{
+				if (memcmp(&stuck.messages[i].id, &events[j].id, UUID_LEN) !=
+					0)
+					continue;
+				stuck.messages[i].is_set = false;
+				changed = true;
+			}
+		}
+		if (changed)
+			cdr_stats_set_stuck(worker, &stuck);
+	}
+}
+
+void
+cdr_stuck_forget_all(CdrWorker *worker)
+{
+	CdrStuck none = {0};
+
+	worker->partitions_at = 0;
+	cdr_stats_set_stuck(worker->number, &none);
+}
