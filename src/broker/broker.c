@@ -43,6 +43,7 @@ struct CdrBroker
 	CdrOutstanding	   outstanding;
 	uint32			   generation;
 	uint64			   last_tag;	/* of the session's last delivery */
+	int				   consumer;	/* its number in the session */
 	int				   next_server; /* in the list of URIs */
 	char			   host[256];
 	char			   vhost[256];
@@ -102,14 +103,26 @@ take_settings(CdrBroker *broker)
  * ------------------------------------------------------------------------
  */
 
-static bool
-start_consumer(CdrSession *session)
+/* The name of a consumer of the session, of which there is one at a time. */
+static amqp_bytes_t
+consumer_tag(int number, char *tag, size_t size)
 {
+	snprintf(tag, size, "cdr_service %d", number);
+	return amqp_cstring_bytes(tag);
+}
+
+static bool
+start_consumer(CdrBroker *broker)
+{
+	CdrSession			*session = &broker->session;
 	amqp_basic_qos_t	 qos = {0};
 	amqp_basic_consume_t start = {0};
+	char				 tag[32];
 
+	broker->consumer = 1;
 	qos.prefetch_count = (uint16_t) session->settings->prefetch;
 	start.queue = amqp_cstring_bytes(session->settings->queue);
+	start.consumer_tag = consumer_tag(broker->consumer, tag, sizeof(tag));
 	return cdr_session_call(session, AMQP_BASIC_QOS_METHOD, &qos,
 							AMQP_BASIC_QOS_OK_METHOD) &&
 		   cdr_session_call(session, AMQP_BASIC_CONSUME_METHOD, &start,
@@ -166,7 +179,7 @@ connect_to_server(CdrBroker *broker, const char *uri, const char *name)
 		cdr_session_connect(session, server.host, server.port, server.tls) &&
 		cdr_login(session, &server, name) &&
 		cdr_topology_ensure(session, &broker->topology) &&
-		start_consumer(session) && cdr_session_ask(session);
+		start_consumer(broker) && cdr_session_ask(session);
 	explicit_bzero(&server, sizeof(server));
 	return done;
 }
@@ -368,6 +381,49 @@ cdr_broker_ack_one(CdrBroker *broker, uint32 generation, uint64 tag)
 		return false;
 	return !cdr_outstanding_remove(&broker->outstanding, tag) ||
 		   send_ack(broker, tag, false);
+}
+
+/* The new one comes first: a queue may be deleted with its last consumer. */
+static bool
+replace_consumer(CdrBroker *broker)
+{
+	CdrSession			*session = &broker->session;
+	amqp_basic_consume_t start = {0};
+	amqp_basic_cancel_t	 end = {0};
+	char				 old_tag[32];
+	char				 tag[32];
+
+	end.consumer_tag =
+		consumer_tag(broker->consumer++, old_tag, sizeof(old_tag));
+	end.nowait = 1;
+	start.queue = amqp_cstring_bytes(session->settings->queue);
+	start.consumer_tag = consumer_tag(broker->consumer, tag, sizeof(tag));
+	if (!cdr_session_send(session, CDR_CHANNEL, AMQP_BASIC_CONSUME_METHOD,
+						  &start))
+		return false;
+	session->consuming++;
+	return cdr_session_send(session, CDR_CHANNEL, AMQP_BASIC_CANCEL_METHOD,
+							&end);
+}
+
+bool
+cdr_broker_awaits_more(const CdrBroker *broker)
+{
+	return broker->session.consuming > 0;
+}
+
+bool
+cdr_broker_send_more(CdrBroker *broker)
+{
+	if (!broker->session.open)
+		return false;
+	/* those of the new one, and what two before it had on their way */
+	cdr_outstanding_allow(&broker->outstanding,
+						  3 * broker->settings->prefetch);
+	if (replace_consumer(broker))
+		return true;
+	note_failure(broker, "lost");
+	return false;
 }
 
 void

@@ -65,6 +65,16 @@ extern bool cdr_broker_ack(CdrBroker *broker, uint32 generation, uint64 tag);
 extern bool
 cdr_broker_ack_one(CdrBroker *broker, uint32 generation, uint64 tag);
 
+/*
+ * Has the broker send as many messages ahead again, beside all that are not
+ * acknowledged.  It counts those of each consumer: so another one takes the place
+ * of ours.  False if that could not be sent.
+ */
+extern bool cdr_broker_send_more(CdrBroker *broker);
+
+/* Is that still under way? */
+extern bool cdr_broker_awaits_more(const CdrBroker *broker);
+
 /* Waits for input, the latch or the timeout (milliseconds). */
 extern void cdr_broker_wait(CdrBroker *broker, long timeout);
 

@@ -27,6 +27,17 @@ cdr_outstanding_begin(CdrOutstanding *outstanding, MemoryContext context,
 	outstanding->limit = limit;
 }
 
+void
+cdr_outstanding_allow(CdrOutstanding *outstanding, int more)
+{
+	memmove(outstanding->tags, outstanding->tags + outstanding->first,
+			outstanding->count * sizeof(uint64));
+	outstanding->first = 0;
+	outstanding->limit = outstanding->count + more;
+	outstanding->tags = repalloc(
+		outstanding->tags, 2 * (Size) outstanding->limit * sizeof(uint64));
+}
+
 bool
 cdr_outstanding_add(CdrOutstanding *outstanding, uint64 tag)
 {

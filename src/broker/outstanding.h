@@ -20,6 +20,9 @@ typedef struct CdrOutstanding
 extern void cdr_outstanding_begin(CdrOutstanding *outstanding,
 								  MemoryContext context, int limit);
 
+/* From now on there may be so many beside those that there are. */
+extern void cdr_outstanding_allow(CdrOutstanding *outstanding, int more);
+
 /* Adds a tag above all others; false if there are limit of them already. */
 extern bool cdr_outstanding_add(CdrOutstanding *outstanding, uint64 tag);
 

@@ -104,7 +104,7 @@ cdr_session_disconnect(CdrSession *session)
 	}
 	session->open = false;
 	session->backlog = session->consumers = -1;
-	session->asked = 0;
+	session->asked = session->consuming = 0;
 	cdr_wire_close(session->wire);
 }
 
@@ -136,6 +136,14 @@ note_queue(CdrSession *session, const amqp_queue_declare_ok_t *queue)
 	session->backlog = queue->message_count;
 	session->consumers = queue->consumer_count;
 	session->answers++;
+}
+
+static bool
+fail_unexpected(CdrSession *session, const amqp_method_t *method)
+{
+	return cdr_session_fail(session, ERRCODE_PROTOCOL_VIOLATION,
+							"broker sent unexpected method 0x%08X",
+							method->id);
 }
 
 /*
@@ -186,11 +194,16 @@ handle_method(CdrSession *session, const amqp_method_t *method)
 				note_queue(session, method->decoded);
 				return true;
 			}
-			/* FALLTHROUGH */
+			return fail_unexpected(session, method);
+		case AMQP_BASIC_CONSUME_OK_METHOD:
+			if (session->consuming > 0)
+			{
+				session->consuming--;
+				return true;
+			}
+			return fail_unexpected(session, method);
 		default:
-			return cdr_session_fail(session, ERRCODE_PROTOCOL_VIOLATION,
-									"broker sent unexpected method 0x%08X",
-									method->id);
+			return fail_unexpected(session, method);
 	}
 }
 

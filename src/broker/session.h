@@ -29,6 +29,7 @@ typedef struct CdrSession
 	int64  backlog;	  /* messages that nobody has been sent yet */
 	int64  consumers; /* those who consume, we among them */
 	int	   asked;	  /* answers that are still to come */
+	int	   consuming; /* the same of a consumer that replaces another */
 	uint32 answers;	  /* that have come, since ever */
 } CdrSession;
 

@@ -282,27 +282,39 @@ static void
 check_waiting(Health *health)
 {
 	int64		waiting = 0;
+	bool		keep_others_out = false;
 	const char *error = "";
+	char	   *detail;
 
 	for (int i = 0; i < cdr_workers; i++)
 	{
 		if (health->workers[i].waiting > 0)
 			error = health->workers[i].last_error;
 		waiting += health->workers[i].waiting;
+		keep_others_out =
+			keep_others_out || health->workers[i].keep_others_out;
 	}
-	health_put(
-		health, "waiting", waiting > 0 ? HEALTH_WARNING : HEALTH_OK,
-		waiting > 0 ? psprintf(ngettext("%lld event is held, because it alone "
-										"cannot be stored: %s",
-										"%lld events are held, because they "
-										"alone cannot be stored: %s",
-										waiting),
-							   (long long) waiting, error)
-					: "none",
-		waiting > 0 ? "They are tried again until they are stored; where they "
-					  "fill half of the prefetch, or are delivered often, the "
-					  "oldest become dead letters."
-					: NULL);
+	if (waiting == 0)
+	{
+		health_put(health, "waiting", HEALTH_OK, "none", NULL);
+		return;
+	}
+	detail = psprintf(
+		ngettext("%lld event is held, because it alone cannot be stored: %s",
+				 "%lld events are held, because they alone cannot be stored: "
+				 "%s",
+				 waiting),
+		(long long) waiting, error);
+	if (keep_others_out)
+		health_put(health, "waiting", HEALTH_CRITICAL,
+				   psprintf("no other events get in; %s", detail),
+				   "Remove what keeps them from being stored: until then all "
+				   "events wait on the queue.");
+	else
+		health_put(health, "waiting", HEALTH_WARNING, detail,
+				   "They are tried again until they are stored; where they "
+				   "fill half of the prefetch, or are delivered often, the "
+				   "oldest become dead letters.");
 }
 
 /* A counter of events that lack something since the counters were reset. */

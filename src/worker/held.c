@@ -31,6 +31,8 @@ cdr_held_drop(CdrHeld *held)
 	dlist_init(&held->messages);
 	held->count = held->tried = 0;
 	held->bytes = 0;
+	held->last_tag = held->room_tag = 0;
+	held->taking_room = 0;
 }
 
 static void *
@@ -95,9 +97,20 @@ cdr_held_add(CdrHeld *held, const CdrMessage *message, uint64 tag,
 		dlist_push_head(&held->messages, &added->node);
 	held->count++;
 	held->tried += was_tried ? 1 : 0;
-	held->bytes += cdr_message_size(message);
+	added->size = Max(cdr_message_size(message),
+					  MemoryContextMemAllocated(context, false));
+	held->bytes += added->size;
 	held->generation = generation;
+	held->last_tag = Max(held->last_tag, tag);
+	held->taking_room += tag > held->room_tag ? 1 : 0;
 	MemoryContextSwitchTo(outer);
+}
+
+void
+cdr_held_take_no_room(CdrHeld *held)
+{
+	held->room_tag = held->last_tag;
+	held->taking_room = 0;
 }
 
 CdrHeldMessage *
@@ -124,6 +137,7 @@ cdr_held_remove_first(CdrHeld *held)
 	dlist_delete(&first->node);
 	held->count--;
 	held->tried -= first->was_tried ? 1 : 0;
-	held->bytes -= cdr_message_size(&first->message);
+	held->bytes -= first->size;
+	held->taking_room -= first->tag > held->room_tag ? 1 : 0;
 	MemoryContextDelete(first->context);
 }

@@ -18,7 +18,8 @@ typedef struct CdrHeldMessage
 	dlist_node	  node;
 	MemoryContext context;
 	CdrMessage	  message;
-	uint64		  tag; /* of its delivery */
+	uint64		  tag;	/* of its delivery */
+	size_t		  size; /* with all that it takes to keep it */
 	TimestampTz	  since;
 	bool		  was_tried; /* alone */
 	int			  timeouts;	 /* how often that took too long */
@@ -32,8 +33,11 @@ typedef struct CdrHeld
 	int			  count;
 	int			  tried; /* of these, alone */
 	size_t		  bytes;
-	uint32		  generation; /* of the session that they came from */
-	TimestampTz	  due;		  /* when the next is tried again */
+	uint32		  generation;  /* of the session that they came from */
+	uint64		  last_tag;	   /* the highest of them, so far */
+	uint64		  room_tag;	   /* what came before takes no room from others */
+	int			  taking_room; /* how many do */
+	TimestampTz	  due;		   /* when the next is tried again */
 } CdrHeld;
 
 /* None, in a context of its own below the current one. */
@@ -48,6 +52,9 @@ extern void cdr_held_drop(CdrHeld *held);
  */
 extern void cdr_held_add(CdrHeld *held, const CdrMessage *message, uint64 tag,
 						 uint32 generation, bool was_tried);
+
+/* Others have room again, beside all that are here. */
+extern void cdr_held_take_no_room(CdrHeld *held);
 
 /* The one whose turn it is; there is one. */
 extern CdrHeldMessage *cdr_held_first(CdrHeld *held);

@@ -129,6 +129,7 @@ forget_session(void)
 	mine->connected_at = 0;
 	mine->backlog = mine->consumers = -1;
 	mine->waiting = 0;
+	mine->keep_others_out = false;
 }
 
 /*
@@ -261,10 +262,11 @@ cdr_stats_set_queue(int64 backlog, int64 consumers)
 }
 
 void
-cdr_stats_set_waiting(int64 events)
+cdr_stats_set_waiting(int64 events, bool keep_others_out)
 {
 	lock_mine();
 	mine->waiting = events;
+	mine->keep_others_out = keep_others_out;
 	unlock_mine();
 }
 

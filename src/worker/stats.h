@@ -73,6 +73,7 @@ typedef struct CdrWorkerStats
 	int64		consumers;	   /* of the queue; -1: not known */
 	TimestampTz backlog_since; /* 0: not more than is sent ahead */
 	int64 waiting; /* events that are held: they alone cannot be stored */
+	bool  keep_others_out; /* they take all the room that there is */
 
 	int64		connects;
 	int64		received;
@@ -144,7 +145,7 @@ extern void cdr_stats_set_queue(int64 backlog, int64 consumers);
 extern void cdr_stats_set_error(const CdrReason *reason);
 extern void cdr_stats_forget_error(void);
 extern void cdr_stats_set_warning(const char *message);
-extern void cdr_stats_set_waiting(int64 events);
+extern void cdr_stats_set_waiting(int64 events, bool keep_others_out);
 extern void cdr_stats_add_received(int64 messages);
 extern void cdr_stats_add_batch(const CdrBatchResult *result);
 

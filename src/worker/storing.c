@@ -112,9 +112,6 @@ hold_waiting(CdrWorker *worker)
 						 worker->unacked.generation,
 						 halving->waits[i] == CDR_WAITS);
 	}
-	if (held->count > 0)
-		cdr_worker_held_begin(held);
-	cdr_stats_set_waiting(held->count);
 	if (is_first && held->count > 0 &&
 		cdr_worker_may_tell(&worker->tell_held_at))
 		ereport(LOG,
@@ -138,6 +135,7 @@ end_halving(CdrWorker *worker)
 	end_care(worker, count);
 	worker->failed_stores = 0;
 	cdr_worker_enter(worker, CDR_CONSUMING);
+	cdr_worker_held_begin(worker);
 }
 
 /* Nothing of the batch can be stored: it is kept as a whole. */

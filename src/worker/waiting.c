@@ -5,9 +5,10 @@
  *
  * Each is tried again and again, alone, between the batches (held.c has them).
  *
- * What waits counts against the prefetch.  So where too much does, or the broker
- * has delivered a message so often that it may soon drop it, the event becomes a
- * dead letter, with the reason for which it waited.
+ * What waits counts against the prefetch.  So where too much does, the broker is
+ * asked for as many others, within bounds.  And the event becomes a dead letter,
+ * with the reason for which it waited, if that may be stored; also where the broker
+ * has delivered the message so often that it may soon drop it.
  *
  *-------------------------------------------------------------------------
  */
@@ -35,8 +36,12 @@
 /* Of the tries of a message that waits and takes too long: one with patience. */
 #define PATIENT_EVERY 4
 
-/* What waits, at most: bytes, and deliveries of one message. */
+/*
+ * What waits, at most: bytes; messages, for which the broker sends others instead;
+ * and deliveries of one message.
+ */
 #define WAITING_BYTES_MAX	   (32 * 1024 * 1024)
+#define WAITING_MAX			   20000
 #define WAITING_DELIVERIES_MAX 10
 
 static bool
@@ -84,6 +89,21 @@ cdr_worker_is_full(const CdrWorker *worker)
 	return worker->held.bytes > WAITING_BYTES_MAX;
 }
 
+/* Does it take room for which others wait? */
+static bool
+takes_room(const CdrHeld *held)
+{
+	return held->taking_room > cdr_prefetch / 2;
+}
+
+/* Is there no more room to be had? */
+static bool
+keeps_others_out(const CdrWorker *worker)
+{
+	return cdr_worker_is_full(worker) ||
+		   (takes_room(&worker->held) && worker->held.count >= WAITING_MAX);
+}
+
 /* Is it time for a message that waits to give way to others? */
 static bool
 must_give_way(CdrWorker *worker, const CdrHeldMessage *first,
@@ -110,8 +130,8 @@ try_as_letter(CdrWorker *worker, CdrEvent *event, CdrBatchResult *result)
 }
 
 /* One that was not tried alone yet may be sound, and is not kept waiting. */
-void
-cdr_worker_held_begin(CdrHeld *held)
+static void
+wait_for_turn_of_held(CdrHeld *held)
 {
 	held->due = cdr_held_first(held)->was_tried
 					? TimestampTzPlusMilliseconds(
@@ -120,12 +140,35 @@ cdr_worker_held_begin(CdrHeld *held)
 					: 0;
 }
 
+/* Has the broker send others, where those that wait take their room. */
+static void
+make_room(CdrWorker *worker)
+{
+	if (!takes_room(&worker->held) || keeps_others_out(worker) ||
+		cdr_broker_awaits_more(worker->broker))
+		return;
+	cdr_held_take_no_room(&worker->held);
+	if (!cdr_broker_send_more(worker->broker))
+		cdr_worker_back_off(worker);
+}
+
+void
+cdr_worker_held_begin(CdrWorker *worker)
+{
+	CdrHeld *held = &worker->held;
+
+	if (held->count > 0)
+		wait_for_turn_of_held(held);
+	cdr_stats_set_waiting(held->count, keeps_others_out(worker));
+	make_room(worker);
+}
+
 /* The message whose turn it is could not be stored, again. */
 static void
 end_turn_waiting(CdrHeld *held)
 {
 	cdr_held_rotate(held);
-	cdr_worker_held_begin(held);
+	wait_for_turn_of_held(held);
 }
 
 /* It was: what it waited for may have kept the next one, too. */
@@ -137,7 +180,7 @@ end_turn_stored(CdrWorker *worker, const CdrBatchResult *result)
 
 	cdr_worker_count_stored(worker, result);
 	cdr_held_remove_first(held);
-	cdr_stats_set_waiting(held->count);
+	cdr_stats_set_waiting(held->count, keeps_others_out(worker));
 	held->due = 0;
 	if (held->count == 0 && cdr_worker_may_tell(&worker->tell_free_at))
 		ereport(LOG, (errcode(ERRCODE_SUCCESSFUL_COMPLETION),
@@ -202,6 +245,7 @@ cdr_worker_store_held(CdrWorker *worker)
 		end_turn_waiting(&worker->held);
 	else
 		cdr_worker_leave(worker, outcome, &result.reason);
+	make_room(worker);
 	MemoryContextReset(worker->parse_context);
 	return true;
 }

@@ -13,8 +13,11 @@
 /* Tries the one whose turn it is, if it is the time for that. */
 extern bool cdr_worker_store_held(CdrWorker *worker);
 
-/* Messages were added: from when on the first has its turn. */
-extern void cdr_worker_held_begin(CdrHeld *held);
+/*
+ * Messages were added: when does the first have its turn, and do others still have
+ * room?  Where they do not, the broker sends more, as long as that may be.
+ */
+extern void cdr_worker_held_begin(CdrWorker *worker);
 
 /* Do those that wait take all the memory that they may? */
 extern bool cdr_worker_is_full(const CdrWorker *worker);

@@ -1,0 +1,92 @@
+# However many messages wait, more than the prefetch too, others have room beside
+# them, from a queue of either type; and where there is none left, cdr_health says
+# that it is critical.
+
+use strict;
+use warnings FATAL => 'all';
+
+use Test::More;
+
+use CdrService::Broker;
+use CdrService::Events qw(simple_events);
+use CdrService::Fixture;
+
+my $cdr = CdrService::Fixture->new('room',
+	config => "cdr_service.prefetch = 20\ncdr_service.batch_size = 10\n");
+my $stored = 0;
+
+# Letters that cannot be written, in front of events.
+sub letters
+{
+	my ($count, $size) = @_;
+
+	return map { "bad $_ " . 'x' x $size } 1 .. $count;
+}
+
+sub level_is
+{
+	my ($level, $name) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return is(
+		$cdr->sql(q{SELECT level FROM cdr_health WHERE "check" = 'waiting'}),
+		$level, $name);
+}
+
+$cdr->sql(<<'EOS');
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	RAISE EXCEPTION 'refused' USING ERRCODE = '55000';
+END $$;
+CREATE TRIGGER refuse BEFORE INSERT ON dead_letters FOR EACH ROW EXECUTE FUNCTION refuse();
+EOS
+
+foreach my $type ('classic', 'quorum')
+{
+	my $letters = 150;
+
+	if ($type eq 'quorum')
+	{
+		# the service declares its queue anew
+		$cdr->set('cdr_service.queue_type' => $type);
+		$cdr->broker->amqp([ 'delete-queue', CdrService::Broker::QUEUE ]);
+		$cdr->wait_for(
+			"state = 'consuming' AND reconnects > 0 FROM cdr_status()");
+	}
+	my $connects = $cdr->sql('SELECT sum(reconnects) FROM cdr_status()');
+
+	$cdr->publish(letters($letters, 1), simple_events(300, $type));
+	$stored += 300;
+	$cdr->stored_within_a_minute($stored,
+		"$type: more letters than prefetch");
+	$cdr->wait_for("sum(waiting) = $letters FROM cdr_status()");
+	level_is('warning', "$type: what waits is told");
+	$cdr->wait_for('sum(consumers) = 1 FROM cdr_status()');
+	is($cdr->sql('SELECT sum(reconnects) FROM cdr_status()'),
+		$connects, "$type: in one session, with one consumer");
+
+	$cdr->sql('ALTER TABLE dead_letters DISABLE TRIGGER refuse');
+	$cdr->wait_for('sum(waiting) = 0 FROM cdr_status()');
+	is($cdr->sql('SELECT count(*) FROM dead_letters'),
+		$letters, "$type: all letters are kept afterwards");
+	$cdr->sql(
+		'TRUNCATE dead_letters; ALTER TABLE dead_letters ENABLE TRIGGER refuse'
+	);
+}
+
+# --- but memory is bounded
+
+$cdr->publish(letters(40, 1_000_000), simple_events(100, 'large'));
+$cdr->wait_for(
+	q{level = 'critical' AND detail ~ '^no other events get in; ' FROM cdr_health WHERE "check" = 'waiting'}
+);
+pass('where there is no more room, that is critical');
+$cdr->sql('ALTER TABLE dead_letters DISABLE TRIGGER refuse');
+$stored += 100;
+$cdr->wait_drained($stored);
+$cdr->wait_for('sum(waiting) = 0 FROM cdr_status()');
+level_is('ok', 'and over when the cause is gone');
+
+$cdr->stored_is($stored, 'room');
+$cdr->nothing_left('room');
+done_testing();
