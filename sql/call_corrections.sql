@@ -157,6 +157,20 @@ SELECT correct('later', '{"answer_time":"2025-01-19T22:30:00Z"}');
 SELECT cdr_close_stale_calls('1 day', 'lost');
 SELECT call_id, end_time, anomalies FROM calls WHERE call_id IN ('receipt', 'later') ORDER BY call_id;
 
+-- an end that somebody tells replaces the closing altogether: as of a call that was not closed
+SELECT cdr_ingest_events(ARRAY[ev(kind || ' told closed', 'call.started', 0), ev(kind || ' told closed', 'call.answered', 5)])
+FROM unnest(ARRAY['end', 'up', 'all', 'guess']) AS kind;
+SELECT cdr_close_stale_calls('1 day', 'lost');
+SELECT cdr_ingest_events(ARRAY[ev(kind || ' told open', 'call.started', 0), ev(kind || ' told open', 'call.answered', 5)])
+FROM unnest(ARRAY['end', 'up', 'all', 'guess']) AS kind;
+SELECT correct('end told ' || c, '{"end_time":"2025-01-19T22:01:05Z"}'), correct('up told ' || c, '{"end_time":null}'),
+	   correct('all told ' || c, '{"end_time":"2025-01-19T22:01:05Z","hangup_cause":"busy","hangup_source":"user","sip_status":486}'),
+	   correct('guess told ' || c, '{"hangup_cause":"normal_clearing"}') FROM unnest(ARRAY['closed', 'open']) AS c;
+SELECT call_id, status, disposition, end_time, billable_seconds, hangup_cause, hangup_source, sip_status, anomalies, event_count FROM calls WHERE call_id ~ 'told' ORDER BY call_id;
+SELECT cdr_withdraw_correction('up told closed', '{end_time}', 'because') IS NOT NULL AS withdrawn, cdr_withdraw_correction('end told closed', '{end_time}', 'because') IS NOT NULL AS withdrawn;
+SELECT call_id, status, end_time, hangup_cause, anomalies FROM calls WHERE call_id IN ('up told closed', 'end told closed') ORDER BY call_id;
+SELECT cdr_ingest_event(ev('guess told open', 'call.ended', 9));
+
 -- a Call-ID that was used again: the first call ends where the last was heard of it,
 -- but not before an answer that is the row's
 SELECT cdr_ingest_events(ARRAY[ev('twice', 'call.started', 0), ev('twice', 'call.answered', 5), ev('twice', 'dtmf', 8), ev('twice', 'call.started', 7200), ev('twice', 'call.answered', 7205), ev('twice', 'dtmf', 7300),

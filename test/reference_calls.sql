@@ -130,7 +130,7 @@ ANALYZE reference_branch_ends;
 
 -- The ends that may be the call's, in the order in which they are taken; one of
 -- which only the receipt is known, after all others, and that of a call that was
--- closed, last.
+-- closed, last, and only where nobody said when it ended.
 CREATE TEMP TABLE reference_told_call_ends AS
 SELECT DISTINCT ON (call_id) e.*
 FROM (SELECT 1 AS place, e.*
@@ -159,7 +159,8 @@ FROM (SELECT 1 AS place, e.*
 	  UNION ALL
 	  SELECT 7, c.call_id, NULL, c.time, 3, 'closed', NULL, NULL, false
 	  FROM reference_closings AS c LEFT JOIN reference_answers AS a USING (call_id)
-	  WHERE a.call_id IS NULL OR a.rank = 2 OR c.time >= a.time) AS e
+	  WHERE (a.call_id IS NULL OR a.rank = 2 OR c.time >= a.time)
+		AND c.call_id NOT IN (SELECT call_id FROM reference_corrections WHERE name = 'end_time')) AS e
 ORDER BY call_id, GREATEST(rank, 1), place;
 ANALYZE reference_told_call_ends;
 

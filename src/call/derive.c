@@ -108,8 +108,8 @@ choose_end_of_events(const CdrCall *call, ChosenEnd *chosen)
 }
 
 /*
- * The end of a call that was closed, if no other ends it, and if it is not known to
- * have been answered after that.
+ * The end of a call that was closed, if no other ends it, if nobody said when it
+ * ended, and if it is not known to have been answered after that.
  */
 static void
 take_closing(const CdrCall *call, ChosenEnd *chosen)
@@ -117,6 +117,8 @@ take_closing(const CdrCall *call, ChosenEnd *chosen)
 	const CdrFact *closed = &call->facts[CDR_REG_CLOSED];
 
 	if (chosen->fact != NULL || closed->time == CDR_NO_TIME ||
+		cdr_corrections_said(call->corrections, CDR_CORRECT_END_TIME) !=
+			NULL ||
 		(cdr_call_knows(call, CDR_REG_ANSWERED) &&
 		 closed->time < call->facts[CDR_REG_ANSWERED].time))
 		return;
@@ -140,9 +142,8 @@ correct_end_time(const CdrSaid *said, ChosenEnd *chosen)
 	}
 	if (chosen->fact == NULL)
 		chosen->is_final = true;
-	else if (chosen->fact != &chosen->corrected)
+	else
 		chosen->corrected = *chosen->fact;
-	chosen->is_closed = false;
 	chosen->corrected.time = said->time;
 	chosen->corrected.rank = CDR_RANK_LIVE;
 	chosen->fact = &chosen->corrected;
