@@ -179,6 +179,22 @@ SELECT cdr_close_stale_calls('1 day', 'lost');
 SELECT call_id, answer_time, end_time, billable_seconds, anomalies FROM calls WHERE call_id LIKE 'twice%' ORDER BY call_id;
 SELECT segment, status, answer_time, end_time, billable_seconds, anomalies FROM cdr_call_segments('twice');
 
+-- an event of a clock that is ahead keeps no call open, and does not say when it ended
+SELECT cdr_ingest_events(ARRAY[ev('ahead', 'call.started', 0), ev('ahead', 'call.answered', 5), ev('ahead', 'dtmf', 2500000000),
+	ev('ahead answer', 'call.started', 0), ev('ahead answer', 'call.answered', 2500000000), ev('ahead answer', 'dtmf', 2500000001),
+	ev('ahead all', 'call.started', 2500000000),
+	ev('ahead now', 'call.started', 0), ev('ahead now', 'dtmf', 2500000000),
+	ev('ahead no time', 'call.ringing', NULL), ev('ahead no time', 'dtmf', 2500000000)]);
+SELECT call_id, last_event_time > now() AS ahead, silent_for >= '0' AND silent_for < '1 hour' AS "by receipt" FROM cdr_stale_calls WHERE call_id LIKE 'ahead%' ORDER BY call_id;
+SELECT cdr_close_stale_calls('1 day', 'lost');
+UPDATE call_events SET received_at = now() - interval '25 hours' WHERE call_id LIKE 'ahead%' AND call_id <> 'ahead now';
+SELECT correct('ahead', '{"trunk":"was not heard of by that"}');
+SELECT call_id, silent_for BETWEEN '25 hours' AND '26 hours' AS "by receipt" FROM cdr_stale_calls WHERE call_id LIKE 'ahead%' ORDER BY silent_for DESC, call_id LIMIT 4;
+SELECT cdr_close_stale_calls('26 hours', 'lost');
+SELECT cdr_close_stale_calls('1 day', 'lost');
+SELECT call_id, status, extract(year FROM answer_time) AS answered, CASE WHEN end_time < now() - interval '1 hour' OR end_time > now() THEN end_time END AS end_time, duration_seconds, billable_seconds, anomalies FROM calls WHERE call_id LIKE 'ahead%' ORDER BY call_id;
+SELECT cdr_ingest_event(ev('ahead now', 'call.ended', 9));
+
 -- one whose ends are none of its own can be closed, too
 SELECT cdr_ingest_events(ARRAY[ev('odd', 'call.started', 0), ev('odd', 'call.ended', 3, '{"reason":"normal_clearing"}'), ev('odd', 'call.answered', 30), ev('odd', 'call.ended', 31, '{"reason":"canceled"}')]);
 SELECT status FROM calls WHERE call_id = 'odd';

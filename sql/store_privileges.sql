@@ -98,6 +98,14 @@ SELECT call_id FROM cdr_stale_calls;
 UPDATE calls SET hangup_cause = 'busy';
 SELECT * FROM dead_letters;
 RESET ROLE;
+-- who may read calls alone is told which are open, though not of when the log says
+BEGIN;
+REVOKE SELECT ON call_events FROM regress_cdr_reader;
+SELECT cdr_ingest_event('{"eventType":"call.ringing","callId":"ahead","timestamp":"2099-01-19T22:00:00Z"}');
+SELECT call_id, silent_for >= '0' AS "by receipt" FROM cdr_stale_calls;
+SET ROLE regress_cdr_reader;
+SELECT call_id, silent_for FROM cdr_stale_calls;
+ROLLBACK;
 
 -- each of the others can be granted by itself
 GRANT EXECUTE ON FUNCTION cdr_verify_calls, cdr_rebuild_calls, cdr_create_partitions(timestamptz, timestamptz),

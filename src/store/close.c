@@ -7,6 +7,9 @@
  * says when that was: at the call's last event that has a time of its own, and
  * of a Call-ID that was used again, at that of the first call.
  *
+ * A clock that is ahead tells times that have not come yet.  They say neither when a
+ * call was last heard of, which is then when that was received, nor when it ended.
+ *
  * Calls are taken in the one order of calls, a few at a time: their rows are
  * locked until the caller's transaction ends.
  *
@@ -14,9 +17,12 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
@@ -33,38 +39,61 @@
 /* Calls that are closed at a time. */
 #define SLICE_OF_CALLS 200
 
-#define READ_STALE                                               \
-	CDR_READ_CALLS                                               \
-	" WHERE c.end_time IS NULL AND c.last_event_time < now() - " \
-	"$1 ORDER BY c.call_id COLLATE \"C\""
+/* Those that may be: of which the last time is before one ($1), or has not come yet. */
+#define READ_STALE                                          \
+	CDR_READ_CALLS                                          \
+	" WHERE c.end_time IS NULL AND (c.last_event_time < $1" \
+	" OR c.last_event_time > now()) ORDER BY c.call_id COLLATE \"C\""
 
-/* Of some calls ($1), whose events lie between two times, each with one of its own:
- * the last of these before the Call-ID was used again ($4). */
-#define OWN_TIMES                                                               \
-	"SELECT e.call_id::text, max(e.event_time) FROM %s.call_events AS e"        \
-	" JOIN unnest($1, $4) AS s(call_id, next_use)"                              \
-	" ON s.call_id = e.call_id AND s.next_use > e.event_time"                   \
+/* Of some calls ($1), whose events lie between two times: of those before a time of
+ * each ($4), the last with a time of its own, and the last one; and when the last of
+ * all was received. */
+#define LAST_TIMES                                                              \
+	"SELECT e.call_id::text, max(e.event_time) FILTER"                          \
+	" (WHERE s.before > e.event_time AND e.time_source IN ('b', 'p')),"         \
+	" max(e.event_time) FILTER (WHERE s.before > e.event_time),"                \
+	" max(e.received_at)"                                                       \
+	" FROM %s.call_events AS e JOIN unnest($1, $4) AS s(call_id, before)"       \
+	" ON s.call_id = e.call_id"                                                 \
 	" WHERE e.call_id = ANY ($1) AND e.event_time >= $2 AND e.event_time <= $3" \
-	" AND e.time_source IN ('b', 'p') GROUP BY e.call_id"                       \
+	" AND e.time_source IS DISTINCT FROM 'f' GROUP BY e.call_id"                \
 	" ORDER BY e.call_id COLLATE \"C\""
 
-#define LIST_STALE                                                            \
-	"SELECT c.call_id, c.status, c.caller_number, c.callee_number,"           \
-	" c.tenant_id, c.start_time, c.answer_time, c.last_event_time,"           \
-	" now() - c.last_event_time FROM ONLY %s.calls AS c WHERE c.end_time IS " \
-	"NULL ORDER BY c.last_event_time, c.call_id"
+/* When the last event of one call was received; if the log has none of it any more,
+ * it was heard of at its first. */
+#define LAST_RECEIPT                                                      \
+	"(SELECT LEAST(now(), COALESCE(max(e.received_at)"                    \
+	" FILTER (WHERE e.time_source IS DISTINCT FROM 'f'),"                 \
+	" c.first_event_time)) FROM %s.call_events AS e"                      \
+	" WHERE e.call_id = c.call_id AND e.event_time >= c.first_event_time" \
+	" AND e.event_time <= c.last_event_time)"
+
+/* Where the last time has not come yet, what stands for it is the second %s. */
+#define LIST_STALE                                                         \
+	"SELECT c.call_id, c.status, c.caller_number, c.callee_number,"        \
+	" c.tenant_id, c.start_time, c.answer_time, c.last_event_time,"        \
+	" now() - h.heard FROM ONLY %s.calls AS c CROSS JOIN LATERAL"          \
+	" (SELECT CASE WHEN c.last_event_time <= now() THEN c.last_event_time" \
+	" ELSE %s END AS heard) AS h WHERE c.end_time IS NULL"                 \
+	" ORDER BY h.heard, c.call_id"
 
 typedef struct StaleCall
 {
-	CdrCall		call;
-	TimestampTz next_use; /* when its Call-ID was used again; or DT_NOEND */
-	TimestampTz own_time; /* the last one in the log; or CDR_NO_TIME */
+	CdrCall call;
+	/* events from that time on do not count: when its Call-ID was used again, or
+	 * now, if there are times that have not come yet; or DT_NOEND */
+	TimestampTz before;
+	TimestampTz own_time;	 /* their last one in the log; or CDR_NO_TIME */
+	TimestampTz last_time;	 /* the same, of receipt or not */
+	TimestampTz received_at; /* of the last of all; or CDR_NO_TIME */
 } StaleCall;
 
 typedef struct Closing
 {
 	const CdrTables *tables;
 	const CdrMaker	*maker;
+	TimestampTz		 now;		   /* as SQL has it: of the transaction */
+	TimestampTz		 heard_before; /* calls that are closed */
 	CdrCursor		 stale;
 	MemoryContext	 slice;
 	StaleCall		 calls[SLICE_OF_CALLS]; /* in the order of their ids */
@@ -103,18 +132,31 @@ take_stale(Closing *closing)
 		StaleCall *stale = &closing->calls[closing->ncalls++];
 
 		cdr_stored_call(&closing->stale, &stale->call);
-		stale->next_use = next_use_of(closing, &stale->call);
+		stale->before = next_use_of(closing, &stale->call);
+		if (stale->call.last_event_time > closing->now)
+			stale->before = Min(stale->before, closing->now);
 		stale->own_time = CDR_NO_TIME;
+		stale->last_time = CDR_NO_TIME;
+		stale->received_at = CDR_NO_TIME;
 	}
 	return closing->ncalls > 0;
 }
 
-/* Finds the last times in the log that calls have of their own. */
+static TimestampTz
+time_or_none(const CdrCursor *cursor, int column)
+{
+	bool  isnull;
+	Datum time = cdr_cursor_value(cursor, column, &isnull);
+
+	return isnull ? CDR_NO_TIME : DatumGetTimestampTz(time);
+}
+
+/* Finds the last times of calls in the log. */
 static void
-find_own_times(Closing *closing)
+find_last_times(Closing *closing)
 {
 	Datum		 ids[SLICE_OF_CALLS];
-	Datum		 next_uses[SLICE_OF_CALLS];
+	Datum		 befores[SLICE_OF_CALLS];
 	TimestampTz	 first = DT_NOEND;
 	TimestampTz	 last = DT_NOBEGIN;
 	CdrArguments arguments = {
@@ -130,7 +172,7 @@ find_own_times(Closing *closing)
 		const CdrCall *call = &closing->calls[i].call;
 
 		ids[i] = CStringGetTextDatum(call->call_id);
-		next_uses[i] = TimestampTzGetDatum(closing->calls[i].next_use);
+		befores[i] = TimestampTzGetDatum(closing->calls[i].before);
 		first = Min(first, call->first_event_time);
 		last = Max(last, call->last_event_time);
 	}
@@ -138,9 +180,9 @@ find_own_times(Closing *closing)
 	arguments.values[1] = TimestampTzGetDatum(first);
 	arguments.values[2] = TimestampTzGetDatum(last);
 	arguments.values[3] = PointerGetDatum(construct_array(
-		next_uses, closing->ncalls, TIMESTAMPTZOID, sizeof(TimestampTz),
+		befores, closing->ncalls, TIMESTAMPTZOID, sizeof(TimestampTz),
 		FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-	cdr_cursor_open(&cursor, psprintf(OWN_TIMES, closing->tables->quoted),
+	cdr_cursor_open(&cursor, psprintf(LAST_TIMES, closing->tables->quoted),
 					&arguments, CDR_AS_OF_NOW, SLICE_OF_CALLS);
 	while (cdr_cursor_next(&cursor) != NULL)
 	{
@@ -151,8 +193,9 @@ find_own_times(Closing *closing)
 		/* both are in the same order */
 		while (strcmp(closing->calls[at].call.call_id, call_id) != 0)
 			at++;
-		closing->calls[at].own_time =
-			DatumGetTimestampTz(cdr_cursor_value(&cursor, 2, &isnull));
+		closing->calls[at].own_time = time_or_none(&cursor, 2);
+		closing->calls[at].last_time = time_or_none(&cursor, 3);
+		closing->calls[at].received_at = time_or_none(&cursor, 4);
 	}
 	cdr_cursor_close(&cursor);
 }
@@ -183,7 +226,11 @@ last_sign_of(const StaleCall *stale, TimestampTz before)
 		if (said != NULL && said->kind == CDR_SAID_VALUE)
 			last = Max(last, said->time);
 	}
-	return last != CDR_NO_TIME ? last : call->last_event_time;
+	if (last != CDR_NO_TIME)
+		return last;
+	if (stale->before != DT_NOEND && stale->last_time != CDR_NO_TIME)
+		return stale->last_time;
+	return call->last_event_time;
 }
 
 /* Does the event end the call?  Not if a correction says that it is up. */
@@ -215,9 +262,23 @@ make_closing(const Closing *closing, const CdrCall *call, TimestampTz now,
 	return ends_call(call, event);
 }
 
+/* Was nothing heard of the call for so long? */
+static bool
+is_stale(const Closing *closing, const StaleCall *stale)
+{
+	TimestampTz heard = stale->call.last_event_time;
+
+	if (heard > closing->now)
+		heard = stale->received_at != CDR_NO_TIME
+					? stale->received_at
+					: stale->call.first_event_time;
+	return heard < closing->heard_before;
+}
+
 /*
  * Makes the events that close the calls in hand, at most limit of them.  Where
- * the answer in the row is that of a later use of the Call-ID, it ends after that.
+ * the answer in the row is that of a later use of the Call-ID, or has not come yet,
+ * it ends after that.
  */
 static void
 make_closings(Closing *closing, int64 limit)
@@ -230,9 +291,11 @@ make_closings(Closing *closing, int64 limit)
 		const StaleCall *stale = &closing->calls[i];
 		CdrEvent		*event = &closing->events[closing->nevents];
 
+		if (!is_stale(closing, stale))
+			continue;
 		if (make_closing(closing, &stale->call, now,
-						 last_sign_of(stale, stale->next_use), event) ||
-			(stale->next_use != DT_NOEND &&
+						 last_sign_of(stale, stale->before), event) ||
+			(stale->before != DT_NOEND &&
 			 make_closing(closing, &stale->call, now,
 						  last_sign_of(stale, DT_NOEND), event)))
 			closing->nevents++;
@@ -241,9 +304,12 @@ make_closings(Closing *closing, int64 limit)
 
 /* Closes calls, at most limit of them, through an open writer. */
 static int64
-close_calls(Closing *closing, Datum older_than, int64 limit)
+close_calls(Closing *closing, int64 limit)
 {
-	CdrArguments arguments = {1, false, {INTERVALOID}, {older_than}};
+	CdrArguments arguments = {1,
+							  false,
+							  {TIMESTAMPTZOID},
+							  {TimestampTzGetDatum(closing->heard_before)}};
 	int64		 closed = 0;
 
 	cdr_cursor_open(&closing->stale,
@@ -258,7 +324,7 @@ close_calls(Closing *closing, Datum older_than, int64 limit)
 
 		if (found)
 		{
-			find_own_times(closing);
+			find_last_times(closing);
 			make_closings(closing, limit - closed);
 			cdr_made_record(closing->events, closing->nevents);
 			closed += closing->nevents;
@@ -311,11 +377,25 @@ cdr_close_stale_calls(PG_FUNCTION_ARGS)
 	limit = limit_argument(fcinfo, 2);
 	closing->tables = &tables;
 	closing->maker = &maker;
+	closing->now = GetCurrentTransactionStartTimestamp();
+	closing->heard_before = DatumGetTimestampTz(DirectFunctionCall2(
+		timestamptz_mi_interval, TimestampTzGetDatum(closing->now),
+		PG_GETARG_DATUM(0)));
 	cdr_tables_require(&tables, RowExclusiveLock);
 	cdr_writer_open(&tables, &rights);
-	closed = close_calls(closing, PG_GETARG_DATUM(0), limit);
+	closed = close_calls(closing, limit);
 	cdr_writer_close(&rights);
 	PG_RETURN_INT64(closed);
+}
+
+/* As far as the caller may read the log: calls alone are enough for a list. */
+static const char *
+last_receipt(const CdrTables *tables)
+{
+	if (pg_class_aclcheck(tables->table[CDR_CALL_EVENTS], GetUserId(),
+						  ACL_SELECT) != ACLCHECK_OK)
+		return "NULL";
+	return psprintf(LAST_RECEIPT, tables->quoted);
 }
 
 PG_FUNCTION_INFO_V1(cdr_open_calls);
@@ -335,7 +415,9 @@ cdr_open_calls(PG_FUNCTION_ARGS)
 							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	cdr_cursor_return(info, psprintf(LIST_STALE, tables.quoted), NULL);
+	cdr_cursor_return(
+		info, psprintf(LIST_STALE, tables.quoted, last_receipt(&tables)),
+		NULL);
 	SPI_finish();
 	AtEOXact_GUC(false, guc_level);
 	return (Datum) 0;
