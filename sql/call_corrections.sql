@@ -211,6 +211,19 @@ SELECT count(*) FROM (SELECT to_jsonb(c) FROM calls AS c EXCEPT SELECT to_jsonb(
 -- clear errors
 \set VERBOSITY default
 SELECT correct('nobody', '{"trunk":"x"}');
+-- the row is missing, and not the call
+BEGIN;
+DELETE FROM calls WHERE call_id = 'odd';
+SAVEPOINT s;
+SELECT correct('odd', '{"trunk":"x"}');
+ROLLBACK TO s;
+SELECT cdr_correct_call('odd', '{"trunk":"x"}', 'because', before_events => true);
+ROLLBACK TO s;
+SELECT cdr_withdraw_correction('odd', '{trunk}', 'because');
+ROLLBACK TO s;
+SELECT public.cdr_rebuild_calls('odd');
+SELECT correct('odd', '{"trunk":"x"}');
+ROLLBACK;
 SELECT correct('', '{"trunk":"x"}');
 SELECT correct('a', '{"billable_seconds":3}');
 SELECT correct('a', '{"trunk":"x","answerTime":null}');

@@ -26,6 +26,7 @@
 #include "store/writer.h"
 
 #define READ_CALL CDR_READ_CALLS " WHERE c.call_id = $1"
+#define READ_LOG  "SELECT FROM %s.call_events AS e WHERE e.call_id = $1 LIMIT 1"
 
 /* Digits that an error shows of a number, of which JSON may have any number. */
 #define SHOWN_MAX 40
@@ -252,6 +253,44 @@ find_call(const CdrTables *tables, const char *call_id, CdrCall *call)
 	return found;
 }
 
+/* Has the log events of a call? */
+static bool
+is_in_log(const CdrTables *tables, const char *call_id)
+{
+	CdrArguments arguments = {
+		1, true, {TEXTOID}, {CStringGetTextDatum(call_id)}};
+	CdrCursor cursor;
+	bool	  found;
+
+	cdr_cursor_open(&cursor, psprintf(READ_LOG, tables->quoted), &arguments,
+					CDR_AS_OF_NOW, 1);
+	found = cdr_cursor_next(&cursor) != NULL;
+	cdr_cursor_close(&cursor);
+	return found;
+}
+
+/*
+ * The same, but ERROR for a call of which the log has events: what is written now
+ * would be a row without them.  Row and events are committed together, so a row
+ * that came after the first look is there at the second.
+ */
+static bool
+find_whole_call(const CdrTables *tables, const char *call_id, CdrCall *call)
+{
+	if (find_call(tables, call_id, call))
+		return true;
+	if (!is_in_log(tables, call_id))
+		return false;
+	if (find_call(tables, call_id, call))
+		return true;
+	ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND),
+					errmsg("row of call \"%s\" is missing", call_id),
+					errdetail("Events of it are in the log."),
+					errhint("Run SELECT %s.cdr_rebuild_calls(%s).",
+							tables->quoted, quote_literal_cstr(call_id))));
+	return false; /* not reached */
+}
+
 /* Now, but after all corrections that the call has. */
 static TimestampTz
 time_of_correction(const CdrCall *call)
@@ -298,7 +337,7 @@ record_correction(const char *type, const char *call_id, const char *said,
 
 	cdr_tables_require(&tables, RowExclusiveLock);
 	cdr_writer_open(&tables, &rights);
-	if (!find_call(&tables, call_id, &call))
+	if (!find_whole_call(&tables, call_id, &call))
 	{
 		if (!early)
 			refuse_unknown_call(call_id, may_be_early);
