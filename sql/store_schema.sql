@@ -296,6 +296,20 @@ ALTER TABLE call_events DETACH PARTITION call_events_default;
 SELECT cdr_create_partitions('2026-01-19', '2026-01-20');
 SELECT cdr_ingest_event(:'event');
 ROLLBACK;
+-- who made a partition owns it, and columns are not added to it
+BEGIN;
+\set VERBOSITY default
+CREATE TABLE call_events_2031 PARTITION OF call_events FOR VALUES FROM ('2031-01-01Z') TO ('2032-01-01Z');
+ALTER TABLE call_events DROP COLUMN trace_id;
+SAVEPOINT s;
+\set SHOW_CONTEXT never
+SELECT cdr_update_tables();
+\set SHOW_CONTEXT errors
+ROLLBACK TO s;
+SELECT cdr_adopt_tables('cdr_service');
+SELECT cdr_update_tables();
+\set VERBOSITY terse
+ROLLBACK;
 -- a superuser does not write, and is told what to do
 BEGIN;
 ALTER TABLE calls OWNER TO CURRENT_USER;

@@ -458,6 +458,15 @@ cdr_adopt_tables(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* A partition may be somebody else's, and then the owner of its table cannot add a
+ * column to it. */
+static void
+hint_at_owner(void *hint)
+{
+	if (geterrcode() == ERRCODE_INSUFFICIENT_PRIVILEGE)
+		errhint("%s", (const char *) hint);
+}
+
 /* Adds the columns of a table that it lacks; generated ones last, because they
  * are computed from others. */
 static int
@@ -494,14 +503,23 @@ add_columns(const CdrTables *tables, CdrTable table)
 int
 cdr_update_columns(const CdrTables *tables)
 {
-	CdrRights rights;
-	int		  added = 0;
+	ErrorContextCallback context = {.previous = error_context_stack,
+									.callback = hint_at_owner};
+	CdrRights			 rights;
+	int					 added = 0;
 
+	context.arg = psprintf(
+		"Run SELECT %s.cdr_adopt_tables(%s), which gives the tables, with all "
+		"partitions, to that role.",
+		tables->quoted,
+		quote_literal_cstr(GetUserNameFromId(tables->owner, false)));
 	cdr_rights_assume(tables, tables->owner, &rights);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
+	error_context_stack = &context;
 	for (CdrTable t = 0; t < CDR_NTABLES; t++)
 		added += add_columns(tables, t);
+	error_context_stack = context.previous;
 	SPI_finish();
 	cdr_rights_restore(&rights);
 	return added;
