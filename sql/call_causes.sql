@@ -111,6 +111,8 @@ INSERT INTO cdr_causes (dialect, name, ends) VALUES ('ours', 'x', '');
 INSERT INTO cdr_causes (dialect, name, fault) VALUES ('ours', 'x', 'nobody');
 INSERT INTO cdr_causes (dialect, name, rfc6076) VALUES ('ours', 'x', 'yes');
 INSERT INTO cdr_causes (dialect, name) VALUES ('ours', NULL);
+INSERT INTO cdr_causes (dialect, name) VALUES ('ours', '');
+INSERT INTO cdr_causes (dialect, name) VALUES ('', 'x');
 INSERT INTO cdr_causes (dialect, name) VALUES ('ours', 'x y'), ('ours', 'X_Y');
 
 -- everybody may read them

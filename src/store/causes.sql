@@ -23,8 +23,8 @@ COMMENT ON FUNCTION @extschema@.cdr_cause_name(text) IS
 -- A member, as its rows are the extension's: a dump has those of the site only.
 -- What a new row does not say is what is taken of a cause that is unknown.
 CREATE TABLE @extschema@.cdr_causes (
-	dialect text NOT NULL,
-	name text NOT NULL,
+	dialect text NOT NULL CHECK (dialect OPERATOR(pg_catalog.<>) ''),
+	name text NOT NULL CHECK (name OPERATOR(pg_catalog.<>) ''),
 	q850 integer,
 	sip integer,
 	disposition text NOT NULL DEFAULT 'NO_ANSWER'
