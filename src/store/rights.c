@@ -21,7 +21,17 @@
 Oid
 cdr_rights_writer(const CdrTables *tables)
 {
-	return cdr_role[0] == '\0' ? tables->owner : get_role_oid(cdr_role, false);
+	Oid role;
+
+	if (cdr_role[0] == '\0')
+		return tables->owner;
+	role = get_role_oid(cdr_role, true);
+	if (!OidIsValid(role))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+						errmsg("role \"%s\" does not exist", cdr_role),
+						errhint("Set cdr_service.role to an ordinary role, or "
+								"to nothing.")));
+	return role;
 }
 
 static void

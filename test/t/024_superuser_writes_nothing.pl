@@ -388,7 +388,7 @@ write_as('somebody');
 refuses(
 	'cdr_service.role: not there',
 	'42704',
-	qr/role "+somebody"+ does not exist/,
+	qr/role "+somebody"+ does not exist(?s:.*)cdr_service\.role/,
 	sub { write_as('') });
 write_as('nobody');
 refuses(
