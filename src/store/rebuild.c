@@ -91,6 +91,7 @@ typedef struct Rebuild
 	CdrRows			*to_lock; /* those with events, not locked yet; or NULL */
 	MemoryContext	 context; /* for these */
 	int64			 written;
+	int64			 left; /* that differ, and may not be written */
 } Rebuild;
 
 static int64
@@ -208,6 +209,8 @@ write_locked_calls(Rebuild *rebuild)
 	{
 		if (may_write(&comparison))
 			note_correction(&corrections, &comparison);
+		else
+			rebuild->left++;
 	}
 	cdr_comparison_close(&comparison);
 
@@ -248,6 +251,8 @@ rebuild_calls(Rebuild *rebuild)
 
 		if (may_write(&comparison))
 			note_wrong_call(rebuild, &comparison);
+		else
+			rebuild->left++;
 		MemoryContextSwitchTo(outer);
 		if (rebuild->nwrong == WRONG_MAX)
 			write_wrong_calls(rebuild);
@@ -259,7 +264,8 @@ rebuild_calls(Rebuild *rebuild)
 }
 
 int64
-cdr_calls_rebuild(const CdrTables *tables, const CdrChoice *choice, bool prune)
+cdr_calls_rebuild(const CdrTables *tables, const CdrChoice *choice, bool prune,
+				  int64 *left)
 {
 	Rebuild *rebuild = palloc0(sizeof(Rebuild));
 
@@ -267,5 +273,6 @@ cdr_calls_rebuild(const CdrTables *tables, const CdrChoice *choice, bool prune)
 	rebuild->choice = choice;
 	rebuild->prune = prune;
 	rebuild_calls(rebuild);
+	*left += rebuild->left;
 	return rebuild->written;
 }

@@ -17,9 +17,11 @@ extern CdrStatement *const cdr_rebuild_statements[];
 /*
  * Writes anew the calls of a choice that differ from the log, through an open
  * writer.  What they hold of events that are no longer there is kept, but with
- * prune.  Returns how many.
+ * prune.  Returns how many; adds to left how many differ and were left, because
+ * only prune writes them.
  */
-extern int64 cdr_calls_rebuild(const CdrTables *tables,
-							   const CdrChoice *choice, bool prune);
+extern int64
+cdr_calls_rebuild(const CdrTables *tables, const CdrChoice *choice, bool prune,
+				  int64 *left);
 
 #endif /* CDR_REBUILD_H */

@@ -60,7 +60,7 @@ rebuild_choice(FunctionCallInfo fcinfo, bool *prune)
 }
 
 static int64
-rebuild_chosen(const CdrChoice *choice, bool prune)
+rebuild_chosen(const CdrChoice *choice, bool prune, int64 *left)
 {
 	CdrTables tables;
 	CdrRights rights;
@@ -68,9 +68,29 @@ rebuild_chosen(const CdrChoice *choice, bool prune)
 
 	cdr_tables_require(&tables, RowExclusiveLock);
 	cdr_writer_open(&tables, &rights);
-	written = cdr_calls_rebuild(&tables, choice, prune);
+	written = cdr_calls_rebuild(&tables, choice, prune, left);
 	cdr_writer_close(&rights);
 	return written;
+}
+
+/* A call that differs is not passed over in silence. */
+static void
+tell_left(int64 left)
+{
+	if (left > 0)
+		ereport(
+			NOTICE,
+			(errcode(ERRCODE_SUCCESSFUL_COMPLETION),
+			 errmsg_plural("%lld call that differs was left as it is",
+						   "%lld calls that differ were left as they are",
+						   (unsigned long) left, (long long) left),
+			 errdetail_plural(
+				 "Its row has counted more events than the log has.",
+				 "Their rows have counted more events than the log has.",
+				 (unsigned long) left),
+			 errhint(
+				 "With prune => true, for calls that are named or lie in a stretch of "
+				 "time, what the log lacks is forgotten.")));
 }
 
 PG_FUNCTION_INFO_V1(cdr_rebuild_calls);
@@ -80,8 +100,11 @@ cdr_rebuild_calls(PG_FUNCTION_ARGS)
 {
 	bool	  prune;
 	CdrChoice choice = rebuild_choice(fcinfo, &prune);
+	int64	  left = 0;
+	int64	  written = rebuild_chosen(&choice, prune, &left);
 
-	PG_RETURN_INT64(rebuild_chosen(&choice, prune));
+	tell_left(left);
+	PG_RETURN_INT64(written);
 }
 
 /* ------------------------------------------------------------------------
@@ -143,7 +166,8 @@ take_slice(ChosenIds *ids, Datum *slice, int max)
  * which is over with it.
  */
 static int64
-rebuild_slices(ChosenIds *ids, const CdrChoice *choice, bool prune, int max)
+rebuild_slices(ChosenIds *ids, const CdrChoice *choice, bool prune, int max,
+			   int64 *left)
 {
 	MemoryContext context = AllocSetContextCreate(
 		CurrentMemoryContext, "cdr_service slice", ALLOCSET_DEFAULT_SIZES);
@@ -166,7 +190,7 @@ rebuild_slices(ChosenIds *ids, const CdrChoice *choice, bool prune, int max)
 	{
 		PushActiveSnapshot(GetTransactionSnapshot());
 		cdr_check_constraints_at_once();
-		written += rebuild_chosen(&slice, prune);
+		written += rebuild_chosen(&slice, prune, left);
 		PopActiveSnapshot();
 		SPI_commit();
 		MemoryContextReset(context);
@@ -183,19 +207,21 @@ rebuild_in_slices(const CdrChoice *choice, bool prune, int max)
 	TupleDesc	   column = CreateTemplateTupleDesc(1);
 	ChosenIds	   ids;
 	volatile int64 written = 0;
+	int64		   left = 0;
 
 	TupleDescInitEntry(column, 1, "call_id", TEXTOID, -1, 0);
 	ids.slot = MakeSingleTupleTableSlot(column, &TTSOpsMinimalTuple);
 	ids.store = tuplestore_begin_heap(false, true, work_mem);
 	PG_TRY();
 	{
-		written = rebuild_slices(&ids, choice, prune, max);
+		written = rebuild_slices(&ids, choice, prune, max, &left);
 	}
 	PG_FINALLY();
 	{
 		tuplestore_end(ids.store);
 	}
 	PG_END_TRY();
+	tell_left(left);
 	return written;
 }
 
