@@ -11,7 +11,8 @@
  * call was last heard of, which is then when that was received, nor when it ended.
  *
  * Calls are taken in the one order of calls, a few at a time: their rows are
- * locked until the caller's transaction ends.
+ * locked until the caller's transaction ends, and then looked at again.  Whoever was
+ * waited for may have ended a call, or closed it.
  *
  *-------------------------------------------------------------------------
  */
@@ -40,10 +41,16 @@
 #define SLICE_OF_CALLS 200
 
 /* Those that may be: of which the last time is before one ($1), or has not come yet. */
-#define READ_STALE                                          \
-	CDR_READ_CALLS                                          \
-	" WHERE c.end_time IS NULL AND (c.last_event_time < $1" \
+#define SEEMS_STALE                                  \
+	"c.end_time IS NULL AND (c.last_event_time < $1" \
 	" OR c.last_event_time > now()) ORDER BY c.call_id COLLATE \"C\""
+
+#define FIND_STALE \
+	"SELECT c.call_id::text FROM ONLY %s.calls AS c WHERE " SEEMS_STALE
+
+/* Of some calls ($2). */
+#define READ_STALE \
+	CDR_READ_CALLS " WHERE c.call_id = ANY ($2) AND " SEEMS_STALE
 
 /* Of some calls ($1), whose events lie between two times: of those before a time of
  * each ($4), the last with a time of its own, and the last one; and when the last of
@@ -121,17 +128,41 @@ next_use_of(const Closing *closing, const CdrCall *call)
 	return next;
 }
 
-/* The next calls that seem to be stale; false: there is none. */
-static bool
-take_stale(Closing *closing)
+/* Locks the rows of the next calls that seem to be stale, at most max of them; returns
+ * how many there were. */
+static int
+lock_stale(Closing *closing, int max, Datum *ids)
 {
+	int	 count = 0;
+	bool isnull;
+
+	while (count < max && cdr_cursor_next(&closing->stale) != NULL)
+		ids[count++] = PointerGetDatum(
+			DatumGetTextPCopy(cdr_cursor_value(&closing->stale, 1, &isnull)));
+	for (int i = 0; i < count; i++)
+		cdr_stored_call_lock(ids[i]);
+	return count;
+}
+
+/* Takes, of calls that are locked, those that seem to be stale still. */
+static void
+read_stale(Closing *closing, Datum *ids, int count)
+{
+	CdrArguments arguments = {2,
+							  true,
+							  {TIMESTAMPTZOID, TEXTARRAYOID},
+							  {TimestampTzGetDatum(closing->heard_before),
+							   cdr_text_array(ids, count)}};
+	CdrCursor	 cursor;
+
+	cdr_cursor_open(&cursor, psprintf(READ_STALE, closing->tables->quoted),
+					&arguments, CDR_AS_OF_NOW, SLICE_OF_CALLS);
 	closing->ncalls = 0;
-	while (closing->ncalls < SLICE_OF_CALLS &&
-		   cdr_cursor_next(&closing->stale) != NULL)
+	while (cdr_cursor_next(&cursor) != NULL)
 	{
 		StaleCall *stale = &closing->calls[closing->ncalls++];
 
-		cdr_stored_call(&closing->stale, &stale->call);
+		cdr_stored_call(&cursor, &stale->call);
 		stale->before = next_use_of(closing, &stale->call);
 		if (stale->call.last_event_time > closing->now)
 			stale->before = Min(stale->before, closing->now);
@@ -139,7 +170,7 @@ take_stale(Closing *closing)
 		stale->last_time = CDR_NO_TIME;
 		stale->received_at = CDR_NO_TIME;
 	}
-	return closing->ncalls > 0;
+	cdr_cursor_close(&cursor);
 }
 
 static TimestampTz
@@ -276,17 +307,15 @@ is_stale(const Closing *closing, const StaleCall *stale)
 }
 
 /*
- * Makes the events that close the calls in hand, at most limit of them.  Where
- * the answer in the row is that of a later use of the Call-ID, or has not come yet,
- * it ends after that.
+ * Makes the events that close the calls in hand.  Where the answer in the row is
+ * that of a later use of the Call-ID, or has not come yet, it ends after that.
  */
 static void
-make_closings(Closing *closing, int64 limit)
+make_closings(Closing *closing)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
-	closing->nevents = 0;
-	for (int i = 0; i < closing->ncalls && closing->nevents < limit; i++)
+	for (int i = 0; i < closing->ncalls; i++)
 	{
 		const StaleCall *stale = &closing->calls[i];
 		CdrEvent		*event = &closing->events[closing->nevents];
@@ -302,6 +331,25 @@ make_closings(Closing *closing, int64 limit)
 	}
 }
 
+/* Closes the next calls, at most max of them; false: there is none any more. */
+static bool
+close_slice(Closing *closing, int max)
+{
+	Datum ids[SLICE_OF_CALLS];
+	int	  count = lock_stale(closing, max, ids);
+
+	closing->nevents = 0;
+	if (count == 0)
+		return false;
+	read_stale(closing, ids, count);
+	if (closing->ncalls == 0)
+		return true;
+	find_last_times(closing);
+	make_closings(closing);
+	cdr_made_record(closing->events, closing->nevents);
+	return true;
+}
+
 /* Closes calls, at most limit of them, through an open writer. */
 static int64
 close_calls(Closing *closing, int64 limit)
@@ -311,28 +359,22 @@ close_calls(Closing *closing, int64 limit)
 							  {TIMESTAMPTZOID},
 							  {TimestampTzGetDatum(closing->heard_before)}};
 	int64		 closed = 0;
+	bool		 found = true;
 
 	cdr_cursor_open(&closing->stale,
-					psprintf(READ_STALE, closing->tables->quoted), &arguments,
+					psprintf(FIND_STALE, closing->tables->quoted), &arguments,
 					CDR_AS_OF_NOW, SLICE_OF_CALLS);
 	closing->slice = AllocSetContextCreate(
 		CurrentMemoryContext, "cdr_service closing", ALLOCSET_DEFAULT_SIZES);
-	while (closed < limit)
+	while (found && closed < limit)
 	{
 		MemoryContext outer = MemoryContextSwitchTo(closing->slice);
-		bool		  found = take_stale(closing);
 
-		if (found)
-		{
-			find_last_times(closing);
-			make_closings(closing, limit - closed);
-			cdr_made_record(closing->events, closing->nevents);
-			closed += closing->nevents;
-		}
+		found =
+			close_slice(closing, (int) Min(limit - closed, SLICE_OF_CALLS));
+		closed += closing->nevents;
 		MemoryContextSwitchTo(outer);
 		MemoryContextReset(closing->slice);
-		if (!found)
-			break;
 	}
 	cdr_cursor_close(&closing->stale);
 	MemoryContextDelete(closing->slice);

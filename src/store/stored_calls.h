@@ -10,6 +10,7 @@
 
 #include "store/call_values.h"
 #include "store/cursor.h"
+#include "store/statement.h"
 #include "store/table_columns.h"
 
 /* clang-format off */
@@ -28,5 +29,15 @@
  * current context.  ERROR (XX001) if its merge_state cannot be read.
  */
 extern void cdr_stored_call(const CdrCursor *cursor, CdrCall *call);
+
+/* For writer.c. */
+extern CdrStatement *const cdr_stored_calls_statements[];
+
+/*
+ * Locks the row of a call (text), through an open writer, until the transaction
+ * ends: whoever writes it is waited for, and nobody else does after that.  More
+ * than one in the order of calls.  It may be gone.
+ */
+extern void cdr_stored_call_lock(Datum call_id);
 
 #endif /* CDR_STORED_CALLS_H */

@@ -12,13 +12,15 @@
 #include "store/dead_letters.h"
 #include "store/rebuild.h"
 #include "store/retired.h"
+#include "store/stored_calls.h"
 #include "store/timeless.h"
 #include "store/writer.h"
 
 /* The statements of each table, and of what writes calls anew. */
 static CdrStatement *const *const tables_statements[] = {
-	cdr_call_events_statements,	 cdr_timeless_statements, cdr_calls_statements,
-	cdr_dead_letters_statements, cdr_rebuild_statements,
+	cdr_call_events_statements, cdr_timeless_statements,
+	cdr_calls_statements,		cdr_dead_letters_statements,
+	cdr_rebuild_statements,		cdr_stored_calls_statements,
 };
 
 void
