@@ -53,7 +53,9 @@ is_of_late(TimestampTz time)
 
 /*
  * Can other events be stored now?  One was lately, while this one waited; or one
- * would be, which is not tried each time.
+ * would be, which is not tried each time.  Of a message that others are in the way
+ * of, neither tells: those events need not what they hold.  Nor does what was tried
+ * for the sake of another message that waits: it may wait for somebody else.
  */
 static bool
 others_are_storable(CdrWorker *worker, const CdrHeldMessage *held,
@@ -61,9 +63,9 @@ others_are_storable(CdrWorker *worker, const CdrHeldMessage *held,
 {
 	CdrTrial *trial = contended ? &worker->contended : &worker->uncontended;
 
-	if ((worker->storable_at > held->since &&
-		 is_of_late(worker->storable_at)) ||
-		is_of_late(trial->passed_at))
+	if (!contended && ((worker->storable_at > held->since &&
+						is_of_late(worker->storable_at)) ||
+					   is_of_late(trial->passed_at)))
 		return true;
 	if (cdr_milliseconds_until(trial->next) > 0)
 		return false;
@@ -73,6 +75,7 @@ others_are_storable(CdrWorker *worker, const CdrHeldMessage *held,
 								contended ? CDR_TRIAL_ALIKE : CDR_TRIAL_ANY))
 		return false;
 	trial->passed_at = GetCurrentTimestamp();
+	trial->next = 0;
 	return true;
 }
 

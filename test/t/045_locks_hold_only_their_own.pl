@@ -98,6 +98,28 @@ $stored += 45;
 $cdr->wait_drained($stored);
 $cdr->stored_is($stored, 'locked tenants, released');
 
+
+# --- the same, while events of other tenants are stored
+
+$session->query(
+	q{BEGIN; SELECT 1 FROM tenants WHERE id = 'locked' FOR UPDATE});
+$cdr->publish(map { call_of_tenant("locked again $_", 'locked') } 1 .. 45);
+$cdr->wait_for('sum(waiting) = 45 FROM cdr_status()');
+my $until = $cdr->sql(q{SELECT clock_timestamp() + '12 seconds'});
+my $round = 0;
+do
+{
+	$round++;
+	$cdr->publish(map { call_of_tenant("free $round $_", 'free') } 1 .. 10);
+	$cdr->wait_for("count(*) = ${\($stored += 10)} FROM call_events");
+} until $cdr->sql("SELECT clock_timestamp() > '$until'") eq 't';
+is($cdr->sql('SELECT count(*) FROM dead_letters'),
+	0, 'locked tenants, others are stored: no event becomes a dead letter');
+$session->query('ROLLBACK');
+$stored += 45;
+$cdr->wait_drained($stored);
+$cdr->stored_is($stored, 'locked tenants, others are stored, released');
+
 $session->quit;
 $cdr->nothing_left('locks');
 done_testing();
