@@ -35,7 +35,7 @@ typedef enum CdrWorkerState
 } CdrWorkerState;
 
 /* Messages that one worker remembers at most; see stuck.c. */
-#define CDR_STUCK_MAX 32
+#define CDR_STUCK_MAX 256
 
 typedef struct CdrStuckMessage
 {
@@ -49,6 +49,7 @@ typedef struct CdrStuckMessage
 typedef struct CdrStuck
 {
 	int				careful;	   /* messages to be tried one by one */
+	TimestampTz		batch_at;	   /* when it was a batch; 0: never */
 	TimestampTz		partitions_at; /* none are made before */
 	int				next;		   /* place of the next message */
 	CdrStuckMessage messages[CDR_STUCK_MAX];

@@ -26,6 +26,7 @@
 #include "worker/delay.h"
 #include "worker/states.h"
 #include "worker/storing.h"
+#include "worker/stuck.h"
 #include "worker/trying.h"
 #include "worker/waiting.h"
 
@@ -71,11 +72,31 @@ is_halving_due(const CdrWorker *worker, int sqlerrcode)
 			   worker->held.count > 0 ? SUSPICION_AGAIN : SUSPICION_DELAY);
 }
 
+/* Was one of those that are not stored yet delivered before? */
+static bool
+any_redelivered(const CdrUnacked *unacked)
+{
+	for (int i = unacked->acknowledged; i < unacked->count; i++)
+	{
+		if (unacked->messages[i].redelivered)
+			return true;
+	}
+	return false;
+}
+
+/* May one of them be what a worker got stuck with?  Then each is tried alone. */
+static bool
+is_careful(const CdrWorker *worker)
+{
+	return worker->careful > 0 ||
+		   (any_redelivered(&worker->unacked) && cdr_stuck_lately());
+}
+
 /* Events that are tried together. */
 static int
-part_at_most(const CdrWorker *worker)
+part_at_most(bool careful)
 {
-	return worker->careful > 0 ? 1 : cdr_batch_size;
+	return careful ? 1 : cdr_batch_size;
 }
 
 /* So many were tried, each to its end. */
@@ -93,7 +114,7 @@ begin_halving(CdrWorker *worker)
 
 	cdr_halving_begin(&worker->halving, unacked->messages + first,
 					  unacked->tags + first, unacked->count - first,
-					  part_at_most(worker));
+					  part_at_most(is_careful(worker)));
 	cdr_worker_wake_after(worker, 0);
 }
 
@@ -308,10 +329,10 @@ acknowledge_batch(CdrWorker *worker, int count, const CdrBatchResult *result)
 static void
 store_batch(CdrWorker *worker)
 {
-	MemoryContext	outer = MemoryContextSwitchTo(worker->parse_context);
-	CdrPatience		patience = worker->held.count > 0 || worker->careful > 0
-								   ? CDR_BRISK
-								   : CDR_PATIENT;
+	MemoryContext outer = MemoryContextSwitchTo(worker->parse_context);
+	bool		  careful = is_careful(worker);
+	CdrPatience	  patience =
+		  worker->held.count > 0 || careful ? CDR_BRISK : CDR_PATIENT;
 	CdrBatchResult	result;
 	CdrBatchOutcome outcome;
 	CdrEvent	   *events;
@@ -319,9 +340,10 @@ store_batch(CdrWorker *worker)
 
 	if (worker->failed_stores == 0)
 		cdr_worker_enter(worker, CDR_STORING);
-	if (worker->careful > 0)
+	if (careful)
 		patience.total = cdr_pace_limit(&worker->pace, 1);
-	events = cdr_unacked_parse(&worker->unacked, part_at_most(worker), &count);
+	events =
+		cdr_unacked_parse(&worker->unacked, part_at_most(careful), &count);
 	outcome = cdr_worker_try(worker, events, count, patience, &result);
 	MemoryContextSwitchTo(outer);
 

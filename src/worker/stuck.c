@@ -9,7 +9,8 @@
  * remembers for it:
  *
  * - of a batch, how many messages were not acknowledged: so many are tried one by
- *   one, which finds the message;
+ *   one, which finds the message.  They may come to other workers, too: for a
+ *   minute, these are as careful with all that was delivered before;
  * - of a message, its identity: it is not tried again, by any worker, until the
  *   settings are reloaded, and waits as others that cannot be stored (waiting.c);
  * - of anything else, such as an event trigger on partitions: when that was, so that
@@ -21,6 +22,7 @@
  */
 #include "postgres.h"
 
+#include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
@@ -33,6 +35,9 @@
 
 /* Milliseconds until partitions are made again. */
 #define PARTITIONS_DELAY (10 * 60 * 1000)
+
+/* Milliseconds for which what comes again may be of a batch that was stuck. */
+#define CARE_TIME 60000
 
 #define STUCK_HINT                                                     \
 	"Look for a trigger or function that catches query_canceled, and " \
@@ -129,8 +134,10 @@ remember_work(const CdrWorker *worker)
 	if (noted == NULL)
 		stuck.partitions_at = TimestampTzPlusMilliseconds(
 			GetCurrentTimestamp(), PARTITIONS_DELAY);
-	else if (nnoted == 1)
+	else if (nnoted == 1 && !ConfigReloadPending)
 		remember_message(&stuck, noted);
+	if (nnoted > 1)
+		stuck.batch_at = GetCurrentTimestamp();
 	cdr_stats_set_stuck(worker->number, &stuck);
 }
 
@@ -159,6 +166,9 @@ cdr_stuck_begin(CdrWorker *worker)
 	CdrStuck stuck;
 
 	cdr_stats_read_stuck(worker->number, &stuck);
+	/* a reload may have come while there was no process to hear of it */
+	if (PgReloadTime > cdr_stats_failures().ended_at)
+		stuck = (CdrStuck){.careful = stuck.careful};
 	worker->careful = stuck.careful;
 	worker->partitions_at = stuck.partitions_at;
 	/* the next process, if it is not for the same reason, need not be */
@@ -182,6 +192,23 @@ cdr_stuck_among(const CdrEvent *events, int count)
 		}
 	}
 	return NULL;
+}
+
+bool
+cdr_stuck_lately(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	for (int worker = 0; worker < cdr_workers; worker++)
+	{
+		CdrStuck stuck;
+
+		cdr_stats_read_stuck(worker, &stuck);
+		if (stuck.batch_at != 0 &&
+			!TimestampDifferenceExceeds(stuck.batch_at, now, CARE_TIME))
+			return true;
+	}
+	return false;
 }
 
 bool

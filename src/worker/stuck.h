@@ -22,6 +22,12 @@ extern void cdr_stuck_note(const CdrEvent *events, int count);
 /* The same of an event that is made up, like this one. */
 extern void cdr_stuck_note_trial(const CdrEvent *like);
 
+/*
+ * Has a worker been stuck with a batch, not long ago?  Then what is delivered again
+ * may be of it, to whichever worker.
+ */
+extern bool cdr_stuck_lately(void);
+
 /* Has a worker been stuck with such a one?  Then none is tried again. */
 extern bool cdr_stuck_by_trial(const CdrEvent *like);
 
