@@ -333,7 +333,7 @@ make_closings(Closing *closing)
 
 /* Closes the next calls, at most max of them; false: there is none any more. */
 static bool
-close_slice(Closing *closing, int max)
+close_stale_slice(Closing *closing, int max)
 {
 	Datum ids[SLICE_OF_CALLS];
 	int	  count = lock_stale(closing, max, ids);
@@ -371,7 +371,7 @@ close_calls(Closing *closing, int64 limit)
 		MemoryContext outer = MemoryContextSwitchTo(closing->slice);
 
 		found =
-			close_slice(closing, (int) Min(limit - closed, SLICE_OF_CALLS));
+			close_stale_slice(closing, (int) Min(limit - closed, SLICE_OF_CALLS));
 		closed += closing->nevents;
 		MemoryContextSwitchTo(outer);
 		MemoryContextReset(closing->slice);
