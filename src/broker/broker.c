@@ -449,6 +449,12 @@ cdr_broker_ask(CdrBroker *broker)
 	return false;
 }
 
+void
+cdr_broker_expect_replaced(CdrBroker *broker, bool expected)
+{
+	broker->consumers.replaced = expected;
+}
+
 int64
 cdr_broker_backlog(const CdrBroker *broker)
 {

@@ -89,6 +89,12 @@ extern void cdr_broker_linger(CdrBroker *broker, long timeout);
 extern bool cdr_broker_ask(CdrBroker *broker);
 
 /*
+ * Consumers of ours that others have replaced may count as well (see
+ * cdr_broker_send_more()): then nothing is concluded from how many there are.
+ */
+extern void cdr_broker_expect_replaced(CdrBroker *broker, bool expected);
+
+/*
  * Messages on the queue that nobody has been sent yet, and its consumers, we
  * among them, as the broker said last; -1: not known.
  */

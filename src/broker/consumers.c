@@ -8,6 +8,10 @@
  * itself, until the broker has missed two heartbeats; so only what lasts for
  * longer is told.
  *
+ * A quorum queue counts a consumer that was cancelled until all that it was sent
+ * is acknowledged.  So while events wait, and consumers are replaced for their
+ * sake, nothing is told.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -61,6 +65,11 @@ cdr_consumers_look(CdrConsumers *consumers, CdrSession *session,
 {
 	TimestampTz now;
 
+	if (consumers->replaced)
+	{
+		consumers->too_many = 0;
+		return true;
+	}
 	if (consumers->answers == session->answers && consumers->too_many == 0)
 		return true;
 	now = GetCurrentTimestamp();

@@ -17,6 +17,7 @@ typedef struct CdrConsumers
 	uint32		answers;  /* of the session, when we looked last */
 	TimestampTz too_many; /* since when there are; 0: there are not */
 	TimestampTz asked_at;
+	bool		replaced; /* some of ours may count that are no more */
 } CdrConsumers;
 
 /* A session has begun to consume. */

@@ -370,8 +370,8 @@ close_calls(Closing *closing, int64 limit)
 	{
 		MemoryContext outer = MemoryContextSwitchTo(closing->slice);
 
-		found =
-			close_stale_slice(closing, (int) Min(limit - closed, SLICE_OF_CALLS));
+		found = close_stale_slice(closing,
+								  (int) Min(limit - closed, SLICE_OF_CALLS));
 		closed += closing->nevents;
 		MemoryContextSwitchTo(outer);
 		MemoryContextReset(closing->slice);

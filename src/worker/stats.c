@@ -270,6 +270,20 @@ cdr_stats_set_waiting(int64 events, bool keep_others_out)
 	unlock_mine();
 }
 
+bool
+cdr_stats_any_waits(void)
+{
+	bool any = false;
+
+	for (int i = 0; i < cdr_workers && !any; i++)
+	{
+		LWLockAcquire(&locks[i].lock, LW_SHARED);
+		any = slots[i].waiting > 0;
+		LWLockRelease(&locks[i].lock);
+	}
+	return any;
+}
+
 /* A copy of what fits, whole characters only. */
 static void
 clip(char *clipped, const char *message)

@@ -161,6 +161,9 @@ extern void cdr_stats_set_resumed_all(void);
 /* Was it, since the worker has last asked? */
 extern bool cdr_stats_take_resumed(void);
 
+/* Do events wait in any worker? */
+extern bool cdr_stats_any_waits(void);
+
 /* What the processes of a worker got stuck with; any worker may read and write. */
 extern void cdr_stats_read_stuck(int worker, CdrStuck *copy);
 extern void cdr_stats_set_stuck(int worker, const CdrStuck *stuck);

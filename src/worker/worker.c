@@ -182,6 +182,7 @@ show_backlog(CdrWorker *worker)
 		return;
 	worker->ask_at =
 		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ASK_INTERVAL);
+	cdr_broker_expect_replaced(worker->broker, cdr_stats_any_waits());
 	/* if it cannot be sent, the next receive says why */
 	(void) cdr_broker_ask(worker->broker);
 }
