@@ -406,6 +406,19 @@ replace_consumer(CdrBroker *broker)
 							&end);
 }
 
+/*
+ * Not of a queue that has one active consumer at a time: RabbitMQ 3.10 sends nothing
+ * to the one that takes the place of that, and fails at the next message.
+ */
+bool
+cdr_broker_can_send_more(const CdrBroker *broker)
+{
+	const CdrFacts *queue = &broker->topology.queue;
+	const char *single = cdr_facts_argument(queue, "x-single-active-consumer");
+
+	return queue->known && (single == NULL || strcmp(single, "true") != 0);
+}
+
 bool
 cdr_broker_awaits_more(const CdrBroker *broker)
 {

@@ -72,6 +72,9 @@ cdr_broker_ack_one(CdrBroker *broker, uint32 generation, uint64 tag);
  */
 extern bool cdr_broker_send_more(CdrBroker *broker);
 
+/* Is the queue, as far as it is known, one of which that can be asked? */
+extern bool cdr_broker_can_send_more(const CdrBroker *broker);
+
 /* Is that still under way? */
 extern bool cdr_broker_awaits_more(const CdrBroker *broker);
 

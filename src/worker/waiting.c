@@ -104,7 +104,9 @@ static bool
 keeps_others_out(const CdrWorker *worker)
 {
 	return cdr_worker_is_full(worker) ||
-		   (takes_room(&worker->held) && worker->held.count >= WAITING_MAX);
+		   (takes_room(&worker->held) &&
+			(worker->held.count >= WAITING_MAX ||
+			 !cdr_broker_can_send_more(worker->broker)));
 }
 
 /* Is it time for a message that waits to give way to others? */

@@ -97,6 +97,23 @@ $cdr->wait_drained($stored);
 $cdr->wait_for('sum(waiting) = 0 FROM cdr_status()');
 level_is('ok', 'and over when the cause is gone');
 
+# --- a queue with one active consumer at a time is left as it is
+
+$cdr->set('cdr_service.declare' => 'never');
+$cdr->broker->amqp([ 'delete-queue', CdrService::Broker::QUEUE ]);
+$cdr->broker->declare('x-single-active-consumer=true');
+$cdr->wait_for("state = 'consuming' FROM cdr_status()");
+$cdr->sql('ALTER TABLE dead_letters ENABLE TRIGGER refuse');
+$cdr->publish(letters(60, 1), simple_events(100, 'single'));
+$cdr->wait_for(
+	q{level = 'critical' AND detail ~ '^no other events get in; ' FROM cdr_health WHERE "check" = 'waiting'}
+);
+pass('single active consumer: no room, and that is critical');
+$cdr->sql('ALTER TABLE dead_letters DISABLE TRIGGER refuse');
+$stored += 100;
+$cdr->wait_drained($stored);
+$cdr->wait_for('sum(waiting) = 0 FROM cdr_status()');
+
 $cdr->stored_is($stored, 'room');
 $cdr->nothing_left('room');
 done_testing();
