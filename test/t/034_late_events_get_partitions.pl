@@ -137,11 +137,8 @@ pass('it is made at once after a reload');
 
 # --- nor does one that would never be made keep readers, or events, for long
 
+$cdr->make_endless('take_its_time', returns => 'event_trigger');
 $cdr->sql(<<'EOS');
-CREATE FUNCTION take_its_time() RETURNS event_trigger LANGUAGE plpgsql AS $$
-BEGIN
-	PERFORM pg_sleep(600);
-END $$;
 CREATE EVENT TRIGGER take_its_time ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION take_its_time();
 EOS
 $log = $cdr->log_size;
@@ -154,18 +151,7 @@ $cdr->node->wait_for_log(
 	$log);
 
 # also where it hears no cancel: the worker ends, and makes none for a while
-$cdr->sql(<<'EOS');
-CREATE OR REPLACE FUNCTION take_its_time() RETURNS event_trigger LANGUAGE plpgsql AS $$
-BEGIN
-	LOOP
-		BEGIN
-			PERFORM pg_sleep(600);
-		EXCEPTION WHEN query_canceled THEN
-			NULL;
-		END;
-	END LOOP;
-END $$;
-EOS
+$cdr->make_endless('take_its_time', returns => 'event_trigger', deaf => 1);
 $log = $cdr->log_size;
 store(events_of(1, day(100) . 'T12:00:00Z'));
 $cdr->node->wait_for_log(qr/stuck with making partitions/, $log);

@@ -31,13 +31,8 @@ sub others_are_stored
 
 # --- many of them, scattered among others
 
+$cdr->make_endless('linger');
 $cdr->sql(<<'EOS');
-CREATE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-	LOOP
-		PERFORM pg_sleep(1);
-	END LOOP;
-END $$;
 CREATE TRIGGER linger BEFORE INSERT ON call_events FOR EACH ROW
 	WHEN (NEW.call_id LIKE '%slow') EXECUTE FUNCTION linger();
 EOS
@@ -65,17 +60,8 @@ foreach my $table ('call_events', 'dead_letters')
 	  ? 'event .* of call "stubborn \d"'
 	  : 'dead letter .*';
 
+	$cdr->make_endless('never_end', deaf => 1);
 	$cdr->sql(<<"EOS");
-CREATE OR REPLACE FUNCTION never_end() RETURNS trigger LANGUAGE plpgsql AS \$\$
-BEGIN
-	LOOP
-		BEGIN
-			PERFORM pg_sleep(1000);
-		EXCEPTION WHEN query_canceled THEN
-			NULL;
-		END;
-	END LOOP;
-END \$\$;
 CREATE TRIGGER never_end BEFORE INSERT ON $table FOR EACH ROW
 	@{[ $table eq 'call_events' ? q{WHEN (NEW.call_id LIKE 'stubborn%')} : '' ]} EXECUTE FUNCTION never_end();
 EOS

@@ -35,6 +35,24 @@ sub level_is
 		$level, $name);
 }
 
+# What waits keeps all others out, until its cause is gone.
+sub keeps_others_out
+{
+	my ($name, @letters) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	$cdr->publish(@letters, simple_events(100, $name));
+	$cdr->wait_for(
+		q{level = 'critical' AND detail ~ '^no other events get in; ' FROM cdr_health WHERE "check" = 'waiting'}
+	);
+	$cdr->sql('ALTER TABLE dead_letters DISABLE TRIGGER refuse');
+	$stored += 100;
+	$cdr->wait_drained($stored);
+	$cdr->wait_for('sum(waiting) = 0 FROM cdr_status()');
+	return level_is('ok',
+		"$name: no more room is critical, and over when the cause is gone");
+}
+
 $cdr->sql(<<'EOS');
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -86,16 +104,7 @@ foreach my $type ('classic', 'quorum')
 
 # --- but memory is bounded
 
-$cdr->publish(letters(40, 1_000_000), simple_events(100, 'large'));
-$cdr->wait_for(
-	q{level = 'critical' AND detail ~ '^no other events get in; ' FROM cdr_health WHERE "check" = 'waiting'}
-);
-pass('where there is no more room, that is critical');
-$cdr->sql('ALTER TABLE dead_letters DISABLE TRIGGER refuse');
-$stored += 100;
-$cdr->wait_drained($stored);
-$cdr->wait_for('sum(waiting) = 0 FROM cdr_status()');
-level_is('ok', 'and over when the cause is gone');
+keeps_others_out('large', letters(40, 1_000_000));
 
 # --- a queue with one active consumer at a time is left as it is
 
@@ -104,15 +113,7 @@ $cdr->broker->amqp([ 'delete-queue', CdrService::Broker::QUEUE ]);
 $cdr->broker->declare('x-single-active-consumer=true');
 $cdr->wait_for("state = 'consuming' FROM cdr_status()");
 $cdr->sql('ALTER TABLE dead_letters ENABLE TRIGGER refuse');
-$cdr->publish(letters(60, 1), simple_events(100, 'single'));
-$cdr->wait_for(
-	q{level = 'critical' AND detail ~ '^no other events get in; ' FROM cdr_health WHERE "check" = 'waiting'}
-);
-pass('single active consumer: no room, and that is critical');
-$cdr->sql('ALTER TABLE dead_letters DISABLE TRIGGER refuse');
-$stored += 100;
-$cdr->wait_drained($stored);
-$cdr->wait_for('sum(waiting) = 0 FROM cdr_status()');
+keeps_others_out('single', letters(60, 1));
 
 $cdr->stored_is($stored, 'room');
 $cdr->nothing_left('room');

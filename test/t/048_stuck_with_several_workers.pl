@@ -28,17 +28,8 @@ sub stubborn
 
 sub plant
 {
+	$cdr->make_endless('never_end', deaf => 1);
 	return $cdr->sql(<<'EOS');
-CREATE OR REPLACE FUNCTION never_end() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-	LOOP
-		BEGIN
-			PERFORM pg_sleep(1000);
-		EXCEPTION WHEN query_canceled THEN
-			NULL;
-		END;
-	END LOOP;
-END $$;
 CREATE TRIGGER never_end BEFORE INSERT ON call_events FOR EACH ROW
 	WHEN (NEW.call_id LIKE 'stubborn%') EXECUTE FUNCTION never_end();
 EOS

@@ -250,6 +250,26 @@ sub END
 	return;
 }
 
+# A trigger's function that is busy for ever; one that is deaf catches each cancel.
+sub make_endless
+{
+	my ($self, $function, %option) = @_;
+	my $returns = $option{returns} || 'trigger';
+	my $ears    = $option{deaf} ? 'EXCEPTION WHEN query_canceled THEN' : '';
+
+	return $self->sql(<<"EOS");
+CREATE OR REPLACE FUNCTION $function() RETURNS $returns LANGUAGE plpgsql AS \$\$
+BEGIN
+	LOOP
+		BEGIN
+			LOOP END LOOP;
+		$ears
+		END;
+	END LOOP;
+END \$\$;
+EOS
+}
+
 # ---------------------------------------------------------------------------
 # Standbys
 # ---------------------------------------------------------------------------
