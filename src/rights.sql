@@ -7,7 +7,7 @@ REVOKE ALL ON FUNCTION
 	@extschema@.cdr_update_tables(),
 	@extschema@.cdr_ingest_event(json),
 	@extschema@.cdr_ingest_events(json[]),
-	@extschema@.cdr_ingest_message(bytea, text, text, text, text, text, bytea, timestamptz),
+	@extschema@.cdr_ingest_message(bytea, text, text, text, text, text, bytea, timestamptz, json, json),
 	@extschema@.cdr_retry_dead_letters(uuid[]),
 	@extschema@.cdr_discard_dead_letters(uuid[]),
 	@extschema@.cdr_dead_letters(),

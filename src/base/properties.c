@@ -498,6 +498,31 @@ put_property(StringInfo out, const char *name, CdrBytes value, bool is_number)
 		put_json_text(out, value);
 }
 
+/* Those without a column of their own in any table. */
+static void
+put_other_properties(StringInfo out, const CdrProperties *p)
+{
+	put_property(out, "delivery_mode", p->delivery_mode, true);
+	put_property(out, "priority", p->priority, true);
+	put_property(out, "correlation_id", p->correlation_id, false);
+	put_property(out, "reply_to", p->reply_to, false);
+	put_property(out, "expiration", p->expiration, false);
+	put_property(out, "type", p->type, false);
+	put_property(out, "user_id", p->user_id, false);
+	put_property(out, "app_id", p->app_id, false);
+	put_property(out, "cluster_id", p->cluster_id, false);
+}
+
+/* Closes the object of properties; NULL: there are none. */
+static char *
+end_properties(StringInfo out)
+{
+	if (out->len == 0)
+		return NULL;
+	appendStringInfoChar(out, '}');
+	return out->data;
+}
+
 char *
 cdr_properties_json(const CdrMessage *message)
 {
@@ -509,15 +534,7 @@ cdr_properties_json(const CdrMessage *message)
 	if (!properties_of(message, &p))
 		return NULL;
 	initStringInfo(&out);
-	put_property(&out, "delivery_mode", p.delivery_mode, true);
-	put_property(&out, "priority", p.priority, true);
-	put_property(&out, "correlation_id", p.correlation_id, false);
-	put_property(&out, "reply_to", p.reply_to, false);
-	put_property(&out, "expiration", p.expiration, false);
-	put_property(&out, "type", p.type, false);
-	put_property(&out, "user_id", p.user_id, false);
-	put_property(&out, "app_id", p.app_id, false);
-	put_property(&out, "cluster_id", p.cluster_id, false);
+	put_other_properties(&out, &p);
 
 	/* what the columns of these cannot hold */
 	if (message->property_time == CDR_NO_TIME)
@@ -526,8 +543,49 @@ cdr_properties_json(const CdrMessage *message)
 		put_property(&out, "content_type", p.content_type, false);
 	if (!is_utf8_text(p.content_encoding))
 		put_property(&out, "content_encoding", p.content_encoding, false);
-	if (out.len == 0)
-		return NULL;
-	appendStringInfoChar(&out, '}');
-	return out.data;
+	return end_properties(&out);
+}
+
+/* A text of the message; NULL: it does not say. */
+static void
+put_text_property(StringInfo out, const char *name, const char *text)
+{
+	CdrBytes bytes = {(const uint8 *) text, text == NULL ? 0 : strlen(text)};
+
+	put_property(out, name, bytes, false);
+}
+
+/* Adds the members of an object of properties. */
+static void
+put_members(StringInfo out, const char *object)
+{
+	const char *members = strchr(object, '{');
+	const char *end = strrchr(object, '}');
+
+	if (members == NULL || end == NULL ||
+		members + 1 + strspn(members + 1, " \t\r\n") == end)
+		return;
+	appendStringInfoChar(out, out->len == 0 ? '{' : ',');
+	appendBinaryStringInfo(out, members + 1, (int) (end - members - 1));
+}
+
+char *
+cdr_needed_properties_json(const CdrMessage *message)
+{
+	CdrProperties  p;
+	StringInfoData out;
+
+	initStringInfo(&out);
+	if (properties_of(message, &p))
+		put_other_properties(&out, &p);
+	else
+	{
+		if (message->other_properties != NULL)
+			put_members(&out, message->other_properties);
+		/* of a name that stands twice, the last counts */
+		put_text_property(&out, "type", message->type);
+	}
+	put_text_property(&out, "exchange", message->exchange);
+	put_text_property(&out, "content_encoding", message->content_encoding);
+	return end_properties(&out);
 }

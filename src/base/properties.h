@@ -58,4 +58,10 @@ extern int64 cdr_properties_delivery_count(const CdrProperties *properties);
 extern char *cdr_headers_json(const CdrMessage *message);
 extern char *cdr_properties_json(const CdrMessage *message);
 
+/*
+ * The same with the exchange and the content encoding: what the log has no
+ * columns for, and a message is read by.
+ */
+extern char *cdr_needed_properties_json(const CdrMessage *message);
+
 #endif /* CDR_PROPERTIES_H */

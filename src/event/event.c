@@ -21,10 +21,12 @@
 
 #include "base/fault.h"
 #include "base/identity.h"
+#include "event/content.h"
 #include "event/event.h"
 #include "event/fields.h"
 #include "event/form.h"
 #include "event/number.h"
+#include "event/unreadable.h"
 
 /*
  * Whom a web session calls.  It is talked to from its start on, and nobody
@@ -178,6 +180,7 @@ make_common(const CdrFields *fields, CdrEvent *event)
 		event->call_id = fields->call_id;
 
 	event->is_json = fields->is_json;
+	event->needs_properties = fields->needs_properties;
 	event->time_unread = fields->time == CDR_NO_TIME && fields->time_unread;
 	if (fields->time != CDR_NO_TIME)
 	{
@@ -206,9 +209,37 @@ check_size(const CdrMessage *message, const CdrEventOptions *options)
 								 message->body_size, options->max_event_size));
 }
 
+/* What a message says; NULL, or why it is no event. */
+static const CdrReason *
+read_message(const CdrMessage *message, const CdrEventOptions *options,
+			 bool known_json, CdrFields *fields)
+{
+	const CdrReason *reason = check_size(message, options);
+	CdrContent		 content;
+
+	if (reason != NULL)
+		return reason;
+	if (known_json)
+	{
+		cdr_content_of_json(message, &content);
+		reason = cdr_form_read(&content, fields);
+	}
+	else
+	{
+		reason = cdr_content_open(message, options, &content);
+		if (reason == NULL)
+			reason = cdr_form_read(&content, fields);
+		if (reason != NULL)
+			return cdr_why_unreadable(message, reason);
+	}
+	/* what is inside of another body is not that of the message */
+	fields->is_json &= content.body == message->body;
+	return reason;
+}
+
 static bool
 parse_event(const CdrMessage *message, const CdrEventOptions *options,
-			CdrFormReader *read, CdrEvent *event)
+			bool known_json, CdrEvent *event)
 {
 	CdrFields fields = {.time = CDR_NO_TIME};
 
@@ -224,9 +255,7 @@ parse_event(const CdrMessage *message, const CdrEventOptions *options,
 						message->body, message->body_length, &event->id,
 						&event->digest);
 
-	event->reason = check_size(message, options);
-	if (event->reason == NULL)
-		event->reason = read(message, &fields);
+	event->reason = read_message(message, options, known_json, &fields);
 	if (event->reason != NULL)
 		return false;
 
@@ -246,12 +275,12 @@ bool
 cdr_event_parse(const CdrMessage *message, const CdrEventOptions *options,
 				CdrEvent *event)
 {
-	return parse_event(message, options, cdr_form_read, event);
+	return parse_event(message, options, false, event);
 }
 
 bool
 cdr_event_parse_json(const CdrMessage *message, const CdrEventOptions *options,
 					 CdrEvent *event)
 {
-	return parse_event(message, options, cdr_form_read_json, event);
+	return parse_event(message, options, true, event);
 }

@@ -60,7 +60,8 @@ typedef struct CdrEvent
 
 	const CdrReason *reason; /* why it is no event; NULL: it is one */
 
-	bool is_json; /* the body is JSON text; valid if it is an event */
+	bool is_json;		   /* the body is JSON text; valid if it is an event */
+	bool needs_properties; /* it cannot be read again without all of them */
 
 	CdrEventKind kind;
 	TimestampTz	 time;

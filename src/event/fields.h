@@ -45,7 +45,9 @@ typedef struct CdrFields
 
 	const char *recording_url;
 
-	bool is_json; /* the whole body is JSON text, not what is in it */
+	bool is_json;		   /* the whole body is JSON text, not what is in it */
+	bool needs_properties; /* more of them than the routing key, the content
+							* type and the headers were needed to read it */
 } CdrFields;
 
 /*

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * form.c
- *	  Which form of the wire a message has.
+ *	  Which form of the wire a content has.
  *
  * The forms are asked in turn, those that properties tell before those that
  * the bytes tell.  A dead letter has lost its properties, so the bytes alone
@@ -18,7 +18,6 @@
 #include "event/form.h"
 #include "event/json.h"
 #include "event/protobuf.h"
-#include "event/unreadable.h"
 
 static bool
 is_one_of(const char *word, size_t length, const char *const *words)
@@ -45,21 +44,27 @@ media_type_length(const char *content_type)
  */
 
 static bool
-is_labelled_protobuf(const CdrMessage *message)
+is_known_json(const CdrContent *content)
+{
+	return content->known_json;
+}
+
+static bool
+is_labelled_protobuf(const CdrContent *content)
 {
 	static const char *const types[] = {
 		"application/protobuf", "application/x-protobuf",
 		"application/vnd.google.protobuf", NULL};
-	const char *type = message->content_type;
+	const char *type = content->content_type;
 
 	return type != NULL && is_one_of(type, media_type_length(type), types);
 }
 
 static bool
-is_labelled_json(const CdrMessage *message)
+is_labelled_json(const CdrContent *content)
 {
 	static const char *const types[] = {"application/json", "text/json", NULL};
-	const char				*type = message->content_type;
+	const char				*type = content->content_type;
 	size_t					 length;
 
 	if (type == NULL)
@@ -71,12 +76,12 @@ is_labelled_json(const CdrMessage *message)
 
 /* The first byte after a byte order mark and white space is a brace. */
 static bool
-begins_like_json(const CdrMessage *message)
+begins_like_json(const CdrContent *content)
 {
-	for (size_t i = cdr_json_mark(message->body, message->body_length);
-		 i < message->body_length; i++)
+	for (size_t i = cdr_json_mark(content->body, content->length);
+		 i < content->length; i++)
 	{
-		char c = message->body[i];
+		char c = content->body[i];
 
 		if (c != ' ' && c != '\t' && c != '\r' && c != '\n')
 			return c == '{';
@@ -85,7 +90,7 @@ begins_like_json(const CdrMessage *message)
 }
 
 static bool
-is_anything(const CdrMessage *message)
+is_anything(const CdrContent *content)
 {
 	return true;
 }
@@ -96,21 +101,21 @@ is_anything(const CdrMessage *message)
  */
 
 static const CdrReason *
-read_protobuf(const CdrMessage *message, CdrFields *fields)
+read_protobuf(const CdrContent *content, CdrFields *fields)
 {
-	return cdr_protobuf_read(message->body, message->body_length,
-							 message->routing_key, fields);
+	return cdr_protobuf_read(content->body, content->length,
+							 content->message->routing_key, fields);
 }
 
-const CdrReason *
-cdr_form_read_json(const CdrMessage *message, CdrFields *fields)
+static const CdrReason *
+read_json(const CdrContent *content, CdrFields *fields)
 {
 	const CdrReason *reason =
-		cdr_json_read(message->body, message->body_length, fields);
+		cdr_json_read(content->body, content->length, fields);
 
 	/* SQL's type json takes no byte order mark */
-	fields->is_json = reason == NULL &&
-					  cdr_json_mark(message->body, message->body_length) == 0;
+	fields->is_json =
+		reason == NULL && cdr_json_mark(content->body, content->length) == 0;
 	return reason;
 }
 
@@ -127,9 +132,9 @@ is_no_json(const CdrReason *reason)
  * ("hi"), with nothing in it that an event would say.
  */
 static const CdrReason *
-read_likely_protobuf(const CdrMessage *message, CdrFields *fields)
+read_likely_protobuf(const CdrContent *content, CdrFields *fields)
 {
-	const CdrReason *reason = read_protobuf(message, fields);
+	const CdrReason *reason = read_protobuf(content, fields);
 
 	if (reason == NULL && fields->type == NULL && fields->trace_id == NULL &&
 		fields->call_id == NULL && fields->tenant_id == NULL &&
@@ -144,28 +149,28 @@ read_likely_protobuf(const CdrMessage *message, CdrFields *fields)
  * read as that: a type of 123 bytes makes a message begin with "\n{".
  */
 static const CdrReason *
-read_likely_json(const CdrMessage *message, CdrFields *fields)
+read_likely_json(const CdrContent *content, CdrFields *fields)
 {
-	const CdrReason *reason = cdr_form_read_json(message, fields);
+	const CdrReason *reason = read_json(content, fields);
 
-	if (reason == NULL || is_labelled_json(message) || !is_no_json(reason))
+	if (reason == NULL || is_labelled_json(content) || !is_no_json(reason))
 		return reason;
-	return read_likely_protobuf(message, fields) == NULL ? NULL : reason;
+	return read_likely_protobuf(content, fields) == NULL ? NULL : reason;
 }
 
 /* Without a hint: Protobuf, if it can be read as that. */
 static const CdrReason *
-read_unlabelled(const CdrMessage *message, CdrFields *fields)
+read_unlabelled(const CdrContent *content, CdrFields *fields)
 {
-	const CdrReason *reason = read_likely_protobuf(message, fields);
+	const CdrReason *reason = read_likely_protobuf(content, fields);
 	const CdrReason *json_reason;
 	CdrReason		*neither;
 
 	if (reason == NULL ||
 		reason->sqlerrcode != ERRCODE_INVALID_BINARY_REPRESENTATION)
 		return reason;
-	json_reason = cdr_form_read_json(message, fields);
-	if (is_labelled_json(message) || !is_no_json(json_reason))
+	json_reason = read_json(content, fields);
+	if (is_labelled_json(content) || !is_no_json(json_reason))
 		return json_reason;
 	neither = palloc(sizeof(CdrReason));
 	*neither = *reason;
@@ -174,27 +179,27 @@ read_unlabelled(const CdrMessage *message, CdrFields *fields)
 	return neither;
 }
 
-/* The forms, in the order in which they are asked; the first that fits. */
-static const struct
+/* A form: what tells it, and who reads it. */
+typedef struct Form
 {
-	bool (*fits)(const CdrMessage *message);
-	CdrFormReader *read;
-} forms[] = {
+	bool (*fits)(const CdrContent *content);
+	const CdrReason *(*read)(const CdrContent *content, CdrFields *fields);
+} Form;
+
+/* The forms, in the order in which they are asked; the first that fits. */
+static const Form forms[] = {
+	{is_known_json, read_json},
 	{is_labelled_protobuf, read_protobuf},
 	{begins_like_json, read_likely_json},
 	{is_anything, read_unlabelled},
 };
 
 const CdrReason *
-cdr_form_read(const CdrMessage *message, CdrFields *fields)
+cdr_form_read(const CdrContent *content, CdrFields *fields)
 {
-	const CdrReason *reason = cdr_said_compressed(message);
-	int				 i = 0;
+	int i = 0;
 
-	if (reason != NULL)
-		return reason;
-	while (!forms[i].fits(message))
+	while (!forms[i].fits(content))
 		i++;
-	reason = forms[i].read(message, fields);
-	return reason == NULL ? NULL : cdr_why_unreadable(message, reason);
+	return forms[i].read(content, fields);
 }

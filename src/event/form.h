@@ -8,19 +8,14 @@
 #ifndef CDR_FORM_H
 #define CDR_FORM_H
 
+#include "event/content.h"
 #include "event/fields.h"
 
 /*
- * Reads the body of a message.  Returns NULL with *fields filled in, or why it
- * is no event.
+ * Reads a content, in the form that properties and its first bytes tell.
+ * Returns NULL with *fields filled in, or why it is no event.
  */
-typedef const CdrReason *
-CdrFormReader(const CdrMessage *message, CdrFields *fields);
-
-/* In the form that its properties and its first bytes tell. */
-extern CdrFormReader cdr_form_read;
-
-/* As JSON, whatever they tell. */
-extern CdrFormReader cdr_form_read_json;
+extern const CdrReason *
+cdr_form_read(const CdrContent *content, CdrFields *fields);
 
 #endif /* CDR_FORM_H */

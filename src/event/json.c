@@ -318,12 +318,7 @@ note_value(const JsonLexContext *lex, JsonValue *value)
 	}
 }
 
-/*
- * The lexer stands at the first token of the value.  A lexer that does not
- * resolve escapes hands over no name; so it is found by going back over the
- * colon to the quote that ends the name, and on to the one that begins it,
- * which is the first without a backslash before it.
- */
+/* The lexer stands at the first token of the value. */
 static CdrJsonResult
 json_object_field_start(void *state, char *name, bool isnull)
 {
@@ -338,13 +333,8 @@ json_object_field_start(void *state, char *name, bool isnull)
 	if (place == PLACE_ELSEWHERE || reader->lex->token_start == NULL)
 		CDR_JSON_CONTINUE;
 
-	end = reader->lex->token_start - 1;
-	while (*end != '"')
-		end--;
-	start = end - 1;
-	while (*start != '"' || start[-1] == '\\')
-		start--;
-	key = find_key(place, start + 1, end);
+	cdr_json_key_before(reader->lex->token_start, &start, &end);
+	key = find_key(place, start, end);
 	if (key == NULL)
 		CDR_JSON_CONTINUE;
 
@@ -435,9 +425,8 @@ nesting_depth(const char *text, size_t length)
 	return deepest;
 }
 
-/* What must not reach the parser; NULL: nothing. */
-static const CdrReason *
-json_check(const char *text, size_t length)
+const CdrReason *
+cdr_json_check(const char *text, size_t length)
 {
 	if (pg_encoding_verifymbstr(PG_UTF8, text, (int) length) != (int) length)
 		return cdr_no_event(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE,
@@ -559,7 +548,7 @@ cdr_json_read(const char *text, size_t length, CdrFields *fields)
 
 	text += mark;
 	length -= mark;
-	reason = json_check(text, length);
+	reason = cdr_json_check(text, length);
 	if (reason == NULL)
 		reason = json_parse(text, length, &reader);
 	if (reason != NULL)

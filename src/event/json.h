@@ -27,4 +27,29 @@ cdr_json_mark(const char *text, size_t length)
 extern const CdrReason *
 cdr_json_read(const char *text, size_t length, CdrFields *fields);
 
+/*
+ * What must not reach the server's parser: a text that is not UTF-8, or nests
+ * deeper than CDR_JSON_DEPTH_MAX.  NULL: nothing.
+ */
+extern const CdrReason *cdr_json_check(const char *text, size_t length);
+
+/*
+ * The name of the member whose value begins there, as it stands between its
+ * quotes.  A lexer that does not resolve escapes hands over no name; so it is
+ * found by going back over the colon to the quote that ends the name, and on to
+ * the one that begins it, which is the first without a backslash before it.
+ */
+static inline void
+cdr_json_key_before(const char *value, const char **start, const char **end)
+{
+	const char *c = value - 1;
+
+	while (*c != '"')
+		c--;
+	*end = c--;
+	while (*c != '"' || c[-1] == '\\')
+		c--;
+	*start = c + 1;
+}
+
 #endif /* CDR_JSON_H */

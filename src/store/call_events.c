@@ -30,12 +30,13 @@
 	"INSERT INTO %1$s.call_events"                                \
 	" (event_time, received_at, recorded_at, event_id, call_id,"  \
 	" event_type, trace_id, tenant_id, routing_key, time_source," \
-	" message_id, content_type, headers, salt, payload, body)"
+	" message_id, content_type, headers, properties, salt,"       \
+	" payload, body)"
 #define EVENT_TYPES                                                         \
 	{                                                                       \
 		TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, UUIDOID, TEXTOID,   \
 			TEXTOID, TEXTOID, TEXTOID, TEXTOID, CHAROID, BYTEAOID, TEXTOID, \
-			JSONOID, UUIDOID, JSONOID, BYTEAOID                             \
+			JSONOID, JSONOID, UUIDOID, JSONOID, BYTEAOID                    \
 	}
 
 /* Hints of one batch that are enough to judge them all by. */
@@ -47,7 +48,7 @@ static CdrStatement insert_events = {
 		   " ON CONFLICT DO NOTHING RETURNING event_id)"
 		   " SELECT event_id FROM fresh",
 	.has_rows = true,
-	.ncolumns = 16,
+	.ncolumns = 17,
 	.types = EVENT_TYPES,
 };
 
@@ -55,7 +56,7 @@ static CdrStatement insert_events = {
 static CdrStatement insert_new_events = {
 	.sql = INSERT_EVENTS " SELECT * FROM %2$s",
 	.has_rows = true,
-	.ncolumns = 16,
+	.ncolumns = 17,
 	.types = EVENT_TYPES,
 };
 
@@ -215,9 +216,13 @@ event_rows(CdrStatement *statement, CdrEvent **events, int count)
 						  message->message_id_length);
 		cdr_row_put_text(rows, 11, message->content_type);
 		cdr_row_put_text(rows, 12, cdr_headers_json(message));
-		cdr_row_put_id(rows, 13, &marks[i].salt);
-		cdr_row_put(rows, 14, body, !event->is_json);
-		cdr_row_put(rows, 15, body, event->is_json);
+		cdr_row_put_text(rows, 13,
+						 event->needs_properties
+							 ? cdr_needed_properties_json(message)
+							 : NULL);
+		cdr_row_put_id(rows, 14, &marks[i].salt);
+		cdr_row_put(rows, 15, body, !event->is_json);
+		cdr_row_put(rows, 16, body, event->is_json);
 		cdr_row_end(rows);
 	}
 	pfree(marks);

@@ -15,6 +15,7 @@
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
+#include "event/json_members.h"
 #include "event/timestamp.h"
 #include "store/bisect.h"
 #include "store/event_options.h"
@@ -152,6 +153,29 @@ check_time(TimestampTz time)
 #define TEXT_ARGUMENT(n) \
 	(PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n)))
 
+/* An argument that is a JSON object, or NULL. */
+static const char *
+object_argument(FunctionCallInfo fcinfo, int n, const char *name)
+{
+	const char	  *json = TEXT_ARGUMENT(n);
+	CdrJsonMembers members;
+
+	if (json != NULL && !cdr_json_members_read(json, strlen(json), &members))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("%s must be a JSON object", name)));
+	return json;
+}
+
+/* The property type, of a JSON object of properties; NULL: there is none. */
+static const char *
+type_among(const char *properties)
+{
+	CdrJsonMembers members;
+
+	(void) cdr_json_members_read(properties, strlen(properties), &members);
+	return cdr_json_member_text(cdr_json_member(&members, "type"));
+}
+
 PG_FUNCTION_INFO_V1(cdr_ingest_message);
 
 Datum
@@ -180,6 +204,10 @@ cdr_ingest_message(PG_FUNCTION_ARGS)
 	}
 	if (!PG_ARGISNULL(7))
 		message->property_time = check_time(PG_GETARG_TIMESTAMPTZ(7));
+	message->headers = object_argument(fcinfo, 8, "headers");
+	message->other_properties = object_argument(fcinfo, 9, "properties");
+	if (message->type == NULL && message->other_properties != NULL)
+		message->type = type_among(message->other_properties);
 	if (!cdr_event_parse(message, &options, &event))
 		refuse_message(event.reason, ANY_EVENT);
 	PG_RETURN_BOOL(ingest(&event, 1) == 1);

@@ -26,11 +26,13 @@ CREATE FUNCTION @extschema@.cdr_ingest_message(
 	type text DEFAULT NULL,
 	exchange text DEFAULT NULL,
 	message_id bytea DEFAULT NULL,
-	property_time timestamptz DEFAULT NULL)
+	property_time timestamptz DEFAULT NULL,
+	headers json DEFAULT NULL,
+	properties json DEFAULT NULL)
 RETURNS boolean
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'cdr_ingest_message';
 
-COMMENT ON FUNCTION @extschema@.cdr_ingest_message(bytea, text, text, text, text, text, bytea, timestamptz) IS
+COMMENT ON FUNCTION @extschema@.cdr_ingest_message(bytea, text, text, text, text, text, bytea, timestamptz, json, json) IS
 'records the event of a message, in any form of the wire, as if it came from the broker; false: it was recorded before';
 

@@ -46,6 +46,11 @@ cdr_log_event(const CdrCursor *cursor, const char *call_id)
 		cdr_cursor_value(cursor, CDR_LOG_EVENT_TIME, &isnull));
 	message->routing_key = cdr_log_text(cursor, CDR_LOG_ROUTING_KEY);
 	message->content_type = cdr_log_text(cursor, CDR_LOG_CONTENT_TYPE);
+	message->headers = cdr_log_text(cursor, CDR_LOG_HEADERS);
+	message->other_properties = cdr_log_text(cursor, CDR_LOG_PROPERTIES);
+	message->content_encoding = cdr_log_text(cursor, CDR_LOG_CONTENT_ENCODING);
+	message->type = cdr_log_text(cursor, CDR_LOG_TYPE);
+	message->exchange = cdr_log_text(cursor, CDR_LOG_EXCHANGE);
 	value = cdr_cursor_value(cursor, CDR_LOG_PAYLOAD, &isnull);
 	is_json = !isnull;
 	if (!is_json)

@@ -11,10 +11,16 @@
 #include "call/merge.h"
 #include "store/cursor.h"
 
+/* One of the properties. */
+#define CDR_LOG_PROPERTY(name) \
+	" pg_catalog.json_extract_path_text(e.properties, '" name "')"
+
 /* The columns of a query that reads events, of call_events AS e. */
 #define CDR_LOG_EVENT                                     \
 	"e.call_id, e.event_time, e.event_id, e.time_source," \
-	" e.routing_key, e.payload, e.body, e.content_type"
+	" e.routing_key, e.payload, e.body, e.content_type,"  \
+	" e.headers, e.properties," CDR_LOG_PROPERTY(         \
+		"content_encoding") "," CDR_LOG_PROPERTY("type") "," CDR_LOG_PROPERTY("exchange")
 
 /* Where they stand, and what may follow. */
 enum
@@ -27,6 +33,11 @@ enum
 	CDR_LOG_PAYLOAD,
 	CDR_LOG_BODY,
 	CDR_LOG_CONTENT_TYPE,
+	CDR_LOG_HEADERS,
+	CDR_LOG_PROPERTIES,
+	CDR_LOG_CONTENT_ENCODING,
+	CDR_LOG_TYPE,
+	CDR_LOG_EXCHANGE,
 	CDR_LOG_NEXT
 };
 

@@ -30,6 +30,7 @@
 	COLUMN(message_id, BYTEA) \
 	COLUMN(content_type, TEXT) \
 	COLUMN(headers, JSON) \
+	COLUMN(properties, JSON) \
 	COLUMN(salt, UUID) \
 	COLUMN(payload, JSON) \
 	COLUMN(body, BYTEA)
