@@ -34,6 +34,10 @@ typedef struct CdrMessage
 	const pg_uuid_t *id;	 /* identity, where it is known already (a giant, a
 							  * recorded event); NULL: to be computed */
 
+	TimestampTz
+		 known_time; /* of a recorded event: its time, and who says so */
+	char known_time_source; /* as in its row; 0: not known yet */
+
 	const char *routing_key; /* printable NUL-terminated UTF-8, or NULL */
 	const char *message_id;	 /* AMQP message-id, raw bytes, or NULL */
 	size_t		message_id_length;

@@ -101,27 +101,25 @@ give(CdrCall *call, CdrRegister reg, const CdrFact *fact)
 		holder->sip_status = 0;
 }
 
-/* All that an event says, for whichever register. */
+/* What an event says, for whichever register. */
 static CdrFact
-fact_of(const CdrEvent *event)
+fact_of(const CdrEvent *event, const CdrEventFact *said)
 {
-	CdrFact fact = {.time = event->time,
-					.rank = event->time_source == CDR_TIME_OF_RECEIPT
-								? CDR_RANK_GUESS
-								: CDR_RANK_LIVE,
+	CdrFact fact = {.time = said->time,
+					.rank = said->rank,
 					.id = event->id,
-					.texts = {[CDR_FACT_CALLER] = event->caller_number,
-							  [CDR_FACT_CALLEE] = event->callee_number,
-							  [CDR_FACT_DIRECTION] = event->direction,
-							  [CDR_FACT_TRUNK] = event->trunk,
-							  [CDR_FACT_TENANT] = event->tenant_id,
-							  [CDR_FACT_USER] = event->user_id,
-							  [CDR_FACT_CAUSE] = event->hangup_cause,
-							  [CDR_FACT_SOURCE] = event->hangup_source,
-							  [CDR_FACT_RECORDING] = event->recording_url},
-					.has_contact_id = event->has_contact_id,
-					.contact_id = event->contact_id,
-					.sip_status = event->sip_status};
+					.texts = {[CDR_FACT_CALLER] = said->caller_number,
+							  [CDR_FACT_CALLEE] = said->callee_number,
+							  [CDR_FACT_DIRECTION] = said->direction,
+							  [CDR_FACT_TRUNK] = said->trunk,
+							  [CDR_FACT_TENANT] = said->tenant_id,
+							  [CDR_FACT_USER] = said->user_id,
+							  [CDR_FACT_CAUSE] = said->hangup_cause,
+							  [CDR_FACT_SOURCE] = said->hangup_source,
+							  [CDR_FACT_RECORDING] = said->recording_url},
+					.has_contact_id = said->has_contact_id,
+					.contact_id = said->contact_id,
+					.sip_status = said->sip_status};
 
 	return fact;
 }
@@ -129,11 +127,13 @@ fact_of(const CdrEvent *event)
 bool
 cdr_event_ends_branch(const CdrEvent *event)
 {
-	const CdrCause *cause;
+	const CdrEventFact *end = cdr_event_fact(event, CDR_CALL_ENDED);
+	const CdrCause	   *cause;
 
-	if (event->hangup_cause == NULL || event->answers)
+	if (end == NULL || end->hangup_cause == NULL ||
+		cdr_event_fact(event, CDR_CALL_ANSWERED) != NULL)
 		return false;
-	cause = cdr_cause_find(event->hangup_cause);
+	cause = cdr_cause_find(end->hangup_cause);
 	return cause != NULL && cause->ends == CDR_ENDS_BRANCH;
 }
 
@@ -148,13 +148,11 @@ close_call(CdrCall *call, const CdrEvent *event)
 }
 
 static void
-add_facts(CdrCall *call, const CdrEvent *event)
+add_fact(CdrCall *call, const CdrEvent *event, const CdrEventFact *said)
 {
-	CdrFact fact = fact_of(event);
+	CdrFact fact = fact_of(event, said);
 
-	if (event->answers)
-		give(call, CDR_REG_ANSWERED, &fact);
-	switch (event->kind)
+	switch (said->kind)
 	{
 		case CDR_CALL_STARTED:
 			give(call, CDR_REG_STARTED, &fact);
@@ -162,6 +160,9 @@ add_facts(CdrCall *call, const CdrEvent *event)
 			break;
 		case CDR_CALL_RINGING:
 			give(call, CDR_REG_RANG, &fact);
+			break;
+		case CDR_CALL_ANSWERED:
+			give(call, CDR_REG_ANSWERED, &fact);
 			break;
 		case CDR_CALL_ENDED:
 			if (cdr_event_ends_branch(event))
@@ -185,7 +186,6 @@ add_facts(CdrCall *call, const CdrEvent *event)
 		case CDR_CALL_CLOSED:
 			close_call(call, event);
 			break;
-		case CDR_CALL_ANSWERED:
 		case CDR_OTHER:
 			break;
 	}
@@ -228,8 +228,8 @@ cdr_call_init(CdrCall *call, const char *call_id)
 void
 cdr_call_add(CdrCall *call, const CdrEvent *event)
 {
-	if (event->kind != CDR_OTHER)
-		add_facts(call, event);
+	for (int i = 0; i < event->nfacts; i++)
+		add_fact(call, event, &event->facts[i]);
 	call->event_count++;
 	call->from_inside |= !cdr_event_from_outside(event);
 	widen(call, cdr_event_from_outside(event), event->time, event->time);

@@ -11,15 +11,6 @@
 #include "call/corrections.h"
 #include "event/event.h"
 
-/* How much a fact's time is worth; in a register, the lowest rank wins. */
-typedef enum CdrRank
-{
-	CDR_RANK_LIVE,	 /* told as it happened */
-	CDR_RANK_RECORD, /* told afterwards, with other facts of the call */
-	CDR_RANK_GUESS	 /* a time of receipt: the event has no time of its own;
-					  * when a call ended that was closed */
-} CdrRank;
-
 /* The registers of a call: each holds one fact, by the rule in merge.c. */
 typedef enum CdrRegister
 {

@@ -58,7 +58,7 @@ begins_another(const CdrCall *call, const CdrEvent *event)
 {
 	CdrCall with;
 
-	if (event->kind != CDR_CALL_STARTED)
+	if (cdr_event_fact(event, CDR_CALL_STARTED) == NULL)
 		return false;
 	with = *call;
 	cdr_call_add(&with, event);
@@ -69,10 +69,10 @@ begins_another(const CdrCall *call, const CdrEvent *event)
 static bool
 is_late_end(const CdrCall *before, const CdrEvent *event)
 {
-	CdrFact end;
+	const CdrEventFact *told = cdr_event_fact(event, CDR_CALL_ENDED);
+	CdrFact				end;
 
-	return event->kind == CDR_CALL_ENDED &&
-		   event->time_source != CDR_TIME_OF_RECEIPT &&
+	return told != NULL && told->rank < CDR_RANK_GUESS &&
 		   !cdr_event_ends_branch(event) &&
 		   cdr_call_has(before, CDR_REG_ANSWERED) &&
 		   !cdr_call_end(before, &end);

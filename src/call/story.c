@@ -36,14 +36,15 @@ is_own_time(const CdrFact *fact)
 
 /* How long after the start that was, where both times are known. */
 static void
-tell_after_start(const CdrStory *story, const CdrEvent *event, StringInfo out)
+tell_after_start(const CdrStory *story, const CdrEventFact *said,
+				 StringInfo out)
 {
 	const CdrFact *started = &story->call->facts[CDR_REG_STARTED];
 	int64		   seconds;
 
-	if (!is_own_time(started) || event->time_source == CDR_TIME_OF_RECEIPT)
+	if (!is_own_time(started) || said->rank == CDR_RANK_GUESS)
 		return;
-	seconds = (event->time - started->time) / USECS_PER_SEC;
+	seconds = (said->time - started->time) / USECS_PER_SEC;
 	if (seconds >= 0)
 		appendStringInfo(out, " after " INT64_FORMAT " s", seconds);
 	else
@@ -61,51 +62,57 @@ is_same_text(const char *text, const char *other)
 /* The same call told once more, as two producers do?  In a transfer, whoever is
  * called is another. */
 static bool
-is_told_again(const CdrFact *started, const CdrEvent *event)
+is_told_again(const CdrFact *started, const CdrEvent *event,
+			  const CdrEventFact *said)
 {
 	return started->time != CDR_NO_TIME && !is_that_event(started, event) &&
-		   event->time >= started->time &&
+		   said->time >= started->time &&
 		   is_same_text(started->texts[CDR_FACT_CALLER],
-						event->caller_number) &&
-		   is_same_text(started->texts[CDR_FACT_CALLEE], event->callee_number);
+						said->caller_number) &&
+		   is_same_text(started->texts[CDR_FACT_CALLEE], said->callee_number);
 }
 
 static void
-tell_started(const CdrStory *story, const CdrEvent *event, StringInfo out)
+tell_started(const CdrStory *story, const CdrEvent *event,
+			 const CdrEventFact *said, StringInfo out)
 {
-	const CdrFact *started = &story->call->facts[CDR_REG_STARTED];
+	const CdrFact	   *started = &story->call->facts[CDR_REG_STARTED];
+	const CdrEventFact *answer;
 
 	if (story->again && is_that_event(started, event))
 		appendStringInfoString(out, "the Call-ID is used again: ");
-	else if (is_told_again(started, event))
+	else if (is_told_again(started, event, said))
 		appendStringInfoString(out, "again: ");
-	cdr_words_quote(event->caller_number, "somebody", out);
+	cdr_words_quote(said->caller_number, "somebody", out);
 	appendStringInfoString(out, " calls ");
-	cdr_words_quote(event->callee_number, "somebody", out);
-	if (event->trunk != NULL)
+	cdr_words_quote(said->callee_number, "somebody", out);
+	if (said->trunk != NULL)
 	{
 		appendStringInfoString(out, " over trunk ");
-		cdr_words_quote(event->trunk, "", out);
+		cdr_words_quote(said->trunk, "", out);
 	}
-	if (event->answers)
+	answer = cdr_event_fact(event, CDR_CALL_ANSWERED);
+	if (answer != NULL && answer->time == said->time)
 		appendStringInfoString(out, ", answered at once");
 }
 
 static void
-tell_ringing(const CdrStory *story, const CdrEvent *event, StringInfo out)
+tell_ringing(const CdrStory *story, const CdrEvent *event,
+			 const CdrEventFact *said, StringInfo out)
 {
 	appendStringInfoString(out, "ringing");
-	tell_after_start(story, event, out);
+	tell_after_start(story, said, out);
 }
 
 static void
-tell_answered(const CdrStory *story, const CdrEvent *event, StringInfo out)
+tell_answered(const CdrStory *story, const CdrEvent *event,
+			  const CdrEventFact *said, StringInfo out)
 {
 	bool again = cdr_call_has(story->call, CDR_REG_ANSWERED) &&
-				 event->time > story->call->facts[CDR_REG_ANSWERED].time;
+				 said->time > story->call->facts[CDR_REG_ANSWERED].time;
 
 	appendStringInfoString(out, again ? "answered again" : "answered");
-	tell_after_start(story, event, out);
+	tell_after_start(story, said, out);
 }
 
 /* Is the time of the answer its own?  One that was corrected is. */
@@ -133,26 +140,27 @@ tell_talk(const CdrStory *story, StringInfo out)
 }
 
 static void
-tell_cause(const CdrEvent *event, StringInfo out)
+tell_cause(const CdrEventFact *said, StringInfo out)
 {
-	if (event->hangup_source != NULL)
+	if (said->hangup_source != NULL)
 	{
 		appendStringInfoString(out, ", by ");
-		cdr_words_quote(event->hangup_source, "", out);
+		cdr_words_quote(said->hangup_source, "", out);
 	}
 	appendStringInfoString(out, ": ");
-	cdr_words_cause(event->hangup_cause, "no cause given", out);
-	if (event->sip_status != 0)
-		appendStringInfo(out, " (SIP %d)", event->sip_status);
+	cdr_words_cause(said->hangup_cause, "no cause given", out);
+	if (said->sip_status != 0)
+		appendStringInfo(out, " (SIP %d)", said->sip_status);
 }
 
 static void
-tell_ended(const CdrStory *story, const CdrEvent *event, StringInfo out)
+tell_ended(const CdrStory *story, const CdrEvent *event,
+		   const CdrEventFact *said, StringInfo out)
 {
 	if (story->has_end && is_that_event(&story->end, event))
 	{
 		appendStringInfoString(out, "ended");
-		tell_after_start(story, event, out);
+		tell_after_start(story, said, out);
 		tell_talk(story, out);
 	}
 	else if (cdr_event_ends_branch(event))
@@ -161,36 +169,35 @@ tell_ended(const CdrStory *story, const CdrEvent *event, StringInfo out)
 		appendStringInfoString(out, "another end");
 	else
 		appendStringInfoString(out, "an end that is not the call's");
-	tell_cause(event, out);
+	tell_cause(said, out);
 }
 
 static void
-tell_user(const CdrEvent *event, const char *what, StringInfo out)
+tell_user(const CdrEventFact *said, const char *what, StringInfo out)
 {
-	appendStringInfoString(out, event->user_id != NULL ? "user " : "no user");
-	cdr_words_quote(event->user_id, "", out);
+	appendStringInfoString(out, said->user_id != NULL ? "user " : "no user");
+	cdr_words_quote(said->user_id, "", out);
 	appendStringInfo(out, " %s", what);
-	if (event->has_contact_id)
-		appendStringInfo(out, ", contact " INT64_FORMAT, event->contact_id);
+	if (said->has_contact_id)
+		appendStringInfo(out, ", contact " INT64_FORMAT, said->contact_id);
 }
 
 static void
-tell_identified(const CdrStory *story, const CdrEvent *event, StringInfo out)
+tell_identified(const CdrStory *story, const CdrEvent *event,
+				const CdrEventFact *said, StringInfo out)
 {
-	tell_user(event, "identified", out);
+	bool created =
+		event->type != NULL && strcmp(event->type, CDR_USER_CREATED_TYPE) == 0;
+
+	tell_user(said, created ? "created" : "identified", out);
 }
 
 static void
-tell_created(const CdrStory *story, const CdrEvent *event, StringInfo out)
-{
-	tell_user(event, "created", out);
-}
-
-static void
-tell_recording(const CdrStory *story, const CdrEvent *event, StringInfo out)
+tell_recording(const CdrStory *story, const CdrEvent *event,
+			   const CdrEventFact *said, StringInfo out)
 {
 	appendStringInfoString(out, "recording: ");
-	cdr_words_quote(event->recording_url, "no place given", out);
+	cdr_words_quote(said->recording_url, "no place given", out);
 }
 
 /* Columns of a correction of which the same is said, after a colon or comma. */
@@ -212,9 +219,10 @@ tell_columns(const CdrSaid *said, CdrSaidKind kind, const char *what,
 
 /* What looks like a correction, but no function made it, says nothing. */
 static void
-tell_correction(const CdrStory *story, const CdrEvent *event, StringInfo out)
+tell_correction(const CdrStory *story, const CdrEvent *event,
+				const CdrEventFact *said, StringInfo out)
 {
-	if (cdr_event_from_outside(event) || event->corrected == NULL)
+	if (event->corrected == NULL)
 	{
 		appendStringInfoString(out, "a correction that does not count");
 		return;
@@ -227,55 +235,75 @@ tell_correction(const CdrStory *story, const CdrEvent *event, StringInfo out)
 }
 
 static void
-tell_closed(const CdrStory *story, const CdrEvent *event, StringInfo out)
+tell_closed(const CdrStory *story, const CdrEvent *event,
+			const CdrEventFact *said, StringInfo out)
 {
-	appendStringInfoString(out,
-						   cdr_event_from_outside(event)
-							   ? "a closing that does not count"
-							   : "closed, because nobody told of the end");
+	appendStringInfoString(out, "closed, because nobody told of the end");
 }
 
-/*
- * The sentence of each type: as a function says it, or always the same.  Types
- * that are not here are told by their name.
- */
+typedef void (*Teller)(const CdrStory *story, const CdrEvent *event,
+					   const CdrEventFact *said, StringInfo out);
+
+static const Teller tellers[] = {
+	[CDR_CALL_STARTED] = tell_started,
+	[CDR_CALL_RINGING] = tell_ringing,
+	[CDR_CALL_ANSWERED] = tell_answered,
+	[CDR_CALL_ENDED] = tell_ended,
+	[CDR_USER_IDENTIFIED] = tell_identified,
+	[CDR_RECORDING_AVAILABLE] = tell_recording,
+	[CDR_CALL_CORRECTED] = tell_correction,
+	[CDR_CALL_CLOSED] = tell_closed,
+};
+
+/* What an event says of its call; an answer at the start is told with that. */
+static void
+tell_facts(const CdrStory *story, const CdrEvent *event, StringInfo out)
+{
+	const CdrEventFact *start = cdr_event_fact(event, CDR_CALL_STARTED);
+	const char		   *before =
+		event->facts[0].rank == CDR_RANK_RECORD ? "record: " : "";
+
+	for (int i = 0; i < event->nfacts; i++)
+	{
+		const CdrEventFact *said = &event->facts[i];
+
+		if (said->kind == CDR_CALL_ANSWERED && start != NULL &&
+			said->time == start->time)
+			continue;
+		appendStringInfoString(out, before);
+		tellers[said->kind](story, event, said, out);
+		before = "; ";
+	}
+}
+
+/* Types of which nothing is known but that they came; others are told by name. */
 static const struct
 {
 	const char *type;
-	void (*tell)(const CdrStory *story, const CdrEvent *event, StringInfo out);
-	const char *always;
+	const char *sentence;
 } sentences[] = {
-	{"call.started", tell_started, NULL},
-	{"call.ringing", tell_ringing, NULL},
-	{"call.answered", tell_answered, NULL},
-	{"call.ended", tell_ended, NULL},
-	{"user.identified.for_call", tell_identified, NULL},
-	{"user.created.for_call", tell_created, NULL},
-	{"call.recording.available", tell_recording, NULL},
-	{CDR_CORRECTED_TYPE, tell_correction, NULL},
-	{CDR_WITHDRAWN_TYPE, tell_correction, NULL},
-	{CDR_CLOSED_TYPE, tell_closed, NULL},
-	{"call.terminate.request", NULL, "the platform is asked to end the call"},
-	{"call.media.playback.finished", NULL, "a playback finished"},
-	{"acoustic.mood.shifted", NULL, "the mood of a voice shifted"},
-	{"dialog.turn.completed", NULL, "a turn of the dialog is over"},
-	{"cognitive.map.updated", NULL, "the cognitive map was updated"},
-	{"media.generation.completed", NULL, "media were generated"},
-	{"media.generation.failed", NULL, "media could not be generated"},
+	{CDR_CORRECTED_TYPE, "a correction that does not count"},
+	{CDR_WITHDRAWN_TYPE, "a correction that does not count"},
+	{CDR_CLOSED_TYPE, "a closing that does not count"},
+	{"call.terminate.request", "the platform is asked to end the call"},
+	{"call.media.playback.finished", "a playback finished"},
+	{"acoustic.mood.shifted", "the mood of a voice shifted"},
+	{"dialog.turn.completed", "a turn of the dialog is over"},
+	{"cognitive.map.updated", "the cognitive map was updated"},
+	{"media.generation.completed", "media were generated"},
+	{"media.generation.failed", "media could not be generated"},
 };
 
 static void
-tell_by_type(const CdrStory *story, const CdrEvent *event, StringInfo out)
+tell_type(const CdrEvent *event, StringInfo out)
 {
 	for (int i = 0; event->type != NULL && i < (int) lengthof(sentences); i++)
 	{
-		if (strcmp(sentences[i].type, event->type) != 0)
-			continue;
-		if (sentences[i].tell != NULL)
-			sentences[i].tell(story, event, out);
-		else
-			appendStringInfoString(out, sentences[i].always);
-		return;
+		if (strcmp(sentences[i].type, event->type) == 0)
+		{
+			appendStringInfoString(out, sentences[i].sentence);
+			return;
+		}
 	}
 	appendStringInfoString(out, "event: ");
 	cdr_words_name(event->type, "of no type", out);
@@ -300,7 +328,10 @@ void
 cdr_story_tell(const CdrStory *story, const CdrEvent *event,
 			   StringInfo sentence)
 {
-	tell_by_type(story, event, sentence);
+	if (event->nfacts > 0)
+		tell_facts(story, event, sentence);
+	else
+		tell_type(event, sentence);
 	if (event->time_source == CDR_TIME_OF_RECEIPT)
 		appendStringInfoString(sentence, " (time of receipt)");
 }

@@ -9,7 +9,9 @@
 #ifndef CDR_CONTENT_H
 #define CDR_CONTENT_H
 
-#include "event/event.h"
+#include "base/message.h"
+#include "base/reason.h"
+#include "event/reading.h"
 
 /*
  * Memory: body points into the message's own where nothing was taken off, else

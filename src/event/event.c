@@ -49,7 +49,7 @@ static const struct
 	{"call.answered", CDR_CALL_ANSWERED, false},
 	{"call.ended", CDR_CALL_ENDED, false},
 	{"user.identified.for_call", CDR_USER_IDENTIFIED, false},
-	{"user.created.for_call", CDR_USER_IDENTIFIED, false},
+	{CDR_USER_CREATED_TYPE, CDR_USER_IDENTIFIED, false},
 	{"call.recording.available", CDR_RECORDING_AVAILABLE, false},
 	{CDR_CORRECTED_TYPE, CDR_CALL_CORRECTED, true},
 	{CDR_WITHDRAWN_TYPE, CDR_CALL_CORRECTED, true},
@@ -83,10 +83,10 @@ hangup_source_of(const char *cause)
 }
 
 static void
-set_contact_id(CdrEvent *event, int64 contact_id)
+set_contact_id(CdrEventFact *fact, int64 contact_id)
 {
-	event->contact_id = contact_id;
-	event->has_contact_id = contact_id != 0;
+	fact->contact_id = contact_id;
+	fact->has_contact_id = contact_id != 0;
 }
 
 /* The status of a final response: 200 to 699; 0: none. */
@@ -98,24 +98,71 @@ sip_status_of(int64 status)
 			   : 0;
 }
 
-static void
-make_call_started(const CdrFields *fields, const CdrEventOptions *options,
-				  CdrEvent *event)
+/* The kind of an event by its type. */
+static CdrEventKind
+event_kind(const CdrEvent *event)
 {
+	for (int i = 0; event->type != NULL && i < (int) lengthof(kinds); i++)
+	{
+		if (strcmp(kinds[i].type, event->type) == 0 &&
+			kinds[i].of_function == event->message->of_function)
+			return kinds[i].kind;
+	}
+	return CDR_OTHER;
+}
+
+/* Facts of an event's own time. */
+static CdrEventFact *
+make_facts(CdrEvent *event, CdrEventKind kind, int count)
+{
+	CdrEventFact *facts = palloc0(count * sizeof(CdrEventFact));
+
+	for (int i = 0; i < count; i++)
+	{
+		facts[i].kind = kind;
+		facts[i].rank = event->time_source == CDR_TIME_OF_RECEIPT
+							? CDR_RANK_GUESS
+							: CDR_RANK_LIVE;
+		facts[i].time = event->time;
+		facts[i].tenant_id = event->tenant_id;
+	}
+	event->facts = facts;
+	event->nfacts = count;
+	return facts;
+}
+
+static void
+make_started(const CdrFields *fields, const CdrEventOptions *options,
+			 CdrEvent *event)
+{
+	const char *callee =
+		fields->to != NULL ? cdr_number_from_uri(fields->to) : NULL;
+	bool answers = callee != NULL && strcmp(callee, WEB_SESSION_CALLEE) == 0;
+	CdrEventFact *fact = make_facts(event, CDR_CALL_STARTED, answers ? 2 : 1);
+
+	fact->callee_number = callee;
 	if (fields->from != NULL)
-		event->caller_number = cdr_number_from_uri(fields->from);
-	if (fields->to != NULL)
-		event->callee_number = cdr_number_from_uri(fields->to);
-	event->direction = fields->direction;
-	if (event->direction == NULL)
-		event->direction =
-			cdr_number_direction(event->caller_number, event->callee_number,
+		fact->caller_number = cdr_number_from_uri(fields->from);
+	fact->direction = fields->direction;
+	if (fact->direction == NULL)
+		fact->direction =
+			cdr_number_direction(fact->caller_number, fact->callee_number,
 								 options->extension_digits);
-	event->trunk = fields->trunk;
-	event->user_id = fields->matched_user_id;
-	set_contact_id(event, fields->matched_contact_id);
-	event->answers = event->callee_number != NULL &&
-					 strcmp(event->callee_number, WEB_SESSION_CALLEE) == 0;
+	fact->trunk = fields->trunk;
+	fact->user_id = fields->matched_user_id;
+	set_contact_id(fact, fields->matched_contact_id);
+	if (answers)
+		fact[1].kind = CDR_CALL_ANSWERED;
+}
+
+static void
+make_ended(const CdrFields *fields, CdrEventFact *fact)
+{
+	fact->hangup_cause = fields->reason;
+	fact->hangup_source = fields->hangup_source;
+	if (fact->hangup_source == NULL)
+		fact->hangup_source = hangup_source_of(fact->hangup_cause);
+	fact->sip_status = sip_status_of(fields->sip_status);
 }
 
 /* What the event's type makes of its fields. */
@@ -123,34 +170,28 @@ static void
 make_kind(const CdrFields *fields, const CdrEventOptions *options,
 		  CdrEvent *event)
 {
-	for (int i = 0; event->type != NULL && i < (int) lengthof(kinds); i++)
-	{
-		if (strcmp(kinds[i].type, event->type) == 0 &&
-			kinds[i].of_function == event->message->of_function)
-			event->kind = kinds[i].kind;
-	}
+	CdrEventKind  kind = event_kind(event);
+	CdrEventFact *fact;
 
-	switch (event->kind)
+	if (kind == CDR_OTHER)
+		return;
+	if (kind == CDR_CALL_STARTED)
 	{
-		case CDR_CALL_STARTED:
-			make_call_started(fields, options, event);
-			break;
+		make_started(fields, options, event);
+		return;
+	}
+	fact = make_facts(event, kind, 1);
+	switch (kind)
+	{
 		case CDR_USER_IDENTIFIED:
-			event->user_id = fields->user_id;
-			set_contact_id(event, fields->contact_id);
+			fact->user_id = fields->user_id;
+			set_contact_id(fact, fields->contact_id);
 			break;
 		case CDR_CALL_ENDED:
-			event->hangup_cause = fields->reason;
-			event->hangup_source = fields->hangup_source;
-			if (event->hangup_source == NULL)
-				event->hangup_source = hangup_source_of(event->hangup_cause);
-			event->sip_status = sip_status_of(fields->sip_status);
+			make_ended(fields, fact);
 			break;
 		case CDR_RECORDING_AVAILABLE:
-			event->recording_url = fields->recording_url;
-			break;
-		case CDR_CALL_ANSWERED:
-			event->answers = true;
+			fact->recording_url = fields->recording_url;
 			break;
 		case CDR_CALL_CORRECTED:
 		case CDR_CALL_CLOSED:
@@ -158,8 +199,7 @@ make_kind(const CdrFields *fields, const CdrEventOptions *options,
 												   event->message->body_length,
 												   &event->closed_at);
 			break;
-		case CDR_CALL_RINGING:
-		case CDR_OTHER:
+		default:
 			break;
 	}
 }
@@ -182,7 +222,12 @@ make_common(const CdrFields *fields, CdrEvent *event)
 	event->is_json = fields->is_json;
 	event->needs_properties = fields->needs_properties;
 	event->time_unread = fields->time == CDR_NO_TIME && fields->time_unread;
-	if (fields->time != CDR_NO_TIME)
+	if (message->known_time_source != 0)
+	{
+		event->time = message->known_time;
+		event->time_source = message->known_time_source;
+	}
+	else if (fields->time != CDR_NO_TIME)
 	{
 		event->time = fields->time;
 		event->time_source = CDR_TIME_OF_BODY;
@@ -211,7 +256,7 @@ check_size(const CdrMessage *message, const CdrEventOptions *options)
 
 /* What a message says; NULL, or why it is no event. */
 static const CdrReason *
-read_message(const CdrMessage *message, const CdrEventOptions *options,
+read_content(const CdrMessage *message, const CdrEventOptions *options,
 			 bool known_json, CdrFields *fields)
 {
 	const CdrReason *reason = check_size(message, options);
@@ -255,7 +300,7 @@ parse_event(const CdrMessage *message, const CdrEventOptions *options,
 						message->body, message->body_length, &event->id,
 						&event->digest);
 
-	event->reason = read_message(message, options, known_json, &fields);
+	event->reason = read_content(message, options, known_json, &fields);
 	if (event->reason != NULL)
 		return false;
 

@@ -11,6 +11,7 @@
 #include "base/message.h"
 #include "base/reason.h"
 #include "event/correction.h"
+#include "event/reading.h"
 
 /* Call-IDs are "up to 255 bytes" by the contract of the wire. */
 #define CDR_CALL_ID_MAX 255
@@ -28,6 +29,49 @@ typedef enum CdrEventKind
 	CDR_CALL_CLOSED
 } CdrEventKind;
 
+/* A user who was made when the call came; else as one who was identified. */
+#define CDR_USER_CREATED_TYPE "user.created.for_call"
+
+/* How much a fact's time is worth; in a register, the lowest rank wins. */
+typedef enum CdrRank
+{
+	CDR_RANK_LIVE,	 /* told as it happened */
+	CDR_RANK_RECORD, /* told afterwards, with other facts of the call */
+	CDR_RANK_GUESS	 /* a time of receipt: the event has no time of its own;
+					  * when a call ended that was closed */
+} CdrRank;
+
+/*
+ * One of the things that an event says of its call.  An event of the platform
+ * says one, a record at the end of a call says several, each with its own time.
+ */
+typedef struct CdrEventFact
+{
+	CdrEventKind kind; /* what happened; never CDR_OTHER */
+	CdrRank		 rank;
+	TimestampTz	 time;
+	const char	*tenant_id;
+
+	/* of a start */
+	const char *caller_number;
+	const char *callee_number;
+	const char *direction;
+	const char *trunk;
+
+	/* of a start (whom the dialplan knows), of an identified user */
+	const char *user_id;
+	bool		has_contact_id;
+	int64		contact_id;
+
+	/* of an end */
+	const char *hangup_cause;
+	const char *hangup_source;
+	int			sip_status; /* 0: none */
+
+	/* of a recording */
+	const char *recording_url;
+} CdrEventFact;
+
 /*
  * Where the time of an event comes from.  By the last of these, the log tells the
  * events that functions of this extension make from all that came from outside,
@@ -37,13 +81,6 @@ typedef enum CdrEventKind
 #define CDR_TIME_OF_PROPERTY 'p' /* the AMQP property timestamp */
 #define CDR_TIME_OF_RECEIPT	 'r'
 #define CDR_TIME_OF_FUNCTION 'f'
-
-/* What the settings say about reading events. */
-typedef struct CdrEventOptions
-{
-	size_t max_event_size;	 /* bytes; a larger body is not parsed */
-	int	   extension_digits; /* longest internal extension; 0: none */
-} CdrEventOptions;
 
 /*
  * An event that was understood, or the reason why it was not.  Strings are
@@ -63,36 +100,17 @@ typedef struct CdrEvent
 	bool is_json;		   /* the body is JSON text; valid if it is an event */
 	bool needs_properties; /* it cannot be read again without all of them */
 
-	CdrEventKind kind;
-	TimestampTz	 time;
-	char		 time_source; /* who says so: CDR_TIME_OF_... */
-	bool		 time_unread; /* the body has one that cannot be read */
-	const char	*call_id;	  /* "" when it belongs to no call; never NULL */
-	const char	*type;
-	const char	*trace_id;
-	const char	*tenant_id;
+	TimestampTz time;
+	char		time_source; /* who says so: CDR_TIME_OF_... */
+	bool		time_unread; /* the body has one that cannot be read */
+	const char *call_id;	 /* "" when it belongs to no call; never NULL */
+	const char *type;
+	const char *trace_id;
+	const char *tenant_id;
 
-	/* call.answered; call.started of a web session: answered at that time */
-	bool answers;
-
-	/* call.started */
-	const char *caller_number;
-	const char *callee_number;
-	const char *direction;
-	const char *trunk;
-
-	/* call.started (the dialplan's match), user.identified.for_call */
-	const char *user_id;
-	bool		has_contact_id;
-	int64		contact_id;
-
-	/* call.ended */
-	const char *hangup_cause;
-	const char *hangup_source;
-	int			sip_status; /* 0: none */
-
-	/* call.recording.available */
-	const char *recording_url;
+	/* what it says of its call; none: it is only logged and counted */
+	int					nfacts;
+	const CdrEventFact *facts;
 
 	/* a correction, or one that is withdrawn: CDR_NCORRECTABLE of them */
 	const CdrSaid *corrected;
@@ -100,6 +118,18 @@ typedef struct CdrEvent
 	/* the closing of a call that nobody ended: when it ended */
 	TimestampTz closed_at;
 } CdrEvent;
+
+/* What it says of that kind; NULL: nothing. */
+static inline const CdrEventFact *
+cdr_event_fact(const CdrEvent *event, CdrEventKind kind)
+{
+	for (int i = 0; i < event->nfacts; i++)
+	{
+		if (event->facts[i].kind == kind)
+			return &event->facts[i];
+	}
+	return NULL;
+}
 
 /* Did it come from outside, rather than from a function of this extension? */
 static inline bool

@@ -423,9 +423,9 @@ make_bare_trial(const CdrEvent *like, bool is_letter, CdrMessage *message,
 	message->body_length = message->body_size = strlen(message->body);
 	message->property_time = CDR_NO_TIME;
 	message->received_at = GetCurrentTimestamp();
+	message->known_time = like->time;
+	message->known_time_source = CDR_TIME_OF_BODY;
 	(void) cdr_event_parse(message, &options, event);
-	event->time = like->time;
-	event->time_source = CDR_TIME_OF_BODY;
 }
 
 /*

@@ -39,11 +39,12 @@ cdr_log_event(const CdrCursor *cursor, const char *call_id)
 
 	*id = *DatumGetUUIDP(cdr_cursor_value(cursor, CDR_LOG_EVENT_ID, &isnull));
 	message->id = id;
-	message->of_function =
-		DatumGetChar(cdr_cursor_value(cursor, CDR_LOG_TIME_SOURCE, &isnull)) ==
-		CDR_TIME_OF_FUNCTION;
-	message->property_time = DatumGetTimestampTz(
+	message->known_time_source =
+		DatumGetChar(cdr_cursor_value(cursor, CDR_LOG_TIME_SOURCE, &isnull));
+	message->known_time = DatumGetTimestampTz(
 		cdr_cursor_value(cursor, CDR_LOG_EVENT_TIME, &isnull));
+	message->of_function = message->known_time_source == CDR_TIME_OF_FUNCTION;
+	message->property_time = CDR_NO_TIME;
 	message->routing_key = cdr_log_text(cursor, CDR_LOG_ROUTING_KEY);
 	message->content_type = cdr_log_text(cursor, CDR_LOG_CONTENT_TYPE);
 	message->headers = cdr_log_text(cursor, CDR_LOG_HEADERS);
@@ -69,10 +70,9 @@ cdr_log_event(const CdrCursor *cursor, const char *call_id)
 	is_event = is_json ? cdr_event_parse_json(message, &options, event)
 					   : cdr_event_parse(message, &options, event);
 	if (!is_event)
-		event->kind = CDR_OTHER;
-	event->time = message->property_time;
-	event->time_source =
-		DatumGetChar(cdr_cursor_value(cursor, CDR_LOG_TIME_SOURCE, &isnull));
+		event->nfacts = 0;
+	event->time = message->known_time;
+	event->time_source = message->known_time_source;
 	event->call_id = call_id;
 	return event;
 }

@@ -23,7 +23,7 @@ typedef struct CdrRecorded
 static inline bool
 cdr_event_lacks_call(const CdrEvent *event)
 {
-	return event->kind != CDR_OTHER && event->call_id[0] == '\0';
+	return event->nfacts > 0 && event->call_id[0] == '\0';
 }
 
 /* Has it no time of its own, or one that cannot be read? */

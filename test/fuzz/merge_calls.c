@@ -55,41 +55,82 @@ deal_time(void)
 }
 
 static void
-deal_said(CdrEvent *event)
+deal_said(CdrEventFact *fact)
 {
-	event->tenant_id = ONE_OF(NULL, "t1", "t2");
-	switch (event->kind)
+	fact->tenant_id = ONE_OF(NULL, "t1", "t2");
+	switch (fact->kind)
 	{
 		case CDR_CALL_STARTED:
-			event->caller_number = ONE_OF(NULL, "1001", "1002");
-			event->callee_number = ONE_OF(NULL, "2001", "ai-pipeline");
-			event->direction = ONE_OF(NULL, "inbound");
-			event->trunk = ONE_OF(NULL, "gw1", "gw2");
-			event->answers = below(4) == 0;
-			break;
-		case CDR_CALL_ANSWERED:
-			event->answers = true;
+			fact->caller_number = ONE_OF(NULL, "1001", "1002");
+			fact->callee_number = ONE_OF(NULL, "2001", "ai-pipeline");
+			fact->direction = ONE_OF(NULL, "inbound");
+			fact->trunk = ONE_OF(NULL, "gw1", "gw2");
 			break;
 		case CDR_CALL_ENDED:
-			event->hangup_cause =
+			fact->hangup_cause =
 				ONE_OF(NULL, "busy", "canceled", "normal_clearing", "odd",
 					   "closed", "network_failure");
-			event->hangup_source = ONE_OF(NULL, "user");
-			event->sip_status = below(2) * (400 + below(200));
-			/* as a record does, which tells of the answer, too */
-			event->answers = below(6) == 0;
+			fact->hangup_source = ONE_OF(NULL, "user");
+			fact->sip_status = below(2) * (400 + below(200));
 			break;
 		case CDR_RECORDING_AVAILABLE:
-			event->recording_url = ONE_OF(NULL, "s3://1", "s3://2");
+			fact->recording_url = ONE_OF(NULL, "s3://1", "s3://2");
 			break;
 		default:
 			break;
 	}
-	if (event->kind == CDR_CALL_STARTED || event->kind == CDR_USER_IDENTIFIED)
+	if (fact->kind == CDR_CALL_STARTED || fact->kind == CDR_USER_IDENTIFIED)
 	{
-		event->user_id = ONE_OF(NULL, "u1", "u2");
-		event->has_contact_id = below(2) == 0;
-		event->contact_id = event->has_contact_id ? below(3) - 1 : 0;
+		fact->user_id = ONE_OF(NULL, "u1", "u2");
+		fact->has_contact_id = below(2) == 0;
+		fact->contact_id = fact->has_contact_id ? below(3) - 1 : 0;
+	}
+}
+
+/* Adds a fact, of the event's time or, as a record tells it, of its own. */
+static void
+deal_fact(CdrEvent *event, CdrEventFact *facts, CdrEventKind kind)
+{
+	CdrEventFact *fact = &facts[event->nfacts++];
+	bool		  recorded = below(2) == 0;
+
+	fact->kind = kind;
+	fact->time = recorded ? deal_time() : event->time;
+	if (event->time_source == CDR_TIME_OF_RECEIPT && !recorded)
+		fact->rank = CDR_RANK_GUESS;
+	else
+		fact->rank = below(2) ? CDR_RANK_LIVE : CDR_RANK_RECORD;
+	deal_said(fact);
+}
+
+/* What comes from outside: of one kind, or of several, of each once. */
+static void
+deal_facts(CdrEvent *event)
+{
+	static const CdrEventKind kinds[] = {
+		CDR_CALL_STARTED, CDR_CALL_RINGING,	   CDR_CALL_ANSWERED,
+		CDR_CALL_ENDED,	  CDR_USER_IDENTIFIED, CDR_RECORDING_AVAILABLE};
+	static const CdrEventKind often[] = {CDR_CALL_STARTED, CDR_CALL_STARTED,
+										 CDR_CALL_ENDED, CDR_CALL_ENDED};
+	CdrEventFact *facts = palloc0(lengthof(kinds) * sizeof(CdrEventFact));
+
+	event->facts = facts;
+	if (below(14) == 0)
+		return;
+	if (below(2) == 0)
+	{
+		deal_fact(event, facts, often[below(lengthof(often))]);
+		return;
+	}
+	if (below(3) > 0)
+	{
+		deal_fact(event, facts, kinds[below(lengthof(kinds))]);
+		return;
+	}
+	for (int i = 0; i < (int) lengthof(kinds); i++)
+	{
+		if (below(2) == 0)
+			deal_fact(event, facts, kinds[i]);
 	}
 }
 
@@ -129,9 +170,15 @@ deal_corrected(void)
 static void
 deal_made(CdrEvent *event)
 {
+	CdrEventFact *fact = palloc0(sizeof(CdrEventFact));
+
+	fact->kind = below(3) == 0 ? CDR_CALL_CLOSED : CDR_CALL_CORRECTED;
+	fact->time = event->time;
+	event->facts = fact;
+	event->nfacts = 1;
 	event->time_source = CDR_TIME_OF_FUNCTION;
 	/* in another order than what they say */
-	if (event->kind == CDR_CALL_CORRECTED)
+	if (fact->kind == CDR_CALL_CORRECTED)
 		event->corrected = deal_corrected();
 	else
 		event->closed_at = deal_time();
@@ -140,25 +187,17 @@ deal_made(CdrEvent *event)
 static void
 deal_event(CdrEvent *event, int number)
 {
-	static const CdrEventKind kinds[] = {
-		CDR_OTHER,			 CDR_CALL_STARTED,		  CDR_CALL_STARTED,
-		CDR_CALL_RINGING,	 CDR_CALL_ANSWERED,		  CDR_CALL_ENDED,
-		CDR_CALL_ENDED,		 CDR_CALL_ENDED,		  CDR_CALL_ENDED,
-		CDR_USER_IDENTIFIED, CDR_RECORDING_AVAILABLE, CDR_CALL_CORRECTED,
-		CDR_CALL_CORRECTED,	 CDR_CALL_CLOSED};
-
 	memset(event, 0, sizeof(CdrEvent));
 	event->call_id = CALL_ID;
-	event->kind = kinds[below(lengthof(kinds))];
 	event->time = deal_time();
 	event->time_source =
 		below(4) == 0 ? CDR_TIME_OF_RECEIPT : CDR_TIME_OF_BODY;
 	event->id.data[0] = (unsigned char) below(256);
 	event->id.data[UUID_LEN - 1] = (unsigned char) number;
-	if (event->kind == CDR_CALL_CORRECTED || event->kind == CDR_CALL_CLOSED)
+	if (below(14) < 3)
 		deal_made(event);
 	else
-		deal_said(event);
+		deal_facts(event);
 }
 
 /* ------------------------------------------------------------------------
@@ -166,11 +205,9 @@ deal_event(CdrEvent *event, int number)
  * ------------------------------------------------------------------------
  */
 
-/* What some events, bits of a set, say; in a random order.  Those of the set
- * records were told afterwards. */
+/* What some events, bits of a set, say; in a random order. */
 static CdrCall
-call_of(const CdrEvent *events, int count, unsigned int set,
-		unsigned int records)
+call_of(const CdrEvent *events, int count, unsigned int set)
 {
 	int		order[EVENTS_MAX];
 	CdrCall call;
@@ -185,18 +222,8 @@ call_of(const CdrEvent *events, int count, unsigned int set,
 	}
 	for (int i = 0; i < count; i++)
 	{
-		CdrCall alone;
-
-		if ((set & (1U << order[i])) == 0)
-			continue;
-		cdr_call_init(&alone, CALL_ID);
-		cdr_call_add(&alone, &events[order[i]]);
-		for (int reg = 0; reg < CDR_NREGISTERS; reg++)
-		{
-			if (cdr_call_knows(&alone, reg) && (records & (1U << order[i])))
-				alone.facts[reg].rank = CDR_RANK_RECORD;
-		}
-		cdr_call_join(&call, &alone);
+		if (set & (1U << order[i]))
+			cdr_call_add(&call, &events[order[i]]);
 	}
 	return call;
 }
@@ -282,7 +309,7 @@ latest_said(const CdrEvent *events, int count, int column)
 	{
 		const CdrEvent *event = &events[i];
 
-		if (event->kind != CDR_CALL_CORRECTED ||
+		if (cdr_event_fact(event, CDR_CALL_CORRECTED) == NULL ||
 			event->corrected[column].kind == CDR_SAID_NOTHING)
 			continue;
 		if (latest == NULL || event->time > latest->time ||
@@ -429,14 +456,13 @@ static void
 check_algebra(const CdrEvent *events, int count)
 {
 	unsigned int all = (1U << count) - 1;
-	unsigned int records = (unsigned int) below(all + 1) & below(all + 1);
 	unsigned int in_a = (unsigned int) below(all + 1);
 	unsigned int in_b = (unsigned int) below(all + 1) & ~in_a;
-	CdrCall		 a = call_of(events, count, in_a, records);
-	CdrCall		 b = call_of(events, count, in_b, records);
-	CdrCall		 c = call_of(events, count, all & ~in_a & ~in_b, records);
-	CdrCall		 nothing = call_of(events, count, 0, records);
-	CdrCall		 whole = call_of(events, count, all, records);
+	CdrCall		 a = call_of(events, count, in_a);
+	CdrCall		 b = call_of(events, count, in_b);
+	CdrCall		 c = call_of(events, count, all & ~in_a & ~in_b);
+	CdrCall		 nothing = call_of(events, count, 0);
+	CdrCall		 whole = call_of(events, count, all);
 	CdrCall		 ab = joined(&a, &b);
 	CdrCall		 ba = joined(&b, &a);
 	CdrCall		 bc = joined(&b, &c);
@@ -525,7 +551,7 @@ main(int argc, char **argv)
 		for (int i = 0; i < count; i++)
 			deal_event(&events[i], i);
 		check_algebra(events, count);
-		whole = call_of(events, count, (1U << count) - 1, 0);
+		whole = call_of(events, count, (1U << count) - 1);
 		check_corrected(events, count, &whole);
 		check_times(events, count, &whole);
 		cdr_call_init(&none, CALL_ID);

@@ -96,7 +96,10 @@ print_text(const char *name, const char *text)
 static void
 print_event(const CdrEvent *event)
 {
-	printf("%s", kinds[event->kind]);
+	static const CdrEventFact nothing = {.kind = CDR_OTHER};
+	const CdrEventFact *fact = event->nfacts > 0 ? &event->facts[0] : &nothing;
+
+	printf("%s", kinds[fact->kind]);
 	print_text("type", event->type);
 	print_text("call", event->call_id);
 	if (event->time_source == CDR_TIME_OF_BODY)
@@ -105,18 +108,18 @@ print_event(const CdrEvent *event)
 		printf(" time unread");
 	print_text("trace", event->trace_id);
 	print_text("tenant", event->tenant_id);
-	print_text("caller", event->caller_number);
-	print_text("callee", event->callee_number);
-	print_text("direction", event->direction);
-	print_text("trunk", event->trunk);
-	print_text("user", event->user_id);
-	if (event->has_contact_id)
-		printf(" contact=" INT64_FORMAT, event->contact_id);
-	print_text("cause", event->hangup_cause);
-	print_text("source", event->hangup_source);
-	if (event->sip_status != 0)
-		printf(" sip=%d", event->sip_status);
-	print_text("recording", event->recording_url);
+	print_text("caller", fact->caller_number);
+	print_text("callee", fact->callee_number);
+	print_text("direction", fact->direction);
+	print_text("trunk", fact->trunk);
+	print_text("user", fact->user_id);
+	if (fact->has_contact_id)
+		printf(" contact=" INT64_FORMAT, fact->contact_id);
+	print_text("cause", fact->hangup_cause);
+	print_text("source", fact->hangup_source);
+	if (fact->sip_status != 0)
+		printf(" sip=%d", fact->sip_status);
+	print_text("recording", fact->recording_url);
 }
 
 /* The reason, without the words that are the server's and vary with it. */
