@@ -10,9 +10,6 @@
 
 #include "event/fields.h"
 
-/* Real events nest five deep; this is far beyond, and far from the stack. */
-#define CDR_JSON_DEPTH_MAX 100
-
 /* The length of the byte order mark that a text begins with; 0: none. */
 static inline size_t
 cdr_json_mark(const char *text, size_t length)
@@ -28,28 +25,13 @@ extern const CdrReason *
 cdr_json_read(const char *text, size_t length, CdrFields *fields);
 
 /*
- * What must not reach the server's parser: a text that is not UTF-8, or nests
- * deeper than CDR_JSON_DEPTH_MAX.  NULL: nothing.
+ * The same in two steps, for whoever looks for more in the same pass: the keys
+ * of the JSON form in a set of paths, and, when that was filled from a text, the
+ * fields.  Allocated in the current context, and good as long as the set.
  */
-extern const CdrReason *cdr_json_check(const char *text, size_t length);
-
-/*
- * The name of the member whose value begins there, as it stands between its
- * quotes.  A lexer that does not resolve escapes hands over no name; so it is
- * found by going back over the colon to the quote that ends the name, and on to
- * the one that begins it, which is the first without a backslash before it.
- */
-static inline void
-cdr_json_key_before(const char *value, const char **start, const char **end)
-{
-	const char *c = value - 1;
-
-	while (*c != '"')
-		c--;
-	*end = c--;
-	while (*c != '"' || c[-1] == '\\')
-		c--;
-	*start = c + 1;
-}
+struct CdrJsonPaths;
+typedef struct CdrJsonKeys CdrJsonKeys;
+extern const CdrJsonKeys  *cdr_json_keys_in(struct CdrJsonPaths *paths);
+extern void cdr_json_fields(const CdrJsonKeys *keys, CdrFields *fields);
 
 #endif /* CDR_JSON_H */

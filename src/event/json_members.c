@@ -15,7 +15,7 @@
 #endif
 
 #include "base/compat.h"
-#include "event/json.h"
+#include "event/json_check.h"
 #include "event/json_members.h"
 #include "event/json_text.h"
 
