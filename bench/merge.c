@@ -70,7 +70,8 @@ cpu_seconds(void)
 static void
 read_events(void)
 {
-	static const CdrEventOptions options = {1024 * 1024, 6};
+	static const CdrEventOptions options = {.max_event_size = 1024 * 1024,
+											.extension_digits = 6};
 	static char					 line[LINE_MAX];
 
 	while (fgets(line, sizeof(line), stdin) != NULL)

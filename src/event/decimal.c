@@ -89,22 +89,20 @@ cdr_decimal_point(const CdrDecimal *number)
 	return number->whole_digits + number->exponent;
 }
 
-/* Without any rounding: digit by digit, then the zeros of the exponent. */
-bool
-cdr_decimal_integer(const CdrDecimal *number, int64 *result)
+/*
+ * The digits before a point, then the zeros of the exponent, as a number below
+ * zero, which reaches one further.
+ */
+static bool
+digits_before(const CdrDecimal *number, int point, int64 *result)
 {
 	int	  digits = cdr_decimal_digits(number);
-	int	  point = cdr_decimal_point(number);
 	int64 value = 0;
 
-	for (int i = 0; i < digits; i++)
+	for (int i = 0; i < digits && i < point; i++)
 	{
-		int digit = cdr_decimal_digit(number, i);
-
-		if (i >= point && digit != 0)
-			return false;
-		if (i < point && (pg_mul_s64_overflow(value, 10, &value) ||
-						  pg_sub_s64_overflow(value, digit, &value)))
+		if (pg_mul_s64_overflow(value, 10, &value) ||
+			pg_sub_s64_overflow(value, cdr_decimal_digit(number, i), &value))
 			return false;
 	}
 	for (int i = digits; i < point && value != 0; i++)
@@ -112,10 +110,58 @@ cdr_decimal_integer(const CdrDecimal *number, int64 *result)
 		if (pg_mul_s64_overflow(value, 10, &value))
 			return false;
 	}
+	*result = value;
+	return true;
+}
 
-	/* it was counted downwards, which reaches one further */
+/* Is a digit behind that one, or itself, other than 0? */
+static bool
+digits_from(const CdrDecimal *number, int first)
+{
+	for (int i = Max(first, 0); i < cdr_decimal_digits(number); i++)
+	{
+		if (cdr_decimal_digit(number, i) != 0)
+			return true;
+	}
+	return false;
+}
+
+/* Gives the number its sign. */
+static bool
+with_sign(const CdrDecimal *number, int64 value, int64 *result)
+{
 	if (!number->negative && pg_sub_s64_overflow(0, value, &value))
 		return false;
 	*result = value;
 	return true;
+}
+
+/* Without any rounding. */
+bool
+cdr_decimal_integer(const CdrDecimal *number, int64 *result)
+{
+	int	  point = cdr_decimal_point(number);
+	int64 value;
+
+	return !digits_from(number, point) &&
+		   digits_before(number, point, &value) &&
+		   with_sign(number, value, result);
+}
+
+bool
+cdr_decimal_scaled(const CdrDecimal *number, int power, int64 *result)
+{
+	int	  point = cdr_decimal_point(number) + power;
+	int	  next = 0;
+	int64 value;
+
+	if (!digits_before(number, point, &value))
+		return false;
+	if (point >= 0 && point < cdr_decimal_digits(number))
+		next = cdr_decimal_digit(number, point);
+	if ((next > 5 ||
+		 (next == 5 && (value % 2 != 0 || digits_from(number, point + 1)))) &&
+		pg_sub_s64_overflow(value, 1, &value))
+		return false;
+	return with_sign(number, value, result);
 }

@@ -36,4 +36,11 @@ extern int cdr_decimal_point(const CdrDecimal *number);
  */
 extern bool cdr_decimal_integer(const CdrDecimal *number, int64 *result);
 
+/*
+ * The number times a power of ten, rounded half to even.  Returns false, leaving
+ * *result alone, for what does not fit 64 bits.
+ */
+extern bool
+cdr_decimal_scaled(const CdrDecimal *number, int power, int64 *result);
+
 #endif /* CDR_DECIMAL_H */

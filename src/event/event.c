@@ -131,6 +131,24 @@ make_facts(CdrEvent *event, CdrEventKind kind, int count)
 	return facts;
 }
 
+/* The facts that a mapping made. */
+static void
+take_facts(const CdrFields *fields, CdrEvent *event)
+{
+	for (int i = 0; i < fields->nfacts; i++)
+	{
+		CdrEventFact *fact = &fields->facts[i];
+
+		if (fact->time != CDR_NO_TIME)
+			continue;
+		fact->time = event->time;
+		if (event->time_source == CDR_TIME_OF_RECEIPT)
+			fact->rank = CDR_RANK_GUESS;
+	}
+	event->facts = fields->facts;
+	event->nfacts = fields->nfacts;
+}
+
 static void
 make_started(const CdrFields *fields, const CdrEventOptions *options,
 			 CdrEvent *event)
@@ -221,7 +239,10 @@ make_common(const CdrFields *fields, CdrEvent *event)
 
 	event->is_json = fields->is_json;
 	event->needs_properties = fields->needs_properties;
-	event->time_unread = fields->time == CDR_NO_TIME && fields->time_unread;
+	event->mapping = fields->mapping;
+	/* of several times, a mapping tells of one that another stands in for */
+	event->time_unread = fields->time_unread && (fields->time == CDR_NO_TIME ||
+												 fields->mapping != NULL);
 	if (message->known_time_source != 0)
 	{
 		event->time = message->known_time;
@@ -267,13 +288,13 @@ read_content(const CdrMessage *message, const CdrEventOptions *options,
 	if (known_json)
 	{
 		cdr_content_of_json(message, &content);
-		reason = cdr_form_read(&content, fields);
+		reason = cdr_form_read(&content, options, fields);
 	}
 	else
 	{
 		reason = cdr_content_open(message, options, &content);
 		if (reason == NULL)
-			reason = cdr_form_read(&content, fields);
+			reason = cdr_form_read(&content, options, fields);
 		if (reason != NULL)
 			return cdr_why_unreadable(message, reason);
 	}
@@ -311,8 +332,12 @@ parse_event(const CdrMessage *message, const CdrEventOptions *options,
 			cdr_no_event(ERRCODE_STRING_DATA_RIGHT_TRUNCATION,
 						 psprintf("call id of %zu bytes is longer than %d",
 								  strlen(event->call_id), CDR_CALL_ID_MAX));
+	else if (fields.mapping != NULL)
+		take_facts(&fields, event);
 	else
 		make_kind(&fields, options, event);
+	if (event->reason == NULL && fields.identity != NULL)
+		event->id = *fields.identity;
 	return event->reason == NULL;
 }
 

@@ -72,6 +72,13 @@ typedef struct CdrEventFact
 	const char *recording_url;
 } CdrEventFact;
 
+/* Which mapping an event was read by. */
+typedef struct CdrMappingId
+{
+	const char *name;
+	int			version;
+} CdrMappingId;
+
 /*
  * Where the time of an event comes from.  By the last of these, the log tells the
  * events that functions of this extension make from all that came from outside,
@@ -96,6 +103,9 @@ typedef struct CdrEvent
 							   * the message brings its identity */
 
 	const CdrReason *reason; /* why it is no event; NULL: it is one */
+
+	/* what read it, if not the form itself; belongs to the set of mappings */
+	const CdrMappingId *mapping;
 
 	bool is_json;		   /* the body is JSON text; valid if it is an event */
 	bool needs_properties; /* it cannot be read again without all of them */

@@ -9,8 +9,7 @@
 #ifndef CDR_FIELDS_H
 #define CDR_FIELDS_H
 
-#include "base/message.h"
-#include "base/reason.h"
+#include "event/event.h"
 
 /*
  * Strings are NUL-terminated UTF-8 in the current context; NULL (of a number
@@ -44,6 +43,16 @@ typedef struct CdrFields
 	int64		sip_status;
 
 	const char *recording_url;
+
+	/* by a mapping: which one, and what it makes of the event instead of the
+	 * fields above, from that of who calls whom on.  A fact whose time is
+	 * CDR_NO_TIME has that of the event. */
+	const CdrMappingId *mapping; /* NULL: the form itself read it */
+	int					nfacts;
+	CdrEventFact	   *facts;
+
+	/* what it says that identifies it; NULL: nothing but all of its bytes do */
+	const pg_uuid_t *identity;
 
 	bool is_json;		   /* the whole body is JSON text, not what is in it */
 	bool needs_properties; /* more of them than the routing key, the content

@@ -17,6 +17,7 @@
 
 #include "event/form.h"
 #include "event/json.h"
+#include "event/mapping.h"
 #include "event/protobuf.h"
 
 static bool
@@ -101,17 +102,26 @@ is_anything(const CdrContent *content)
  */
 
 static const CdrReason *
-read_protobuf(const CdrContent *content, CdrFields *fields)
+read_protobuf(const CdrContent *content, const CdrEventOptions *options,
+			  CdrFields *fields)
 {
 	return cdr_protobuf_read(content->body, content->length,
 							 content->message->routing_key, fields);
 }
 
 static const CdrReason *
-read_json(const CdrContent *content, CdrFields *fields)
+read_json(const CdrContent *content, const CdrEventOptions *options,
+		  CdrFields *fields)
 {
-	const CdrReason *reason =
-		cdr_json_read(content->body, content->length, fields);
+	const CdrReason *reason;
+
+	/* what a function of this extension made is nobody else's */
+	if (options->mappings == NULL || content->message->of_function)
+		reason = cdr_json_read(content->body, content->length, fields);
+	else
+		reason = cdr_mapping_read(options->mappings, content->message,
+								  options->extension_digits, content->body,
+								  content->length, fields);
 
 	/* SQL's type json takes no byte order mark */
 	fields->is_json =
@@ -132,9 +142,10 @@ is_no_json(const CdrReason *reason)
  * ("hi"), with nothing in it that an event would say.
  */
 static const CdrReason *
-read_likely_protobuf(const CdrContent *content, CdrFields *fields)
+read_likely_protobuf(const CdrContent *content, const CdrEventOptions *options,
+					 CdrFields *fields)
 {
-	const CdrReason *reason = read_protobuf(content, fields);
+	const CdrReason *reason = read_protobuf(content, options, fields);
 
 	if (reason == NULL && fields->type == NULL && fields->trace_id == NULL &&
 		fields->call_id == NULL && fields->tenant_id == NULL &&
@@ -149,27 +160,30 @@ read_likely_protobuf(const CdrContent *content, CdrFields *fields)
  * read as that: a type of 123 bytes makes a message begin with "\n{".
  */
 static const CdrReason *
-read_likely_json(const CdrContent *content, CdrFields *fields)
+read_likely_json(const CdrContent *content, const CdrEventOptions *options,
+				 CdrFields *fields)
 {
-	const CdrReason *reason = read_json(content, fields);
+	const CdrReason *reason = read_json(content, options, fields);
 
 	if (reason == NULL || is_labelled_json(content) || !is_no_json(reason))
 		return reason;
-	return read_likely_protobuf(content, fields) == NULL ? NULL : reason;
+	return read_likely_protobuf(content, options, fields) == NULL ? NULL
+																  : reason;
 }
 
 /* Without a hint: Protobuf, if it can be read as that. */
 static const CdrReason *
-read_unlabelled(const CdrContent *content, CdrFields *fields)
+read_unlabelled(const CdrContent *content, const CdrEventOptions *options,
+				CdrFields *fields)
 {
-	const CdrReason *reason = read_likely_protobuf(content, fields);
+	const CdrReason *reason = read_likely_protobuf(content, options, fields);
 	const CdrReason *json_reason;
 	CdrReason		*neither;
 
 	if (reason == NULL ||
 		reason->sqlerrcode != ERRCODE_INVALID_BINARY_REPRESENTATION)
 		return reason;
-	json_reason = read_json(content, fields);
+	json_reason = read_json(content, options, fields);
 	if (is_labelled_json(content) || !is_no_json(json_reason))
 		return json_reason;
 	neither = palloc(sizeof(CdrReason));
@@ -183,7 +197,9 @@ read_unlabelled(const CdrContent *content, CdrFields *fields)
 typedef struct Form
 {
 	bool (*fits)(const CdrContent *content);
-	const CdrReason *(*read)(const CdrContent *content, CdrFields *fields);
+	const CdrReason *(*read)(const CdrContent	   *content,
+							 const CdrEventOptions *options,
+							 CdrFields			   *fields);
 } Form;
 
 /* The forms, in the order in which they are asked; the first that fits. */
@@ -195,11 +211,12 @@ static const Form forms[] = {
 };
 
 const CdrReason *
-cdr_form_read(const CdrContent *content, CdrFields *fields)
+cdr_form_read(const CdrContent *content, const CdrEventOptions *options,
+			  CdrFields *fields)
 {
 	int i = 0;
 
 	while (!forms[i].fits(content))
 		i++;
-	return forms[i].read(content, fields);
+	return forms[i].read(content, options, fields);
 }

@@ -16,6 +16,7 @@
  * Returns NULL with *fields filled in, or why it is no event.
  */
 extern const CdrReason *
-cdr_form_read(const CdrContent *content, CdrFields *fields);
+cdr_form_read(const CdrContent *content, const CdrEventOptions *options,
+			  CdrFields *fields);
 
 #endif /* CDR_FORM_H */

@@ -52,8 +52,8 @@ member_container_end(void *state)
 	CDR_JSON_CONTINUE;
 }
 
-static CdrJsonKind
-kind_of_token(JsonTokenType token)
+CdrJsonKind
+cdr_json_kind(JsonTokenType token)
 {
 	switch (token)
 	{
@@ -94,7 +94,7 @@ member_start(void *state, char *name, bool isnull)
 	cdr_json_key_before(reader->lex->token_start, &start, &end);
 	members->members[members->count++] = (CdrJsonMember){
 		.name = cdr_json_unescape(start, end),
-		.kind = kind_of_token(reader->lex->token_type),
+		.kind = cdr_json_kind(reader->lex->token_type),
 		.start = reader->lex->token_start,
 		.end = reader->lex->token_terminator,
 	};

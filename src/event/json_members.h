@@ -8,6 +8,8 @@
 #ifndef CDR_JSON_MEMBERS_H
 #define CDR_JSON_MEMBERS_H
 
+#include "common/jsonapi.h"
+
 typedef enum CdrJsonKind
 {
 	CDR_JSON_NULL,
@@ -17,6 +19,9 @@ typedef enum CdrJsonKind
 	CDR_JSON_OBJECT,
 	CDR_JSON_ARRAY
 } CdrJsonKind;
+
+/* The kind of a value by its first token. */
+extern CdrJsonKind cdr_json_kind(JsonTokenType token);
 
 /*
  * A member: its name, with escapes resolved, in the current context, NULL if

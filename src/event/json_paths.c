@@ -183,7 +183,7 @@ cdr_json_paths_begin(CdrJsonPaths *paths)
 
 /* Room for one step more, with four buckets for each. */
 static void
-make_room(CdrJsonPaths *paths)
+paths_make_room(CdrJsonPaths *paths)
 {
 	Assert(paths->grows);
 	paths->room *= 2;
@@ -221,7 +221,7 @@ cdr_json_paths_add(CdrJsonPaths *paths, int before, const char *name,
 	if (number != NO_STEP)
 		return number;
 	if (paths->count == paths->room)
-		make_room(paths);
+		paths_make_room(paths);
 	number = paths->count++;
 	step = &paths->steps[number];
 	memset(step, 0, sizeof(CdrJsonStep));
@@ -474,4 +474,29 @@ cdr_json_paths_text(const CdrJsonPaths *paths, int step)
 	return value != NULL && value->is_text
 			   ? cdr_json_unescape(value->start, value->end)
 			   : NULL;
+}
+
+static const char *
+value_said(const CdrJsonValue *value)
+{
+	if (value->is_boolean)
+		return *value->start == 't' ? "true" : "false";
+	return value->is_text ? cdr_json_unescape(value->start, value->end) : NULL;
+}
+
+const char *
+cdr_json_paths_said(CdrJsonPaths *paths, int step, size_t most)
+{
+	const CdrJsonValue *value = cdr_json_paths_value(paths, step);
+	CdrJsonStep		   *found = &paths->steps[step];
+
+	/* whoever asks for more may get it */
+	if (value == NULL || (size_t) (value->end - value->start) > most)
+		return NULL;
+	if (found->said_stamp != found->stamp)
+	{
+		found->said = value_said(value);
+		found->said_stamp = found->stamp;
+	}
+	return found->said;
 }

@@ -40,6 +40,8 @@ typedef struct CdrJsonStep
 	int32		 index_most; /* the highest index of these; -1: none */
 	CdrJsonValue value;
 	uint64		 stamp;
+	const char	*said;		 /* what cdr_json_paths_said() found */
+	uint64		 said_stamp; /* for the value of that stamp */
 } CdrJsonStep;
 
 /* The root's number. */
@@ -99,5 +101,19 @@ cdr_json_paths_value(const CdrJsonPaths *paths, int step);
 /* What the value says: a string or a number; NULL: neither, or no text can hold
  * it.  In the current context. */
 extern char *cdr_json_paths_text(const CdrJsonPaths *paths, int step);
+
+/* Has anything been found there in the last text?  If not, there is no value. */
+static inline bool
+cdr_json_paths_met(const CdrJsonPaths *paths, int step)
+{
+	return paths->steps[step].stamp >= paths->steps[CDR_JSON_ROOT].stamp;
+}
+
+/*
+ * The same, of a boolean, too, "true" or "false"; kept, so that it costs nothing
+ * to ask again before the next text.  Nothing of what takes more bytes than that.
+ */
+extern const char *
+cdr_json_paths_said(CdrJsonPaths *paths, int step, size_t most);
 
 #endif /* CDR_JSON_PATHS_H */

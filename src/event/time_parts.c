@@ -244,7 +244,8 @@ cdr_time_zone(const char *p, CdrTimeParts *parts)
 
 	parts->offset = 0;
 	(void) cdr_time_blanks(&end);
-	if (*end == '\0')
+	parts->has_offset = *end != '\0';
+	if (!parts->has_offset)
 		return true;
 	return cdr_time_offset(&end, parts) && read_remarks(end, parts);
 }

@@ -22,8 +22,9 @@ typedef struct CdrTimeParts
 	int	   day;
 	int	   second; /* of the day, up to its end */
 	double fraction;
-	double scale;  /* the fraction is so much of a second */
-	int	   offset; /* seconds */
+	double scale;	   /* the fraction is so much of a second */
+	int	   offset;	   /* seconds */
+	bool   has_offset; /* cdr_time_zone() found one */
 } CdrTimeParts;
 
 /* A number of least to most digits; -1: there is none. */

@@ -354,7 +354,8 @@ static void
 check_other_properties(const CdrMessage *message, bool ok,
 					   const CdrEvent *reference)
 {
-	static const CdrEventOptions options = {MEGABYTE, 6};
+	static const CdrEventOptions options = {.max_event_size = MEGABYTE,
+											.extension_digits = 6};
 	CdrMessage					 other = *message;
 	CdrEvent					 event;
 	bool						 other_ok;
@@ -394,9 +395,11 @@ static void
 check_other_messages(const CdrMessage *message, bool ok,
 					 const CdrEvent *reference)
 {
-	static const CdrEventOptions options = {MEGABYTE, 6};
-	static const CdrEventOptions no_extensions = {MEGABYTE, 0};
-	static const CdrEventOptions tiny = {64, 15};
+	static const CdrEventOptions options = {.max_event_size = MEGABYTE,
+											.extension_digits = 6};
+	static const CdrEventOptions no_extensions = {.max_event_size = MEGABYTE};
+	static const CdrEventOptions tiny = {.max_event_size = 64,
+										 .extension_digits = 15};
 	CdrMessage					 other = *message;
 	CdrEvent					 event;
 
@@ -430,7 +433,8 @@ bool
 harness_message(const char *body, size_t length, const char *routing_key,
 				const char *content_type, CdrEvent *event)
 {
-	static const CdrEventOptions options = {MEGABYTE, 6};
+	static const CdrEventOptions options = {.max_event_size = MEGABYTE,
+											.extension_digits = 6};
 	static CdrMessage			 message;
 	bool						 ok;
 

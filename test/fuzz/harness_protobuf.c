@@ -66,7 +66,8 @@ has_json_twin(const CdrMessage *message)
 void
 harness_protobuf(const CdrMessage *message, const CdrEvent *event)
 {
-	static const CdrEventOptions options = {SIZE_MAX, 6};
+	static const CdrEventOptions options = {.max_event_size = SIZE_MAX,
+											.extension_digits = 6};
 	const char *shown = harness_show(message->body, message->body_length,
 									 message->routing_key);
 	CdrMessage	twin = *message;

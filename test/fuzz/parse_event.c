@@ -20,6 +20,7 @@
 #include <ctype.h>
 
 #include "arena.h"
+#include "files.h"
 #include "harness.h"
 #include "event/number.h"
 
@@ -38,36 +39,6 @@ typedef struct Message
 static const char *const kinds[] = {"other",	"started", "ringing",
 									"answered", "ended",   "identified",
 									"recording"};
-
-static char *
-read_file(const char *path, size_t *length)
-{
-	FILE  *file = fopen(path, "rb");
-	char  *bytes = NULL;
-	size_t capacity = 0;
-
-	*length = 0;
-	if (file == NULL)
-	{
-		perror(path);
-		exit(1);
-	}
-	do
-	{
-		capacity += 65536;
-		bytes = realloc(bytes, capacity);
-		if (bytes == NULL)
-			abort();
-		*length += fread(bytes + *length, 1, capacity - *length, file);
-	} while (*length == capacity);
-	if (ferror(file))
-	{
-		perror(path);
-		exit(1);
-	}
-	fclose(file);
-	return bytes;
-}
 
 /* Text in quotes, nothing in it that would break the line or not be ASCII. */
 static void
@@ -357,7 +328,7 @@ each_message(int count, char **paths, void (*use)(const char *))
 	for (int i = 0; i < count; i++)
 	{
 		size_t length;
-		char  *bytes = read_file(paths[i], &length);
+		char  *bytes = files_read(paths[i], &length);
 
 		parse_lines(base_name(paths[i]), bytes, length, use);
 		free(bytes);
@@ -371,7 +342,7 @@ parse_file(const char *path)
 {
 	const char *name = base_name(path);
 	size_t		length;
-	char	   *bytes = read_file(path, &length);
+	char	   *bytes = files_read(path, &length);
 
 	if (has_suffix(name, ".events"))
 		parse_lines(name, bytes, length, parse_event);
