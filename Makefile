@@ -70,6 +70,17 @@ PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
+# The presets of mappings, in a directory beside the extension.
+mappings = $(DESTDIR)$(datadir)/extension/cdr_service/mappings
+.PHONY: install-mappings uninstall-mappings
+install: install-mappings
+install-mappings:
+	$(MKDIR_P) '$(mappings)'
+	$(INSTALL_DATA) $(addprefix $(source)/,$(call files,share/mappings/*.json)) '$(mappings)/'
+uninstall: uninstall-mappings
+uninstall-mappings:
+	rm -rf '$(dir $(mappings))'
+
 # after PGXS, which sets it to nothing
 PROVE_FLAGS += -I test/perl
 
