@@ -41,7 +41,7 @@ static const MapEntry q850[] = {
 static const MapEntry sip[] = {
 	{"200", "normal_clearing"},
 	{"404", "unallocated_number"},
-	{"408", "no_answer"},
+	{"408", "recovery_on_timer_expire"},
 	{"480", "no_answer"},
 	{"484", "invalid_number_format"},
 	{"486", "user_busy"},

@@ -23,7 +23,7 @@
 #include "call/derive.h"
 #include "event/json_text.h"
 #include "event/json_tree.h"
-#include "event/mapping.h"
+#include "event/mapping_parts.h"
 #include "event/timestamp.h"
 #include "files.h"
 #include "promise.h"
@@ -420,6 +420,25 @@ run_platforms(const char *presets, const char *platforms)
 	return run;
 }
 
+/* The names of a built-in table say of a call what the numbers say. */
+static void
+check_causes(const char *table)
+{
+	const MapTable *causes = cdr_map_causes(table);
+
+	for (int i = 0; i < causes->count; i++)
+	{
+		const MapEntry *entry = &causes->entries[i];
+		const CdrCause *number = cdr_cause_find(entry->value);
+		const CdrCause *name = cdr_cause_find(entry->means);
+
+		PROMISE(i == 0 || strcmp(entry[-1].value, entry->value) < 0);
+		PROMISE(number != NULL && name != NULL);
+		PROMISE(strcmp(number->disposition, name->disposition) == 0);
+		PROMISE(number->ends == name->ends);
+	}
+}
+
 /* ------------------------------------------------------------------------
  * Cases: lines of a word and what it stands for
  * ------------------------------------------------------------------------
@@ -582,8 +601,12 @@ main(int argc, char **argv)
 	if (argc == 3 && strcmp(argv[1], "--cases") == 0)
 		run_cases(argv[2]);
 	else if (argc == 3)
+	{
+		check_causes("q850");
+		check_causes("sip");
 		printf("mappings: %d platforms, any order: the calls expected\n",
 			   run_platforms(argv[1], argv[2]));
+	}
 	else
 	{
 		fprintf(stderr, "usage: map_events PRESETS PLATFORMS\n"
