@@ -53,6 +53,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	call_corrections \
 	call_segments call_history event_numbers \
 	event_timestamps event_bad_input event_foreign_text event_protobuf \
+	event_cloudevents \
 	store_dead_letters store_partitions store_repetitions store_verify \
 	store_retired store_recording \
 	worker_status store_privileges store_guard call_order_permuted \

@@ -24,8 +24,9 @@
 #include "base/compat.h"
 #include "base/identity.h"
 
-/* In place of the length of a message-id that is absent. */
+/* In place of the length of a message-id, which is shorter than any of these. */
 #define NO_MESSAGE_ID 0xffffffff
+#define CLOUDEVENT	  0xfffffffe
 
 static void
 check(bool done)
@@ -78,19 +79,51 @@ begin(EVP_MD_CTX *context, const char *message_id, size_t length)
 		check(EVP_DigestUpdate(context, message_id, length) == 1);
 }
 
+/* One for the life of the process: to make one costs as much as to use it. */
+static EVP_MD_CTX *
+lasting_context(void)
+{
+	static EVP_MD_CTX *context = NULL;
+
+	if (context == NULL)
+		context = EVP_MD_CTX_new();
+	return context;
+}
+
 void
 cdr_identity_of(const char *message_id, size_t message_id_length,
 				const char *body, size_t body_length, pg_uuid_t *id,
 				CdrDigest *digest)
 {
-	/* one for the life of the process: to make one costs as much as to use it */
-	static EVP_MD_CTX *context = NULL;
+	EVP_MD_CTX *context = lasting_context();
 
-	if (context == NULL)
-		context = EVP_MD_CTX_new();
 	begin(context, message_id, message_id_length);
 	check(EVP_DigestUpdate(context, body, body_length) == 1);
 	finish(context, id, digest);
+}
+
+static void
+add_counted(EVP_MD_CTX *context, const char *text)
+{
+	uint32 length = pg_hton32(strlen(text));
+
+	check(EVP_DigestUpdate(context, &length, sizeof(length)) == 1 &&
+		  EVP_DigestUpdate(context, text, strlen(text)) == 1);
+}
+
+void
+cdr_identity_of_cloudevent(const char *source, const char *source_id,
+						   pg_uuid_t *id)
+{
+	EVP_MD_CTX *context = lasting_context();
+	uint32		marker = pg_hton32(CLOUDEVENT);
+	CdrDigest	digest;
+
+	check(context != NULL && EVP_DigestInit_ex(context, sha256(), NULL) == 1 &&
+		  EVP_DigestUpdate(context, &marker, sizeof(marker)) == 1);
+	add_counted(context, source);
+	add_counted(context, source_id);
+	finish(context, id, &digest);
 }
 
 EVP_MD_CTX *

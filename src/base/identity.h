@@ -3,7 +3,8 @@
  * identity.h
  *	  The identity of an event: the first 128 bits of SHA-256 over the length
  *	  of the AMQP message-id (4 bytes, big-endian; ff ff ff ff without one), the
- *	  message-id, and the body, byte for byte.
+ *	  message-id, and the body, byte for byte.  That of a CloudEvent: over
+ *	  ff ff ff fe, and its source and its id, each behind its length.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,6 +24,10 @@
 extern void cdr_identity_of(const char *message_id, size_t message_id_length,
 							const char *body, size_t body_length,
 							pg_uuid_t *id, CdrDigest *digest);
+
+/* Of a CloudEvent. */
+extern void cdr_identity_of_cloudevent(const char *source,
+									   const char *source_id, pg_uuid_t *id);
 
 /*
  * Of a body that comes piece by piece: begin, add each piece, end.  End frees

@@ -64,4 +64,12 @@ extern char *cdr_properties_json(const CdrMessage *message);
  */
 extern char *cdr_needed_properties_json(const CdrMessage *message);
 
+/* Has a message headers?  Costs next to nothing: their flag is in the first byte. */
+static inline bool
+cdr_has_headers(const CdrMessage *message)
+{
+	return message->headers != NULL || (message->properties_length > 0 &&
+										(message->properties[0] & 0x20) != 0);
+}
+
 #endif /* CDR_PROPERTIES_H */

@@ -23,7 +23,9 @@ typedef struct CdrContent
 	const char		 *body;	   /* not NUL-terminated */
 	size_t			  length;
 	const char		 *content_type; /* of that body; NULL: nobody says */
-	bool			  known_json;	/* it is JSON, whatever others say */
+	const char
+		*type;		 /* of the envelope that it was in; NULL: it was in none */
+	bool known_json; /* it is JSON, whatever others say */
 } CdrContent;
 
 /*

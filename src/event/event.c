@@ -56,6 +56,24 @@ static const struct
 	{CDR_CLOSED_TYPE, CDR_CALL_CLOSED, true},
 };
 
+const char *
+cdr_event_shaping_type(const char *type)
+{
+	size_t length = strlen(type);
+
+	for (int i = 0; i < (int) lengthof(kinds); i++)
+	{
+		size_t		ours = strlen(kinds[i].type);
+		const char *end = type + length - ours;
+
+		if (kinds[i].of_function || ours > length)
+			continue;
+		if (strcmp(end, kinds[i].type) == 0 && (end == type || end[-1] == '.'))
+			return end;
+	}
+	return NULL;
+}
+
 /* Who ended the call, where the cause says so. */
 static const struct
 {

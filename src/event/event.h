@@ -98,9 +98,11 @@ typedef struct CdrMappingId
 typedef struct CdrEvent
 {
 	const CdrMessage *message;
-	pg_uuid_t		  id;	  /* identity; valid also after a failure */
-	CdrDigest		  digest; /* all of which id is the first half; zeros where
-							   * the message brings its identity */
+	pg_uuid_t		  id; /* identity; valid also after a failure, then
+							   * that of the bytes */
+	CdrDigest digest;	  /* of the bytes; id is its first half, if the event
+							   * says nothing else that identifies it.  Zeros
+							   * where the message brings its identity */
 
 	const CdrReason *reason; /* why it is no event; NULL: it is one */
 
@@ -174,5 +176,11 @@ extern bool cdr_event_parse(const CdrMessage	  *message,
 extern bool
 cdr_event_parse_json(const CdrMessage *message, const CdrEventOptions *options,
 					 CdrEvent *event);
+
+/*
+ * The type that shapes a call which a type is, or ends in behind a dot
+ * (org.example.call.started); NULL: none.  Points into it.
+ */
+extern const char *cdr_event_shaping_type(const char *type);
 
 #endif /* CDR_EVENT_H */

@@ -54,7 +54,8 @@ typedef struct CdrFields
 	/* what it says that identifies it; NULL: nothing but all of its bytes do */
 	const pg_uuid_t *identity;
 
-	bool is_json;		   /* the whole body is JSON text, not what is in it */
+	bool is_cloudevent; /* JSON with the attributes that make it an envelope */
+	bool is_json;		/* the whole body is JSON text, not what is in it */
 	bool needs_properties; /* more of them than the routing key, the content
 							* type and the headers were needed to read it */
 } CdrFields;

@@ -7,6 +7,9 @@
  * the bytes tell.  A dead letter has lost its properties, so the bytes alone
  * must do for what needs no properties to be understood.
  *
+ * The data of a CloudEvent have one of these forms, too, and the envelope of an
+ * envelope is not opened.
+ *
  *-------------------------------------------------------------------------
  */
 #ifdef FRONTEND
@@ -15,6 +18,7 @@
 #include "postgres.h"
 #endif
 
+#include "event/cloudevents.h"
 #include "event/form.h"
 #include "event/json.h"
 #include "event/mapping.h"
@@ -105,9 +109,22 @@ static const CdrReason *
 read_protobuf(const CdrContent *content, const CdrEventOptions *options,
 			  CdrFields *fields)
 {
-	return cdr_protobuf_read(content->body, content->length,
-							 content->message->routing_key, fields);
+	return cdr_protobuf_read(
+		content->body, content->length,
+		content->type != NULL ? content->type : content->message->routing_key,
+		fields);
 }
+
+/* Is what could be read as JSON text that SQL's type json takes? */
+static bool
+is_sql_json(const CdrContent *content)
+{
+	return cdr_json_mark(content->body, content->length) == 0;
+}
+
+static const CdrReason *
+read_structured(const CdrContent *content, const CdrEventOptions *options,
+				CdrFields *fields);
 
 static const CdrReason *
 read_json(const CdrContent *content, const CdrEventOptions *options,
@@ -123,9 +140,9 @@ read_json(const CdrContent *content, const CdrEventOptions *options,
 								  options->extension_digits, content->body,
 								  content->length, fields);
 
-	/* SQL's type json takes no byte order mark */
-	fields->is_json =
-		reason == NULL && cdr_json_mark(content->body, content->length) == 0;
+	fields->is_json = reason == NULL && is_sql_json(content);
+	if (reason == NULL && fields->is_cloudevent && content->type == NULL)
+		return read_structured(content, options, fields);
 	return reason;
 }
 
@@ -210,13 +227,81 @@ static const Form forms[] = {
 	{is_anything, read_unlabelled},
 };
 
-const CdrReason *
-cdr_form_read(const CdrContent *content, const CdrEventOptions *options,
-			  CdrFields *fields)
+static const CdrReason *
+read_bare(const CdrContent *content, const CdrEventOptions *options,
+		  CdrFields *fields)
 {
 	int i = 0;
 
 	while (!forms[i].fits(content))
 		i++;
 	return forms[i].read(content, options, fields);
+}
+
+/* ------------------------------------------------------------------------
+ * CloudEvents
+ * ------------------------------------------------------------------------
+ */
+
+/*
+ * May these data be anything, rather than what they are said to be, or begin
+ * like?  What cannot be read of them, then, says nothing.
+ */
+static bool
+may_be_anything(const CdrContent *data)
+{
+	return !is_labelled_json(data) && !is_labelled_protobuf(data) &&
+		   (data->content_type != NULL || !begins_like_json(data));
+}
+
+/*
+ * Reads an event in its envelope, which goes before what the data say.  JSON
+ * data that are no object say nothing.
+ */
+static const CdrReason *
+read_enveloped(const CdrCloudEvent *event, const CdrEventOptions *options,
+			   CdrFields *fields)
+{
+	const CdrFields	 nothing = {.time = CDR_NO_TIME};
+	const CdrReason *reason = NULL;
+
+	*fields = nothing;
+	if (event->data.length > 0)
+		reason = read_bare(&event->data, options, fields);
+	if (reason != NULL)
+	{
+		if (!may_be_anything(&event->data) &&
+			reason->sqlerrcode != ERRCODE_INVALID_PARAMETER_VALUE)
+			return reason;
+		*fields = nothing;
+	}
+	cdr_cloudevent_add(event, fields);
+	return NULL;
+}
+
+static const CdrReason *
+read_structured(const CdrContent *content, const CdrEventOptions *options,
+				CdrFields *fields)
+{
+	CdrCloudEvent	 event;
+	const CdrReason *reason = cdr_cloudevent_of_body(content, &event);
+
+	if (reason == NULL)
+		reason = read_enveloped(&event, options, fields);
+	fields->is_json = reason == NULL && is_sql_json(content);
+	return reason;
+}
+
+const CdrReason *
+cdr_form_read(const CdrContent *content, const CdrEventOptions *options,
+			  CdrFields *fields)
+{
+	CdrCloudEvent	 event;
+	const CdrReason *reason;
+
+	if (cdr_cloudevent_labelled(content))
+		return read_structured(content, options, fields);
+	if (!cdr_cloudevent_of_headers(content, &event, &reason))
+		return read_bare(content, options, fields);
+	return reason != NULL ? reason : read_enveloped(&event, options, fields);
 }

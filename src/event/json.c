@@ -42,6 +42,10 @@ typedef enum JsonSlot
 	SLOT_RECORDING_URI,
 	SLOT_URI,
 	SLOT_PUBLIC_URL,
+	SLOT_CE_SPECVERSION,
+	SLOT_CE_TYPE,
+	SLOT_CE_SOURCE,
+	SLOT_CE_ID,
 	SLOT_DIALPLAN_TENANT_1,
 	SLOT_MATCHED_USER_1,
 	SLOT_MATCHED_TENANT_1,
@@ -108,6 +112,10 @@ static const JsonKey json_keys[] = {
 	SCALAR(PLACE_ROOT, "recordingUri", SLOT_RECORDING_URI),
 	SCALAR(PLACE_ROOT, "uri", SLOT_URI),
 	SCALAR(PLACE_ROOT, "publicUrl", SLOT_PUBLIC_URL),
+	SCALAR(PLACE_ROOT, "specversion", SLOT_CE_SPECVERSION),
+	SCALAR(PLACE_ROOT, "type", SLOT_CE_TYPE),
+	SCALAR(PLACE_ROOT, "source", SLOT_CE_SOURCE),
+	SCALAR(PLACE_ROOT, "id", SLOT_CE_ID),
 
 	OBJECT(PLACE_ROOT, "dialplan", PLACE_DIALPLAN_1),
 	SCALAR(PLACE_DIALPLAN_1, "tenant_id", SLOT_DIALPLAN_TENANT_1),
@@ -202,6 +210,25 @@ slot_text(const CdrJsonKeys *keys, JsonSlot slot)
 	return cdr_json_paths_text(keys->paths, keys->steps[slot]);
 }
 
+static bool
+slot_is_string(const CdrJsonKeys *keys, JsonSlot slot)
+{
+	const CdrJsonValue *value =
+		cdr_json_paths_value(keys->paths, keys->steps[slot]);
+
+	return value != NULL && value->is_text && !value->is_number;
+}
+
+/* Does the object have what makes it the envelope of a CloudEvent? */
+static bool
+is_envelope(const CdrJsonKeys *keys)
+{
+	return slot_is_string(keys, SLOT_CE_SPECVERSION) &&
+		   slot_is_string(keys, SLOT_CE_TYPE) &&
+		   slot_is_string(keys, SLOT_CE_SOURCE) &&
+		   slot_is_string(keys, SLOT_CE_ID);
+}
+
 /* The first of some slots that says anything. */
 static const char *
 first_text(const CdrJsonKeys *keys, const JsonSlot *slots, int count)
@@ -285,6 +312,7 @@ cdr_json_fields(const CdrJsonKeys *keys, CdrFields *fields)
 	fields->sip_status = integer_of(slot_text(keys, SLOT_SIP_STATUS));
 	fields->recording_url =
 		FIRST_TEXT(keys, SLOT_RECORDING_URI, SLOT_URI, SLOT_PUBLIC_URL);
+	fields->is_cloudevent = is_envelope(keys);
 }
 
 const CdrReason *

@@ -141,6 +141,17 @@ cdr_json_members_read(const char *text, size_t length, CdrJsonMembers *members)
 	return result;
 }
 
+void
+cdr_json_members_free(CdrJsonMembers *members)
+{
+	for (int i = 0; i < members->count; i++)
+	{
+		if (members->members[i].name != NULL)
+			pfree(members->members[i].name);
+	}
+	pfree(members->members);
+}
+
 const CdrJsonMember *
 cdr_json_member(const CdrJsonMembers *members, const char *name)
 {

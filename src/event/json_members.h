@@ -51,6 +51,9 @@ typedef struct CdrJsonMembers
 extern bool cdr_json_members_read(const char *text, size_t length,
 								  CdrJsonMembers *members);
 
+/* Frees what members take, not what they point to. */
+extern void cdr_json_members_free(CdrJsonMembers *members);
+
 /* The last member of that name, which is the one that counts; NULL: none. */
 extern const CdrJsonMember *
 cdr_json_member(const CdrJsonMembers *members, const char *name);

@@ -79,6 +79,16 @@ CdrStatement *const cdr_dead_letters_statements[] = {
 	&keep_dead_letters, &measure_dead_letters, &read_dead_letters,
 	&delete_dead_letters, NULL};
 
+/*
+ * What a letter is known by: one that was read from the table stays the same
+ * letter, whatever its event turns out to be.
+ */
+static const pg_uuid_t *
+letter_id(const CdrEvent *event)
+{
+	return event->message->id != NULL ? event->message->id : &event->id;
+}
+
 int64
 cdr_dead_letters_keep(CdrEvent **letters, int count)
 {
@@ -92,7 +102,7 @@ cdr_dead_letters_keep(CdrEvent **letters, int count)
 		const CdrEvent	 *event = letters[i];
 		const CdrMessage *message = event->message;
 
-		cdr_row_put_id(rows, 0, &event->id);
+		cdr_row_put_id(rows, 0, letter_id(event));
 		cdr_row_put_time(rows, 1, message->received_at);
 		cdr_row_put_time(rows, 2, now);
 		cdr_row_put_text(rows, 3,
@@ -228,7 +238,7 @@ cdr_dead_letters_delete(CdrEvent **events, int count)
 	Datum *ids = palloc(Max(count, 1) * sizeof(Datum));
 
 	for (int i = 0; i < count; i++)
-		ids[i] = UUIDPGetDatum(&events[i]->id);
+		ids[i] = UUIDPGetDatum(letter_id(events[i]));
 	(void) cdr_dead_letters_discard(PointerGetDatum(
 		construct_array(ids, count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR)));
 }

@@ -71,6 +71,7 @@ cdr_log_event(const CdrCursor *cursor, const char *call_id)
 					   : cdr_event_parse(message, &options, event);
 	if (!is_event)
 		event->nfacts = 0;
+	event->id = *id;
 	event->time = message->known_time;
 	event->time_source = message->known_time_source;
 	event->call_id = call_id;

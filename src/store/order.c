@@ -9,7 +9,11 @@
 
 #include "store/order.h"
 
-/* By call, then by identity: the order of the unique index. */
+/*
+ * By call, then by identity: the order of the unique index.  Of the same, the one
+ * that came first goes first: a CloudEvent that is sent again may differ in what
+ * does not identify it.
+ */
 static int
 compare_events(const void *a, const void *b)
 {
@@ -21,6 +25,8 @@ compare_events(const void *a, const void *b)
 		result = memcmp(x->id.data, y->id.data, UUID_LEN);
 	if (result == 0)
 		result = (x->time > y->time) - (x->time < y->time);
+	if (result == 0)
+		result = (x > y) - (x < y);
 	return result;
 }
 

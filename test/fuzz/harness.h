@@ -33,6 +33,17 @@ extern bool
 harness_message(const char *body, size_t length, const char *routing_key,
 				const char *content_type, CdrEvent *event);
 
+/*
+ * The same of a message with headers, as JSON.  What is read out of an envelope
+ * keeps its identity whatever else is around it.
+ */
+extern bool
+harness_headed(const char *body, size_t length, const char *routing_key,
+			   const char *content_type, const char *headers, CdrEvent *event);
+
+/* One of the content types for the fuzzer; NULL: none. */
+extern const char *harness_content_type(int number);
+
 /* Shows a body as JSON, checks it; NULL where it is no Protobuf. */
 extern const char *
 harness_show(const char *body, size_t length, const char *type);

@@ -13,11 +13,18 @@
  * changed.  With --show, such files are shown as JSON instead; with --write,
  * each body becomes a file, for the fuzzer to begin with.
  *
+ * So it is with a file named *.cloudevents, whose lines have tabs between their
+ * parts: a name, the routing key, the content type, the headers as JSON ("-":
+ * none) and the body, as it is or behind "base64:".  The headers are cut off,
+ * too.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres_fe.h"
 
 #include <ctype.h>
+
+#include "common/base64.h"
 
 #include "arena.h"
 #include "files.h"
@@ -29,9 +36,10 @@ typedef struct Message
 {
 	char		name[80];
 	char		routing_key[256];
-	char		content_type[80];
-	const char *key;  /* NULL where there is none */
-	const char *type; /* likewise */
+	char		content_type[160];
+	const char *key;	 /* NULL where there is none */
+	const char *type;	 /* likewise */
+	char	   *headers; /* likewise */
 	char	   *body;
 	size_t		length;
 } Message;
@@ -189,6 +197,7 @@ read_message(const char *line, Message *message)
 		strcmp(message->routing_key, "-") == 0 ? NULL : message->routing_key;
 	message->type =
 		strcmp(message->content_type, "-") == 0 ? NULL : message->content_type;
+	message->headers = NULL;
 	message->body = malloc(size);
 	if (message->body == NULL)
 		abort();
@@ -203,9 +212,73 @@ read_message(const char *line, Message *message)
 	}
 }
 
-/* The same message, cut off and with bytes changed, keeps the promises. */
+/* The part of a line that begins at *line; moves that behind it.  malloc()ed. */
+static char *
+next_part(const char **line)
+{
+	size_t length = strcspn(*line, "\t");
+	char  *part = strndup(*line, length);
+
+	if (part == NULL)
+		abort();
+	*line += length + ((*line)[length] == '\t');
+	return part;
+}
+
+/* Copies the next part of a line, and says where; NULL: there is none. */
+static const char *
+take_part(const char **line, char *into, size_t size)
+{
+	char *part = next_part(line);
+
+	if (strlen(part) >= size)
+		abort();
+	strcpy(into, part);
+	free(part);
+	return strcmp(into, "-") == 0 ? NULL : into;
+}
+
+/* Reads the line of a CloudEvent; headers and body are malloc()ed. */
 static void
-break_message(const Message *message)
+read_cloudevent(const char *line, Message *message)
+{
+	static const char coded[] = "base64:";
+
+	(void) take_part(&line, message->name, sizeof(message->name));
+	message->key =
+		take_part(&line, message->routing_key, sizeof(message->routing_key));
+	message->type =
+		take_part(&line, message->content_type, sizeof(message->content_type));
+	message->headers = next_part(&line);
+	if (strcmp(message->headers, "-") == 0)
+	{
+		free(message->headers);
+		message->headers = NULL;
+	}
+	message->body = strdup(line);
+	if (message->body == NULL)
+		abort();
+	message->length = strlen(line);
+	if (strncmp(line, coded, strlen(coded)) == 0)
+		message->length = pg_b64_decode(
+			line + strlen(coded), (int) (strlen(line) - strlen(coded)),
+			(void *) message->body, (int) strlen(line));
+}
+
+static bool
+parse_headed(const Message *message, const char *headers, size_t length,
+			 CdrEvent *event)
+{
+	return harness_headed(message->body, length, message->key, message->type,
+						  headers, event);
+}
+
+/*
+ * The same message, cut off and with bytes changed (each, or each so many),
+ * keeps the promises.
+ */
+static void
+break_message(const Message *message, int step)
 {
 	static const char changes[] = {'\x01', '\x08', '\x80', '\xff'};
 	CdrEvent		  event;
@@ -214,33 +287,63 @@ break_message(const Message *message)
 	{
 		char byte = message->body[i];
 
-		harness_message(message->body, i, message->key, message->type, &event);
-		for (int k = 0; k < (int) lengthof(changes); k++)
+		parse_headed(message, message->headers, i, &event);
+		for (int k = 0; k < (int) lengthof(changes) && i % step == 0; k++)
 		{
 			message->body[i] = byte ^ changes[k];
-			harness_message(message->body, message->length, message->key,
-							message->type, &event);
+			parse_headed(message, message->headers, message->length, &event);
 			arena_reset();
 		}
 		message->body[i] = byte;
 	}
+	for (size_t i = message->headers == NULL ? 0 : strlen(message->headers);
+		 i > 1; i--)
+	{
+		char *headers = strndup(message->headers, i - 1);
+
+		if (headers == NULL)
+			abort();
+		parse_headed(message, headers, message->length, &event);
+		arena_reset();
+		headers[(i - 1) / 2] = '"';
+		parse_headed(message, headers, message->length, &event);
+		arena_reset();
+		free(headers);
+	}
+}
+
+static void
+print_message(const Message *message, int step)
+{
+	CdrEvent event;
+
+	printf("  %s\n    ", message->name);
+	if (parse_headed(message, message->headers, message->length, &event))
+		print_event(&event);
+	else
+		print_failure(&event);
+	print_id(&event);
+	break_message(message, step);
 }
 
 static void
 parse_message(const char *line)
 {
-	Message	 message;
-	CdrEvent event;
+	Message message;
 
 	read_message(line, &message);
-	printf("  %s\n    ", message.name);
-	if (harness_message(message.body, message.length, message.key,
-						message.type, &event))
-		print_event(&event);
-	else
-		print_failure(&event);
-	print_id(&event);
-	break_message(&message);
+	print_message(&message, 1);
+	free(message.body);
+}
+
+static void
+parse_cloudevent(const char *line)
+{
+	Message message;
+
+	read_cloudevent(line, &message);
+	print_message(&message, 8);
+	free(message.headers);
 	free(message.body);
 }
 
@@ -277,6 +380,36 @@ write_message(const char *line)
 		perror(path);
 		exit(1);
 	}
+	free(message.body);
+}
+
+/* One input of fuzz_cloudevent as a file. */
+static void
+write_cloudevent(const char *line)
+{
+	Message message;
+	char   *path;
+	FILE   *file;
+	int		type = 0;
+
+	read_cloudevent(line, &message);
+	for (int i = 1; i < 6 && message.type != NULL; i++)
+	{
+		if (strcmp(harness_content_type(i), message.type) == 0)
+			type = i;
+	}
+	path = psprintf("%s/%s", directory, message.name);
+	file = fopen(path, "wb");
+	if (file == NULL ||
+		fprintf(file, "%c%s%c", type,
+				message.headers == NULL ? "" : message.headers, 0) < 0 ||
+		fwrite(message.body, 1, message.length, file) != message.length ||
+		fclose(file) != 0)
+	{
+		perror(path);
+		exit(1);
+	}
+	free(message.headers);
 	free(message.body);
 }
 
@@ -354,6 +487,8 @@ parse_file(const char *path)
 		parse_lines(name, bytes, length, parse_cause);
 	else if (has_suffix(name, ".protobuf"))
 		parse_lines(name, bytes, length, parse_message);
+	else if (has_suffix(name, ".cloudevents"))
+		parse_lines(name, bytes, length, parse_cloudevent);
 	else
 	{
 		printf("%s:\n    ", name);
@@ -371,7 +506,10 @@ main(int argc, char **argv)
 	if (argc > 3 && strcmp(argv[1], "--write") == 0)
 	{
 		directory = argv[2];
-		return each_message(argc - 3, argv + 3, write_message);
+		return each_message(argc - 3, argv + 3,
+							has_suffix(argv[3], ".cloudevents")
+								? write_cloudevent
+								: write_message);
 	}
 	if (argc < 2 || argv[1][0] == '-')
 	{

@@ -48,8 +48,8 @@ sub new
 }
 
 # Publishes one message and waits until the broker has confirmed it.  Options:
-# flags, and the properties that these say follow; size, for a body that is
-# repeated until it is so long.
+# key, the routing key; flags, and the properties that these say follow; size, for
+# a body that is repeated until it is so long.
 sub publish
 {
 	my ($self, $body, %option) = @_;
@@ -59,7 +59,8 @@ sub publish
 		method(
 			1, 60, 40,
 			pack('n C/a C/a C',
-				0, CdrService::Broker::EXCHANGE, 'call.started', 0)));
+				0, CdrService::Broker::EXCHANGE,
+				defined $option{key} ? $option{key} : 'call.started', 0)));
 	$self->_send(
 		header(
 			$size,
