@@ -434,7 +434,7 @@ make_bare_trial(const CdrEvent *like, bool is_letter, CdrMessage *message,
  * anything.
  */
 static bool
-try_trial(CdrEvent *event)
+try_trial(CdrEvent *event, CdrPatience patience)
 {
 	CdrJob			job;
 	CdrBatchResult	result = {0};
@@ -444,12 +444,13 @@ try_trial(CdrEvent *event)
 	make_unique(event);
 	cdr_job_init(&job, event, 1);
 	job.is_trial = true;
-	error = try_transaction(&job, IN_HALVES, CDR_BRISK, &outcome, &result);
+	error = try_transaction(&job, IN_HALVES, patience, &outcome, &result);
 	return error == NULL && outcome == CDR_BATCH_STORED;
 }
 
 bool
-cdr_batch_would_store(const CdrEvent *like, CdrTrialKind kind)
+cdr_batch_would_store(const CdrEvent *like, CdrTrialKind kind,
+					  CdrPatience patience)
 {
 	CdrMessage message;
 	CdrEvent   bare;
@@ -457,15 +458,15 @@ cdr_batch_would_store(const CdrEvent *like, CdrTrialKind kind)
 
 	/* an event even for a letter: where no letter can be written, events may */
 	make_bare_trial(like, false, &message, &bare);
-	if (kind != CDR_TRIAL_ALIKE && try_trial(&bare))
+	if (kind != CDR_TRIAL_ALIKE && try_trial(&bare, patience))
 		return true;
 	if (kind == CDR_TRIAL_BARE)
 		return false;
 	if (like->reason != NULL && kind == CDR_TRIAL_ANY)
 	{
 		make_bare_trial(like, true, &message, &bare);
-		if (try_trial(&bare))
+		if (try_trial(&bare, patience))
 			return true;
 	}
-	return try_trial(&same);
+	return try_trial(&same, patience);
 }

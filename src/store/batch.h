@@ -62,9 +62,10 @@ typedef enum CdrTrialKind
 
 /*
  * Could another event, or dead letter, of the same time be stored now?  Writes one
- * or two that are made up and takes them back, each in a transaction of its own,
- * briskly; for the worker, where the one at hand cannot be stored.
+ * or two that are made up and takes them back, each in a transaction of its own;
+ * for the worker, where the one at hand cannot be stored.
  */
-extern bool cdr_batch_would_store(const CdrEvent *like, CdrTrialKind kind);
+extern bool cdr_batch_would_store(const CdrEvent *like, CdrTrialKind kind,
+								  CdrPatience patience);
 
 #endif /* CDR_BATCH_H */

@@ -164,10 +164,21 @@ cdr_halving_message(const CdrHalving *halving, const CdrEvent *event)
 }
 
 void
-cdr_halving_stored(CdrHalving *halving)
+cdr_halving_note_pace(CdrHalving *halving, int events, long milliseconds)
 {
-	halving->next_part++;
+	double each = (milliseconds + 1.0) / events;
+
 	halving->any_storable = true;
+	if (halving->quickest == 0 || each < halving->quickest)
+		halving->quickest = each;
+}
+
+void
+cdr_halving_stored(CdrHalving *halving, long milliseconds)
+{
+	cdr_halving_note_pace(halving, cdr_halving_part(halving)->count,
+						  milliseconds);
+	halving->next_part++;
 }
 
 /* The next part is over, and its messages are not stored. */
@@ -182,12 +193,13 @@ have_part_wait(CdrHalving *halving, CdrWait wait)
 }
 
 void
-cdr_halving_failed(CdrHalving *halving)
+cdr_halving_failed(CdrHalving *halving, bool took_too_long)
 {
 	CdrPart part = halving->parts[halving->next_part];
 	int		half = part.count / 2;
 
 	halving->failures++;
+	halving->timeouts += took_too_long ? 1 : 0;
 	if (part.count == 1)
 	{
 		have_part_wait(halving, CDR_WAITS);
@@ -226,7 +238,7 @@ bool
 cdr_halving_is_in_vain(const CdrHalving *halving)
 {
 	return !halving->any_storable &&
-		   (halving->failures >= FAILURES_MAX ||
+		   (halving->failures >= FAILURES_MAX || halving->timeouts >= PROBES ||
 			halving->next_part == halving->nparts ||
 			GetCurrentTimestamp() >= halving->deadline);
 }

@@ -39,10 +39,13 @@ typedef struct CdrHalving
 	CdrPart		 *parts;  /* those still to be tried, in this order */
 	int			  next_part;
 	int			  nparts;
-	CdrWait		 *waits;		/* of each message */
-	int			  failures;		/* of parts */
-	bool		  any_storable; /* something was stored, or would be */
-	TimestampTz	  deadline;		/* then the rest is not halved any more */
+	CdrWait		 *waits;		 /* of each message */
+	bool		  took_too_long; /* did they together? */
+	int			  failures;		 /* of parts */
+	int			  timeouts;		 /* of these, that took too long */
+	double		  quickest;		 /* milliseconds for an event; 0: none yet */
+	bool		  any_storable;	 /* something was stored, or would be */
+	TimestampTz	  deadline;		 /* then the rest is not halved any more */
 } CdrHalving;
 
 /*
@@ -68,9 +71,16 @@ extern const CdrPart *cdr_halving_part(const CdrHalving *halving);
 extern int
 cdr_halving_message(const CdrHalving *halving, const CdrEvent *event);
 
-/* The part was stored; or it was not, and is halved, or waits. */
-extern void cdr_halving_stored(CdrHalving *halving);
-extern void cdr_halving_failed(CdrHalving *halving);
+/*
+ * The part was stored, in so many milliseconds; or it was not, and is halved, or
+ * waits.
+ */
+extern void cdr_halving_stored(CdrHalving *halving, long milliseconds);
+extern void cdr_halving_failed(CdrHalving *halving, bool took_too_long);
+
+/* Some were stored, or would be, in so many milliseconds. */
+extern void
+cdr_halving_note_pace(CdrHalving *halving, int events, long milliseconds);
 
 /* Are all events of the part of one day? */
 extern bool cdr_halving_part_is_of_one_day(const CdrHalving *halving);

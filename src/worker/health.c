@@ -317,6 +317,35 @@ check_waiting(Health *health)
 				   "oldest become dead letters.");
 }
 
+/* A worker that stores few events at a time, because each takes long. */
+static void
+check_statements(Health *health)
+{
+	StringInfoData detail;
+
+	initStringInfo(&detail);
+	for (int i = 0; i < cdr_workers; i++)
+	{
+		const CdrWorkerStats *worker = &health->workers[i];
+
+		if (!worker->slow)
+			continue;
+		appendStringInfo(&detail, "%sworker %d stores %d at a time, ",
+						 detail.len > 0 ? "; " : "", i, worker->slow_together);
+		if (worker->slow_each > 0)
+			appendStringInfo(&detail, "for an event takes %.1f seconds",
+							 worker->slow_each / 1000.0);
+		else
+			appendStringInfoString(
+				&detail, "for each that was tried took longer than it may");
+	}
+	if (detail.len > 0)
+		health_put(health, "statements", HEALTH_WARNING, detail.data,
+				   CDR_SLOW_HINT);
+	else
+		health_put(health, "statements", HEALTH_OK, "they are not slow", NULL);
+}
+
 /* A counter of events that lack something since the counters were reset. */
 static void
 check_counter(Health *health, const char *check, int64 count, const char *what,
@@ -533,6 +562,7 @@ cdr_check_health(PG_FUNCTION_ARGS)
 		check_consumers(&health);
 		check_backlog(&health);
 		check_waiting(&health);
+		check_statements(&health);
 		check_counters(&health);
 	}
 	check_tables_of(&health);

@@ -55,6 +55,7 @@ typedef struct CdrWorker
 	TimestampTz tell_retry_at; /* in the log, not before; so are these: */
 	TimestampTz tell_held_at;
 	TimestampTz tell_free_at;
+	TimestampTz tell_slow_at;
 	TimestampTz tell_useless_at;
 	int			failed_upkeeps; /* of partitions, in a row */
 	bool		read_only;		/* was the reason of the last one */

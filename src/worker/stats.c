@@ -165,6 +165,7 @@ detach_slot(int code, Datum arg)
 	mine->failed_starts += failed ? 1 : 0;
 	mine->pid = 0;
 	mine->ended_at = now;
+	mine->slow = false;
 	forget_session();
 	if (mine->state != CDR_PAUSED)
 		enter_state(CDR_STOPPED, now);
@@ -267,6 +268,16 @@ cdr_stats_set_waiting(int64 events, bool keep_others_out)
 	lock_mine();
 	mine->waiting = events;
 	mine->keep_others_out = keep_others_out;
+	unlock_mine();
+}
+
+void
+cdr_stats_set_slow(bool slow, int together, int each)
+{
+	lock_mine();
+	mine->slow = slow;
+	mine->slow_together = together;
+	mine->slow_each = each;
 	unlock_mine();
 }
 

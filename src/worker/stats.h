@@ -13,6 +13,10 @@
 #include "base/reason.h"
 #include "store/batch.h"
 
+#define CDR_SLOW_HINT                                                         \
+	"Look for a trigger, function or constraint of yours on the tables that " \
+	"takes long."
+
 /* Bytes of a name: of a host, a queue, a user. */
 #define CDR_NAME_LENGTH 256
 
@@ -75,6 +79,9 @@ typedef struct CdrWorkerStats
 	TimestampTz backlog_since; /* 0: not more than is sent ahead */
 	int64 waiting; /* events that are held: they alone cannot be stored */
 	bool  keep_others_out; /* they take all the room that there is */
+	bool  slow;			   /* statements are, whatever they store */
+	int	  slow_together;   /* so many events are stored together then */
+	int	  slow_each;	   /* milliseconds that one takes; 0: not known */
 
 	int64		connects;
 	int64		received;
@@ -147,6 +154,10 @@ extern void cdr_stats_set_error(const CdrReason *reason);
 extern void cdr_stats_forget_error(void);
 extern void cdr_stats_set_warning(const char *message);
 extern void cdr_stats_set_waiting(int64 events, bool keep_others_out);
+
+/* Statements are slow, or are not any more. */
+extern void cdr_stats_set_slow(bool slow, int together, int each);
+
 extern void cdr_stats_add_received(int64 messages);
 extern void cdr_stats_add_batch(const CdrBatchResult *result);
 

@@ -9,6 +9,10 @@
  * what alone cannot be stored waits (waiting.c), while the worker goes on with
  * what comes.
  *
+ * If a batch takes too long, and so would any other event, statements are slow
+ * (pace.c).  Then fewer are tried together, in their order, and what takes too long
+ * even alone waits at once: the next may not.
+ *
  * Memory.  Messages live where unacked.c and held.c have them.  What is parsed
  * out of them lives in the worker's parse_context, reset for each try, or where
  * halving.c has it.
@@ -94,9 +98,13 @@ is_careful(const CdrWorker *worker)
 
 /* Events that are tried together. */
 static int
-part_at_most(bool careful)
+part_at_most(const CdrWorker *worker)
 {
-	return careful ? 1 : cdr_batch_size;
+	if (is_careful(worker))
+		return 1;
+	return cdr_pace_is_slow(&worker->pace)
+			   ? Min(worker->pace.together, cdr_batch_size)
+			   : cdr_batch_size;
 }
 
 /* So many were tried, each to its end. */
@@ -107,15 +115,32 @@ end_care(CdrWorker *worker, int count)
 }
 
 static void
-begin_halving(CdrWorker *worker)
+begin_halving(CdrWorker *worker, bool took_too_long)
 {
 	CdrUnacked *unacked = &worker->unacked;
 	int			first = unacked->acknowledged;
 
 	cdr_halving_begin(&worker->halving, unacked->messages + first,
 					  unacked->tags + first, unacked->count - first,
-					  part_at_most(is_careful(worker)));
+					  part_at_most(worker));
+	worker->halving.took_too_long = took_too_long;
 	cdr_worker_wake_after(worker, 0);
+}
+
+/* The first wait. */
+static void
+tell_first_held(CdrWorker *worker)
+{
+	const CdrHeld *held = &worker->held;
+
+	if (cdr_worker_may_tell(&worker->tell_held_at))
+		ereport(LOG,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg_plural("%d event waits because it cannot be stored",
+							   "%d events wait because they cannot be stored",
+							   held->count, held->count),
+				 errdetail("All others go on. cdr_status() says which, and "
+						   "why.")));
 }
 
 /* Those of the batch that wait are kept; all others are acknowledged. */
@@ -133,15 +158,8 @@ hold_waiting(CdrWorker *worker)
 						 worker->unacked.generation,
 						 halving->waits[i] == CDR_WAITS);
 	}
-	if (is_first && held->count > 0 &&
-		cdr_worker_may_tell(&worker->tell_held_at))
-		ereport(LOG,
-				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg_plural("%d event waits because it cannot be stored",
-							   "%d events wait because they cannot be stored",
-							   held->count, held->count),
-				 errdetail("All others go on. cdr_status() says which, and "
-						   "why.")));
+	if (is_first && held->count > 0)
+		tell_first_held(worker);
 }
 
 /* Nothing is left to be tried. */
@@ -159,12 +177,36 @@ end_halving(CdrWorker *worker)
 	cdr_worker_held_begin(worker);
 }
 
+/* Statements are slow: what was not stored is tried again, fewer together. */
+static void
+end_halving_slowly(CdrWorker *worker)
+{
+	CdrHalving *halving = &worker->halving;
+	double		each = halving->quickest;
+	bool	   *keep =
+		MemoryContextAlloc(halving->context, halving->count * sizeof(bool));
+
+	cdr_halving_give_up(halving);
+	for (int i = 0; i < halving->count; i++)
+		keep[i] = halving->waits[i] != CDR_WAITS_NOT;
+	cdr_unacked_keep(&worker->unacked, halving->count, keep);
+	cdr_halving_end(halving);
+	worker->failed_stores = 0;
+	cdr_worker_begin_slow(worker, each);
+	cdr_worker_wake_after(worker, 0);
+}
+
 /* Nothing of the batch can be stored: it is kept as a whole. */
 static void
 end_halving_in_vain(CdrWorker *worker)
 {
 	bool few = worker->halving.count < FEW_MESSAGES;
 
+	if (worker->halving.took_too_long)
+	{
+		end_halving_slowly(worker);
+		return;
+	}
 	cdr_halving_end(&worker->halving);
 	worker->halving_at = TimestampTzPlusMilliseconds(
 		GetCurrentTimestamp(), few ? FEW_HALVING_DELAY : HALVING_DELAY);
@@ -199,6 +241,7 @@ give_up_part(CdrWorker *worker, CdrPart part, const CdrReason *reason)
 {
 	CdrHalving *halving = &worker->halving;
 	CdrEvent   *first = &halving->events[part.first];
+	bool		took_too_long = reason->sqlerrcode == ERRCODE_QUERY_CANCELED;
 
 	if (part.count > 1 && halving->any_storable &&
 		cdr_halving_part_is_of_one_day(halving) &&
@@ -208,9 +251,33 @@ give_up_part(CdrWorker *worker, CdrPart part, const CdrReason *reason)
 		cdr_worker_tell_waiting(first, reason);
 		return;
 	}
-	cdr_halving_failed(halving);
+	cdr_halving_failed(halving, took_too_long);
 	if (part.count == 1)
 		cdr_worker_tell_waiting(first, reason);
+}
+
+/* Would another event be stored, whichever?  How long that takes is noted. */
+static bool
+others_would_be_stored(CdrWorker *worker)
+{
+	CdrHalving *halving = &worker->halving;
+	TimestampTz began = GetCurrentTimestamp();
+
+	if (!cdr_worker_would_store(worker, halving->events, CDR_TRIAL_ANY))
+		return false;
+	cdr_halving_note_pace(
+		halving, 1,
+		TimestampDifferenceMilliseconds(began, GetCurrentTimestamp()));
+	return true;
+}
+
+/* Can the batch not be stored in time, even if none of it is to blame? */
+static bool
+is_batch_too_large(const CdrHalving *halving)
+{
+	return halving->took_too_long &&
+		   halving->quickest * Min(halving->count, cdr_batch_size) >
+			   CDR_PATIENT.total;
 }
 
 /*
@@ -223,19 +290,22 @@ static void
 go_on_halving(CdrWorker *worker)
 {
 	CdrHalving *halving = &worker->halving;
+	bool		is_over;
 
-	if (cdr_halving_is_in_vain(halving))
+	if (cdr_halving_is_in_vain(halving) && !others_would_be_stored(worker))
 	{
-		halving->any_storable =
-			cdr_worker_would_store(worker, halving->events, CDR_TRIAL_ANY);
-		if (!halving->any_storable)
-		{
-			end_halving_in_vain(worker);
-			return;
-		}
+		end_halving_in_vain(worker);
+		return;
 	}
-	if (cdr_milliseconds_until(halving->deadline) == 0 &&
-		!cdr_worker_is_full(worker))
+	is_over = cdr_milliseconds_until(halving->deadline) == 0 &&
+			  !cdr_worker_is_full(worker);
+	if (cdr_halving_part(halving) != NULL && is_over &&
+		is_batch_too_large(halving))
+	{
+		end_halving_slowly(worker);
+		return;
+	}
+	if (is_over)
 		cdr_halving_give_up(halving);
 	if (cdr_halving_part(halving) == NULL)
 		end_halving(worker);
@@ -250,6 +320,7 @@ store_part(CdrWorker *worker)
 	CdrEvent	   *first = &halving->events[part.first];
 	MemoryContext	outer = MemoryContextSwitchTo(worker->parse_context);
 	CdrPatience		patience = CDR_BRISK;
+	TimestampTz		began = GetCurrentTimestamp();
 	CdrBatchResult	result;
 	CdrBatchOutcome outcome;
 
@@ -259,7 +330,8 @@ store_part(CdrWorker *worker)
 	if (outcome == CDR_BATCH_STORED)
 	{
 		cdr_worker_count_stored(worker, &result);
-		cdr_halving_stored(halving);
+		cdr_halving_stored(halving, TimestampDifferenceMilliseconds(
+										began, result.committed_at));
 		if (!acknowledge_part(worker, &part))
 		{
 			cdr_worker_back_off(worker);
@@ -307,7 +379,39 @@ retry_later(CdrWorker *worker, const CdrReason *reason)
 	cdr_worker_wake_after(worker, delay);
 	cdr_worker_enter(worker, CDR_RETRYING);
 	if (is_halving_due(worker, reason->sqlerrcode))
-		begin_halving(worker);
+		begin_halving(worker, reason->sqlerrcode == ERRCODE_QUERY_CANCELED);
+}
+
+/*
+ * Where statements are slow, some events took longer than they may: fewer are tried
+ * next; or, if it was one alone, another.
+ */
+static void
+try_fewer(CdrWorker *worker, const CdrEvent *event, int count,
+		  const CdrReason *reason)
+{
+	CdrUnacked *unacked = &worker->unacked;
+	int			first = unacked->acknowledged;
+
+	cdr_worker_note_timeout(worker, count);
+	cdr_worker_wake_after(worker, 0);
+	if (count > 1)
+	{
+		cdr_stats_set_error(reason);
+		cdr_worker_enter(worker, CDR_RETRYING);
+		return;
+	}
+	cdr_worker_tell_waiting(event, reason);
+	cdr_held_add(&worker->held, &unacked->messages[first],
+				 unacked->tags[first], unacked->generation, true);
+	cdr_unacked_pass(unacked, 1);
+	end_care(worker, 1);
+	if (worker->held.count == 1)
+		tell_first_held(worker);
+	/* not healthy until something is stored, though others have their turn */
+	cdr_worker_enter(worker, CDR_RETRYING);
+	cdr_worker_enter(worker, CDR_CONSUMING);
+	cdr_worker_held_begin(worker);
 }
 
 /* A chunk is durable: acknowledge it. */
@@ -331,6 +435,7 @@ store_batch(CdrWorker *worker)
 {
 	MemoryContext outer = MemoryContextSwitchTo(worker->parse_context);
 	bool		  careful = is_careful(worker);
+	bool		  slow = cdr_pace_is_slow(&worker->pace);
 	CdrPatience	  patience =
 		  worker->held.count > 0 || careful ? CDR_BRISK : CDR_PATIENT;
 	CdrBatchResult	result;
@@ -340,15 +445,17 @@ store_batch(CdrWorker *worker)
 
 	if (worker->failed_stores == 0)
 		cdr_worker_enter(worker, CDR_STORING);
-	if (careful)
-		patience.total = cdr_pace_limit(&worker->pace, 1);
-	events =
-		cdr_unacked_parse(&worker->unacked, part_at_most(careful), &count);
+	events = cdr_unacked_parse(&worker->unacked, part_at_most(worker), &count);
+	if (careful || slow)
+		patience.total = cdr_pace_limit(&worker->pace, count);
 	outcome = cdr_worker_try(worker, events, count, patience, &result);
 	MemoryContextSwitchTo(outer);
 
 	if (outcome == CDR_BATCH_STORED)
 		acknowledge_batch(worker, count, &result);
+	else if (outcome == CDR_BATCH_RETRY && slow &&
+			 result.reason.sqlerrcode == ERRCODE_QUERY_CANCELED)
+		try_fewer(worker, events, count, &result.reason);
 	else if (outcome == CDR_BATCH_RETRY)
 		retry_later(worker, &result.reason);
 	else

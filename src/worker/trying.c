@@ -19,6 +19,7 @@
 
 /* Milliseconds. */
 #define TELL_INTERVAL 60000 /* of trouble that comes and goes */
+#define TELL_EACH	  20	/* of an event that is slow, from here on */
 
 bool
 cdr_worker_may_tell(TimestampTz *not_before)
@@ -72,6 +73,52 @@ cdr_worker_leave(CdrWorker *worker, CdrBatchOutcome outcome,
 	}
 }
 
+/* What the status says of the pace. */
+static void
+show_pace(const CdrPace *pace)
+{
+	bool told =
+		cdr_pace_is_slow(pace) && (pace->each == 0 || pace->each >= TELL_EACH);
+
+	cdr_stats_set_slow(told, told ? pace->together : 0,
+					   told ? (int) pace->each : 0);
+}
+
+/* So many were stored. */
+static void
+note_pace(CdrPace *pace, int count, long milliseconds)
+{
+	bool was_slow = cdr_pace_is_slow(pace);
+
+	cdr_pace_note(pace, count, milliseconds);
+	if (was_slow)
+		show_pace(pace);
+}
+
+void
+cdr_worker_begin_slow(CdrWorker *worker, double each)
+{
+	cdr_pace_begin_slow(&worker->pace, each);
+	show_pace(&worker->pace);
+	if (cdr_worker_may_tell(&worker->tell_slow_at))
+		ereport(LOG,
+				(errcode(ERRCODE_QUERY_CANCELED),
+				 errmsg("statements are slow: whatever the events, a batch "
+						"takes longer than %d seconds",
+						CDR_PATIENT.total / 1000),
+				 errdetail("As many are stored together as take a few "
+						   "seconds, or each alone, with up to %d.",
+						   CDR_PACE_LONGEST / 1000),
+				 errhint("%s", CDR_SLOW_HINT)));
+}
+
+void
+cdr_worker_note_timeout(CdrWorker *worker, int count)
+{
+	cdr_pace_note_timeout(&worker->pace, count);
+	show_pace(&worker->pace);
+}
+
 CdrBatchOutcome
 cdr_worker_try(CdrWorker *worker, CdrEvent *events, int count,
 			   CdrPatience patience, CdrBatchResult *result)
@@ -92,9 +139,8 @@ cdr_worker_try(CdrWorker *worker, CdrEvent *events, int count,
 	if (outcome != CDR_BATCH_STORED)
 		return outcome;
 	cdr_stuck_forget(events, count);
-	cdr_pace_note(
-		&worker->pace, count,
-		TimestampDifferenceMilliseconds(began, result->committed_at));
+	note_pace(&worker->pace, count,
+			  TimestampDifferenceMilliseconds(began, result->committed_at));
 	return outcome;
 }
 
@@ -119,6 +165,7 @@ cdr_worker_would_store(CdrWorker *worker, const CdrEvent *event,
 					   CdrTrialKind kind)
 {
 	MemoryContext outer;
+	CdrPatience	  patience = CDR_BRISK;
 	bool		  would;
 
 	if (cdr_stuck_by_trial(event))
@@ -126,10 +173,13 @@ cdr_worker_would_store(CdrWorker *worker, const CdrEvent *event,
 	/* what is like it would be stuck, too */
 	if (cdr_stuck_among(event, 1) != NULL)
 		kind = CDR_TRIAL_BARE;
+	if (cdr_pace_is_slow(&worker->pace))
+		patience.total =
+			Min(cdr_pace_limit(&worker->pace, 1), CDR_PATIENT.total);
 	outer = MemoryContextSwitchTo(worker->parse_context);
 	cdr_stuck_note_trial(event);
 	cdr_cancel_begin();
-	would = cdr_batch_would_store(event, kind);
+	would = cdr_batch_would_store(event, kind, patience);
 	cdr_cancel_end();
 	cdr_stuck_note(NULL, 0);
 	MemoryContextSwitchTo(outer);

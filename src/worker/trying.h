@@ -26,6 +26,15 @@ cdr_worker_try(CdrWorker *worker, CdrEvent *events, int count,
 extern void
 cdr_worker_count_stored(CdrWorker *worker, const CdrBatchResult *result);
 
+/*
+ * Statements are slow, and what is stored is not to blame: see pace.h.  Tells it, and
+ * has fewer tried together.
+ */
+extern void cdr_worker_begin_slow(CdrWorker *worker, double each);
+
+/* Where they are: so many took longer than they may. */
+extern void cdr_worker_note_timeout(CdrWorker *worker, int count);
+
 /* Neither stored, nor a matter of the moment: leaves the broker. */
 extern void cdr_worker_leave(CdrWorker *worker, CdrBatchOutcome outcome,
 							 const CdrReason *reason);

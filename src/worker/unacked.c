@@ -139,6 +139,23 @@ cdr_unacked_acknowledge(CdrUnacked *unacked, CdrBroker *broker, int count,
 }
 
 void
+cdr_unacked_keep(CdrUnacked *unacked, int count, const bool *keep)
+{
+	int first = unacked->acknowledged;
+	int last = first + count - 1;
+
+	/* from the end, so that what came behind need not move */
+	for (int i = last; i >= first; i--)
+	{
+		if (!keep[i - first])
+			continue;
+		unacked->messages[last] = unacked->messages[i];
+		unacked->tags[last--] = unacked->tags[i];
+	}
+	cdr_unacked_pass(unacked, last - first + 1);
+}
+
+void
 cdr_unacked_pass(CdrUnacked *unacked, int count)
 {
 	unacked->acknowledged += count;

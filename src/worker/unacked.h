@@ -63,4 +63,7 @@ extern bool cdr_unacked_acknowledge(CdrUnacked *unacked, CdrBroker *broker,
 /* The next count messages are somebody else's to acknowledge. */
 extern void cdr_unacked_pass(CdrUnacked *unacked, int count);
 
+/* So are those of the next count that are not to be kept; at least one is. */
+extern void cdr_unacked_keep(CdrUnacked *unacked, int count, const bool *keep);
+
 #endif /* CDR_UNACKED_H */

@@ -134,14 +134,18 @@ try_as_letter(CdrWorker *worker, CdrEvent *event, CdrBatchResult *result)
 	return cdr_worker_try(worker, event, 1, CDR_BRISK, result);
 }
 
-/* One that was not tried alone yet may be sound, and is not kept waiting. */
+/*
+ * One that was not tried alone yet may be sound, and is not kept waiting.  Else others
+ * have as much time as the last turn has taken, unless too much waits.
+ */
 static void
-wait_for_turn_of_held(CdrHeld *held)
+wait_for_turn_of_held(CdrHeld *held, long took)
 {
 	held->due = cdr_held_first(held)->was_tried
-					? TimestampTzPlusMilliseconds(
-						  GetCurrentTimestamp(),
-						  is_crowded(held) ? CROWDED_DELAY : HELD_DELAY)
+					? TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+												  is_crowded(held)
+													  ? CROWDED_DELAY
+													  : Max(took, HELD_DELAY))
 					: 0;
 }
 
@@ -163,17 +167,17 @@ cdr_worker_held_begin(CdrWorker *worker)
 	CdrHeld *held = &worker->held;
 
 	if (held->count > 0)
-		wait_for_turn_of_held(held);
+		wait_for_turn_of_held(held, 0);
 	cdr_stats_set_waiting(held->count, keeps_others_out(worker));
 	make_room(worker);
 }
 
 /* The message whose turn it is could not be stored, again. */
 static void
-end_turn_waiting(CdrHeld *held)
+end_turn_waiting(CdrHeld *held, long took)
 {
 	cdr_held_rotate(held);
-	wait_for_turn_of_held(held);
+	wait_for_turn_of_held(held, took);
 }
 
 /* It was: what it waited for may have kept the next one, too. */
@@ -203,17 +207,26 @@ cdr_worker_held_due(const CdrWorker *worker)
 
 /*
  * At first no longer than it should take, for others may come behind; what takes
- * long, but not for ever, gets the time of a batch now and then.
+ * long, but not for ever, gets the time of a batch now and then, and each time more.
  */
 static CdrPatience
 patience_with(const CdrWorker *worker, const CdrHeldMessage *held)
 {
 	CdrPatience patience = CDR_BRISK;
+	int			limit = cdr_pace_limit(&worker->pace, 1);
 
 	if (!held->was_tried)
-		patience.total = cdr_pace_limit(&worker->pace, 1);
+		patience.total = limit;
 	else if (held->timeouts % PATIENT_EVERY == PATIENT_EVERY - 1)
+	{
+		int doublings = Min(held->timeouts / PATIENT_EVERY, 2);
+
 		patience = CDR_PATIENT;
+		patience.total = Min(patience.total << doublings, CDR_PACE_LONGEST);
+	}
+	/* what all others need, it may need, too */
+	if (cdr_pace_is_slow(&worker->pace))
+		patience.total = Max(patience.total, limit);
 	return patience;
 }
 
@@ -221,6 +234,7 @@ bool
 cdr_worker_store_held(CdrWorker *worker)
 {
 	CdrEventOptions options = cdr_event_options();
+	TimestampTz		began = GetCurrentTimestamp();
 	MemoryContext	outer;
 	CdrBatchResult	result;
 	CdrBatchOutcome outcome;
@@ -247,7 +261,8 @@ cdr_worker_store_held(CdrWorker *worker)
 	if (outcome == CDR_BATCH_STORED)
 		end_turn_stored(worker, &result);
 	else if (outcome == CDR_BATCH_RETRY)
-		end_turn_waiting(&worker->held);
+		end_turn_waiting(&worker->held, TimestampDifferenceMilliseconds(
+											began, GetCurrentTimestamp()));
 	else
 		cdr_worker_leave(worker, outcome, &result.reason);
 	make_room(worker);

@@ -443,6 +443,7 @@ try_now(CdrWorker *worker)
 
 	worker->connect_at = 0;
 	worker->wake_at = now;
+	worker->held.due = now;
 	worker->maintain_at = 0;
 	cdr_late_hurry();
 }

@@ -270,6 +270,22 @@ END \$\$;
 EOS
 }
 
+# One that is busy for so many seconds, for each row, and then lets it pass.
+sub make_slow
+{
+	my ($self, $function, $seconds) = @_;
+
+	return $self->sql(<<"EOS");
+CREATE OR REPLACE FUNCTION $function() RETURNS trigger LANGUAGE plpgsql AS \$\$
+DECLARE
+	began timestamptz := clock_timestamp();
+BEGIN
+	WHILE clock_timestamp() < began + '$seconds seconds' LOOP END LOOP;
+	RETURN NEW;
+END \$\$;
+EOS
+}
+
 # ---------------------------------------------------------------------------
 # Standbys
 # ---------------------------------------------------------------------------
