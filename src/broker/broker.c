@@ -111,22 +111,33 @@ consumer_tag(int number, char *tag, size_t size)
 	return amqp_cstring_bytes(tag);
 }
 
+/* Asks for the session's next consumer; the answers are still to come. */
 static bool
-start_consumer(CdrBroker *broker)
+ask_for_consumer(CdrBroker *broker)
 {
 	CdrSession			*session = &broker->session;
 	amqp_basic_qos_t	 qos = {0};
 	amqp_basic_consume_t start = {0};
 	char				 tag[32];
 
-	broker->consumer = 1;
 	qos.prefetch_count = (uint16_t) session->settings->prefetch;
 	start.queue = amqp_cstring_bytes(session->settings->queue);
-	start.consumer_tag = consumer_tag(broker->consumer, tag, sizeof(tag));
-	return cdr_session_call(session, AMQP_BASIC_QOS_METHOD, &qos,
-							AMQP_BASIC_QOS_OK_METHOD) &&
-		   cdr_session_call(session, AMQP_BASIC_CONSUME_METHOD, &start,
-							AMQP_BASIC_CONSUME_OK_METHOD);
+	start.consumer_tag = consumer_tag(++broker->consumer, tag, sizeof(tag));
+	return cdr_session_send(session, CDR_CHANNEL, AMQP_BASIC_QOS_METHOD,
+							&qos) &&
+		   cdr_session_send(session, CDR_CHANNEL, AMQP_BASIC_CONSUME_METHOD,
+							&start);
+}
+
+static bool
+start_consumer(CdrBroker *broker)
+{
+	CdrSession *session = &broker->session;
+
+	broker->consumer = 0;
+	return ask_for_consumer(broker) &&
+		   cdr_session_await(session, AMQP_BASIC_QOS_OK_METHOD, NULL) &&
+		   cdr_session_await(session, AMQP_BASIC_CONSUME_OK_METHOD, NULL);
 }
 
 /* Notes what failed, and where and as whom: the one place that says so. */
@@ -387,19 +398,13 @@ cdr_broker_ack_one(CdrBroker *broker, uint32 generation, uint64 tag)
 static bool
 replace_consumer(CdrBroker *broker)
 {
-	CdrSession			*session = &broker->session;
-	amqp_basic_consume_t start = {0};
-	amqp_basic_cancel_t	 end = {0};
-	char				 old_tag[32];
-	char				 tag[32];
+	CdrSession		   *session = &broker->session;
+	amqp_basic_cancel_t end = {0};
+	char				tag[32];
 
-	end.consumer_tag =
-		consumer_tag(broker->consumer++, old_tag, sizeof(old_tag));
+	end.consumer_tag = consumer_tag(broker->consumer, tag, sizeof(tag));
 	end.nowait = 1;
-	start.queue = amqp_cstring_bytes(session->settings->queue);
-	start.consumer_tag = consumer_tag(broker->consumer, tag, sizeof(tag));
-	if (!cdr_session_send(session, CDR_CHANNEL, AMQP_BASIC_CONSUME_METHOD,
-						  &start))
+	if (!ask_for_consumer(broker))
 		return false;
 	session->consuming++;
 	return cdr_session_send(session, CDR_CHANNEL, AMQP_BASIC_CANCEL_METHOD,

@@ -195,6 +195,9 @@ handle_method(CdrSession *session, const amqp_method_t *method)
 				return true;
 			}
 			return fail_unexpected(session, method);
+		case AMQP_BASIC_QOS_OK_METHOD:
+			/* comes before the one of the consumer */
+			return session->consuming > 0 || fail_unexpected(session, method);
 		case AMQP_BASIC_CONSUME_OK_METHOD:
 			if (session->consuming > 0)
 			{
