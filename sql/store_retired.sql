@@ -83,6 +83,20 @@ SELECT status, trunk FROM calls WHERE call_id = 'corrected';
 SELECT * FROM state WHERE call_id = 'corrected';
 ROLLBACK;
 
+-- so does one that a later correction overruled: the row does not say when that was
+SELECT cdr_correct_call('corrected', '{"trunk": "gw-2"}', 'late') IS NOT NULL AS corrected;
+UPDATE call_events SET event_time = '2090-01-11 12:00Z' WHERE call_id = 'corrected' AND payload::text LIKE '%gw-2%';
+SELECT cdr_rebuild_calls('corrected');
+BEGIN;
+ALTER TABLE call_events DETACH PARTITION :partition;
+SELECT call_id, differing FROM cdr_verify_calls('corrected');
+UPDATE calls SET status = 'RINGING' WHERE call_id = 'corrected';
+SELECT cdr_rebuild_calls('corrected');
+SELECT status, trunk FROM calls WHERE call_id = 'corrected';
+SELECT * FROM state WHERE call_id = 'corrected';
+SELECT call_id, differing FROM cdr_verify_calls('corrected');
+ROLLBACK;
+
 -- no partition, or none but the default one: nothing is known to be retired
 ALTER TABLE call_events DETACH PARTITION call_events_20160101;
 ALTER TABLE call_events DETACH PARTITION call_events_20160301;

@@ -191,6 +191,17 @@ add_fact(CdrCall *call, const CdrEvent *event, const CdrEventFact *said)
 	}
 }
 
+/* Widens a stretch of time to another; CDR_NO_TIME: there is none. */
+static void
+widen_times(TimestampTz *from, TimestampTz *to, TimestampTz first,
+			TimestampTz last)
+{
+	if (*from == CDR_NO_TIME || (first != CDR_NO_TIME && first < *from))
+		*from = first;
+	/* CDR_NO_TIME is before all others */
+	*to = Max(*to, last);
+}
+
 /*
  * Widens the time that events lie between: of those from outside, if the call
  * has any.
@@ -207,11 +218,7 @@ widen(CdrCall *call, bool from_outside, TimestampTz first, TimestampTz last)
 		call->last_event_time = last;
 		return;
 	}
-	if (call->first_event_time == CDR_NO_TIME ||
-		(first != CDR_NO_TIME && first < call->first_event_time))
-		call->first_event_time = first;
-	/* CDR_NO_TIME is before all others */
-	call->last_event_time = Max(call->last_event_time, last);
+	widen_times(&call->first_event_time, &call->last_event_time, first, last);
 }
 
 void
@@ -221,6 +228,8 @@ cdr_call_init(CdrCall *call, const char *call_id)
 	call->call_id = call_id;
 	call->first_event_time = CDR_NO_TIME;
 	call->last_event_time = CDR_NO_TIME;
+	call->first_made = CDR_NO_TIME;
+	call->last_made = CDR_NO_TIME;
 	for (int reg = 0; reg < CDR_NREGISTERS; reg++)
 		call->facts[reg].time = CDR_NO_TIME;
 }
@@ -231,7 +240,9 @@ cdr_call_add(CdrCall *call, const CdrEvent *event)
 	for (int i = 0; i < event->nfacts; i++)
 		add_fact(call, event, &event->facts[i]);
 	call->event_count++;
-	call->from_inside |= !cdr_event_from_outside(event);
+	if (!cdr_event_from_outside(event))
+		widen_times(&call->first_made, &call->last_made, event->time,
+					event->time);
 	widen(call, cdr_event_from_outside(event), event->time, event->time);
 }
 
@@ -247,7 +258,8 @@ cdr_call_join(CdrCall *call, const CdrCall *other)
 	call->corrections =
 		cdr_corrections_join(call->corrections, other->corrections);
 	call->event_count += other->event_count;
-	call->from_inside |= other->from_inside;
+	widen_times(&call->first_made, &call->last_made, other->first_made,
+				other->last_made);
 	widen(call, other->from_outside, other->first_event_time,
 		  other->last_event_time);
 }

@@ -70,7 +70,10 @@ typedef struct CdrCall
 	TimestampTz first_event_time;
 	TimestampTz last_event_time;
 	bool		from_outside; /* there are events from outside */
-	bool		from_inside;  /* there are others: functions made them */
+
+	/* over those that functions made; CDR_NO_TIME: there are none */
+	TimestampTz first_made;
+	TimestampTz last_made;
 
 	CdrFact				  facts[CDR_NREGISTERS];
 	const CdrCorrections *corrections; /* NULL: none */

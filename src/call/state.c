@@ -234,15 +234,22 @@ put_corrections(StringInfo out, const CdrCorrections *corrections,
 	}
 }
 
-/* What is before the registers. */
+/* What is before the registers.  Of those that are alone the row has the times. */
 static void
-put_version(StringInfo out, const CdrCall *call)
+put_version(StringInfo out, const CdrCall *call, const CdrRow *row)
 {
-	appendStringInfoCharMacro(out, call->from_inside ? STATE_OF_INSIDE
-													 : STATE_OF_OUTSIDE);
-	if (call->from_inside)
-		put_number(out, (call->from_outside ? 0 : STATE_ALONE) |
-							(call->corrections != NULL ? STATE_CORRECTED : 0));
+	if (call->first_made == CDR_NO_TIME)
+	{
+		appendStringInfoCharMacro(out, STATE_OF_OUTSIDE);
+		return;
+	}
+	appendStringInfoCharMacro(out, STATE_OF_INSIDE);
+	put_number(out, (call->from_outside ? 0 : STATE_ALONE) |
+						(call->corrections != NULL ? STATE_CORRECTED : 0));
+	if (!call->from_outside)
+		return;
+	put_state_time(out, call->first_made, row);
+	put_state_time(out, call->last_made, row);
 }
 
 void
@@ -252,7 +259,7 @@ cdr_state_write(const CdrCall *call, const CdrRow *row, StringInfo out)
 
 	for (int reg = 0; reg < CDR_NREGISTERS; reg++)
 		registers |= (unsigned int) cdr_call_has(call, reg) << reg;
-	put_version(out, call);
+	put_version(out, call, row);
 	put_number(out, registers);
 	for (int reg = 0; reg < CDR_NREGISTERS; reg++)
 	{
@@ -489,18 +496,31 @@ take_corrections(StateReader *reader, const CdrRow *row)
 	return corrections;
 }
 
+/* When functions made events. */
+static void
+take_made(StateReader *reader, const CdrRow *row, bool alone, CdrCall *call)
+{
+	call->first_made =
+		alone ? row->first_event_time : take_state_time(reader, row);
+	call->last_made =
+		alone ? row->last_event_time : take_state_time(reader, row);
+	if (!IS_VALID_TIMESTAMP(call->first_made) ||
+		!IS_VALID_TIMESTAMP(call->last_made))
+		reader->failed = true;
+}
+
 /* What is before the registers; false: it is of no version that is known. */
 static bool
 take_version(StateReader *reader, const CdrRow *row, CdrCall *call,
 			 bool *is_corrected)
 {
 	int	   version = take_byte(reader);
-	uint64 kinds;
+	uint64 kinds = version == STATE_OF_INSIDE ? take_number(reader) : 0;
 
-	call->from_inside = version == STATE_OF_INSIDE;
-	kinds = call->from_inside ? take_number(reader) : 0;
 	call->from_outside =
 		(kinds & STATE_ALONE) == 0 && row->first_event_time != CDR_NO_TIME;
+	if (version == STATE_OF_INSIDE)
+		take_made(reader, row, (kinds & STATE_ALONE) != 0, call);
 	*is_corrected = (kinds & STATE_CORRECTED) != 0;
 	return (version == STATE_OF_OUTSIDE || version == STATE_OF_INSIDE) &&
 		   (kinds & ~(uint64) STATE_KINDS) == 0;

@@ -144,25 +144,19 @@ lies_within(const CdrComparison *c)
 /*
  * Has the log no partition any more for the time of events that the row in hand
  * has counted?  (Which events the log lacks is not known: but what is retired is
- * at one end of what the log holds, and so of the call.)  A correction may be from
- * before all others.
+ * at one end of what the log holds, and so of the call's, and of those that
+ * functions made for it, which may be from before all others.)
  */
 static bool
 lost_partition(const CdrComparison *c, const CdrCall *stored)
 {
-	Oid					  log = c->tables->table[CDR_CALL_EVENTS];
-	const CdrCorrections *corrections = stored->corrections;
+	Oid log = c->tables->table[CDR_CALL_EVENTS];
 
-	if (cdr_retired_time(log, stored->first_event_time) ||
-		cdr_retired_time(log, stored->last_event_time))
-		return true;
-	for (int i = 0; corrections != NULL && i < CDR_NCORRECTABLE; i++)
-	{
-		if (corrections->columns[i].said.kind != CDR_SAID_NOTHING &&
-			cdr_retired_time(log, corrections->columns[i].time))
-			return true;
-	}
-	return false;
+	return cdr_retired_time(log, stored->first_event_time) ||
+		   cdr_retired_time(log, stored->last_event_time) ||
+		   (stored->first_made != CDR_NO_TIME &&
+			(cdr_retired_time(log, stored->first_made) ||
+			 cdr_retired_time(log, stored->last_made)));
 }
 
 /*

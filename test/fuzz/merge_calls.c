@@ -365,7 +365,10 @@ check_corrected(const CdrEvent *events, int count, const CdrCall *call)
 		PROMISE(row.sip_status == (int) said->number);
 }
 
-/* first_event_time and last_event_time: over events from outside, if any. */
+/*
+ * first_event_time and last_event_time: over events from outside, if any; and those
+ * of events that functions made.
+ */
 static void
 check_times(const CdrEvent *events, int count, const CdrCall *call)
 {
@@ -384,6 +387,9 @@ check_times(const CdrEvent *events, int count, const CdrCall *call)
 	outside = last[1] != DT_NOBEGIN;
 	PROMISE(row.first_event_time == first[outside]);
 	PROMISE(row.last_event_time == last[outside]);
+	PROMISE(last[0] == DT_NOBEGIN ? call->first_made == CDR_NO_TIME
+								  : call->first_made == first[0]);
+	PROMISE(call->last_made == last[0]);
 }
 
 /* ------------------------------------------------------------------------
