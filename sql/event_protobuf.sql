@@ -80,6 +80,9 @@ SELECT cdr_ingest_message('{"callId":"m2"}', 'call.ended', property_time => '100
 -- one that was never set is none
 SELECT cdr_ingest_message('{"callId":"never 1970"}', 'call.ended', property_time => '1970-01-01 00:00Z');
 SELECT cdr_ingest_message('{"callId":"never 1"}', 'call.ended', property_time => '0001-01-01 00:00Z');
+-- nor is the last moment of the year 9999, which is rounded up
+SELECT cdr_ingest_message('\x0a0a63616c6c2e656e6465641201741a0b6c617374206d6f6d656e74220d08ff82d1ffaf0710ff93ebdc03', 'call.ended'), cdr_ingest_message('\x0a0a63616c6c2e656e6465641201741a096265666f7265206974220d08ff82d1ffaf0710988cebdc03', 'call.ended');
+SELECT call_id, time_source, CASE time_source WHEN 'b' THEN event_time END AS event_time FROM call_events WHERE call_id IN ('last moment', 'before it') ORDER BY call_id;
 SELECT call_id, time_source FROM call_events WHERE call_id LIKE 'never%' ORDER BY call_id;
 SELECT count(*) FROM call_events WHERE call_id LIKE 'm2%';
 

@@ -79,6 +79,8 @@ INSERT INTO timeless (value) VALUES
 	('"20261302100000"'), ('"2026-02-30T10:00:00Z"'), ('"2026-03-02T24:00:01Z"'), ('"2026-03-02T10Z"'), ('"2026-03-02T10:00:00+030"'), ('"2026-03-02T10:00:00+03:00[UTC]"'), ('"2026-03-02 10:00:00 UTC +03:00"'), ('"2026-03-02 10:00:00 +0300 +02"'),
 	('"2026-03-02 10:00:00 CST"'), ('"2026-03-02 10:00:00 PM"'), ('"2026-03-02 10:00:00 +03:00 PM"'), ('"2026-03-02T10:00:00[Europe/Paris]"'), ('"Tue, 02 Mar 2026 10:00:00 GMT"'), ('"Mon, 02 Mar 26 10:00:00 GMT"'), ('"Mon Mar 02 10:00:00 CET 2026"'),
 	('"02/03/2026 10:00:00"'), ('"2026-03/02 10:00:00"'), ('1'), ('-1'), ('631151999'), ('10000000000'), ('46083.41'), ('133'), ('134169192000000000'), ('639080424000000000'), ('17724456000'), ('1e400'), ('1e-400'), ('-1772445600'), ('"+1772445600"'), ('"0x69a55f20"'), ('"1772445600s"');
+INSERT INTO timeless (value) VALUES
+	('"9999-12-31T23:59:59.9999995Z"'), ('"9999-12-31T23:59:59.9999999"'), ('"9999-12-31 23:59:59.9999999+00:00"'), ('"9999-12-31T23:00:00-01:00"'), ('"9999-12-31T24:00:00Z"'), ('"9999-12-31T23:59:60Z"'), ('"99991231T235959.9999999Z"'), ('"Fri, 31 Dec 9999 23:59:59 -0001"');
 SELECT cdr_ingest_events(array_agg(json_build_object('eventType', 'x', 'callId', 'timeless ' || n, 'timestamp', value))) FROM timeless;
 SELECT value, event_time FROM timeless JOIN call_events ON call_id = 'timeless ' || n WHERE time_source <> 'r' ORDER BY n;
 SELECT count(cdr_ingest_message(convert_to(json_build_object('eventType', 'x', 'callId', 'property ' || n, 'timestamp', value)::text, 'UTF8'), property_time => '2026-03-02 11:00:00Z')) FROM timeless;

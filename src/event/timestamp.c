@@ -25,9 +25,12 @@
 #define UNIX_SECONDS_MIN INT64CONST(-62135596800)
 #define UNIX_SECONDS_MAX INT64CONST(253402300799)
 
-/* The first day of the year 0002, and that of 1970, as the server counts. */
+/* The first days of the years 0002, 10000 and 1970, as the server counts. */
 #define YEAR_2                                                           \
 	((INT64CONST(-718797) - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)) * \
+	 USECS_PER_DAY)
+#define YEAR_10000                                                       \
+	((INT64CONST(2932897) - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)) * \
 	 USECS_PER_DAY)
 #define UNIX_EPOCH                                                \
 	(-INT64CONST(1) * (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * \
@@ -36,12 +39,15 @@
 /*
  * Libraries have the first moment of the year 1 or of 1970 for that, and print
  * the former in zones that were an odd number of minutes away from UTC then, so
- * all of the year goes with it.
+ * all of the year goes with it.  The last moment of 9999, which .NET has for it, is
+ * rounded into the year after.
  */
 TimestampTz
 cdr_timestamp_if_set(TimestampTz time)
 {
-	return time < YEAR_2 || time == UNIX_EPOCH ? CDR_NO_TIME : time;
+	return time < YEAR_2 || time >= YEAR_10000 || time == UNIX_EPOCH
+			   ? CDR_NO_TIME
+			   : time;
 }
 
 bool

@@ -16,7 +16,8 @@
  * and puts it at *result: RFC 3339 and its kin (event/time_iso.h), with the
  * month's name (event/time_words.h), a number (event/time_number.h), blanks
  * around it.  Without an offset it is UTC.  What stands for a time that was
- * never set is CDR_NO_TIME: the years 0 and 1, the first moment of 1970.
+ * never set is CDR_NO_TIME: the years 0 and 1, the first moment of 1970, and what
+ * is, or is rounded to, a moment after the year 9999 in UTC.
  * Fractions of a microsecond, up to the 15th digit of a second, are rounded as
  * the server rounds them.  Returns false, leaving *result alone, for anything
  * else.
