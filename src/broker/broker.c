@@ -42,9 +42,11 @@ struct CdrBroker
 	CdrAssembly		   assembly;
 	CdrOutstanding	   outstanding;
 	uint32			   generation;
-	uint64			   last_tag;	/* of the session's last delivery */
-	int				   consumer;	/* its number in the session */
-	int				   next_server; /* in the list of URIs */
+	uint64			   last_tag;		/* of the session's last delivery */
+	int				   consumer;		/* its number in the session */
+	int				   ahead;			/* messages that it is sent ahead */
+	int				   on_their_way[2]; /* the same of two before it */
+	int				   next_server;		/* in the list of URIs */
 	char			   host[256];
 	char			   vhost[256];
 	char			   user[256];
@@ -113,14 +115,15 @@ consumer_tag(int number, char *tag, size_t size)
 
 /* Asks for the session's next consumer; the answers are still to come. */
 static bool
-ask_for_consumer(CdrBroker *broker)
+ask_for_consumer(CdrBroker *broker, int ahead)
 {
 	CdrSession			*session = &broker->session;
 	amqp_basic_qos_t	 qos = {0};
 	amqp_basic_consume_t start = {0};
 	char				 tag[32];
 
-	qos.prefetch_count = (uint16_t) session->settings->prefetch;
+	broker->ahead = ahead;
+	qos.prefetch_count = (uint16_t) ahead;
 	start.queue = amqp_cstring_bytes(session->settings->queue);
 	start.consumer_tag = consumer_tag(++broker->consumer, tag, sizeof(tag));
 	return cdr_session_send(session, CDR_CHANNEL, AMQP_BASIC_QOS_METHOD,
@@ -135,7 +138,8 @@ start_consumer(CdrBroker *broker)
 	CdrSession *session = &broker->session;
 
 	broker->consumer = 0;
-	return ask_for_consumer(broker) &&
+	broker->on_their_way[0] = broker->on_their_way[1] = 0;
+	return ask_for_consumer(broker, session->settings->prefetch) &&
 		   cdr_session_await(session, AMQP_BASIC_QOS_OK_METHOD, NULL) &&
 		   cdr_session_await(session, AMQP_BASIC_CONSUME_OK_METHOD, NULL);
 }
@@ -277,6 +281,7 @@ cdr_broker_disconnect(CdrBroker *broker)
 {
 	cdr_session_disconnect(&broker->session);
 	cdr_assembly_reset(&broker->assembly);
+	broker->ahead = 0;
 }
 
 /* ------------------------------------------------------------------------
@@ -396,7 +401,7 @@ cdr_broker_ack_one(CdrBroker *broker, uint32 generation, uint64 tag)
 
 /* The new one comes first: a queue may be deleted with its last consumer. */
 static bool
-replace_consumer(CdrBroker *broker)
+replace_consumer(CdrBroker *broker, int ahead)
 {
 	CdrSession		   *session = &broker->session;
 	amqp_basic_cancel_t end = {0};
@@ -404,7 +409,7 @@ replace_consumer(CdrBroker *broker)
 
 	end.consumer_tag = consumer_tag(broker->consumer, tag, sizeof(tag));
 	end.nowait = 1;
-	if (!ask_for_consumer(broker))
+	if (!ask_for_consumer(broker, ahead))
 		return false;
 	session->consuming++;
 	return cdr_session_send(session, CDR_CHANNEL, AMQP_BASIC_CANCEL_METHOD,
@@ -416,7 +421,7 @@ replace_consumer(CdrBroker *broker)
  * to the one that takes the place of that, and fails at the next message.
  */
 bool
-cdr_broker_can_send_more(const CdrBroker *broker)
+cdr_broker_can_send_ahead(const CdrBroker *broker)
 {
 	const CdrFacts *queue = &broker->topology.queue;
 	const char *single = cdr_facts_argument(queue, "x-single-active-consumer");
@@ -425,20 +430,29 @@ cdr_broker_can_send_more(const CdrBroker *broker)
 }
 
 bool
-cdr_broker_awaits_more(const CdrBroker *broker)
+cdr_broker_awaits_consumer(const CdrBroker *broker)
 {
 	return broker->session.consuming > 0;
 }
 
+int
+cdr_broker_ahead(const CdrBroker *broker)
+{
+	return broker->ahead;
+}
+
 bool
-cdr_broker_send_more(CdrBroker *broker)
+cdr_broker_send_ahead(CdrBroker *broker, int messages)
 {
 	if (!broker->session.open)
 		return false;
 	/* those of the new one, and what two before it had on their way */
-	cdr_outstanding_allow(&broker->outstanding,
-						  3 * broker->settings->prefetch);
-	if (replace_consumer(broker))
+	broker->on_their_way[0] = broker->on_their_way[1];
+	broker->on_their_way[1] = broker->ahead;
+	cdr_outstanding_allow(&broker->outstanding, messages +
+													broker->on_their_way[0] +
+													broker->on_their_way[1]);
+	if (replace_consumer(broker, messages))
 		return true;
 	note_failure(broker, "lost");
 	return false;

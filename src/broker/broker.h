@@ -66,17 +66,20 @@ extern bool
 cdr_broker_ack_one(CdrBroker *broker, uint32 generation, uint64 tag);
 
 /*
- * Has the broker send as many messages ahead again, beside all that are not
+ * Has the broker send so many messages ahead, beside all that are not
  * acknowledged.  It counts those of each consumer: so another one takes the place
  * of ours.  False if that could not be sent.
  */
-extern bool cdr_broker_send_more(CdrBroker *broker);
+extern bool cdr_broker_send_ahead(CdrBroker *broker, int messages);
+
+/* How many it sends ahead, at first as many as the settings say; 0: no session. */
+extern int cdr_broker_ahead(const CdrBroker *broker);
 
 /* Is the queue, as far as it is known, one of which that can be asked? */
-extern bool cdr_broker_can_send_more(const CdrBroker *broker);
+extern bool cdr_broker_can_send_ahead(const CdrBroker *broker);
 
 /* Is that still under way? */
-extern bool cdr_broker_awaits_more(const CdrBroker *broker);
+extern bool cdr_broker_awaits_consumer(const CdrBroker *broker);
 
 /* Waits for input, the latch or the timeout (milliseconds). */
 extern void cdr_broker_wait(CdrBroker *broker, long timeout);
@@ -93,7 +96,7 @@ extern bool cdr_broker_ask(CdrBroker *broker);
 
 /*
  * Consumers of ours that others have replaced may count as well (see
- * cdr_broker_send_more()): then nothing is concluded from how many there are.
+ * cdr_broker_send_ahead()): then nothing is concluded from how many there are.
  */
 extern void cdr_broker_expect_replaced(CdrBroker *broker, bool expected);
 

@@ -40,8 +40,11 @@
  * What waits, at most: bytes; messages, for which the broker sends others instead;
  * and deliveries of one message.
  */
-#define WAITING_BYTES_MAX	   (32 * 1024 * 1024)
-#define WAITING_MAX			   20000
+#define WAITING_BYTES_MAX (32 * 1024 * 1024)
+#define WAITING_MAX		  20000
+
+/* So many are sent ahead for that, at most, unless the setting has more. */
+#define AHEAD_MAX			   4000
 #define WAITING_DELIVERIES_MAX 10
 
 static bool
@@ -94,9 +97,9 @@ cdr_worker_is_full(const CdrWorker *worker)
 
 /* Does it take room for which others wait? */
 static bool
-takes_room(const CdrHeld *held)
+takes_room(const CdrWorker *worker)
 {
-	return held->taking_room > cdr_prefetch / 2;
+	return worker->held.taking_room > cdr_broker_ahead(worker->broker) / 2;
 }
 
 /* Is there no more room to be had? */
@@ -104,9 +107,9 @@ static bool
 keeps_others_out(const CdrWorker *worker)
 {
 	return cdr_worker_is_full(worker) ||
-		   (takes_room(&worker->held) &&
+		   (takes_room(worker) &&
 			(worker->held.count >= WAITING_MAX ||
-			 !cdr_broker_can_send_more(worker->broker)));
+			 !cdr_broker_can_send_ahead(worker->broker)));
 }
 
 /* Is it time for a message that waits to give way to others? */
@@ -149,16 +152,44 @@ wait_for_turn_of_held(CdrHeld *held, long took)
 					: 0;
 }
 
-/* Has the broker send others, where those that wait take their room. */
-static void
+/*
+ * How many others the broker is to send, each time: more where much waits, for more of
+ * that may come.
+ */
+static int
+more_ahead(const CdrWorker *worker)
+{
+	int ahead = Max(2 * cdr_broker_ahead(worker->broker), worker->held.count);
+
+	return Max(Min(ahead, AHEAD_MAX), cdr_prefetch);
+}
+
+static bool
+ask_for(CdrWorker *worker, int ahead)
+{
+	if (cdr_broker_send_ahead(worker->broker, ahead))
+		return true;
+	cdr_worker_back_off(worker);
+	return false;
+}
+
+/*
+ * Has the broker send others, where those that wait take their room; and as many
+ * ahead as the setting says, when none waits any more.  False: the session is lost.
+ */
+static bool
 make_room(CdrWorker *worker)
 {
-	if (!takes_room(&worker->held) || keeps_others_out(worker) ||
-		cdr_broker_awaits_more(worker->broker))
-		return;
+	CdrBroker *broker = worker->broker;
+
+	if (cdr_broker_awaits_consumer(broker))
+		return true;
+	if (worker->held.count == 0 && cdr_broker_ahead(broker) > cdr_prefetch)
+		return ask_for(worker, cdr_prefetch);
+	if (!takes_room(worker) || keeps_others_out(worker))
+		return true;
 	cdr_held_take_no_room(&worker->held);
-	if (!cdr_broker_send_more(worker->broker))
-		cdr_worker_back_off(worker);
+	return ask_for(worker, more_ahead(worker));
 }
 
 void
@@ -169,7 +200,7 @@ cdr_worker_held_begin(CdrWorker *worker)
 	if (held->count > 0)
 		wait_for_turn_of_held(held, 0);
 	cdr_stats_set_waiting(held->count, keeps_others_out(worker));
-	make_room(worker);
+	(void) make_room(worker);
 }
 
 /* The message whose turn it is could not be stored, again. */
@@ -241,6 +272,8 @@ cdr_worker_store_held(CdrWorker *worker)
 	CdrEvent		event;
 	CdrHeldMessage *first;
 
+	if (worker->held.count == 0)
+		return !make_room(worker);
 	if (cdr_worker_held_due(worker) > 0)
 		return false;
 	outer = MemoryContextSwitchTo(worker->parse_context);
@@ -265,7 +298,7 @@ cdr_worker_store_held(CdrWorker *worker)
 											began, GetCurrentTimestamp()));
 	else
 		cdr_worker_leave(worker, outcome, &result.reason);
-	make_room(worker);
+	(void) make_room(worker);
 	MemoryContextReset(worker->parse_context);
 	return true;
 }

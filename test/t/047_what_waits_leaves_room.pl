@@ -10,6 +10,7 @@ use Test::More;
 use CdrService::Broker;
 use CdrService::Events qw(simple_events);
 use CdrService::Fixture;
+use CdrService::Util qw(poll);
 
 my $cdr = CdrService::Fixture->new('room',
 		config => "cdr_service.prefetch = 20\n"
@@ -101,6 +102,35 @@ foreach my $type ('classic', 'quorum')
 		'TRUNCATE dead_letters; ALTER TABLE dead_letters ENABLE TRIGGER refuse'
 	);
 }
+
+# --- a small prefetch makes room as soon, and is small again afterwards
+
+sub sent_ahead
+{
+	return $cdr->broker->ctl('list_consumers', '--quiet',
+		'--no-table-headers', '-p', $cdr->broker->vhost, 'prefetch_count');
+}
+
+$cdr->set('cdr_service.prefetch' => 10);
+poll(sub { sent_ahead() =~ /^10$/m }, 'a small prefetch');
+$cdr->sql('ALTER TABLE dead_letters ENABLE TRIGGER refuse');
+# all of it is there before any is consumed
+$cdr->sql('SELECT cdr_pause()');
+$cdr->wait_for_state('paused');
+$cdr->publish(letters(1500, 1), simple_events(300, 'small'));
+$cdr->sql('SELECT cdr_resume()');
+$stored += 300;
+$cdr->stored_within_a_minute($stored, 'small: 150 times the prefetch');
+$cdr->wait_for('sum(waiting) = 1500 FROM cdr_status()');
+like(sent_ahead(), qr/^\d{3,}$/m, 'small: more is sent ahead');
+$cdr->sql('ALTER TABLE dead_letters DISABLE TRIGGER refuse');
+$cdr->wait_for('sum(waiting) = 0 FROM cdr_status()');
+poll(sub { sent_ahead() =~ /\A10\s*\z/ }, 'the prefetch of before');
+is($cdr->sql('SELECT count(*) FROM dead_letters'),
+	1500, 'small: all letters are kept afterwards');
+$cdr->sql(
+	'TRUNCATE dead_letters; ALTER TABLE dead_letters ENABLE TRIGGER refuse');
+$cdr->set('cdr_service.prefetch' => 20);
 
 # --- but memory is bounded
 
