@@ -525,12 +525,20 @@ call_of(const CdrCloudEvent *event)
 	return NULL;
 }
 
+const pg_uuid_t *
+cdr_cloudevent_identity(const CdrCloudEvent *event)
+{
+	pg_uuid_t *identity = palloc(sizeof(pg_uuid_t));
+
+	cdr_identity_of_cloudevent(event->source, event->id, identity);
+	return identity;
+}
+
 void
 cdr_cloudevent_add(const CdrCloudEvent *event, CdrFields *fields)
 {
 	TimestampTz time = CDR_NO_TIME;
 	bool		unread = event->time_unread;
-	pg_uuid_t  *identity = palloc(sizeof(pg_uuid_t));
 
 	if (event->time != NULL)
 		unread = !cdr_timestamp_read(event->time, &time);
@@ -542,6 +550,5 @@ cdr_cloudevent_add(const CdrCloudEvent *event, CdrFields *fields)
 		fields->call_id = call_of(event);
 	if (fields->trace_id == NULL)
 		fields->trace_id = trace_of(event->traceparent);
-	cdr_identity_of_cloudevent(event->source, event->id, identity);
-	fields->identity = identity;
+	fields->identity = cdr_cloudevent_identity(event);
 }

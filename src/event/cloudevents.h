@@ -47,6 +47,9 @@ extern bool
 cdr_cloudevent_of_headers(const CdrContent *content, CdrCloudEvent *event,
 						  const CdrReason **reason);
 
+/* What the event is known by, in the current context. */
+extern const pg_uuid_t *cdr_cloudevent_identity(const CdrCloudEvent *event);
+
 /* Adds what the envelope says to what its data say. */
 extern void cdr_cloudevent_add(const CdrCloudEvent *event, CdrFields *fields);
 

@@ -279,15 +279,45 @@ read_enveloped(const CdrCloudEvent *event, const CdrEventOptions *options,
 	return NULL;
 }
 
+/*
+ * Reads an envelope by the mapping that matches; false: none does.  The event is
+ * known by its source and id all the same, unless the mapping says by what.
+ */
+static bool
+read_mapped_envelope(const CdrContent *content, const CdrEventOptions *options,
+					 const CdrCloudEvent *event, CdrFields *fields,
+					 const CdrReason **reason)
+{
+	if (options->mappings == NULL || content->message->of_function)
+		return false;
+	*reason = cdr_mapping_read(options->mappings, content->message,
+							   options->extension_digits, content->body,
+							   content->length, fields);
+	if (*reason != NULL)
+		return true;
+	if (fields->mapping == NULL)
+		return false;
+	if (fields->identity == NULL)
+		fields->identity = cdr_cloudevent_identity(event);
+	fields->is_json = is_sql_json(content);
+	return true;
+}
+
 static const CdrReason *
 read_structured(const CdrContent *content, const CdrEventOptions *options,
 				CdrFields *fields)
 {
+	CdrEventOptions	 unmapped = *options;
 	CdrCloudEvent	 event;
 	const CdrReason *reason = cdr_cloudevent_of_body(content, &event);
 
+	/* a mapping sees all of the body, and nothing else */
+	unmapped.mappings = NULL;
+	if (reason == NULL &&
+		read_mapped_envelope(content, options, &event, fields, &reason))
+		return reason;
 	if (reason == NULL)
-		reason = read_enveloped(&event, options, fields);
+		reason = read_enveloped(&event, &unmapped, fields);
 	fields->is_json = reason == NULL && is_sql_json(content);
 	return reason;
 }

@@ -219,9 +219,8 @@ slot_is_string(const CdrJsonKeys *keys, JsonSlot slot)
 	return value != NULL && value->is_text && !value->is_number;
 }
 
-/* Does the object have what makes it the envelope of a CloudEvent? */
-static bool
-is_envelope(const CdrJsonKeys *keys)
+bool
+cdr_json_is_envelope(const CdrJsonKeys *keys)
 {
 	return slot_is_string(keys, SLOT_CE_SPECVERSION) &&
 		   slot_is_string(keys, SLOT_CE_TYPE) &&
@@ -312,7 +311,7 @@ cdr_json_fields(const CdrJsonKeys *keys, CdrFields *fields)
 	fields->sip_status = integer_of(slot_text(keys, SLOT_SIP_STATUS));
 	fields->recording_url =
 		FIRST_TEXT(keys, SLOT_RECORDING_URI, SLOT_URI, SLOT_PUBLIC_URL);
-	fields->is_cloudevent = is_envelope(keys);
+	fields->is_cloudevent = cdr_json_is_envelope(keys);
 }
 
 const CdrReason *

@@ -34,4 +34,7 @@ typedef struct CdrJsonKeys CdrJsonKeys;
 extern const CdrJsonKeys  *cdr_json_keys_in(struct CdrJsonPaths *paths);
 extern void cdr_json_fields(const CdrJsonKeys *keys, CdrFields *fields);
 
+/* Does the object have what makes it the envelope of a CloudEvent? */
+extern bool cdr_json_is_envelope(const CdrJsonKeys *keys);
+
 #endif /* CDR_JSON_H */

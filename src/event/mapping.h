@@ -152,7 +152,8 @@ typedef struct CdrMappingUse
  *						comes from (event.c); if from the receipt, as a guess
  *	identity			NULL: that of the bytes; else what the event is known by,
  *						if it comes again in other bytes
- *	needs_properties	see fields.h
+ *	is_cloudevent, needs_properties
+ *						see fields.h
  * and nothing else.  Values of a repeated key: the last counts.
  */
 extern const CdrReason *

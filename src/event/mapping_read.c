@@ -531,7 +531,10 @@ cdr_mapping_read(const CdrMappingUse *use, const CdrMessage *message,
 		return reason;
 	reading.mapping = use->by;
 	if (use->by != NULL || choose(&reading, candidates))
+	{
+		fields->is_cloudevent = cdr_json_is_envelope(use->set->keys);
 		return read_mapped(&reading, extension_digits, fields);
+	}
 	cdr_json_fields(use->set->keys, fields);
 	return NULL;
 }
