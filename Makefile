@@ -45,15 +45,15 @@ OBJS = $(patsubst %.c,%.o,src/cdr_service.c \
 PG_CPPFLAGS = -DCDR_VERSION='"$(EXTVERSION)"' -Isrc -I$(source)/src \
 	$(shell pkg-config --cflags librabbitmq)
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter
-SHLIB_LINK = $(shell pkg-config --libs librabbitmq) -lssl -lcrypto
+SHLIB_LINK = $(shell pkg-config --libs librabbitmq) -lssl -lcrypto -lz
 
 # Named by the room and what it promises.  Those that take long end in _permuted
 # or _random; "scripts/check --quick" leaves them out.
 REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	call_corrections \
 	call_segments call_history event_numbers \
-	event_timestamps event_bad_input event_foreign_text event_protobuf \
-	event_cloudevents \
+	event_timestamps event_bad_input event_foreign_text event_packed event_amqp10 \
+	event_charsets event_protobuf event_cloudevents \
 	store_dead_letters store_partitions store_repetitions store_verify \
 	store_retired store_recording \
 	worker_status store_privileges store_guard call_order_permuted \

@@ -35,7 +35,7 @@ SELECT call_id, caller_number FROM calls WHERE call_id = 'marked';
 SELECT payload IS NULL AS "no payload", body, content_type FROM call_events WHERE call_id = 'marked';
 SELECT cdr_event_json(body) FROM call_events WHERE call_id = 'marked';
 
--- what is compressed, or not in UTF-8, says so
+-- what is damaged, or in no character set that is known, says so
 \set VERBOSITY terse
 SELECT cdr_ingest_message('{}', content_encoding => 'GZIP');
 SELECT cdr_ingest_message('x', content_encoding => 'x-bzip2');

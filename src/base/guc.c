@@ -16,6 +16,7 @@
 #include "base/compat.h"
 #include "base/guc.h"
 #include "base/masked_uri.h"
+#include "base/message.h"
 #include "base/refused.h"
 
 const char *cdr_amqp_uri = "";
@@ -131,7 +132,7 @@ static const struct
 	 "Time that an event may wait for others to share its transaction.",
 	 &cdr_batch_linger, 0, 10000, PGC_SIGHUP, GUC_UNIT_MS},
 	{"cdr_service.max_event_size", "Size of the largest event that is read.",
-	 &cdr_max_event_size, 1024, 16 * 1024 * 1024, PGC_SIGHUP, GUC_UNIT_BYTE},
+	 &cdr_max_event_size, 1024, CDR_EVENT_SIZE_MAX, PGC_SIGHUP, GUC_UNIT_BYTE},
 	{"cdr_service.extension_digits",
 	 "Digits of the longest internal extension; longer numbers are outside.",
 	 &cdr_extension_digits, 0, 15, PGC_SIGHUP, 0},

@@ -19,6 +19,9 @@
 /* "no such time": never the time of an event (it is the value of -infinity) */
 #define CDR_NO_TIME DT_NOBEGIN
 
+/* The largest that cdr_service.max_event_size can be. */
+#define CDR_EVENT_SIZE_MAX (16 * 1024 * 1024)
+
 /* A SHA-256; the first 128 bits of that of a message are its identity. */
 typedef struct CdrDigest
 {

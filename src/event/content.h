@@ -15,7 +15,7 @@
 
 /*
  * Memory: body points into the message's own where nothing was taken off, else
- * into the current context.
+ * into the current context, until cdr_content_close().
  */
 typedef struct CdrContent
 {
@@ -26,11 +26,13 @@ typedef struct CdrContent
 	const char
 		*type;		 /* of the envelope that it was in; NULL: it was in none */
 	bool known_json; /* it is JSON, whatever others say */
+	bool needs_properties; /* more of them than the content type were needed */
+	char *unpacked;		   /* what body points into, if it is our own */
 } CdrContent;
 
 /*
  * The content of a message.  Returns NULL, or why it cannot be had; *content
- * is then as far as that went.
+ * is then as far as that went.  To be closed in any case.
  */
 extern const CdrReason *
 cdr_content_open(const CdrMessage *message, const CdrEventOptions *options,
@@ -39,5 +41,11 @@ cdr_content_open(const CdrMessage *message, const CdrEventOptions *options,
 /* The same for a body that is JSON, as a value of SQL's type json is. */
 extern void
 cdr_content_of_json(const CdrMessage *message, CdrContent *content);
+
+/*
+ * Lets go of the bytes, of which a thousand times as many may have come as there
+ * were in the message.  What was read of them was copied.
+ */
+extern void cdr_content_close(CdrContent *content);
 
 #endif /* CDR_CONTENT_H */

@@ -296,7 +296,7 @@ check_size(const CdrMessage *message, const CdrEventOptions *options)
 /* What a message says; NULL, or why it is no event. */
 static const CdrReason *
 read_content(const CdrMessage *message, const CdrEventOptions *options,
-			 bool known_json, CdrFields *fields)
+			 bool known_json, CdrFields *fields, size_t *unpacked)
 {
 	const CdrReason *reason = check_size(message, options);
 	CdrContent		 content;
@@ -304,20 +304,21 @@ read_content(const CdrMessage *message, const CdrEventOptions *options,
 	if (reason != NULL)
 		return reason;
 	if (known_json)
-	{
 		cdr_content_of_json(message, &content);
-		reason = cdr_form_read(&content, options, fields);
-	}
 	else
-	{
 		reason = cdr_content_open(message, options, &content);
-		if (reason == NULL)
-			reason = cdr_form_read(&content, options, fields);
-		if (reason != NULL)
-			return cdr_why_unreadable(message, reason);
+	if (reason == NULL)
+	{
+		reason = cdr_form_read(&content, options, fields);
+		if (reason != NULL && !known_json)
+			reason = cdr_why_unreadable(&content, reason);
 	}
 	/* what is inside of another body is not that of the message */
 	fields->is_json &= content.body == message->body;
+	fields->needs_properties |= content.needs_properties;
+	if (content.unpacked != NULL)
+		*unpacked = content.length;
+	cdr_content_close(&content);
 	return reason;
 }
 
@@ -339,7 +340,8 @@ parse_event(const CdrMessage *message, const CdrEventOptions *options,
 						message->body, message->body_length, &event->id,
 						&event->digest);
 
-	event->reason = read_content(message, options, known_json, &fields);
+	event->reason =
+		read_content(message, options, known_json, &fields, &event->unpacked);
 	if (event->reason != NULL)
 		return false;
 

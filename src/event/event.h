@@ -109,8 +109,10 @@ typedef struct CdrEvent
 	/* what read it, if not the form itself; belongs to the set of mappings */
 	const CdrMappingId *mapping;
 
-	bool is_json;		   /* the body is JSON text; valid if it is an event */
-	bool needs_properties; /* it cannot be read again without all of them */
+	bool   is_json; /* the body is JSON text; valid if it is an event */
+	bool   needs_properties; /* it cannot be read again without all of them */
+	size_t unpacked; /* bytes that were inside of the body, if that was packed;
+					  * the strings are of them, and may take as many */
 
 	TimestampTz time;
 	char		time_source; /* who says so: CDR_TIME_OF_... */

@@ -9,16 +9,21 @@
 #ifndef CDR_UNREADABLE_H
 #define CDR_UNREADABLE_H
 
+#include "event/content.h"
 #include "event/fields.h"
+#include "event/labels.h"
 
-/* Do the properties say that the body is compressed?  Then that is why. */
-extern const CdrReason *cdr_said_compressed(const CdrMessage *message);
+/*
+ * Does a word of the content encoding say that the body is compressed, in a way
+ * that is not read?  Then that is why; else NULL.
+ */
+extern const CdrReason *cdr_other_compression(CdrLabel label);
 
 /*
  * A better reason than the one that a form gave, if properties or bytes tell
  * any; else the same.
  */
 extern const CdrReason *
-cdr_why_unreadable(const CdrMessage *message, const CdrReason *reason);
+cdr_why_unreadable(const CdrContent *content, const CdrReason *reason);
 
 #endif /* CDR_UNREADABLE_H */

@@ -19,8 +19,10 @@
 #include "base/compat.h"
 #include "base/guc.h"
 #include "call/story.h"
+#include "event/content.h"
 #include "event/json_show.h"
 #include "event/protobuf_json.h"
+#include "store/event_options.h"
 #include "store/log_event.h"
 #include "store/log_segments.h"
 #include "store/reader_query.h"
@@ -43,20 +45,37 @@ show_body(const char *body, size_t length, const char *event_type)
 	return cstring_to_text_with_len(json.data, json.len);
 }
 
+/* The same of a message, without what its body was packed into. */
+static text *
+show_message(const CdrMessage *message, const char *event_type)
+{
+	CdrEventOptions options = cdr_event_options();
+	CdrContent		content;
+	text		   *shown = NULL;
+
+	if (cdr_content_open(message, &options, &content) == NULL)
+		shown = show_body(content.body, content.length, event_type);
+	cdr_content_close(&content);
+	return shown;
+}
+
 PG_FUNCTION_INFO_V1(cdr_event_json);
 
 Datum
 cdr_event_json(PG_FUNCTION_ARGS)
 {
-	bytea *body;
-	text  *shown;
+	CdrMessage message = {.property_time = CDR_NO_TIME};
+	bytea	  *body;
+	text	  *shown;
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	body = PG_GETARG_BYTEA_PP(0);
-	shown = show_body(VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body),
-					  PG_ARGISNULL(1) ? NULL
-									  : text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	message.body = VARDATA_ANY(body);
+	message.body_length = message.body_size = VARSIZE_ANY_EXHDR(body);
+	shown = show_message(
+		&message,
+		PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	if (shown == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(shown);
@@ -175,8 +194,7 @@ return_event(ReturnSetInfo *info, History *history, const char *call_id)
 	values[3] = describe(history, event);
 	values[4] =
 		cdr_cursor_value(&history->events, HISTORY_RECEIVED_AT, &nulls[4]);
-	shown = show_body(event->message->body, event->message->body_length,
-					  event->type);
+	shown = show_message(event->message, event->type);
 	values[5] = PointerGetDatum(shown);
 	nulls[5] = shown == NULL;
 	values[6] = in_zone(history, event->time);

@@ -32,6 +32,9 @@
 #include "store/writer.h"
 #include "store/writer_query.h"
 
+/* Bytes that came out of compressed letters that are tried together. */
+#define UNPACKED_MAX (16 * 1024 * 1024)
+
 /* What is done with some letters of a job, and with one for which it failed. */
 typedef struct Step
 {
@@ -153,10 +156,12 @@ warn_of_refusal(CdrJob *job, CdrEvent *event, const ErrorData *error)
 }
 
 /*
- * Tries the dead letters that were just read.  Returns how many are recorded now.
+ * Tries the dead letters that were just read, or the first of them, up to *last,
+ * where what was compressed takes too much memory.  Returns how many are recorded
+ * now.
  */
 static int64
-retry_letters(int count, const CdrEventOptions *options)
+retry_letters(int count, const CdrEventOptions *options, pg_uuid_t *last)
 {
 	static const Step recording = {record, keep_reason_of_refusal};
 	static const Step discarding = {discard, warn_of_refusal};
@@ -166,11 +171,20 @@ retry_letters(int count, const CdrEventOptions *options)
 	CdrEvent		**letters = palloc(count * sizeof(CdrEvent *));
 	int				  nstored = 0;
 	int				  nletters = 0;
+	size_t			  unpacked = 0;
 	CdrJob			  job;
 
 	for (int i = 0; i < count; i++)
+	{
 		(void) cdr_event_parse(cdr_dead_letters_message(i), options,
 							   &events[i]);
+		unpacked += events[i].unpacked;
+		if (unpacked >= UNPACKED_MAX)
+		{
+			*last = events[i].id;
+			count = i + 1;
+		}
+	}
 	SPI_freetuptable(SPI_tuptable);
 
 	cdr_job_init(&job, events, count);
@@ -214,7 +228,7 @@ retry_dead_letters(ArrayType *ids)
 
 		count = cdr_dead_letters_read(&last, ids);
 		if (count > 0)
-			stored += retry_letters(count, &options);
+			stored += retry_letters(count, &options, &last);
 		MemoryContextSwitchTo(outer);
 		MemoryContextReset(context);
 	} while (count > 0);

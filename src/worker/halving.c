@@ -75,7 +75,8 @@ add_stretch(CdrHalving *halving, int first, int end, int max_part)
 			first = i;
 			bytes = 0;
 		}
-		bytes += cdr_message_size(halving->events[i].message);
+		bytes += cdr_message_size(halving->events[i].message) +
+				 halving->events[i].unpacked;
 	}
 	add_part(halving, first, end - first);
 }
@@ -116,9 +117,9 @@ cdr_halving_begin(CdrHalving *halving, const CdrMessage *messages,
 	MemoryContext	context = AllocSetContextCreate(
 		  CurrentMemoryContext, "cdr_service halving", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext outer = MemoryContextSwitchTo(context);
+	size_t		  unpacked = 0;
 
 	memset(halving, 0, sizeof(CdrHalving));
-	halving->count = count;
 	halving->messages = palloc(count * sizeof(CdrMessage));
 	memcpy(halving->messages, messages, count * sizeof(CdrMessage));
 	halving->tags = palloc(count * sizeof(uint64));
@@ -126,8 +127,14 @@ cdr_halving_begin(CdrHalving *halving, const CdrMessage *messages,
 	halving->events =
 		MemoryContextAllocHuge(context, count * sizeof(CdrEvent));
 	for (int i = 0; i < count; i++)
+	{
 		(void) cdr_event_parse(&halving->messages[i], &options,
 							   &halving->events[i]);
+		unpacked += halving->events[i].unpacked;
+		if (unpacked >= CDR_BATCH_BYTES_MAX)
+			count = i + 1;
+	}
+	halving->count = count;
 	qsort(halving->events, count, sizeof(CdrEvent), compare_days_and_calls);
 
 	/* a part for each node of the tree that it is cut into */

@@ -49,8 +49,9 @@ typedef struct CdrHalving
 } CdrHalving;
 
 /*
- * Begins with messages that could not be stored together, count of them, in
- * parts of at most max_part.  The arrays are copied; what messages point to
+ * Begins with messages that could not be stored together, count of them (fewer,
+ * where what was compressed takes too much memory), in parts of at most max_part.
+ * The arrays are copied; what messages point to
  * must stay where it is until the end.
  */
 extern void cdr_halving_begin(CdrHalving *halving, const CdrMessage *messages,

@@ -108,13 +108,20 @@ CdrEvent *
 cdr_unacked_parse(const CdrUnacked *unacked, int most, int *count)
 {
 	CdrEventOptions options = cdr_event_options();
+	size_t			unpacked = 0;
 	CdrEvent	   *events;
 
 	*count = count_batch(unacked, most);
 	events = palloc(*count * sizeof(CdrEvent));
 	for (int i = 0; i < *count; i++)
+	{
 		(void) cdr_event_parse(&unacked->messages[unacked->acknowledged + i],
 							   &options, &events[i]);
+		unpacked += events[i].unpacked;
+		/* of what was compressed there may be a thousand times as much */
+		if (unpacked >= CDR_BATCH_BYTES_MAX)
+			*count = i + 1;
+	}
 	return events;
 }
 

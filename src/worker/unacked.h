@@ -47,7 +47,8 @@ extern CdrReceive cdr_unacked_receive(CdrUnacked *unacked, CdrBroker *broker,
 
 /*
  * Reads the next messages that are to be stored together, as many as make a
- * batch of that many at most, into events, in the current memory context.
+ * batch of that many at most, into events, in the current memory context; fewer,
+ * where what was compressed takes too much of it.
  */
 extern CdrEvent *
 cdr_unacked_parse(const CdrUnacked *unacked, int most, int *count);

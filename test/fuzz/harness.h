@@ -67,6 +67,22 @@ extern void harness_json(const CdrMessage *message, const CdrEvent *event);
 /* What two events say must be the same, apart from where it comes from. */
 extern void harness_same_facts(const CdrEvent *a, const CdrEvent *b);
 
+/*
+ * A body that is packed, in each way, is the same event; cut off, it is none.
+ */
+extern void harness_pack(const char *body, size_t length);
+
+/* Reads what somebody packed, or says that he did, and checks the outcome. */
+extern void
+harness_unpack(const char *body, size_t length, const char *content_encoding,
+			   const char *content_type, const char *type, CdrEvent *event);
+
+/* Reads application properties of AMQP 1.0, checks them. */
+extern void harness_amqp10_properties(const char *bytes, size_t length);
+
+/* Reads a value of each type that is known; returns how many. */
+extern int harness_amqp10_values(void);
+
 /* Reads a number out of a URI, checks it; NULL where there is none. */
 extern const char *harness_number(const char *uri);
 

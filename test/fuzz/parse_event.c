@@ -139,6 +139,8 @@ parse_event(const char *line)
 {
 	printf("  %s\n    ", line);
 	parse_body(line, strlen(line));
+	harness_pack(line, strlen(line));
+	arena_reset();
 }
 
 static void
@@ -323,6 +325,9 @@ print_message(const Message *message, int step)
 	else
 		print_failure(&event);
 	print_id(&event);
+	if (message->headers == NULL && message->key == NULL &&
+		message->type == NULL)
+		harness_pack(message->body, message->length);
 	break_message(message, step);
 }
 
@@ -521,6 +526,7 @@ main(int argc, char **argv)
 	printf("calendar: %d days\n", harness_calendar());
 	printf("epochs: %d numbers\n", harness_epochs());
 	printf("identities: %d\n", harness_identities());
+	printf("values of AMQP 1.0: %d\n", harness_amqp10_values());
 	for (int i = 1; i < argc; i++)
 		parse_file(argv[i]);
 	return 0;

@@ -9,7 +9,7 @@
  *		routing key TAB properties TAB body
  *
  * Properties are none, or name=value pairs separated by ";": message-id,
- * timestamp (seconds since 1970), content-type, content-encoding, delivery-mode
+ * timestamp (seconds since 1970), content-type, content-encoding, type, delivery-mode
  * (1, 2, or "absent", which is transient, too; persistent unless given), and
  * header:NAME (an integer or text); a ";" within a value is written "\;".  The
  * body is the rest of the line as it stands, or decoded when it begins with
@@ -377,6 +377,11 @@ parse_property(char *property, Message *message)
 	{
 		properties->_flags |= AMQP_BASIC_CONTENT_ENCODING_FLAG;
 		properties->content_encoding = amqp_cstring_bytes(value);
+	}
+	else if (strcmp(name, "type") == 0)
+	{
+		properties->_flags |= AMQP_BASIC_TYPE_FLAG;
+		properties->type = amqp_cstring_bytes(value);
 	}
 	else if (strcmp(name, "delivery-mode") == 0)
 	{
