@@ -22,6 +22,7 @@
 /* Where the parser stands. */
 typedef struct TreeReader
 {
+	const char			 *text;
 	const JsonLexContext *lex;
 	CdrJsonNode			 *root;
 	CdrJsonNode			 *open; /* the object or array that is read */
@@ -132,7 +133,7 @@ tree_scalar(void *state, char *token, JsonTokenType type)
 		end = --start;
 		do
 			start--;
-		while (*start != '"' || start[-1] == '\\');
+		while (*start != '"' || (start > reader->text && start[-1] == '\\'));
 		node->text = cdr_json_unescape(start + 1, end);
 		if (node->text == NULL)
 		{
@@ -151,7 +152,7 @@ cdr_json_tree_read(const char *text, size_t length, int depth_most,
 				   CdrJsonNode **root)
 {
 	const CdrReason	  *reason = cdr_json_check(text, length);
-	TreeReader		   reader = {.depth_most = depth_most};
+	TreeReader		   reader = {.text = text, .depth_most = depth_most};
 	JsonSemAction	   actions = {0};
 	JsonLexContext	  *lex;
 	JsonParseErrorType result;
