@@ -128,8 +128,10 @@ typedef struct CdrMappingUse
 {
 	CdrMappings *set;
 
-	/* that one only, whether it matches or not: of an event that was read by it
-	 * before; NULL: the first that matches */
+	/* that one only, of an event that was read by it before: exchange, routing
+	 * key and content type, which nobody may know any more, are not asked for,
+	 * but "where" is, as it tells an envelope from what is in it; NULL: the first
+	 * that matches */
 	const CdrMapping *by;
 
 	const CdrMappingNotes *notes; /* NULL: nobody wants to know */

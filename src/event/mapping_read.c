@@ -222,24 +222,34 @@ mapping_candidates(MapReading *reading)
 	return candidates;
 }
 
+/* Does the body match, too?  It is the mapping to read by then. */
+static bool
+body_matches(MapReading *reading, const CdrMapping *mapping)
+{
+	const MapCondition *failed;
+
+	reading->mapping = mapping;
+	if (cdr_map_holds(reading, &mapping->where, &failed))
+		return true;
+	note_failed(reading, CDR_OTHER, "mapping", failed->path.written,
+				"a condition does not hold");
+	return false;
+}
+
 /* The first of them that matches the body, too. */
 static bool
 choose(MapReading *reading, uint32 candidates)
 {
-	for (int i = 0; i < reading->set->count; i++)
-	{
-		const MapCondition *failed;
+	const CdrMappings *set = reading->set;
 
-		if ((candidates & ((uint32) 1 << i)) == 0)
+	for (int i = 0; i < set->count; i++)
+	{
+		if ((candidates & ((uint32) 1 << i)) == 0 ||
+			(reading->notes == NULL &&
+			 !cdr_json_paths_met(&set->paths, set->needed[i])))
 			continue;
-		if (reading->notes == NULL &&
-			!cdr_json_paths_met(&reading->set->paths, reading->set->needed[i]))
-			continue;
-		reading->mapping = reading->set->mappings[i];
-		if (cdr_map_holds(reading, &reading->mapping->where, &failed))
+		if (body_matches(reading, set->mappings[i]))
 			return true;
-		note_failed(reading, CDR_OTHER, "mapping", failed->path.written,
-					"a condition does not hold");
 	}
 	return false;
 }
@@ -529,8 +539,8 @@ cdr_mapping_read(const CdrMappingUse *use, const CdrMessage *message,
 	reason = cdr_json_paths_fill(&use->set->paths, text + mark, length - mark);
 	if (reason != NULL)
 		return reason;
-	reading.mapping = use->by;
-	if (use->by != NULL || choose(&reading, candidates))
+	if (use->by != NULL ? body_matches(&reading, use->by)
+						: choose(&reading, candidates))
 	{
 		fields->is_cloudevent = cdr_json_is_envelope(use->set->keys);
 		return read_mapped(&reading, extension_digits, fields);

@@ -4,7 +4,7 @@
  *	  Fuzz target: an input is the definition of a mapping, a newline, and a body.
  *
  * A definition that is refused says where and why.  Under one that is taken, the
- * body is an event or has a reason, whether the mapping matches or must read it;
+ * body is an event or has a reason, whether the mapping is found or named;
  * and what it makes of the body is in bounds, and the same when it reads again.
  *
  *-------------------------------------------------------------------------

@@ -499,11 +499,14 @@ print_case(const CdrEvent *event)
 	}
 }
 
-/* The properties of the messages to come. */
+/* The properties of the messages to come, and the mapping that read them. */
 static void
-set_property(CdrMessage *message, const char *word, const char *rest)
+set_property(CdrMappingUse *use, CdrMessage *message, const char *word,
+			 const char *rest)
 {
-	if (strcmp(word, "key") == 0)
+	if (strcmp(word, "by") == 0)
+		use->by = cdr_mappings_find(use->set, rest, 1);
+	else if (strcmp(word, "key") == 0)
 		message->routing_key = rest;
 	else if (strcmp(word, "exchange") == 0)
 		message->exchange = rest;
@@ -573,6 +576,7 @@ run_cases(const char *path)
 			if (line[0] == 'm')
 			{
 				use.set = cdr_mappings_begin(&test_zones);
+				use.by = NULL;
 				memset(&message, 0, sizeof(message));
 			}
 			reason = cdr_mappings_add(use.set, line, 1, rest, strlen(rest));
@@ -590,7 +594,7 @@ run_cases(const char *path)
 			run_body(&use, &message, rest);
 		}
 		else
-			set_property(&message, line, rest);
+			set_property(&use, &message, line, rest);
 	}
 	arena_reset();
 }
