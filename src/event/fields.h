@@ -9,7 +9,9 @@
 #ifndef CDR_FIELDS_H
 #define CDR_FIELDS_H
 
-#include "event/event.h"
+#include "base/message.h"
+#include "base/reason.h"
+#include "event/fact.h"
 
 /*
  * Strings are NUL-terminated UTF-8 in the current context; NULL (of a number

@@ -21,7 +21,7 @@
 #include "event/cloudevents.h"
 #include "event/form.h"
 #include "event/json.h"
-#include "event/mapping.h"
+#include "event/mapping_read.h"
 #include "event/protobuf.h"
 
 static bool

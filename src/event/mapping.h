@@ -39,7 +39,7 @@
 #define CDR_MAPPING_VALUE_MAX 8192
 
 /* ------------------------------------------------------------------------
- * Compiling
+ * Sets: mapping_compile.h makes them
  * ------------------------------------------------------------------------
  */
 
@@ -63,32 +63,6 @@ typedef struct CdrMapping CdrMapping;
 
 /* Mappings that are asked in turn. */
 typedef struct CdrMappings CdrMappings;
-
-/*
- * Makes a set: begin, add each mapping in the order in which they are to be
- * asked, end.  All of its memory comes from the context that is current at each
- * of these calls, which must be the same and must live as long as the set: a
- * context of its own, which is deleted to free it.  The strings that are passed
- * in are copied.  A set is written to when it reads (where the values of the
- * last body stand), so it is no good for two threads.
- *
- * Add returns NULL, or why the definition is refused: the message says what,
- * the detail says where, as a JSON pointer into the definition, the hint what
- * would do.  SQLSTATE 22023 (invalid_parameter_value), 54000
- * (program_limit_exceeded) beyond a limit, 22P02 for what is no JSON.  The set
- * goes on without the refused mapping.
- *
- * A trigger that only wants to know makes a set, adds, and deletes the context.
- */
-extern CdrMappings *cdr_mappings_begin(const CdrZones *zones);
-extern const CdrReason			   *
-cdr_mappings_add(CdrMappings *set, const char *name, int version,
-							 const char *definition, size_t length);
-extern void cdr_mappings_end(CdrMappings *set);
-
-/* A mapping of the set by name and version, whatever number; NULL: none. */
-extern const CdrMapping *
-cdr_mappings_find(const CdrMappings *set, const char *name, int version);
 
 /* ------------------------------------------------------------------------
  * Explaining
@@ -119,7 +93,7 @@ typedef struct CdrMappingNotes
 } CdrMappingNotes;
 
 /* ------------------------------------------------------------------------
- * Reading
+ * Use: mapping_read.h reads by them
  * ------------------------------------------------------------------------
  */
 
@@ -136,31 +110,5 @@ typedef struct CdrMappingUse
 
 	const CdrMappingNotes *notes; /* NULL: nobody wants to know */
 } CdrMappingUse;
-
-/*
- * Reads a JSON object, which is the content of that message, in one parse: by
- * the first mapping that matches, else natively, as cdr_json_read() does.
- * Returns NULL with *fields filled in, or why it is no event.
- *
- * By a mapping, fields has:
- *	mapping				which one: to be recorded with the event
- *	type, trace_id, call_id, tenant_id
- *						as it says; no type: the routing key's business
- *	time, time_unread	CDR_NO_TIME if it does not say, and whether there is one
- *						that cannot be read
- *	facts, nfacts		at most one of each kind.  Numbers are out of their URIs,
- *						the direction is derived.  A fact that has no time of its
- *						own has CDR_NO_TIME: that of the event, wherever that
- *						comes from (event.c); if from the receipt, as a guess
- *	identity			NULL: that of the bytes; else what the event is known by,
- *						if it comes again in other bytes
- *	is_cloudevent, needs_properties
- *						see fields.h
- * and nothing else.  Values of a repeated key: the last counts.
- */
-extern const CdrReason *
-cdr_mapping_read(const CdrMappingUse *use, const CdrMessage *message,
-				 int extension_digits, const char *text, size_t length,
-				 CdrFields *fields);
 
 #endif /* CDR_MAPPING_H */

@@ -16,7 +16,7 @@
 #include "postgres.h"
 #endif
 
-#include "event/mapping_parts.h"
+#include "event/mapping_causes.h"
 
 /* In the order of strcmp(). */
 static const MapEntry q850[] = {

@@ -14,7 +14,7 @@
 #include "mb/pg_wchar.h"
 
 #include "base/properties.h"
-#include "event/mapping_parts.h"
+#include "event/mapping_find.h"
 
 /* ------------------------------------------------------------------------
  * Conditions

@@ -18,7 +18,8 @@
 
 #include "base/epoch.h"
 #include "event/decimal.h"
-#include "event/mapping_parts.h"
+#include "event/mapping_find.h"
+#include "event/mapping_moment.h"
 #include "event/time_iso.h"
 #include "event/timestamp.h"
 

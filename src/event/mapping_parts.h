@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * mapping_parts.h
- *	  A mapping as it is compiled: between mapping_compile.c, which makes it, and
- *	  mapping_read.c, which reads by it.
+ *	  A mapping as it is compiled: between the files that make it and those that
+ *	  read by it.
  *
  * All of it belongs to the set, in whose memory it is.
  *
@@ -221,54 +221,6 @@ typedef struct MapCompiler
 	const CdrReason *reason; /* why it is refused; NULL: so far, it is not */
 } MapCompiler;
 
-/*
- * Refuses the definition because of one of its nodes; always false.  Of several
- * reasons the first stands.
- */
-extern bool
-cdr_map_refuse(MapCompiler *compiler, int sqlerrcode, const CdrJsonNode *node,
-			   const char *message, const char *hint);
-
-/*
- * Is the node an object, with none but these members, each once?  Of a
- * list of names that ends with NULL.
- */
-extern bool cdr_map_object(MapCompiler *compiler, const CdrJsonNode *node,
-						   const char *const *names);
-
-/*
- * Each compiles a node, which may be NULL: nothing is said then, and NULL or an
- * empty result comes of it.  When something is wrong, compiler->reason is set,
- * and the result is good for nothing.
- */
-extern MapValue *cdr_map_value(MapCompiler *compiler, const CdrJsonNode *node);
-extern MapTime	*cdr_map_time(MapCompiler *compiler, const CdrJsonNode *node);
-extern MapConditions
-cdr_map_conditions(MapCompiler *compiler, const CdrJsonNode *node);
-extern MapWords cdr_map_words(MapCompiler *compiler, const CdrJsonNode *node);
-
-/* A value that is no list, whose object may have these members. */
-extern MapValue *
-cdr_map_one_value(MapCompiler *compiler, const CdrJsonNode *node,
-				  const char *const *names);
-#define CDR_MAP_VALUE_NAMES                                            \
-	"from", "in", "when", "none", "values", "else", "const", "header", \
-		"property"
-
-/* A text that says something, else the definition is refused. */
-extern const char *cdr_map_string(MapCompiler		*compiler,
-								  const CdrJsonNode *node, const char *hint);
-
-/* Has the node at most so many children? */
-extern bool
-cdr_map_count(MapCompiler *compiler, const CdrJsonNode *node, int most);
-
-/* The zone of all times that name none. */
-extern void cdr_map_zone(MapCompiler *compiler, const CdrJsonNode *node);
-
-/* A built-in table of causes; NULL: there is none of that name. */
-extern const MapTable *cdr_map_causes(const char *name);
-
 /* ------------------------------------------------------------------------
  * Between the files that read
  * ------------------------------------------------------------------------
@@ -306,13 +258,5 @@ typedef struct MapMoment
 	const char *from;
 	const char *note;
 } MapMoment;
-
-extern bool cdr_map_holds(MapReading *reading, const MapConditions *conditions,
-						  const MapCondition **failed);
-extern MapFound	 cdr_map_find(MapReading *reading, const MapValue *value);
-extern MapMoment cdr_map_moment(MapReading *reading, const MapTime *time);
-
-/* Does a routing key match a pattern of a topic: "*" a word, "#" any words? */
-extern bool cdr_map_topic(const char *pattern, const char *key);
 
 #endif /* CDR_MAPPING_PARTS_H */

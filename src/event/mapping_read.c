@@ -19,8 +19,11 @@
 #include "lib/stringinfo.h"
 
 #include "base/identity.h"
+#include "event/correction.h"
 #include "event/json_text.h"
-#include "event/mapping_parts.h"
+#include "event/mapping_find.h"
+#include "event/mapping_moment.h"
+#include "event/mapping_read.h"
 #include "event/number.h"
 
 /* The kinds of facts that an event can have, at most one of each. */
@@ -114,8 +117,8 @@ same_topic_word(const char *a, const char *b)
  * last has to be tried again, as words that an earlier one leaves match the
  * sooner.
  */
-bool
-cdr_map_topic(const char *pattern, const char *key)
+static bool
+matches_topic(const char *pattern, const char *key)
 {
 	const char *behind_hash = NULL; /* the pattern behind the last "#" */
 	const char *taken_to = NULL;	/* what it has taken ends there */
@@ -188,7 +191,7 @@ mismatch(const CdrMapping *mapping, const CdrMessage *message)
 {
 	if (!matches(&mapping->exchanges, message->exchange, is_exchange))
 		return "another exchange";
-	if (!matches(&mapping->routing_keys, message->routing_key, cdr_map_topic))
+	if (!matches(&mapping->routing_keys, message->routing_key, matches_topic))
 		return "another routing key";
 	if (!matches(&mapping->content_types, message->content_type,
 				 is_content_type))

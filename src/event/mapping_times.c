@@ -11,7 +11,9 @@
 #include "postgres.h"
 #endif
 
-#include "event/mapping_parts.h"
+#include "event/mapping_refuse.h"
+#include "event/mapping_times.h"
+#include "event/mapping_values.h"
 
 static bool
 refuse_time(MapCompiler *compiler, const CdrJsonNode *node,

@@ -11,7 +11,9 @@
 #include "postgres.h"
 #endif
 
-#include "event/mapping_parts.h"
+#include "event/mapping_causes.h"
+#include "event/mapping_refuse.h"
+#include "event/mapping_values.h"
 
 #define PATH_HINT                                                              \
 	"A path is the name of a member, such as \"Call-ID\", or a JSON pointer, " \

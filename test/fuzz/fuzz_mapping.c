@@ -15,6 +15,7 @@
 
 #include "arena.h"
 #include "event/event.h"
+#include "event/mapping_compile.h"
 #include "promise.h"
 #include "zones.h"
 

@@ -23,6 +23,7 @@
 #include "files.h"
 #include "zones.h"
 #include "event/event.h"
+#include "event/mapping_compile.h"
 
 #define TURNS  9
 #define EVENTS 100000
