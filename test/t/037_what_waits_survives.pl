@@ -78,7 +78,9 @@ waits_through(
 	'a lost connection',
 	sub {
 		$cdr->broker->erlang(
-			'[rabbit_networking:close_connection(C, "test") || C <- rabbit_networking:connections()], ok'
+			'[rabbit_networking:close_connection(C, "test") || [{pid, C}, {vhost, <<"'
+			  . $cdr->broker->vhost
+			  . '">>}] <- rabbit_networking:connection_info_all([pid, vhost])]'
 		);
 	});
 
