@@ -177,13 +177,13 @@ my %own = (
 	'cdr_service.tls_key_file'  => $certificates->path('telephony.key'));
 my $nobody = $broker->tls_uri(login => '');
 
-$broker->ctl('eval',
+$broker->erlang(
 	'ok = rabbit_auth_backend_internal:put_user(#{name => <<"telephony">>,'
 	  . ' password => <<>>, tags => <<>>}, <<"test">>),'
 	  . ' ok = rabbit_auth_backend_internal:set_permissions(<<"telephony">>,'
 	  . ' <<"'
 	  . $broker->vhost
-	  . '">>, <<".*">>, <<".*">>, <<".*">>, <<"test">>).');
+	  . '">>, <<".*">>, <<".*">>, <<".*">>, <<"test">>)');
 consumes('EXTERNAL', $by_name, 'cdr_service.amqp_uri' => $nobody, %own);
 like($broker->ctl('list_connections', 'user', 'auth_mechanism'),
 	qr/^telephony\tEXTERNAL/m, 'EXTERNAL: as whom the certificate names');

@@ -31,11 +31,12 @@ sub set_broker_password
 {
 	my ($password) = @_;
 
-	return $broker->ctl('eval',
+	return $broker->erlang(
 		"ok = rabbit_auth_backend_internal:put_user(#{name => <<\"$user\">>,"
 		  . " password => <<\"$password\">>, tags => <<>>}, <<\"test\">>),"
 		  . " ok = rabbit_auth_backend_internal:set_permissions(<<\"$user\">>,"
-		  . " <<\"$vhost\">>, <<\".*\">>, <<\".*\">>, <<\".*\">>, <<\"test\">>).");
+		  . " <<\"$vhost\">>, <<\".*\">>, <<\".*\">>, <<\".*\">>, <<\"test\">>)"
+	);
 }
 
 sub break_connection

@@ -108,7 +108,11 @@ sub erlang
 {
 	my ($self, $expression) = @_;
 
-	return $self->ctl('eval', "$expression.");
+	return run(
+		[
+			repository() . '/scripts/broker', 'eval',
+			$self->{directory},               $expression
+		]);
 }
 
 sub major_version
@@ -320,10 +324,13 @@ sub count
 sub owed
 {
 	my ($self) = @_;
-	my ($owed) = $self->ctl('list_queues', '-p', $self->vhost, 'messages',
-		'name') =~ /^(\d+)\t\Q${\QUEUE}\E$/m;
 
-	return $owed;
+	return $self->erlang(<<"EOC");
+		{ok, Queue} = rabbit_amqqueue:lookup(rabbit_misc:r(
+			<<"${\$self->vhost}">>, queue, <<"${\QUEUE}">>)),
+		[{messages, Messages}] = rabbit_amqqueue:info(Queue, [messages]),
+		Messages
+EOC
 }
 
 sub wait_until_empty
