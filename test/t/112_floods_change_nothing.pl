@@ -164,6 +164,8 @@ foreach my $flood (@floods)
 	my ($fake, $next) =
 	  map { CdrService::FakeBroker->scripted($script) } 1 .. 2;
 
+	# (whom the last one met may have been the worker before it ended)
+	$cdr->wait_for('pid IS NOT NULL FROM cdr_status()');
 	my ($pid) = $cdr->worker_pids;
 	my $idle = resident($pid);
 	$cdr->set('cdr_service.amqp_uri' => $fake->uri);
@@ -175,7 +177,8 @@ foreach my $flood (@floods)
 			$peak = $now if $now > $peak;
 			return time >= $until;
 		},
-		'the flood to have lasted');
+		'the flood to have lasted',
+		0.02);
 	cmp_ok($peak - $idle, '<', ROOM, "$title: memory stays as it is");
 	note sprintf '%s: %.1f MB, at most %.1f MB', $title, $idle, $peak;
 	turn_to($next, $title);
@@ -208,6 +211,7 @@ foreach my $flood (
 	my ($title, $reason, $header) = @$flood;
 	my $fake = CdrService::FakeBroker->scripted(
 		{ send => deliveries(header => $header) });
+	$cdr->wait_for('pid IS NOT NULL FROM cdr_status()');
 	my ($pid)   = $cdr->worker_pids;
 	my $idle    = resident($pid);
 	my $session = $cdr->session;
@@ -221,7 +225,8 @@ foreach my $flood (
 			$peak = $now if $now > $peak;
 			return $cdr->status('state') eq 'backing off';
 		},
-		'the session to end');
+		'the session to end',
+		0.02);
 	cmp_ok($peak - $idle, '<', 250, "$title above the prefetch: memory");
 	note sprintf '%s: %.1f MB, at most %.1f MB', $title, $idle, $peak;
 	like($cdr->status('last_error'), $reason, "$title: told");

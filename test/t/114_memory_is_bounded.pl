@@ -40,7 +40,8 @@ sub most_until
 			return $turn++ % 10 == 0
 			  && $cdr->sql("SELECT $condition") eq 't';
 		},
-		$condition);
+		$condition,
+		0.02);
 	return $most / 1024;
 }
 

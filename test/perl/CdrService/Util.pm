@@ -9,6 +9,7 @@ use Exporter 'import';
 use File::Basename;
 use File::Spec;
 use IPC::Run;
+use List::Util              qw(min);
 use PostgreSQL::Test::Utils ();
 use Time::HiRes             qw(time);
 
@@ -57,16 +58,19 @@ sub copy_file
 }
 
 # Asks $condition again and again until it says yes.  Dies when it has not
-# after as long as any test may take.
+# after as long as any test may take.  It asks less and less often, down to every
+# $longest seconds (default: a tenth): to ask may cost more than what is waited for.
 sub poll
 {
-	my ($condition, $what) = @_;
+	my ($condition, $what, $longest) = @_;
 	my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
+	my $pause    = 0.01;
 
 	until ($condition->())
 	{
 		croak "timed out waiting for $what" if time > $deadline;
-		select undef, undef, undef, 0.02;
+		select undef, undef, undef, $pause;
+		$pause = min(1.1 * $pause, $longest || 0.1);
 	}
 	return 1;
 }
