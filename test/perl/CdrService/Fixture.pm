@@ -6,7 +6,9 @@ use strict;
 use warnings FATAL => 'all';
 
 use Carp;
-use List::Util qw(min);
+use Digest::MD5 qw(md5_hex);
+use File::Path  qw(rmtree);
+use List::Util  qw(min);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -30,7 +32,8 @@ sub new
 	my $self = bless { node => $node, broker => $broker }, $class;
 
 	$broker->clean if $broker;
-	$node->init(
+	_init(
+		$node,
 		allows_streaming => $option{streaming} || 0,
 		extra            => [
 			'--encoding=UTF8', '--locale=C.UTF-8',
@@ -44,6 +47,39 @@ sub new
 	$self->sql('CREATE EXTENSION cdr_service');
 	$self->wait_for_state($broker ? 'consuming' : 'not configured');
 	return $self;
+}
+
+# Has initdb make a cluster.  It computes for a second: where CDR_TEST_TEMPLATES
+# names a directory, the tests find there what it has made for one of them, and
+# copy that.
+sub _init
+{
+	my ($node, %option) = @_;
+	my $initdb = \&PostgreSQL::Test::Utils::system_or_bail;
+
+	return $node->init(%option) unless $ENV{CDR_TEST_TEMPLATES};
+	no warnings 'redefine';
+	local *PostgreSQL::Test::Utils::system_or_bail = sub {
+		my ($program, @arguments) = @_;
+
+		return $initdb->(@_) if $program ne 'initdb';
+		my @others   = grep { $_ ne $node->data_dir } @arguments;
+		my $template = join '/', $ENV{CDR_TEST_TEMPLATES},
+		  md5_hex(run([ 'initdb', '--version' ]), @others);
+		unless (-e $template)
+		{
+			my $made = "$template.$$";
+
+			$initdb->(
+				'initdb',
+				map { $_ eq $node->data_dir ? $made : $_ } @arguments);
+			# another test may have made one meanwhile
+			rename $made, $template or rmtree($made);
+		}
+		return $initdb->('cp', '-R', $template, $node->data_dir);
+	};
+
+	return $node->init(%option);
 }
 
 sub config
