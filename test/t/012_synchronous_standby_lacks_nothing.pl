@@ -31,6 +31,11 @@ my $answered   = $oracle->messages;
 # --- the standby is down: the commit waits, and nothing is acknowledged
 # whatever becomes of the wait
 
+# (what is_satisfied made is dropped as its session ends: a commit, too, which would
+# wait for the standby, and the stop of the server for that)
+$cdr->wait_for(
+	q{count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'client backend'}
+);
 $standby->stop;
 $oracle->publish(100);
 $cdr->wait_for($waiting);

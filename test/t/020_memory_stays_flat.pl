@@ -65,12 +65,12 @@ round() foreach 1 .. 5;
 my $pid = $cdr->status('pid');
 my ($resident, $used, $deadline) = (resident(), used(), time + $seconds);
 my $warm = $rounds;
-round() while time < $deadline;
+# (a slow machine may take longer for two)
+round() while time < $deadline || $rounds < $warm + 2;
 my ($resident_now, $used_now) = (resident(), used());
 my $more = $rounds - $warm;
 
 is($cdr->status('pid'), $pid, 'it is the same process');
-cmp_ok($more, '>', 1, "$more rounds more than the first $warm");
 cmp_ok($used_now, '<', $used + 256,
 	"kB in its memory contexts after $more rounds, before: $used");
 cmp_ok($resident_now, '<', $resident * 1.1 + 1024,
