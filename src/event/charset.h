@@ -8,7 +8,7 @@
 #ifndef CDR_CHARSET_H
 #define CDR_CHARSET_H
 
-#include "event/event.h"
+#include "event/reading.h"
 #include "event/labels.h"
 
 /* Bytes, of a text in UTF-8, that a byte of another character set becomes. */

@@ -25,6 +25,7 @@
 #include "event/cloudevents.h"
 #include "event/json.h"
 #include "event/json_members.h"
+#include "event/kinds.h"
 #include "event/timestamp.h"
 
 /* How content types of CloudEvents begin, and those of batches go on. */

@@ -22,9 +22,9 @@
 #include "event/amqp10.h"
 #include "event/charset.h"
 #include "event/content.h"
+#include "event/fields.h"
 #include "event/inflate.h"
 #include "event/labels.h"
-#include "event/unreadable.h"
 
 /* So many compressions may be around a body: one of them is usual. */
 #define COMPRESSIONS_MAX 4
@@ -115,6 +115,16 @@ is_compression(CdrLabel label, CdrCompression *how)
 		   cdr_label_among(label, deflates, lengthof(deflates)) != NULL;
 }
 
+/* NULL: the body is not compressed. */
+static const CdrReason *
+refuse_compression(const char *name)
+{
+	return name == NULL
+			   ? NULL
+			   : cdr_no_event(ERRCODE_INVALID_BINARY_REPRESENTATION,
+							  psprintf("body is compressed (%s)", name));
+}
+
 static const CdrReason *
 take_off_compressions(CdrContent *content, const CdrEventOptions *options)
 {
@@ -129,7 +139,7 @@ take_off_compressions(CdrContent *content, const CdrEventOptions *options)
 		   cdr_label_before(encodings, &left, &label))
 	{
 		if (!is_compression(label, &how))
-			reason = cdr_other_compression(label);
+			reason = refuse_compression(cdr_label_other_compression(label));
 		else if (++count > COMPRESSIONS_MAX)
 			reason =
 				cdr_no_event(ERRCODE_PROGRAM_LIMIT_EXCEEDED,

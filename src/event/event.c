@@ -25,6 +25,7 @@
 #include "event/event.h"
 #include "event/fields.h"
 #include "event/form.h"
+#include "event/kinds.h"
 #include "event/number.h"
 #include "event/unreadable.h"
 
@@ -33,46 +34,6 @@
  * says that it was answered.
  */
 #define WEB_SESSION_CALLEE "ai-pipeline"
-
-/*
- * The types that shape a call; all others are only logged and counted.  So are
- * those that a function makes where they come from anybody else.
- */
-static const struct
-{
-	const char	*type;
-	CdrEventKind kind;
-	bool		 of_function;
-} kinds[] = {
-	{"call.started", CDR_CALL_STARTED, false},
-	{"call.ringing", CDR_CALL_RINGING, false},
-	{"call.answered", CDR_CALL_ANSWERED, false},
-	{"call.ended", CDR_CALL_ENDED, false},
-	{"user.identified.for_call", CDR_USER_IDENTIFIED, false},
-	{CDR_USER_CREATED_TYPE, CDR_USER_IDENTIFIED, false},
-	{"call.recording.available", CDR_RECORDING_AVAILABLE, false},
-	{CDR_CORRECTED_TYPE, CDR_CALL_CORRECTED, true},
-	{CDR_WITHDRAWN_TYPE, CDR_CALL_CORRECTED, true},
-	{CDR_CLOSED_TYPE, CDR_CALL_CLOSED, true},
-};
-
-const char *
-cdr_event_shaping_type(const char *type)
-{
-	size_t length = strlen(type);
-
-	for (int i = 0; i < (int) lengthof(kinds); i++)
-	{
-		size_t		ours = strlen(kinds[i].type);
-		const char *end = type + length - ours;
-
-		if (kinds[i].of_function || ours > length)
-			continue;
-		if (strcmp(end, kinds[i].type) == 0 && (end == type || end[-1] == '.'))
-			return end;
-	}
-	return NULL;
-}
 
 /* Who ended the call, where the cause says so. */
 static const struct
@@ -114,19 +75,6 @@ sip_status_of(int64 status)
 	return status >= CDR_SIP_STATUS_FIRST && status <= CDR_SIP_STATUS_LAST
 			   ? (int) status
 			   : 0;
-}
-
-/* The kind of an event by its type. */
-static CdrEventKind
-event_kind(const CdrEvent *event)
-{
-	for (int i = 0; event->type != NULL && i < (int) lengthof(kinds); i++)
-	{
-		if (strcmp(kinds[i].type, event->type) == 0 &&
-			kinds[i].of_function == event->message->of_function)
-			return kinds[i].kind;
-	}
-	return CDR_OTHER;
 }
 
 /* Facts of an event's own time. */
@@ -206,7 +154,8 @@ static void
 make_kind(const CdrFields *fields, const CdrEventOptions *options,
 		  CdrEvent *event)
 {
-	CdrEventKind  kind = event_kind(event);
+	CdrEventKind kind =
+		cdr_event_kind(event->type, event->message->of_function);
 	CdrEventFact *fact;
 
 	if (kind == CDR_OTHER)

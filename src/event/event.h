@@ -14,9 +14,6 @@
 #include "event/fact.h"
 #include "event/reading.h"
 
-/* Call-IDs are "up to 255 bytes" by the contract of the wire. */
-#define CDR_CALL_ID_MAX 255
-
 /*
  * Where the time of an event comes from.  By the last of these, the log tells the
  * events that functions of this extension make from all that came from outside,
@@ -116,11 +113,5 @@ extern bool cdr_event_parse(const CdrMessage	  *message,
 extern bool
 cdr_event_parse_json(const CdrMessage *message, const CdrEventOptions *options,
 					 CdrEvent *event);
-
-/*
- * The type that shapes a call which a type is, or ends in behind a dot
- * (org.example.call.started); NULL: none.  Points into it.
- */
-extern const char *cdr_event_shaping_type(const char *type);
 
 #endif /* CDR_EVENT_H */

@@ -10,6 +10,9 @@
 
 #include "base/message.h"
 
+/* Call-IDs are "up to 255 bytes" by the contract of the wire. */
+#define CDR_CALL_ID_MAX 255
+
 typedef enum CdrEventKind
 {
 	CDR_OTHER = 0,

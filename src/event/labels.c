@@ -138,3 +138,17 @@ cdr_label_other_charset(const char *content_type, const char *encodings)
 		label.length = 0;
 	return label;
 }
+
+const char *
+cdr_label_other_compression(CdrLabel label)
+{
+	static const char *const names[] = {
+		"compress", "br",	"brotli", "zstd", "lz4", "snappy", "s2",  "bzip2",
+		"bz2",		"bzip", "xz",	  "lzma", "zip", "dcb",	   "dcz", "lzo"};
+	if (label.length > 2 && pg_strncasecmp(label.start, "x-", 2) == 0)
+	{
+		label.start += 2;
+		label.length -= 2;
+	}
+	return cdr_label_among(label, names, lengthof(names));
+}

@@ -35,6 +35,10 @@ cdr_label_before(const char *encodings, size_t *left, CdrLabel *label);
 extern const char *
 cdr_label_among(CdrLabel label, const char *const *names, int count);
 
+/* How a body is compressed that a word of its content encoding says to be, in a
+ * way that is not read; NULL: the word does not say so. */
+extern const char *cdr_label_other_compression(CdrLabel label);
+
 /* Is a word that, in any case of letters? */
 static inline bool
 cdr_label_is(CdrLabel label, const char *name)

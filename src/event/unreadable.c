@@ -37,23 +37,6 @@ other_charset(CdrLabel charset)
  * ------------------------------------------------------------------------
  */
 
-const CdrReason *
-cdr_other_compression(CdrLabel label)
-{
-	static const char *const names[] = {
-		"compress", "br",	"brotli", "zstd", "lz4", "snappy", "s2",  "bzip2",
-		"bz2",		"bzip", "xz",	  "lzma", "zip", "dcb",	   "dcz", "lzo"};
-	const char *name;
-
-	if (label.length > 2 && pg_strncasecmp(label.start, "x-", 2) == 0)
-	{
-		label.start += 2;
-		label.length -= 2;
-	}
-	name = cdr_label_among(label, names, lengthof(names));
-	return name == NULL ? NULL : compressed(name);
-}
-
 static const CdrReason *
 said_other_charset(const CdrContent *content)
 {

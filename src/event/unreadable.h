@@ -14,12 +14,6 @@
 #include "event/labels.h"
 
 /*
- * Does a word of the content encoding say that the body is compressed, in a way
- * that is not read?  Then that is why; else NULL.
- */
-extern const CdrReason *cdr_other_compression(CdrLabel label);
-
-/*
  * A better reason than the one that a form gave, if properties or bytes tell
  * any; else the same.
  */
