@@ -94,6 +94,22 @@ SELECT event_id = cloudevent('/sip/edge1', 'e-9') AS "of source and id" FROM cal
 SELECT cdr_ingest_message('{"callId":"c7"}', headers => ce_headers('e-9', '{"time":"2026-03-08T20:00:09Z"}', 'ce_')) AS again;
 SELECT * FROM cdr_verify_calls();
 
+-- RabbitMQ 3.10 hands on the application properties of an AMQP 1.0 publisher in one
+-- header, encoded: a map of strings
+CREATE FUNCTION str8(value text) RETURNS bytea LANGUAGE sql AS
+$$ SELECT '\xa1'::bytea || set_byte('\x00', 0, length(convert_to(value, 'UTF8'))) || convert_to(value, 'UTF8') $$;
+CREATE FUNCTION application_properties(VARIADIC pairs text[]) RETURNS bytea LANGUAGE sql AS
+$$ SELECT '\x005374d1'::bytea || int4send(4 + length(entries)) || int4send(cardinality(pairs)) || entries
+   FROM (SELECT string_agg(str8(pair), '' ORDER BY n) AS entries FROM unnest(pairs) WITH ORDINALITY AS u(pair, n)) AS e $$;
+SELECT cdr_ingest_message('{"callId": "old-broker", "from": "1001", "to": "2002"}', 'anything', 'application/json',
+	type => 'binary', headers => json_build_object('x-amqp-1.0-app-properties', json_build_object('base64',
+		replace(encode(application_properties('cloudEvents:specversion', '1.0', 'cloudEvents:id', 'e-1', 'cloudEvents:source', '/sbc',
+			'cloudEvents:type', 'call.started', 'cloudEvents:time', '2026-03-08T20:00:00Z'), 'base64'), E'\n', ''))));
+SELECT event_type, event_time, call_id, event_id = encode(substr(sha256('\xfffffffe' || int4send(4) || '/sbc'::bytea || int4send(3) || 'e-1'::bytea), 1, 16), 'hex')::uuid AS by_source_and_id
+FROM call_events WHERE call_id = 'old-broker';
+SELECT count(*) FROM cdr_verify_calls();
+DROP FUNCTION application_properties, str8;
+
 DROP TABLE before;
 DROP FUNCTION refuse, cloudevent, ce_headers;
 DROP EXTENSION cdr_service;

@@ -28,7 +28,6 @@
 #define SECTION_FOOTER				   0x78
 
 /* Where RabbitMQ 3.10 puts the application properties. */
-#define PROPERTIES_HEADER "x-amqp-1.0-app-properties"
 
 static const CdrReason *
 damaged(void)
@@ -163,11 +162,12 @@ bool
 cdr_amqp10_properties_among(const CdrJsonMembers *headers,
 							CdrAmqp10Properties	 *properties)
 {
-	const CdrJsonMember *header = cdr_json_member(headers, PROPERTIES_HEADER);
-	CdrJsonMembers		 bytes_members;
-	const char			*text = NULL;
-	char				*bytes;
-	int					 length;
+	const CdrJsonMember *header =
+		cdr_json_member(headers, CDR_AMQP10_PROPERTIES);
+	CdrJsonMembers bytes_members;
+	const char	  *text = NULL;
+	char		  *bytes;
+	int			   length;
 
 	*properties = (CdrAmqp10Properties){0, NULL};
 	/* bytes are never a text here: a section begins with a NUL, a map with C1 or D1 */

@@ -14,6 +14,9 @@
 /* The property type of a body that is sections of AMQP 1.0. */
 #define CDR_AMQP10_TYPE "amqp-1.0"
 
+/* The header that RabbitMQ 3.10 puts all application properties into. */
+#define CDR_AMQP10_PROPERTIES "x-amqp-1.0-app-properties"
+
 /*
  * Finds the text or the bytes in a body of sections: one value, string or binary.
  * They point into the body.  Returns NULL, or why it is none.

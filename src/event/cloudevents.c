@@ -22,6 +22,7 @@
 
 #include "base/identity.h"
 #include "base/properties.h"
+#include "event/amqp10.h"
 #include "event/cloudevents.h"
 #include "event/json.h"
 #include "event/json_members.h"
@@ -76,14 +77,20 @@ typedef struct Attributes
  * ------------------------------------------------------------------------
  */
 
-/* Reads the texts of all members; of what is no text, or empty, there is none. */
+/*
+ * Reads the texts of all members; of what is no text, or empty, there is none.
+ * Without a member, what is there stays.
+ */
 static void
 read_texts(Attributes *attributes)
 {
 	for (int i = 0; i < CE_COUNT; i++)
 	{
-		const char *text = cdr_json_member_text(attributes->members[i]);
+		const char *text;
 
+		if (attributes->members[i] == NULL)
+			continue;
+		text = cdr_json_member_text(attributes->members[i]);
 		attributes->texts[i] = text == NULL || text[0] == '\0' ? NULL : text;
 	}
 }
@@ -356,7 +363,7 @@ cdr_cloudevent_of_body(const CdrContent *content, CdrCloudEvent *event)
 	const CdrReason *reason = check_label(content);
 	CdrFields		 unused;
 	CdrJsonMembers	 members;
-	Attributes		 attributes;
+	Attributes		 attributes = {0};
 
 	if (reason != NULL)
 		return reason;
@@ -408,6 +415,39 @@ note_header(const CdrJsonMember *member, Attributes *of_prefix)
 	}
 }
 
+/* The same for an application property of AMQP 1.0. */
+static void
+note_property(const CdrAmqp10Property *property, Attributes *of_prefix)
+{
+	if (property->value == NULL || property->value[0] == '\0')
+		return;
+	for (int i = 0; i < (int) lengthof(prefixes); i++)
+	{
+		size_t length = strlen(prefixes[i]);
+
+		if (pg_strncasecmp(property->name, prefixes[i], length) != 0)
+			continue;
+		for (int k = 0; k < CE_COUNT; k++)
+		{
+			if (pg_strcasecmp(property->name + length, attribute_names[k]) ==
+				0)
+				of_prefix[i].texts[k] = property->value;
+		}
+	}
+}
+
+/* What an old RabbitMQ puts into one header, of publishers of AMQP 1.0. */
+static void
+note_properties(const CdrJsonMembers *headers, Attributes *of_prefix)
+{
+	CdrAmqp10Properties properties;
+
+	if (!cdr_amqp10_properties_among(headers, &properties))
+		return;
+	for (int i = 0; i < properties.count; i++)
+		note_property(&properties.properties[i], of_prefix);
+}
+
 /* The attributes of the first prefix behind which all are that must be there. */
 static const Attributes *
 complete_attributes(Attributes *of_prefix)
@@ -432,7 +472,10 @@ cdr_cloudevent_of_headers(const CdrContent *content, CdrCloudEvent *event,
 	char			 *json;
 
 	*reason = NULL;
+	/* (as bytes, in JSON, the properties do not show the word) */
 	if (!read_headers(content->message, attribute_names[CE_SPECVERSION], &json,
+					  &members) &&
+		!read_headers(content->message, CDR_AMQP10_PROPERTIES, &json,
 					  &members))
 		return false;
 	memset(of_prefix, 0, sizeof(of_prefix));
@@ -445,6 +488,7 @@ cdr_cloudevent_of_headers(const CdrContent *content, CdrCloudEvent *event,
 		else if (members.members[i].name != NULL)
 			note_header(&members.members[i], of_prefix);
 	}
+	note_properties(&members, of_prefix);
 	attributes = complete_attributes(of_prefix);
 	if (attributes != NULL)
 	{
