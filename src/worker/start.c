@@ -228,6 +228,8 @@ cdr_worker_main(Datum argument)
 	pqsignal(SIGINT, cdr_cancel_handle);
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
+	/* a reload that came until now has told this process nothing */
+	ProcessConfigFile(PGC_SIGHUP);
 
 	context.callback = add_context;
 	context.arg = &worker;
