@@ -281,19 +281,43 @@ reason_to_wait(const CdrJob *job, const ErrorData *error)
 	return reason;
 }
 
-/*
- * Are others in the way, by a lock or by changes of the same rows?  The server
- * says so; a trigger that raises such an SQLSTATE by itself has reasons of its
- * own.
- */
+/* Does the server say so?  A trigger that raises it has reasons of its own. */
+static bool
+is_of_server(const ErrorData *error)
+{
+	return error->funcname == NULL ||
+		   strcmp(error->funcname, "exec_stmt_raise") != 0;
+}
+
+/* Are others in the way, by a lock or by changes of the same rows? */
 static bool
 others_are_in_the_way(const ErrorData *error)
 {
 	return (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
 			ERRCODE_TO_CATEGORY(error->sqlerrcode) ==
 				ERRCODE_TRANSACTION_ROLLBACK) &&
-		   (error->funcname == NULL ||
-			strcmp(error->funcname, "exec_stmt_raise") != 0);
+		   is_of_server(error);
+}
+
+/*
+ * Does the server lack what it needs, such as room on its disk?  A small event may
+ * find it where a large one does not, but no event is to blame.  A limit of the
+ * configuration is none that will pass, nor is a statement that takes too long.
+ */
+static bool
+server_lacks_something(const ErrorData *error)
+{
+	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
+	{
+		case ERRCODE_INSUFFICIENT_RESOURCES:
+		case ERRCODE_OPERATOR_INTERVENTION:
+		case ERRCODE_SYSTEM_ERROR:
+			return error->sqlerrcode != ERRCODE_CONFIGURATION_LIMIT_EXCEEDED &&
+				   error->sqlerrcode != ERRCODE_QUERY_CANCELED &&
+				   is_of_server(error);
+		default:
+			return false;
+	}
 }
 
 /* What the status says of the last dead letter of a batch. */
@@ -378,6 +402,7 @@ cdr_batch_store(CdrEvent *events, int count, CdrPatience patience,
 	{
 		result->reason = reason_to_wait(&job, error);
 		result->contended = others_are_in_the_way(error);
+		result->starved = server_lacks_something(error);
 		return CDR_BATCH_RETRY;
 	}
 	if (outcome == CDR_BATCH_UNFIT || outcome == CDR_BATCH_NO_EXTENSION)

@@ -30,6 +30,9 @@ typedef struct CdrBatchResult
 
 	/* CDR_BATCH_RETRY, because others had a lock, or changed the same rows */
 	bool contended;
+
+	/* CDR_BATCH_RETRY, because the server lacks room, memory, or another resource */
+	bool starved;
 } CdrBatchResult;
 
 typedef enum CdrBatchOutcome

@@ -112,26 +112,53 @@ keeps_others_out(const CdrWorker *worker)
 			 !cdr_broker_can_send_ahead(worker->broker)));
 }
 
+/*
+ * Is it what the server lacks that keeps a message waiting?  But memory may be too
+ * small for ever, for one that takes all that those that wait may have.
+ */
+static bool
+is_starved(const CdrHeldMessage *held, const CdrBatchResult *result)
+{
+	return result->starved &&
+		   !(result->reason.sqlerrcode == ERRCODE_OUT_OF_MEMORY &&
+			 held->size > WAITING_BYTES_MAX);
+}
+
 /* Is it time for a message that waits to give way to others? */
 static bool
 must_give_way(CdrWorker *worker, const CdrHeldMessage *first,
-			  const CdrEvent *event, bool contended)
+			  const CdrEvent *event, const CdrBatchResult *result)
 {
+	if (is_starved(first, result))
+		return false;
 	if (first->message.delivery_count < WAITING_DELIVERIES_MAX &&
 		!cdr_worker_is_full(worker) &&
 		!(is_crowded(&worker->held) &&
 		  TimestampDifferenceExceeds(first->since, GetCurrentTimestamp(),
 									 SUSPECT_DELAY)))
 		return false;
-	return others_are_storable(worker, first, event, contended);
+	return others_are_storable(worker, first, event, result->contended);
 }
 
-/* Tries a message that waits as a dead letter, with the reason to wait. */
+/*
+ * Tries a message that waits as a dead letter, with the reason to wait.  One that
+ * others were in the way of is tried once more before that: they may have gone while
+ * the trial waited for them, and that is why it passed.
+ */
 static CdrBatchOutcome
 try_as_letter(CdrWorker *worker, CdrEvent *event, CdrBatchResult *result)
 {
-	CdrReason *reason = palloc(sizeof(CdrReason));
+	CdrReason *reason;
 
+	if (result->contended)
+	{
+		CdrBatchOutcome outcome =
+			cdr_worker_try(worker, event, 1, CDR_BRISK, result);
+
+		if (outcome != CDR_BATCH_RETRY || result->starved)
+			return outcome;
+	}
+	reason = palloc(sizeof(CdrReason));
 	*reason = result->reason;
 	event->reason = reason;
 	return cdr_worker_try(worker, event, 1, CDR_BRISK, result);
@@ -287,7 +314,7 @@ cdr_worker_store_held(CdrWorker *worker)
 			first->timeouts++;
 		cdr_worker_tell_waiting(&event, &result.reason);
 		if (event.reason == NULL &&
-			must_give_way(worker, first, &event, result.contended))
+			must_give_way(worker, first, &event, &result))
 			outcome = try_as_letter(worker, &event, &result);
 	}
 	MemoryContextSwitchTo(outer);
