@@ -278,6 +278,10 @@ check_backlog(Health *health)
  * ------------------------------------------------------------------------
  */
 
+#define NOTHING_STORED_HINT                                            \
+	"Remove what keeps them from being stored: until then all events " \
+	"wait on the queue."
+
 static void
 check_waiting(Health *health)
 {
@@ -288,11 +292,22 @@ check_waiting(Health *health)
 
 	for (int i = 0; i < cdr_workers; i++)
 	{
-		if (health->workers[i].waiting > 0)
-			error = health->workers[i].last_error;
-		waiting += health->workers[i].waiting;
-		keep_others_out =
-			keep_others_out || health->workers[i].keep_others_out;
+		const CdrWorkerStats *worker = &health->workers[i];
+
+		if (worker->state == CDR_WAITING_TO_STORE)
+		{
+			health_put(health, "waiting", HEALTH_CRITICAL,
+					   psprintf("no other events get in; worker %d has given "
+								"all back to the broker, for nothing can be "
+								"stored: %s",
+								i, worker->last_error),
+					   NOTHING_STORED_HINT);
+			return;
+		}
+		if (worker->waiting > 0)
+			error = worker->last_error;
+		waiting += worker->waiting;
+		keep_others_out = keep_others_out || worker->keep_others_out;
 	}
 	if (waiting == 0)
 	{
@@ -308,8 +323,7 @@ check_waiting(Health *health)
 	if (keep_others_out)
 		health_put(health, "waiting", HEALTH_CRITICAL,
 				   psprintf("no other events get in; %s", detail),
-				   "Remove what keeps them from being stored: until then all "
-				   "events wait on the queue.");
+				   NOTHING_STORED_HINT);
 	else
 		health_put(health, "waiting", HEALTH_WARNING, detail,
 				   "They are tried again until they are stored; where they "

@@ -54,9 +54,8 @@ copy_text(const char *text)
 	return text == NULL ? NULL : pstrdup(text);
 }
 
-/* A copy of a message of the broker, in the current memory context. */
-static CdrMessage
-copy_message(const CdrMessage *message)
+CdrMessage
+cdr_held_copy(const CdrMessage *message)
 {
 	CdrMessage copy = *message;
 
@@ -86,7 +85,7 @@ cdr_held_add(CdrHeld *held, const CdrMessage *message, uint64 tag,
 	CdrHeldMessage *added = palloc(sizeof(CdrHeldMessage));
 
 	added->context = context;
-	added->message = copy_message(message);
+	added->message = cdr_held_copy(message);
 	added->tag = tag;
 	added->since = GetCurrentTimestamp();
 	added->was_tried = was_tried;

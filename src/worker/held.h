@@ -46,6 +46,9 @@ extern void cdr_held_init(CdrHeld *held);
 /* Forgets them; the broker delivers them again. */
 extern void cdr_held_drop(CdrHeld *held);
 
+/* A copy of a message of the broker, in the current memory context. */
+extern CdrMessage cdr_held_copy(const CdrMessage *message);
+
 /*
  * Copies a message, to be tried again in its turn; one that was not tried alone
  * yet, before the others.

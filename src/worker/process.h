@@ -23,6 +23,16 @@ typedef struct CdrTrial
 	TimestampTz passed_at;
 } CdrTrial;
 
+/* What was given back to the broker: see given_back.c. */
+typedef struct CdrGivenBack
+{
+	MemoryContext context;		/* of the message; NULL: nothing is */
+	CdrMessage	  message;		/* one of those that could not be stored */
+	int			  trials;		/* in vain, since then */
+	int			  times;		/* in a row that this happened */
+	TimestampTz consumes_since; /* again, after the last of these; 0: never */
+} CdrGivenBack;
+
 typedef struct CdrWorker
 {
 	int			   number;
@@ -51,17 +61,19 @@ typedef struct CdrWorker
 	bool		held_waits;	   /* for one turn, after it had one */
 	int			careful;	   /* messages to be tried one by one: stuck.c */
 	TimestampTz partitions_at; /* not before, for the same reason */
-	TimestampTz full_since;	   /* what waits takes all its memory; 0: no */
-	TimestampTz tell_retry_at; /* in the log, not before; so are these: */
-	TimestampTz tell_held_at;
-	TimestampTz tell_free_at;
-	TimestampTz tell_slow_at;
-	TimestampTz tell_useless_at;
-	int			failed_upkeeps; /* of partitions, in a row */
-	bool		read_only;		/* was the reason of the last one */
-	TimestampTz wake_at;		/* of backing off and retrying */
-	TimestampTz maintain_at;	/* when to look after partitions again */
-	bool		stats_pending;
+	TimestampTz
+		full_since; /* messages take all their memory; 0: they do not */
+	CdrGivenBack given_back;
+	TimestampTz	 tell_retry_at; /* in the log, not before; so are these: */
+	TimestampTz	 tell_held_at;
+	TimestampTz	 tell_free_at;
+	TimestampTz	 tell_slow_at;
+	TimestampTz	 tell_useless_at;
+	int			 failed_upkeeps; /* of partitions, in a row */
+	bool		 read_only;		 /* was the reason of the last one */
+	TimestampTz	 wake_at;		 /* of backing off and retrying */
+	TimestampTz	 maintain_at;	 /* when to look after partitions again */
+	bool		 stats_pending;
 } CdrWorker;
 
 #endif /* CDR_PROCESS_H */

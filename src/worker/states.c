@@ -54,11 +54,10 @@ set_failed_connects(CdrWorker *worker, int failed)
  * more of them proved nothing.  Returns how many milliseconds.
  */
 static long
-delay_connect(CdrWorker *worker, long at_least)
+delay_connect(CdrWorker *worker)
 {
-	long delay =
-		Max(at_least, cdr_backoff(FIRST_CONNECT_DELAY, worker->failed_connects,
-								  CDR_LONGEST_BACKOFF));
+	long delay = cdr_backoff(FIRST_CONNECT_DELAY, worker->failed_connects,
+							 CDR_LONGEST_BACKOFF);
 
 	set_failed_connects(worker, worker->failed_connects + 1);
 	worker->connect_at =
@@ -73,7 +72,7 @@ cdr_worker_begin_session(CdrWorker *worker)
 	worker->proved_at =
 		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), PROVED_AFTER);
 	/* nothing is to be proved again by a worker that nothing has failed */
-	if (worker->failed_connects == 0)
+	if (worker->failed_connects == 0 && worker->given_back.times == 0)
 		cdr_stats_set_healthy();
 }
 
@@ -108,7 +107,7 @@ cdr_worker_disconnect(CdrWorker *worker)
 void
 cdr_worker_back_off_for(CdrWorker *worker, const CdrReason *reason)
 {
-	long delay = delay_connect(worker, 0);
+	long delay = delay_connect(worker);
 
 	cdr_stats_set_error(reason);
 	ereport(LOG, (errcode(reason->sqlerrcode), errmsg("%s", reason->message),
@@ -123,15 +122,6 @@ void
 cdr_worker_back_off(CdrWorker *worker)
 {
 	cdr_worker_back_off_for(worker, cdr_broker_reason(worker->broker));
-}
-
-void
-cdr_worker_give_back(CdrWorker *worker, long at_least)
-{
-	(void) delay_connect(worker, at_least);
-	cdr_worker_disconnect(worker);
-	worker->wake_at = worker->connect_at;
-	cdr_worker_enter(worker, CDR_BACKING_OFF);
 }
 
 /* Does it say where to consume?  If not, why. */
@@ -178,7 +168,7 @@ leave_session(CdrWorker *worker)
 	if (worker->state != CDR_CONSUMING && worker->state != CDR_STORING &&
 		worker->state != CDR_RETRYING)
 		return;
-	(void) delay_connect(worker, 0);
+	(void) delay_connect(worker);
 	cdr_worker_disconnect(worker);
 }
 

@@ -30,9 +30,6 @@ extern void cdr_worker_back_off(CdrWorker *worker);
 extern void
 cdr_worker_back_off_for(CdrWorker *worker, const CdrReason *reason);
 
-/* Gives all messages back to the broker, for so many milliseconds. */
-extern void cdr_worker_give_back(CdrWorker *worker, long at_least);
-
 /* Where to go once events can be stored. */
 extern void cdr_worker_enter_connecting(CdrWorker *worker);
 

@@ -534,6 +534,8 @@ cdr_stats_state_name(CdrWorkerState state)
 			return "storing";
 		case CDR_RETRYING:
 			return "retrying";
+		case CDR_WAITING_TO_STORE:
+			return "waiting to store";
 		case CDR_BACKING_OFF:
 			return "backing off";
 		case CDR_STOPPED:

@@ -34,6 +34,7 @@ typedef enum CdrWorkerState
 	CDR_CONSUMING,
 	CDR_STORING,
 	CDR_RETRYING,
+	CDR_WAITING_TO_STORE,
 	CDR_BACKING_OFF,
 	CDR_STOPPED
 } CdrWorkerState;

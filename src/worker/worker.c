@@ -9,6 +9,7 @@
  *	connecting -> consuming
  *	consuming -> storing -> consuming		(a batch, durable, acknowledged)
  *	storing -> retrying -> storing			(the moment was wrong: keep it)
+ *	retrying, consuming -> waiting to store -> connecting	(given back: too much)
  *	any of these -> backing off -> connecting		(the broker failed)
  *	any of these -> waiting for extension			(it is gone)
  *	storing, backing off -> waiting for tables		(they do not fit)
@@ -55,6 +56,7 @@
 #include "store/tables.h"
 #include "worker/crashes.h"
 #include "worker/delay.h"
+#include "worker/given_back.h"
 #include "worker/override.h"
 #include "worker/pause.h"
 #include "worker/states.h"
@@ -67,6 +69,7 @@
 /* Milliseconds. */
 #define TABLES_POLL			 1000
 #define LINGER_STEP			 5
+#define FULL_STEP			 100
 #define MAINTENANCE_INTERVAL 600000
 #define MAINTENANCE_RETRY	 30000
 #define ASK_INTERVAL		 10000
@@ -309,31 +312,36 @@ wait_for_messages(CdrWorker *worker)
 }
 
 /*
- * What waits takes all the memory that it may: nothing more is received until some
- * of it became dead letters.  If that does not help, the broker has more room;
- * and it must not take us for dead, because we do not read what it sends.
+ * Messages take all the memory that they may, and nothing more is received: do they
+ * for so long that they must be given back?  The broker must not take us for dead,
+ * because we do not read what it sends.
  */
-static void
-wait_for_room(CdrWorker *worker)
+static bool
+is_full_for_long(CdrWorker *worker)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
 	if (worker->full_since == 0)
 		worker->full_since = now;
-	if (!TimestampDifferenceExceeds(worker->full_since, now,
-									cdr_heartbeat * 1000))
+	return TimestampDifferenceExceeds(worker->full_since, now,
+									  cdr_heartbeat * 1000);
+}
+
+/*
+ * What waits takes all the memory that it may: nothing more is received until some
+ * of it became dead letters.  If that does not help, the broker has more room.
+ */
+static void
+wait_for_room(CdrWorker *worker)
+{
+	if (!is_full_for_long(worker))
 	{
 		report_stats(worker);
 		cdr_broker_linger(worker->broker,
 						  Min(LINGER_STEP, cdr_worker_held_due(worker)));
 		return;
 	}
-	worker->full_since = 0;
-	cdr_stats_set_error(&(CdrReason){
-		.sqlerrcode = ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
-		.message = "messages that wait take more memory than they may: all "
-				   "are given back to the broker"});
-	cdr_worker_give_back(worker, CDR_LONGEST_RETRY_DELAY);
+	cdr_worker_give_back(worker, &cdr_held_first(&worker->held)->message);
 }
 
 /* Takes what has come, if there is room for it. */
@@ -403,26 +411,58 @@ end_if_outdated(CdrWorker *worker)
 	proc_exit(1);
 }
 
+/* Waits for the next try of a batch, or for more messages, if there is room. */
+static void
+wait_for_retry(CdrWorker *worker, bool is_full)
+{
+	long timeout = Min(cdr_milliseconds_until(worker->wake_at),
+					   cdr_worker_held_due(worker));
+
+	if (is_full)
+		cdr_broker_linger(worker->broker, Min(timeout, FULL_STEP));
+	else
+		cdr_broker_wait(worker->broker, Min(timeout, cdr_heartbeat * 500L));
+}
+
 /* Keeps the session alive while a batch waits for its next try. */
 static void
 retry_batch(CdrWorker *worker)
 {
-	if (receive_messages(worker, INT_MAX, HELD_BYTES_MAX) == CDR_BROKER_LOST)
+	CdrReceive received = receive_messages(worker, INT_MAX, HELD_BYTES_MAX);
+	bool	   is_full = worker->unacked.bytes >= HELD_BYTES_MAX;
+
+	if (!is_full)
+		worker->full_since = 0;
+	if (received == CDR_BROKER_LOST)
 		cdr_worker_back_off(worker);
-	else if (worker->unacked.bytes >= HELD_BYTES_MAX &&
+	else if (is_full && is_full_for_long(worker) &&
 			 !cdr_halving_goes_on(&worker->halving))
 		/* the broker has more room */
-		cdr_worker_give_back(worker, CDR_LONGEST_RETRY_DELAY);
+		cdr_worker_give_back(
+			worker, &worker->unacked.messages[worker->unacked.acknowledged]);
 	else if (cdr_milliseconds_until(worker->wake_at) <= 0)
 	{
 		end_if_outdated(worker);
 		cdr_worker_store(worker);
 	}
 	else if (!cdr_worker_store_held(worker))
+		wait_for_retry(worker, is_full);
+}
+
+/* With all given back to the broker: consumes again once that is of use. */
+static void
+wait_to_store(CdrWorker *worker)
+{
+	report_stats(worker);
+	if (cdr_milliseconds_until(worker->wake_at) > 0)
+	{
 		cdr_broker_wait(worker->broker,
-						Min(Min(cdr_milliseconds_until(worker->wake_at),
-								cdr_worker_held_due(worker)),
-							cdr_heartbeat * 500L));
+						cdr_milliseconds_until(worker->wake_at));
+		return;
+	}
+	end_if_outdated(worker);
+	if (cdr_given_back_is_over(worker))
+		look_at_tables(worker);
 }
 
 /* Leaves broker and database; the next process of this worker waits. */
@@ -445,6 +485,7 @@ try_now(CdrWorker *worker)
 	worker->wake_at = now;
 	worker->held.due = now;
 	worker->maintain_at = 0;
+	cdr_given_back_hurry(worker);
 	cdr_late_hurry();
 }
 
@@ -467,7 +508,8 @@ reload_settings(CdrWorker *worker)
 		cdr_worker_enter_connecting(worker);
 	else if (cdr_broker_settings_changed(worker->broker) &&
 			 worker->state != CDR_WAITING_FOR_EXTENSION &&
-			 worker->state != CDR_WAITING_FOR_TABLES)
+			 worker->state != CDR_WAITING_FOR_TABLES &&
+			 worker->state != CDR_WAITING_TO_STORE)
 	{
 		cdr_worker_disconnect(worker);
 		cdr_worker_forget_failures(worker);
@@ -496,6 +538,9 @@ take_step(CdrWorker *worker)
 			break;
 		case CDR_RETRYING:
 			retry_batch(worker);
+			break;
+		case CDR_WAITING_TO_STORE:
+			wait_to_store(worker);
 			break;
 		case CDR_BACKING_OFF:
 			report_stats(worker);
