@@ -16,15 +16,14 @@
  */
 #include "postgres.h"
 
-#include "utils/timestamp.h"
-
+#include "base/clock.h"
 #include "broker/consumers.h"
 
 static const char warning_key[] = "consumers";
 
 static void
 take_answer(CdrConsumers *consumers, const CdrSession *session,
-			CdrWarnings *warnings, TimestampTz now)
+			CdrWarnings *warnings, CdrMoment now)
 {
 	int64 others = session->consumers - session->settings->workers;
 	long  patience = session->settings->heartbeat * 2000L;
@@ -37,7 +36,7 @@ take_answer(CdrConsumers *consumers, const CdrSession *session,
 	}
 	if (consumers->too_many == 0)
 		consumers->too_many = now;
-	if (TimestampDifferenceExceeds(consumers->too_many, now, (int) patience))
+	if (cdr_milliseconds_since(consumers->too_many) >= patience)
 		cdr_warnings_set(
 			warnings, warning_key,
 			"What others take, this server never sees. Look for them with "
@@ -63,7 +62,7 @@ bool
 cdr_consumers_look(CdrConsumers *consumers, CdrSession *session,
 				   CdrWarnings *warnings)
 {
-	TimestampTz now;
+	CdrMoment now;
 
 	if (consumers->replaced)
 	{
@@ -72,15 +71,15 @@ cdr_consumers_look(CdrConsumers *consumers, CdrSession *session,
 	}
 	if (consumers->answers == session->answers && consumers->too_many == 0)
 		return true;
-	now = GetCurrentTimestamp();
+	now = cdr_now();
 	if (consumers->answers != session->answers)
 	{
 		consumers->answers = session->answers;
 		take_answer(consumers, session, warnings, now);
 	}
 	if (consumers->too_many == 0 || session->asked > 0 ||
-		!TimestampDifferenceExceeds(consumers->asked_at, now,
-									session->settings->heartbeat * 500))
+		cdr_milliseconds_since(consumers->asked_at) <
+			session->settings->heartbeat * 500L)
 		return true;
 	consumers->asked_at = now;
 	return cdr_session_ask(session);

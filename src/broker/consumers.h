@@ -8,16 +8,16 @@
 #ifndef CDR_CONSUMERS_H
 #define CDR_CONSUMERS_H
 
+#include "base/clock.h"
 #include "broker/session.h"
 #include "broker/warnings.h"
-#include "datatype/timestamp.h"
 
 typedef struct CdrConsumers
 {
-	uint32		answers;  /* of the session, when we looked last */
-	TimestampTz too_many; /* since when there are; 0: there are not */
-	TimestampTz asked_at;
-	bool		replaced; /* some of ours may count that are no more */
+	uint32	  answers;	/* of the session, when we looked last */
+	CdrMoment too_many; /* since when there are; 0: there are not */
+	CdrMoment asked_at;
+	bool	  replaced; /* some of ours may count that are no more */
 } CdrConsumers;
 
 /* A session has begun to consume. */

@@ -20,8 +20,8 @@
 #include "postgres.h"
 
 #include "postmaster/interrupt.h"
-#include "utils/timestamp.h"
 
+#include "base/clock.h"
 #include "broker/session.h"
 
 /* Milliseconds until a broker that does not answer is given up. */
@@ -215,10 +215,9 @@ handle_method(CdrSession *session, const amqp_method_t *method)
  * which may be a pause, has waited long enough for it.
  */
 static long
-time_for_answer(TimestampTz started)
+time_for_answer(CdrMoment started)
 {
-	long passed =
-		TimestampDifferenceMilliseconds(started, GetCurrentTimestamp());
+	long passed = cdr_milliseconds_since(started);
 	long limit = ConfigReloadPending ? RELOAD_TIMEOUT : ANSWER_TIMEOUT;
 
 	return Max(limit - passed, 0);
@@ -228,7 +227,7 @@ bool
 cdr_session_await(CdrSession *session, amqp_method_number_t awaited,
 				  void **arguments)
 {
-	TimestampTz started = GetCurrentTimestamp();
+	CdrMoment started = cdr_now();
 
 	session->close_code = 0;
 	for (;;)

@@ -18,8 +18,8 @@
 #include "miscadmin.h"
 #include "storage/fd.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
+#include "base/clock.h"
 #include "base/compat.h"
 #include "broker/socket.h"
 
@@ -163,15 +163,13 @@ set_options(pgsocket fd, long user_timeout)
 static int
 finish_connect(CdrSocket *s, long timeout)
 {
-	TimestampTz deadline =
-		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout);
+	CdrMoment deadline = cdr_after(timeout);
 	int		  error = 0;
 	socklen_t length = sizeof(error);
 
 	for (;;)
 	{
-		long left =
-			TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+		long left = cdr_milliseconds_until(deadline);
 
 		if (left <= 0)
 			return ETIMEDOUT;

@@ -25,8 +25,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-#include "utils/timestamp.h"
-
+#include "base/clock.h"
 #include "base/reason.h"
 #include "base/secret.h"
 #include "broker/tls.h"
@@ -346,8 +345,7 @@ static bool
 shake_hands(CdrTls *tls, CdrSocket *socket, long timeout,
 			CdrReasonBuffer *reason)
 {
-	TimestampTz deadline =
-		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout);
+	CdrMoment deadline = cdr_after(timeout);
 
 	for (;;)
 	{
@@ -363,8 +361,7 @@ shake_hands(CdrTls *tls, CdrSocket *socket, long timeout,
 		wanted = explain(tls, result, errno, reason);
 		if (wanted == 0)
 			break;
-		left =
-			TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+		left = cdr_milliseconds_until(deadline);
 		if (left <= 0)
 			return cdr_fail(
 				reason, ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,

@@ -36,9 +36,8 @@
 
 #include "miscadmin.h"
 #include "port/pg_bswap.h"
-#include "portability/instr_time.h"
-#include "utils/timestamp.h"
 
+#include "base/clock.h"
 #include "base/reason.h"
 #include "broker/frame_check.h"
 #include "broker/socket.h"
@@ -80,9 +79,9 @@ struct CdrWire
 	bool   more; /* there is something that was not taken */
 
 	/* milliseconds; heartbeat 0: none */
-	int	   heartbeat;
-	double last_sent;
-	double last_received;
+	int		  heartbeat;
+	CdrMoment last_sent;
+	CdrMoment last_received;
 
 	CdrReasonBuffer *reason;	  /* its creator's, for what goes wrong */
 	int				 input_start; /* what is not taken yet */
@@ -91,16 +90,6 @@ struct CdrWire
 	char			 input[INPUT_SIZE];
 	char			 output[OUTPUT_SIZE];
 };
-
-/* Milliseconds, of a clock that is never set. */
-static double
-now(void)
-{
-	instr_time time;
-
-	INSTR_TIME_SET_CURRENT(time);
-	return INSTR_TIME_GET_MILLISEC(time);
-}
 
 /* ------------------------------------------------------------------------
  * Bytes
@@ -166,7 +155,7 @@ read_some(CdrWire *wire)
 	{
 		wire->input_end += (int) count;
 		wire->bytes += count;
-		wire->last_received = now();
+		wire->last_received = cdr_now();
 	}
 	else if (count < 0)
 		fail_lost(wire);
@@ -198,7 +187,7 @@ flush_some(CdrWire *wire)
 			return true;
 		wire->output_length -= (int) count;
 		memmove(wire->output, wire->output + count, wire->output_length);
-		wire->last_sent = now();
+		wire->last_sent = cdr_now();
 	}
 	return true;
 }
@@ -207,8 +196,7 @@ flush_some(CdrWire *wire)
 static bool
 flush_all(CdrWire *wire)
 {
-	TimestampTz deadline =
-		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SEND_TIMEOUT);
+	CdrMoment deadline = cdr_after(SEND_TIMEOUT);
 
 	for (;;)
 	{
@@ -218,8 +206,7 @@ flush_all(CdrWire *wire)
 			return false;
 		if (wire->owed == 0)
 			return true;
-		left =
-			TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+		left = cdr_milliseconds_until(deadline);
 		if (left <= 0)
 			return cdr_fail(wire->reason, ERRCODE_CONNECTION_FAILURE,
 							"broker does not read what is sent");
@@ -307,7 +294,7 @@ cdr_wire_tune(CdrWire *wire, uint32 frame_max, int heartbeat)
 						amqp_error_string2(status));
 	wire->frame_max = frame_max;
 	wire->heartbeat = heartbeat * 1000;
-	wire->last_sent = wire->last_received = now();
+	wire->last_sent = wire->last_received = cdr_now();
 	return true;
 }
 
@@ -398,7 +385,7 @@ keep_alive(CdrWire *wire)
 	if (wire->heartbeat == 0)
 		return true;
 	if (wire->output_length == 0 &&
-		now() - wire->last_sent >= wire->heartbeat / 2.0)
+		cdr_milliseconds_since(wire->last_sent) >= wire->heartbeat / 2.0)
 		finish_frame(wire, AMQP_FRAME_HEARTBEAT, 0, 0);
 	return flush_some(wire);
 }
@@ -408,7 +395,7 @@ static bool
 check_silence(CdrWire *wire)
 {
 	if (wire->heartbeat == 0 ||
-		now() - wire->last_received <= wire->heartbeat * 2.0)
+		cdr_milliseconds_since(wire->last_received) <= wire->heartbeat * 2.0)
 		return true;
 	return cdr_fail(wire->reason, ERRCODE_CONNECTION_FAILURE,
 					"connection to broker lost: it has been silent for two "

@@ -24,6 +24,7 @@
 
 #include "utils/timestamp.h"
 
+#include "base/clock.h"
 #include "base/guc.h"
 #include "store/bounds.h"
 #include "store/interval.h"
@@ -43,7 +44,7 @@ typedef struct Note
 	TimestampTz start;
 	int64		events;
 	int			failures;	/* in a row, to make its partition */
-	TimestampTz not_before; /* the next try */
+	CdrMoment	not_before; /* the next try */
 } Note;
 
 static Note notes[NOTES_MAX];
@@ -113,7 +114,7 @@ is_due(const Note *note)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
-	if (now < note->not_before)
+	if (cdr_milliseconds_until(note->not_before) > 0)
 		return false;
 	if (note->events >= LATE_EVENTS)
 		return true;
@@ -157,8 +158,7 @@ cdr_late_failed(TimestampTz time)
 
 	if (note == NULL)
 		return;
-	note->not_before = TimestampTzPlusMilliseconds(
-		GetCurrentTimestamp(),
+	note->not_before = cdr_after(
 		Min(FIRST_RETRY_DELAY << Min(note->failures, 10), LAST_RETRY_DELAY));
 	note->failures++;
 }

@@ -40,6 +40,7 @@
 #include "storage/ipc.h"
 #include "utils/timestamp.h"
 
+#include "base/clock.h"
 #include "base/guc.h"
 #include "worker/crashes.h"
 #include "worker/delay.h"
@@ -70,7 +71,7 @@ typedef struct CrashRecord
 /* Of the worker that this process is. */
 static CrashRecord record;
 static int		   record_worker;
-static TimestampTz healthy_at;
+static CdrMoment   healthy_at;
 
 static void
 set_record_path(char *path, int worker, const char *suffix)
@@ -177,7 +178,7 @@ write_record(void)
 }
 
 int
-cdr_crashes_begin(int worker, TimestampTz *not_before)
+cdr_crashes_begin(int worker, CdrMoment *not_before)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
@@ -195,8 +196,9 @@ cdr_crashes_begin(int worker, TimestampTz *not_before)
 		write_record();
 	}
 	/* the clock may have been set back */
-	*not_before = Min(record.not_before,
-					  TimestampTzPlusMilliseconds(now, LONGEST_DELAY));
+	*not_before =
+		cdr_after(Min(TimestampDifferenceMilliseconds(now, record.not_before),
+					  LONGEST_DELAY));
 	return record.crashes;
 }
 
@@ -217,8 +219,7 @@ end_in_order(int code, Datum argument)
 void
 cdr_crashes_set_running(void)
 {
-	healthy_at =
-		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), HEALTHY_AFTER);
+	healthy_at = cdr_after(HEALTHY_AFTER);
 	record.running = 1;
 	record.not_before = 0;
 	write_record();

@@ -10,12 +10,14 @@
 
 #include "datatype/timestamp.h"
 
+#include "base/clock.h"
+
 /*
  * Reads what is known of the worker that this process is, and counts the end
  * of the process before it if that was a crash.  Returns how many crashes in a
  * row there were; not_before is when the next start is due (0: now).
  */
-extern int cdr_crashes_begin(int worker, TimestampTz *not_before);
+extern int cdr_crashes_begin(int worker, CdrMoment *not_before);
 
 /* When the first of those crashes was found out; 0: there was none. */
 extern TimestampTz cdr_crashes_since(void);

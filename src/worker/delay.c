@@ -8,15 +8,8 @@
 #include "postgres.h"
 
 #include "common/pg_prng.h"
-#include "utils/timestamp.h"
 
 #include "worker/delay.h"
-
-long
-cdr_milliseconds_until(TimestampTz time)
-{
-	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), time);
-}
 
 long
 cdr_backoff(long first, int failures, long longest)

@@ -8,11 +8,6 @@
 #ifndef CDR_DELAY_H
 #define CDR_DELAY_H
 
-#include "datatype/timestamp.h"
-
-/* Milliseconds until a time, at least 0. */
-extern long cdr_milliseconds_until(TimestampTz time);
-
 /*
  * Milliseconds to wait after so many failures in a row: first * 2^failures, at
  * most longest, less up to half of it by chance.

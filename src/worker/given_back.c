@@ -20,8 +20,8 @@
 #include "postgres.h"
 
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
+#include "base/clock.h"
 #include "store/event_options.h"
 #include "worker/delay.h"
 #include "worker/given_back.h"
@@ -55,8 +55,7 @@ cdr_worker_give_back(CdrWorker *worker, const CdrMessage *message)
 	long		  delay;
 
 	if (given->consumes_since != 0 &&
-		TimestampDifferenceExceeds(given->consumes_since,
-								   GetCurrentTimestamp(), FORGOTTEN_AFTER))
+		cdr_milliseconds_since(given->consumes_since) > FORGOTTEN_AFTER)
 		given->times = 0;
 	delay = cdr_backoff(FIRST_TRIAL_DELAY, given->times, LONGEST_PAUSE);
 	given->times++;
@@ -98,7 +97,7 @@ cdr_given_back_is_over(CdrWorker *worker)
 	}
 	MemoryContextDelete(given->context);
 	given->context = NULL;
-	given->consumes_since = GetCurrentTimestamp();
+	given->consumes_since = cdr_now();
 	return true;
 }
 

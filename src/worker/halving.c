@@ -17,6 +17,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "base/clock.h"
 #include "store/event_options.h"
 #include "worker/halving.h"
 #include "worker/unacked.h"
@@ -141,8 +142,7 @@ cdr_halving_begin(CdrHalving *halving, const CdrMessage *messages,
 	halving->parts = palloc((2 * (Size) count + 1) * sizeof(CdrPart));
 	halving->waits = palloc0(count * sizeof(CdrWait));
 	cut_into_parts(halving, max_part);
-	halving->deadline =
-		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), HALVING_TIME);
+	halving->deadline = cdr_after(HALVING_TIME);
 	/* last: it says that all of this is complete */
 	halving->context = context;
 	MemoryContextSwitchTo(outer);
@@ -247,5 +247,5 @@ cdr_halving_is_in_vain(const CdrHalving *halving)
 	return !halving->any_storable &&
 		   (halving->failures >= FAILURES_MAX || halving->timeouts >= PROBES ||
 			halving->next_part == halving->nparts ||
-			GetCurrentTimestamp() >= halving->deadline);
+			cdr_milliseconds_until(halving->deadline) == 0);
 }

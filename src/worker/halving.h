@@ -8,6 +8,7 @@
 #ifndef CDR_HALVING_H
 #define CDR_HALVING_H
 
+#include "base/clock.h"
 #include "event/event.h"
 
 /* Events that are stored together: some that stand beside each other. */
@@ -45,7 +46,7 @@ typedef struct CdrHalving
 	int			  timeouts;		 /* of these, that took too long */
 	double		  quickest;		 /* milliseconds for an event; 0: none yet */
 	bool		  any_storable;	 /* something was stored, or would be */
-	TimestampTz	  deadline;		 /* then the rest is not halved any more */
+	CdrMoment	  deadline;		 /* then the rest is not halved any more */
 } CdrHalving;
 
 /*

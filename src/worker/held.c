@@ -11,8 +11,8 @@
 #include "postgres.h"
 
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
+#include "base/clock.h"
 #include "worker/held.h"
 
 void
@@ -87,7 +87,7 @@ cdr_held_add(CdrHeld *held, const CdrMessage *message, uint64 tag,
 	added->context = context;
 	added->message = cdr_held_copy(message);
 	added->tag = tag;
-	added->since = GetCurrentTimestamp();
+	added->since = cdr_now();
 	added->was_tried = was_tried;
 	added->timeouts = 0;
 	if (was_tried)

@@ -10,6 +10,7 @@
 
 #include "lib/ilist.h"
 
+#include "base/clock.h"
 #include "base/message.h"
 
 /* One of them, with all that it points to, in a context of its own. */
@@ -20,7 +21,7 @@ typedef struct CdrHeldMessage
 	CdrMessage	  message;
 	uint64		  tag;	/* of its delivery */
 	size_t		  size; /* with all that it takes to keep it */
-	TimestampTz	  since;
+	CdrMoment	  since;
 	bool		  was_tried; /* alone */
 	int			  timeouts;	 /* how often that took too long */
 } CdrHeldMessage;
@@ -37,7 +38,7 @@ typedef struct CdrHeld
 	uint64		  last_tag;	   /* the highest of them, so far */
 	uint64		  room_tag;	   /* what came before takes no room from others */
 	int			  taking_room; /* how many do */
-	TimestampTz	  due;		   /* when the next is tried again */
+	CdrMoment	  due;		   /* when the next is tried again */
 } CdrHeld;
 
 /* None, in a context of its own below the current one. */

@@ -22,6 +22,7 @@
 #include "utils/timestamp.h"
 
 #include "base/cancel.h"
+#include "base/clock.h"
 #include "base/compat.h"
 #include "base/guc.h"
 #include "worker/crashes.h"
@@ -79,11 +80,11 @@ disconnect_at_exit(int code, Datum worker)
  * pace, and at once after a crash: the longer after the last one, the more of
  * them in a row failed or crashed.
  */
-static TimestampTz
+static CdrMoment
 find_turn(int worker, CdrWorkerState *state)
 {
-	TimestampTz turn;
-	TimestampTz crash_turn;
+	CdrMoment	turn;
+	CdrMoment	crash_turn;
 	CdrFailures failures = cdr_stats_failures();
 	int			failed = failures.starts + failures.runs;
 	int			crashes = cdr_crashes_begin(worker, &crash_turn);
@@ -92,9 +93,7 @@ find_turn(int worker, CdrWorkerState *state)
 	/* a reload may have come while there was no process to hear of it */
 	turn = failed < 2 || PgReloadTime > failures.ended_at
 			   ? 0
-			   : TimestampTzPlusMilliseconds(
-					 GetCurrentTimestamp(),
-					 cdr_backoff(1000, failed - 2, CDR_LONGEST_BACKOFF));
+			   : cdr_after(cdr_backoff(1000, failed - 2, CDR_LONGEST_BACKOFF));
 	*state = CDR_STARTING;
 	if (crashes > 0)
 		cdr_stats_set_crashing_since(cdr_crashes_since());
@@ -128,7 +127,7 @@ static void
 wait_for_turn(int worker)
 {
 	CdrWorkerState state;
-	TimestampTz	   turn = find_turn(worker, &state);
+	CdrMoment	   turn = find_turn(worker, &state);
 	bool		   paused;
 
 	for (;;)
@@ -193,8 +192,7 @@ static void
 run_until_error(CdrWorker *worker)
 {
 	MemoryContext loop_context = CurrentMemoryContext;
-	TimestampTz	  steady_at =
-		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), STEADY_AFTER);
+	CdrMoment	  steady_at = cdr_after(STEADY_AFTER);
 
 	PG_TRY();
 	{

@@ -13,8 +13,7 @@
  */
 #include "postgres.h"
 
-#include "utils/timestamp.h"
-
+#include "base/clock.h"
 #include "base/guc.h"
 #include "base/refused.h"
 #include "store/tables.h"
@@ -38,8 +37,7 @@ cdr_worker_enter(CdrWorker *worker, CdrWorkerState state)
 void
 cdr_worker_wake_after(CdrWorker *worker, long milliseconds)
 {
-	worker->wake_at =
-		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), milliseconds);
+	worker->wake_at = cdr_after(milliseconds);
 }
 
 static void
@@ -60,8 +58,7 @@ delay_connect(CdrWorker *worker)
 							 CDR_LONGEST_BACKOFF);
 
 	set_failed_connects(worker, worker->failed_connects + 1);
-	worker->connect_at =
-		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), delay);
+	worker->connect_at = cdr_after(delay);
 	return delay;
 }
 
@@ -69,8 +66,7 @@ void
 cdr_worker_begin_session(CdrWorker *worker)
 {
 	worker->proved = false;
-	worker->proved_at =
-		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), PROVED_AFTER);
+	worker->proved_at = cdr_after(PROVED_AFTER);
 	/* nothing is to be proved again by a worker that nothing has failed */
 	if (worker->failed_connects == 0 && worker->given_back.times == 0)
 		cdr_stats_set_healthy();

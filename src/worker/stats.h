@@ -10,6 +10,7 @@
 
 #include "datatype/timestamp.h"
 
+#include "base/clock.h"
 #include "base/reason.h"
 #include "store/batch.h"
 
@@ -54,8 +55,8 @@ typedef struct CdrStuckMessage
 typedef struct CdrStuck
 {
 	int				careful;	   /* messages to be tried one by one */
-	TimestampTz		batch_at;	   /* when it was a batch; 0: never */
-	TimestampTz		partitions_at; /* none are made before */
+	CdrMoment		batch_at;	   /* when it was a batch; 0: never */
+	CdrMoment		partitions_at; /* none are made before */
 	int				next;		   /* place of the next message */
 	CdrStuckMessage messages[CDR_STUCK_MAX];
 } CdrStuck;

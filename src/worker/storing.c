@@ -22,8 +22,8 @@
 #include "postgres.h"
 
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
+#include "base/clock.h"
 #include "base/guc.h"
 #include "store/batch.h"
 #include "store/passing.h"
@@ -70,10 +70,8 @@ is_halving_due(const CdrWorker *worker, int sqlerrcode)
 		return true;
 	if (is_contention(sqlerrcode))
 		return worker->failed_stores > 1 || worker->held.count > 0;
-	return GetCurrentTimestamp() >=
-		   TimestampTzPlusMilliseconds(
-			   worker->failing_since,
-			   worker->held.count > 0 ? SUSPICION_AGAIN : SUSPICION_DELAY);
+	return cdr_milliseconds_since(worker->failing_since) >=
+		   (worker->held.count > 0 ? SUSPICION_AGAIN : SUSPICION_DELAY);
 }
 
 /* Was one of those that are not stored yet delivered before? */
@@ -208,8 +206,7 @@ end_halving_in_vain(CdrWorker *worker)
 		return;
 	}
 	cdr_halving_end(&worker->halving);
-	worker->halving_at = TimestampTzPlusMilliseconds(
-		GetCurrentTimestamp(), few ? FEW_HALVING_DELAY : HALVING_DELAY);
+	worker->halving_at = cdr_after(few ? FEW_HALVING_DELAY : HALVING_DELAY);
 	cdr_worker_wake_after(worker,
 						  few ? FEW_HALVING_DELAY : CDR_LONGEST_RETRY_DELAY);
 }
@@ -261,13 +258,11 @@ static bool
 others_would_be_stored(CdrWorker *worker)
 {
 	CdrHalving *halving = &worker->halving;
-	TimestampTz began = GetCurrentTimestamp();
+	CdrMoment	began = cdr_now();
 
 	if (!cdr_worker_would_store(worker, halving->events, CDR_TRIAL_ANY))
 		return false;
-	cdr_halving_note_pace(
-		halving, 1,
-		TimestampDifferenceMilliseconds(began, GetCurrentTimestamp()));
+	cdr_halving_note_pace(halving, 1, cdr_milliseconds_since(began));
 	return true;
 }
 
@@ -320,7 +315,7 @@ store_part(CdrWorker *worker)
 	CdrEvent	   *first = &halving->events[part.first];
 	MemoryContext	outer = MemoryContextSwitchTo(worker->parse_context);
 	CdrPatience		patience = CDR_BRISK;
-	TimestampTz		began = GetCurrentTimestamp();
+	CdrMoment		began = cdr_now();
 	CdrBatchResult	result;
 	CdrBatchOutcome outcome;
 
@@ -330,8 +325,7 @@ store_part(CdrWorker *worker)
 	if (outcome == CDR_BATCH_STORED)
 	{
 		cdr_worker_count_stored(worker, &result);
-		cdr_halving_stored(halving, TimestampDifferenceMilliseconds(
-										began, result.committed_at));
+		cdr_halving_stored(halving, cdr_milliseconds_since(began));
 		if (!acknowledge_part(worker, &part))
 		{
 			cdr_worker_back_off(worker);
@@ -364,7 +358,7 @@ retry_later(CdrWorker *worker, const CdrReason *reason)
 	cdr_stats_set_error(reason);
 	if (worker->failed_stores == 0)
 	{
-		worker->failing_since = GetCurrentTimestamp();
+		worker->failing_since = cdr_now();
 		if (worker->held.count == 0 &&
 			cdr_worker_may_tell(&worker->tell_retry_at))
 			ereport(LOG,

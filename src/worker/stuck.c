@@ -28,6 +28,7 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
+#include "base/clock.h"
 #include "base/compat.h"
 #include "base/guc.h"
 #include "store/patience.h"
@@ -132,12 +133,11 @@ remember_work(const CdrWorker *worker)
 	stuck.careful = worker->unacked.count - worker->unacked.acknowledged +
 					worker->held.count;
 	if (noted == NULL)
-		stuck.partitions_at = TimestampTzPlusMilliseconds(
-			GetCurrentTimestamp(), PARTITIONS_DELAY);
+		stuck.partitions_at = cdr_after(PARTITIONS_DELAY);
 	else if (nnoted == 1 && !ConfigReloadPending)
 		remember_message(&stuck, noted);
 	if (nnoted > 1)
-		stuck.batch_at = GetCurrentTimestamp();
+		stuck.batch_at = cdr_now();
 	cdr_stats_set_stuck(worker->number, &stuck);
 }
 
@@ -197,15 +197,13 @@ cdr_stuck_among(const CdrEvent *events, int count)
 bool
 cdr_stuck_lately(void)
 {
-	TimestampTz now = GetCurrentTimestamp();
-
 	for (int worker = 0; worker < cdr_workers; worker++)
 	{
 		CdrStuck stuck;
 
 		cdr_stats_read_stuck(worker, &stuck);
 		if (stuck.batch_at != 0 &&
-			!TimestampDifferenceExceeds(stuck.batch_at, now, CARE_TIME))
+			cdr_milliseconds_since(stuck.batch_at) < CARE_TIME)
 			return true;
 	}
 	return false;

@@ -8,9 +8,9 @@
 #include "postgres.h"
 
 #include "utils/fmgrprotos.h"
-#include "utils/timestamp.h"
 
 #include "base/cancel.h"
+#include "base/clock.h"
 #include "base/compat.h"
 #include "worker/delay.h"
 #include "worker/states.h"
@@ -22,12 +22,11 @@
 #define TELL_EACH	  20	/* of an event that is slow, from here on */
 
 bool
-cdr_worker_may_tell(TimestampTz *not_before)
+cdr_worker_may_tell(CdrMoment *not_before)
 {
 	if (cdr_milliseconds_until(*not_before) > 0)
 		return false;
-	*not_before =
-		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), TELL_INTERVAL);
+	*not_before = cdr_after(TELL_INTERVAL);
 	return true;
 }
 
@@ -37,7 +36,7 @@ cdr_worker_count_stored(CdrWorker *worker, const CdrBatchResult *result)
 	worker->failed_stores = 0;
 	worker->stats_pending = true;
 	if (result->recorded + result->duplicates > 0)
-		worker->storable_at = result->committed_at;
+		worker->storable_at = cdr_now();
 	cdr_stats_add_batch(result);
 	/* an event of no use to a call must not hide what is worse, again and again */
 	if (result->dead_letters > 0 ||
@@ -123,7 +122,7 @@ CdrBatchOutcome
 cdr_worker_try(CdrWorker *worker, CdrEvent *events, int count,
 			   CdrPatience patience, CdrBatchResult *result)
 {
-	TimestampTz		began = GetCurrentTimestamp();
+	CdrMoment		began = cdr_now();
 	CdrBatchOutcome outcome;
 
 	if (cdr_stuck_among(events, count) != NULL)
@@ -139,8 +138,7 @@ cdr_worker_try(CdrWorker *worker, CdrEvent *events, int count,
 	if (outcome != CDR_BATCH_STORED)
 		return outcome;
 	cdr_stuck_forget(events, count);
-	note_pace(&worker->pace, count,
-			  TimestampDifferenceMilliseconds(began, result->committed_at));
+	note_pace(&worker->pace, count, cdr_milliseconds_since(began));
 	return outcome;
 }
 

@@ -8,6 +8,7 @@
 #ifndef CDR_TRYING_H
 #define CDR_TRYING_H
 
+#include "base/clock.h"
 #include "store/batch.h"
 #include "worker/process.h"
 
@@ -15,7 +16,7 @@
  * May trouble that comes and goes be told?  Once in a minute; counters have all
  * of it.
  */
-extern bool cdr_worker_may_tell(TimestampTz *not_before);
+extern bool cdr_worker_may_tell(CdrMoment *not_before);
 
 /* One try of some events, parsed in the current memory context. */
 extern CdrBatchOutcome

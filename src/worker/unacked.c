@@ -9,6 +9,7 @@
 
 #include "utils/memutils.h"
 
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/guc.h"
 #include "store/event_options.h"
@@ -62,7 +63,7 @@ static void
 add_delivery(CdrUnacked *unacked, const CdrDelivery *delivery)
 {
 	if (unacked->count == 0)
-		unacked->first_at = delivery->message.received_at;
+		unacked->first_at = cdr_now();
 	unacked->generation = delivery->generation;
 	unacked->messages[unacked->count] = delivery->message;
 	unacked->tags[unacked->count] = delivery->tag;

@@ -8,6 +8,7 @@
 #ifndef CDR_UNACKED_H
 #define CDR_UNACKED_H
 
+#include "base/clock.h"
 #include "broker/broker.h"
 #include "event/event.h"
 
@@ -29,7 +30,7 @@ typedef struct CdrUnacked
 	int			  acknowledged; /* the first so many, or passed on */
 	uint32		  generation;	/* of the session that they came from */
 	size_t		  bytes;
-	TimestampTz	  first_at; /* when the first of them came */
+	CdrMoment	  first_at; /* when the first of them came */
 } CdrUnacked;
 
 /* None, in a context of its own below the current one. */

@@ -17,8 +17,8 @@
 #include <limits.h>
 
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
+#include "base/clock.h"
 #include "base/guc.h"
 #include "store/event_options.h"
 #include "worker/delay.h"
@@ -48,10 +48,9 @@
 #define WAITING_DELIVERIES_MAX 10
 
 static bool
-is_of_late(TimestampTz time)
+is_of_late(CdrMoment moment)
 {
-	return GetCurrentTimestamp() <
-		   TimestampTzPlusMilliseconds(time, STORABLE_AFTER);
+	return cdr_milliseconds_since(moment) < STORABLE_AFTER;
 }
 
 /*
@@ -72,12 +71,11 @@ others_are_storable(CdrWorker *worker, const CdrHeldMessage *held,
 		return true;
 	if (cdr_milliseconds_until(trial->next) > 0)
 		return false;
-	trial->next =
-		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), TRIAL_INTERVAL);
+	trial->next = cdr_after(TRIAL_INTERVAL);
 	if (!cdr_worker_would_store(worker, event,
 								contended ? CDR_TRIAL_ALIKE : CDR_TRIAL_ANY))
 		return false;
-	trial->passed_at = GetCurrentTimestamp();
+	trial->passed_at = cdr_now();
 	trial->next = 0;
 	return true;
 }
@@ -134,8 +132,7 @@ must_give_way(CdrWorker *worker, const CdrHeldMessage *first,
 	if (first->message.delivery_count < WAITING_DELIVERIES_MAX &&
 		!cdr_worker_is_full(worker) &&
 		!(is_crowded(&worker->held) &&
-		  TimestampDifferenceExceeds(first->since, GetCurrentTimestamp(),
-									 SUSPECT_DELAY)))
+		  cdr_milliseconds_since(first->since) >= SUSPECT_DELAY))
 		return false;
 	return others_are_storable(worker, first, event, result->contended);
 }
@@ -172,10 +169,8 @@ static void
 wait_for_turn_of_held(CdrHeld *held, long took)
 {
 	held->due = cdr_held_first(held)->was_tried
-					? TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-												  is_crowded(held)
-													  ? CROWDED_DELAY
-													  : Max(took, HELD_DELAY))
+					? cdr_after(is_crowded(held) ? CROWDED_DELAY
+												 : Max(took, HELD_DELAY))
 					: 0;
 }
 
@@ -292,7 +287,7 @@ bool
 cdr_worker_store_held(CdrWorker *worker)
 {
 	CdrEventOptions options = cdr_event_options();
-	TimestampTz		began = GetCurrentTimestamp();
+	CdrMoment		began = cdr_now();
 	MemoryContext	outer;
 	CdrBatchResult	result;
 	CdrBatchOutcome outcome;
@@ -321,8 +316,7 @@ cdr_worker_store_held(CdrWorker *worker)
 	if (outcome == CDR_BATCH_STORED)
 		end_turn_stored(worker, &result);
 	else if (outcome == CDR_BATCH_RETRY)
-		end_turn_waiting(&worker->held, TimestampDifferenceMilliseconds(
-											began, GetCurrentTimestamp()));
+		end_turn_waiting(&worker->held, cdr_milliseconds_since(began));
 	else
 		cdr_worker_leave(worker, outcome, &result.reason);
 	(void) make_room(worker);

@@ -43,9 +43,9 @@
 #include "storage/pmsignal.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
 #include "base/cancel.h"
+#include "base/clock.h"
 #include "base/compat.h"
 #include "base/fault.h"
 #include "base/guc.h"
@@ -156,8 +156,7 @@ connect_to_broker(CdrWorker *worker)
 	cdr_worker_begin_session(worker);
 	/* connecting has asked already */
 	worker->backlog = worker->consumers = -1;
-	worker->ask_at =
-		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ASK_INTERVAL);
+	worker->ask_at = cdr_after(ASK_INTERVAL);
 	cdr_worker_enter(worker, CDR_CONSUMING);
 }
 
@@ -183,8 +182,7 @@ show_backlog(CdrWorker *worker)
 	worker->consumers = consumers;
 	if (cdr_milliseconds_until(worker->ask_at) > 0)
 		return;
-	worker->ask_at =
-		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ASK_INTERVAL);
+	worker->ask_at = cdr_after(ASK_INTERVAL);
 	cdr_broker_expect_replaced(worker->broker, cdr_stats_any_waits());
 	/* if it cannot be sent, the next receive says why */
 	(void) cdr_broker_ask(worker->broker);
@@ -230,11 +228,10 @@ make_partitions_ahead(CdrWorker *worker)
 	if (!done)
 		cdr_stats_set_error(&buffer.reason);
 	worker->stats_pending = true;
-	worker->maintain_at = TimestampTzPlusMilliseconds(
-		GetCurrentTimestamp(),
-		done ? MAINTENANCE_INTERVAL
-			 : cdr_backoff(MAINTENANCE_RETRY, worker->failed_upkeeps,
-						   MAINTENANCE_INTERVAL));
+	worker->maintain_at =
+		cdr_after(done ? MAINTENANCE_INTERVAL
+					   : cdr_backoff(MAINTENANCE_RETRY, worker->failed_upkeeps,
+									 MAINTENANCE_INTERVAL));
 	/* each failure is logged: so they become rarer */
 	worker->failed_upkeeps = done ? 0 : worker->failed_upkeeps + 1;
 }
@@ -263,6 +260,16 @@ make_late_partition(CdrWorker *worker)
 	worker->stats_pending = true;
 }
 
+/* Milliseconds for which a batch that is not full still waits for more. */
+static long
+linger_left(const CdrWorker *worker)
+{
+	long left =
+		cdr_batch_linger - cdr_milliseconds_since(worker->unacked.first_at);
+
+	return Max(left, 0);
+}
+
 /* Is the batch to be stored, after what receive_messages() said? */
 static bool
 is_batch_due(const CdrWorker *worker, CdrReceive received)
@@ -272,8 +279,7 @@ is_batch_due(const CdrWorker *worker, CdrReceive received)
 	/* full; or the rest of one that was received while it could not be stored */
 	if (received == CDR_RECEIVED || worker->unacked.acknowledged > 0)
 		return true;
-	return cdr_milliseconds_until(TimestampTzPlusMilliseconds(
-			   worker->unacked.first_at, cdr_batch_linger)) <= 0;
+	return linger_left(worker) == 0;
 }
 
 /* Before a wait: lets autovacuum and the statistics views see our work. */
@@ -304,11 +310,8 @@ wait_for_messages(CdrWorker *worker)
 						Min(timeout, cdr_worker_held_due(worker)));
 	}
 	else
-		cdr_broker_linger(
-			worker->broker,
-			Min(LINGER_STEP,
-				cdr_milliseconds_until(TimestampTzPlusMilliseconds(
-					worker->unacked.first_at, cdr_batch_linger))));
+		cdr_broker_linger(worker->broker,
+						  Min(LINGER_STEP, linger_left(worker)));
 }
 
 /*
@@ -319,12 +322,9 @@ wait_for_messages(CdrWorker *worker)
 static bool
 is_full_for_long(CdrWorker *worker)
 {
-	TimestampTz now = GetCurrentTimestamp();
-
 	if (worker->full_since == 0)
-		worker->full_since = now;
-	return TimestampDifferenceExceeds(worker->full_since, now,
-									  cdr_heartbeat * 1000);
+		worker->full_since = cdr_now();
+	return cdr_milliseconds_since(worker->full_since) > cdr_heartbeat * 1000L;
 }
 
 /*
@@ -479,11 +479,9 @@ pause_worker(CdrWorker *worker)
 static void
 try_now(CdrWorker *worker)
 {
-	TimestampTz now = GetCurrentTimestamp();
-
 	worker->connect_at = 0;
-	worker->wake_at = now;
-	worker->held.due = now;
+	worker->wake_at = 0;
+	worker->held.due = 0;
 	worker->maintain_at = 0;
 	cdr_given_back_hurry(worker);
 	cdr_late_hurry();

@@ -26,15 +26,15 @@ my $node   = $cdr->node;
 my $fault  = $node->data_dir . '/cdr_fault';
 my $record = $node->data_dir . '/pg_stat/cdr_service_worker_0';
 
-# The server's clock: so many seconds ahead of the real one.
+# Both of the server's clocks: so many seconds ahead of the real ones.
 my $ahead = 0;
-append_to_file($clock, pack('q', 0));
+append_to_file($clock, pack('qq', 0, 0));
 
 sub set_clock
 {
 	($ahead) = @_;
 	open my $file, '+<', $clock or die "could not open $clock: $!";
-	syswrite $file, pack('q', $ahead);
+	syswrite $file, pack('qq', $ahead, $ahead);
 	close $file;
 	return;
 }

@@ -1,11 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * shifted_clock.c
- *	  Has the server's clock be ahead of the real one, or behind it.
+ *	  Has the server's clocks be ahead of the real ones, or behind them.
  *
- * To be preloaded.  CDR_TEST_CLOCK names a file of one 64-bit number: the
- * seconds that gettimeofday(), from which PostgreSQL has its timestamps, is
- * ahead.  Every process maps it, so that a test can let hours pass at any time.
+ * To be preloaded.  CDR_TEST_CLOCK names a file of two 64-bit numbers: the
+ * seconds that gettimeofday() is ahead, from which PostgreSQL has its timestamps,
+ * and those that the clock is which nobody sets (0, where they are not there).  Every
+ * process maps it, so that a test can let hours pass at any time, on both; or set
+ * the first one alone.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,6 +15,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,10 +30,21 @@ static void __attribute__((constructor)) map_ahead(void)
 
 	if (fd < 0)
 		return;
-	memory = mmap(NULL, sizeof(int64_t), PROT_READ, MAP_SHARED, fd, 0);
+	/* (what follows the end of the file in its page is 0) */
+	memory = mmap(NULL, 2 * sizeof(int64_t), PROT_READ, MAP_SHARED, fd, 0);
 	close(fd);
 	if (memory != MAP_FAILED)
 		ahead = memory;
+}
+
+int
+clock_gettime(clockid_t clock, struct timespec *time)
+{
+	if (syscall(SYS_clock_gettime, clock, time) != 0)
+		return -1;
+	if (clock == CLOCK_MONOTONIC && ahead != NULL)
+		time->tv_sec += ahead[1];
+	return 0;
 }
 
 int
@@ -41,7 +55,7 @@ gettimeofday(struct timeval *restrict time, void *restrict zone)
 	(void) zone;
 	if (clock_gettime(CLOCK_REALTIME, &now) != 0)
 		return -1;
-	time->tv_sec = now.tv_sec + (ahead == NULL ? 0 : *ahead);
+	time->tv_sec = now.tv_sec + (ahead == NULL ? 0 : ahead[0]);
 	time->tv_usec = now.tv_nsec / 1000;
 	return 0;
 }
