@@ -499,6 +499,12 @@ cdr_broker_consumers(const CdrBroker *broker)
 	return broker->session.consumers;
 }
 
+int64
+cdr_broker_other_consumers(const CdrBroker *broker)
+{
+	return broker->consumers.others;
+}
+
 const char *
 cdr_broker_host(const CdrBroker *broker)
 {

@@ -107,6 +107,9 @@ extern void cdr_broker_expect_replaced(CdrBroker *broker, bool expected);
 extern int64 cdr_broker_backlog(const CdrBroker *broker);
 extern int64 cdr_broker_consumers(const CdrBroker *broker);
 
+/* Of these, as many as others have for sure, whom a warning tells; 0: none. */
+extern int64 cdr_broker_other_consumers(const CdrBroker *broker);
+
 /*
  * Where and as whom: "host:port", virtual host and user of the server that was
  * tried last, also while not connected; "" if there is none.  The user is ""

@@ -31,23 +31,25 @@ take_answer(CdrConsumers *consumers, const CdrSession *session,
 	if (others <= 0)
 	{
 		consumers->too_many = 0;
+		consumers->others = 0;
 		cdr_warnings_unset(warnings, warning_key);
 		return;
 	}
 	if (consumers->too_many == 0)
 		consumers->too_many = now;
-	if (cdr_milliseconds_since(consumers->too_many) >= patience)
-		cdr_warnings_set(
-			warnings, warning_key,
-			"What others take, this server never sees. Look for them with "
-			"\"rabbitmqctl list_consumers\": another server with the same "
-			"settings, perhaps one that was started from a base backup.",
-			others == 1
-				? INT64_FORMAT " other consumer takes messages from queue "
-							   "\"%s\""
-				: INT64_FORMAT " other consumers take messages from queue "
-							   "\"%s\"",
-			others, session->settings->queue);
+	if (cdr_milliseconds_since(consumers->too_many) < patience)
+		return;
+	consumers->others = others;
+	cdr_warnings_set(
+		warnings, warning_key,
+		"What others take, this server never sees. Look for them with "
+		"\"rabbitmqctl list_consumers\": another server with the same "
+		"settings, perhaps one that was started from a base backup.",
+		others == 1 ? INT64_FORMAT " other consumer takes messages from queue "
+								   "\"%s\""
+					: INT64_FORMAT " other consumers take messages from queue "
+								   "\"%s\"",
+		others, session->settings->queue);
 }
 
 /* What was answered before did not count ourselves. */
@@ -56,6 +58,7 @@ cdr_consumers_begin(CdrConsumers *consumers, const CdrSession *session)
 {
 	consumers->answers = session->answers;
 	consumers->too_many = 0;
+	consumers->others = 0;
 }
 
 bool

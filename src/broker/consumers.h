@@ -17,6 +17,7 @@ typedef struct CdrConsumers
 	uint32	  answers;	/* of the session, when we looked last */
 	CdrMoment too_many; /* since when there are; 0: there are not */
 	CdrMoment asked_at;
+	int64	  others;	/* of others, as the warning tells; 0: none */
 	bool	  replaced; /* some of ours may count that are no more */
 } CdrConsumers;
 

@@ -209,24 +209,14 @@ check_queue(Health *health)
 	health_put(health, "queue", HEALTH_OK, "no warning", NULL);
 }
 
-/*
- * A broker may take two heartbeats to notice that a connection has died, and
- * counts its consumer meanwhile.
- */
+/* As the workers have found out (broker/consumers.c). */
 static void
 check_consumers(Health *health)
 {
 	int64 others = 0;
 
 	for (int i = 0; i < cdr_workers; i++)
-	{
-		const CdrWorkerStats *worker = &health->workers[i];
-
-		if (worker->connected_at != 0 &&
-			TimestampDifferenceExceeds(worker->connected_at, health->now,
-									   3 * 1000 * cdr_heartbeat))
-			others = Max(others, worker->consumers - cdr_workers);
-	}
+		others = Max(others, health->workers[i].others);
 	if (others > 0)
 		health_put(
 			health, "consumers", HEALTH_WARNING,

@@ -53,6 +53,7 @@ typedef struct CdrWorker
 	CdrMoment ask_at;		   /* when to ask for the backlog again */
 	int64	  backlog;		   /* as shown */
 	int64	  consumers;
+	int64	  others;
 	int		  failed_stores; /* in a row */
 	CdrMoment failing_since; /* the first of these */
 	CdrMoment halving_at;	 /* not before */

@@ -128,6 +128,7 @@ forget_session(void)
 {
 	mine->connected_at = 0;
 	mine->backlog = mine->consumers = -1;
+	mine->others = 0;
 	mine->waiting = 0;
 	mine->keep_others_out = false;
 }
@@ -248,13 +249,14 @@ cdr_stats_set_disconnected(void)
 }
 
 void
-cdr_stats_set_queue(int64 backlog, int64 consumers)
+cdr_stats_set_queue(int64 backlog, int64 consumers, int64 others)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
 	lock_mine();
 	mine->backlog = backlog;
 	mine->consumers = consumers;
+	mine->others = others;
 	if (backlog >= 0 && backlog <= cdr_prefetch)
 		mine->backlog_since = 0;
 	else if (backlog > 0 && mine->backlog_since == 0)

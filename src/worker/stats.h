@@ -78,6 +78,7 @@ typedef struct CdrWorkerStats
 	TimestampTz connected_at;  /* 0: not connected */
 	int64		backlog;	   /* messages on the queue; -1: not known */
 	int64		consumers;	   /* of the queue; -1: not known */
+	int64		others;		   /* of these, that are no workers; 0: none */
 	TimestampTz backlog_since; /* 0: not more than is sent ahead */
 	int64 waiting; /* events that are held: they alone cannot be stored */
 	bool  keep_others_out; /* they take all the room that there is */
@@ -148,8 +149,9 @@ extern void cdr_stats_set_server(const char *host, const char *vhost,
 extern void cdr_stats_set_connected(void);
 extern void cdr_stats_set_disconnected(void);
 
-/* What the broker said of the queue; -1: nothing. */
-extern void cdr_stats_set_queue(int64 backlog, int64 consumers);
+/* What the broker said of the queue; -1: nothing.  Of the consumers, how many are
+ * others'. */
+extern void cdr_stats_set_queue(int64 backlog, int64 consumers, int64 others);
 
 /* Events that are held, because they alone cannot be stored. */
 extern void cdr_stats_set_error(const CdrReason *reason);

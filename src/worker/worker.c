@@ -175,11 +175,14 @@ show_backlog(CdrWorker *worker)
 {
 	int64 backlog = cdr_broker_backlog(worker->broker);
 	int64 consumers = cdr_broker_consumers(worker->broker);
+	int64 others = cdr_broker_other_consumers(worker->broker);
 
-	if (backlog != worker->backlog || consumers != worker->consumers)
-		cdr_stats_set_queue(backlog, consumers);
+	if (backlog != worker->backlog || consumers != worker->consumers ||
+		others != worker->others)
+		cdr_stats_set_queue(backlog, consumers, others);
 	worker->backlog = backlog;
 	worker->consumers = consumers;
+	worker->others = others;
 	if (cdr_milliseconds_until(worker->ask_at) > 0)
 		return;
 	worker->ask_at = cdr_after(ASK_INTERVAL);

@@ -251,7 +251,8 @@ my $other = IPC::Run::start(
 	\my $drained,
 	'2>',
 	\my $complaint);
-alerts_are('consumers warning', 'another consumer is a warning');
+alerts_are('consumers warning, queue warning',
+	'another consumer is a warning');
 row_like('consumers', qr/no workers of this server: 1/, 'with their number');
 $other->kill_kill;
 alerts_are('', 'when it is gone, all is well');

@@ -91,6 +91,10 @@ foreach my $type ('classic', 'quorum')
 	);
 	is($cdr->status('warning'),
 		'', "$type: those that were replaced are not taken for others");
+	is( $cdr->sql(
+			q{SELECT level FROM cdr_health WHERE "check" = 'consumers'}),
+		'ok',
+		"$type: nor by cdr_health");
 	is($cdr->sql('SELECT sum(reconnects) FROM cdr_status()'),
 		$connects, "$type: in one session");
 
