@@ -125,11 +125,32 @@ describe_trouble(const Health *health, bool about_broker, StringInfo detail)
 	return worst;
 }
 
+/* Says of each worker that stands still, and cannot say so itself, for how long. */
+static HealthLevel
+describe_silence(const Health *health, StringInfo detail)
+{
+	HealthLevel worst = HEALTH_OK;
+
+	for (int i = 0; i < cdr_workers; i++)
+	{
+		long silent = cdr_stats_silent_for(&health->workers[i]);
+
+		if (silent == 0)
+			continue;
+		worst = HEALTH_CRITICAL;
+		appendStringInfo(detail,
+						 "%sworker %d has given no sign of life for %ld s",
+						 detail->len > 0 ? "; " : "", i, silent / 1000);
+	}
+	return worst;
+}
+
 static void
 check_workers(Health *health)
 {
 	StringInfoData detail;
 	HealthLevel	   level;
+	HealthLevel	   silence;
 
 	initStringInfo(&detail);
 	if (RecoveryInProgress())
@@ -139,13 +160,16 @@ check_workers(Health *health)
 		return;
 	}
 	level = describe_trouble(health, false, &detail);
+	silence = describe_silence(health, &detail);
+	level = Max(level, silence);
 	if (level == HEALTH_OK)
 		appendStringInfo(&detail, "%d running", cdr_workers);
 	health_put(health, "workers", level, detail.data,
 			   level == HEALTH_OK
 				   ? NULL
 				   : "Look at cdr_status(), and in the server's log; for one "
-					 "that is storing, at wait_event in pg_stat_activity.");
+					 "that is storing, or gives no sign of life, at "
+					 "wait_event in pg_stat_activity.");
 }
 
 static void

@@ -30,6 +30,10 @@
 /* Milliseconds after which a batch that is being stored makes no progress. */
 #define STORING_AT_MOST 10000
 
+/* Milliseconds between signs of life; and the longest that a turn may take. */
+#define ALIVE_INTERVAL 1000
+#define TURN_AT_MOST   60000
+
 /* cdr_workers of each, in shared memory */
 static CdrWorkerStats *slots = NULL;
 static LWLockPadded	  *locks;
@@ -185,9 +189,21 @@ cdr_stats_attach(int worker)
 	before_shmem_exit(detach_slot, (Datum) 0);
 	lock_mine();
 	mine->pid = MyProcPid;
+	mine->alive_at = cdr_now();
 	/* who comes after a pause finds out whether it is over */
 	if (mine->state != CDR_PAUSED)
 		enter_state(CDR_STARTING, now);
+	unlock_mine();
+}
+
+void
+cdr_stats_set_alive(void)
+{
+	/* (nobody else writes it) */
+	if (cdr_milliseconds_since(mine->alive_at) < ALIVE_INTERVAL)
+		return;
+	lock_mine();
+	mine->alive_at = cdr_now();
 	unlock_mine();
 }
 
@@ -478,6 +494,18 @@ cdr_stats_unhealthy_since(const CdrWorkerStats *stats)
 		default:
 			return 0;
 	}
+}
+
+/* In any other state, it is told soon that the worker is not healthy. */
+long
+cdr_stats_silent_for(const CdrWorkerStats *stats)
+{
+	long silent = cdr_milliseconds_since(stats->alive_at);
+
+	return stats->state == CDR_CONSUMING &&
+				   silent > TURN_AT_MOST + cdr_heartbeat * 500L
+			   ? silent
+			   : 0;
 }
 
 void

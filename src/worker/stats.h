@@ -68,6 +68,7 @@ typedef struct CdrWorkerStats
 	int			   pid; /* 0: no process */
 	TimestampTz	   since;
 	TimestampTz	   unhealthy_since; /* 0: healthy, or paused */
+	CdrMoment	   alive_at;		/* its last sign of life */
 
 	/* of the last try to connect; "": none yet */
 	char host[CDR_NAME_LENGTH];
@@ -137,6 +138,9 @@ extern void cdr_stats_attach(int worker);
 /* What the worker that is attached reports of itself. */
 extern void cdr_stats_set_state(CdrWorkerState state);
 
+/* It goes on with its work. */
+extern void cdr_stats_set_alive(void);
+
 /* When the worker has crashed again and again, since the first of that. */
 extern void cdr_stats_set_crashing_since(TimestampTz time);
 
@@ -191,6 +195,12 @@ extern void cdr_stats_read(int worker, CdrWorkerStats *copy);
  * paused.
  */
 extern TimestampTz cdr_stats_unhealthy_since(const CdrWorkerStats *stats);
+
+/*
+ * Milliseconds for which a worker that should consume has given no sign of life; 0:
+ * not for longer than it may.
+ */
+extern long cdr_stats_silent_for(const CdrWorkerStats *stats);
 
 /* Counters to zero, errors forgotten, for all workers. */
 extern void cdr_stats_reset_all(void);

@@ -130,6 +130,7 @@ cdr_worker_try(CdrWorker *worker, CdrEvent *events, int count,
 		*result = (CdrBatchResult){.reason = cdr_stuck_reason()};
 		return CDR_BATCH_RETRY;
 	}
+	cdr_stats_set_alive();
 	cdr_stuck_note(events, count);
 	cdr_cancel_begin();
 	outcome = cdr_batch_store(events, count, patience, result);
@@ -175,6 +176,7 @@ cdr_worker_would_store(CdrWorker *worker, const CdrEvent *event,
 		patience.total =
 			Min(cdr_pace_limit(&worker->pace, 1), CDR_PATIENT.total);
 	outer = MemoryContextSwitchTo(worker->parse_context);
+	cdr_stats_set_alive();
 	cdr_stuck_note_trial(event);
 	cdr_cancel_begin();
 	would = cdr_batch_would_store(event, kind, patience);

@@ -577,6 +577,7 @@ cdr_worker_run(CdrWorker *worker)
 			proc_exit(1);
 		reload_settings(worker);
 		cdr_crashes_heed_health();
+		cdr_stats_set_alive();
 		take_step(worker);
 	}
 }

@@ -1,6 +1,7 @@
 # Silence is noticed on both sides: a broker that says nothing any more is
 # given up after its heartbeats fail to come, and a worker that was stopped for
-# so long that the broker gave it up connects again, and stores nothing twice.
+# so long that the broker gave it up connects again, and stores nothing twice; a
+# worker that stands still is told.
 
 use strict;
 use warnings FATAL => 'all';
@@ -41,6 +42,24 @@ kill 'CONT', $pid;
 $oracle->is_satisfied('stopped');
 $cdr->status_is('pid',        $pid, 'stopped: the same process goes on');
 $cdr->status_is('reconnects', 1,    'stopped: with another connection');
+
+# --- it stands still while it is idle, and cannot say so itself
+
+sub workers_are
+{
+	my ($expected) = @_;
+
+	return $cdr->wait_for(
+		qq{level || ' ' || detail ~ '$expected' FROM cdr_health WHERE "check" = 'workers'}
+	);
+}
+
+workers_are('^ok ');
+kill 'STOP', $pid;
+workers_are('^critical worker 0 has given no sign of life for [0-9]+ s$');
+$cdr->status_is('state', 'consuming', 'idle: nothing else tells it');
+kill 'CONT', $pid;
+workers_are('^ok ');
 
 # --- the broker falls silent, in the middle of a message
 
