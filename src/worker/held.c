@@ -33,6 +33,8 @@ cdr_held_drop(CdrHeld *held)
 	held->bytes = 0;
 	held->last_tag = held->room_tag = 0;
 	held->taking_room = 0;
+	held->any_failed = false;
+	held->round = 0;
 }
 
 static void *
@@ -124,8 +126,44 @@ cdr_held_rotate(CdrHeld *held)
 	CdrHeldMessage *first = cdr_held_first(held);
 
 	held->tried += first->was_tried ? 0 : 1;
+	held->any_failed = true;
+	held->round = Max(held->round - 1, 0);
 	first->was_tried = true;
 	dlist_push_tail(&held->messages, dlist_pop_head_node(&held->messages));
+}
+
+/* Those that were not tried yet first, and else the oldest. */
+static int
+compare_turns(const void *a, const void *b)
+{
+	const CdrHeldMessage *x = *(CdrHeldMessage *const *) a;
+	const CdrHeldMessage *y = *(CdrHeldMessage *const *) b;
+
+	if (x->was_tried != y->was_tried)
+		return x->was_tried ? 1 : -1;
+	return x->tag < y->tag ? -1 : x->tag > y->tag;
+}
+
+/* Begins a round with the oldest. */
+static void
+put_in_order(CdrHeld *held)
+{
+	CdrHeldMessage **messages =
+		palloc(Max(held->count, 1) * sizeof(CdrHeldMessage *));
+	int		   count = 0;
+	dlist_iter iter;
+
+	dlist_foreach(iter, &held->messages)
+	{
+		messages[count++] = dlist_container(CdrHeldMessage, node, iter.cur);
+	}
+	qsort(messages, count, sizeof(CdrHeldMessage *), compare_turns);
+	dlist_init(&held->messages);
+	for (int i = 0; i < count; i++)
+		dlist_push_tail(&held->messages, &messages[i]->node);
+	pfree(messages);
+	held->any_failed = false;
+	held->round = count;
 }
 
 void
@@ -139,4 +177,7 @@ cdr_held_remove_first(CdrHeld *held)
 	held->bytes -= first->size;
 	held->taking_room -= first->tag > held->room_tag ? 1 : 0;
 	MemoryContextDelete(first->context);
+	held->round = Max(held->round - 1, 0);
+	if (held->any_failed && held->round == 0)
+		put_in_order(held);
 }

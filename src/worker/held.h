@@ -38,6 +38,8 @@ typedef struct CdrHeld
 	uint64		  last_tag;	   /* the highest of them, so far */
 	uint64		  room_tag;	   /* what came before takes no room from others */
 	int			  taking_room; /* how many do */
+	bool		  any_failed;  /* in a turn, since they were in order */
+	int			  round;	   /* turns until all of then have had one */
 	CdrMoment	  due;		   /* when the next is tried again */
 } CdrHeld;
 
@@ -66,7 +68,11 @@ extern CdrHeldMessage *cdr_held_first(CdrHeld *held);
 /* It was tried, and is the last again. */
 extern void cdr_held_rotate(CdrHeld *held);
 
-/* It is stored, and forgotten. */
+/*
+ * It is stored, and forgotten.  If others could not be stored before it, the oldest
+ * comes next, and then the others in their order, each once: to find a delivery that
+ * is acknowledged, RabbitMQ looks through all that are older.
+ */
 extern void cdr_held_remove_first(CdrHeld *held);
 
 #endif /* CDR_HELD_H */

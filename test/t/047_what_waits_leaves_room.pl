@@ -102,6 +102,13 @@ foreach my $type ('classic', 'quorum')
 	$cdr->wait_for('sum(waiting) = 0 FROM cdr_status()');
 	is($cdr->sql('SELECT count(*) FROM dead_letters'),
 		$letters, "$type: all letters are kept afterwards");
+	# (the first one is that whose turn it is)
+	like(
+		$cdr->sql(
+			q{SELECT encode(body, 'escape') FROM dead_letters ORDER BY xmin::text::bigint OFFSET 1 LIMIT 1}
+		),
+		qr/^bad [12] /,
+		"$type: the oldest delivery is acknowledged before the others");
 	$cdr->sql(
 		'TRUNCATE dead_letters; ALTER TABLE dead_letters ENABLE TRIGGER refuse'
 	);
