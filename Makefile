@@ -10,6 +10,7 @@ DATA_built = cdr_service--$(EXTVERSION).sql
 SQL_PARTS = src/head.sql \
 	src/store/tables.sql \
 	src/store/causes.sql \
+	src/store/mappings.sql \
 	src/store/statement.sql \
 	src/store/calls.sql \
 	src/store/ingest.sql \
@@ -56,11 +57,12 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	event_charsets event_protobuf event_cloudevents \
 	store_dead_letters store_partitions store_repetitions store_verify \
 	store_retired store_recording \
-	worker_status store_privileges store_guard call_order_permuted \
-	call_order_random call_segments_random event_json_random
+	worker_status store_mappings store_privileges store_guard \
+	call_order_permuted call_order_random call_segments_random event_json_random
 REGRESS_OPTS = --encoding=UTF8
 ISOLATION = store_same_call store_same_event store_opposite_order \
-	store_rebuild store_corrections store_partitions store_foreign_locks
+	store_rebuild store_corrections store_partitions store_foreign_locks \
+	store_mappings
 ISOLATION_OPTS = --inputdir=test --encoding=UTF8
 
 # "make installcheck" needs a running server only; with TAP_TESTS=1, it also

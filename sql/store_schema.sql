@@ -28,7 +28,7 @@ AND privtype = 'e';
 
 -- they belong to a role that can do nothing else
 SELECT relname, relowner::regrole, relacl FROM pg_class
-WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace AND relname <> 'cdr_causes' ORDER BY relname COLLATE "C";
+WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace AND relname NOT LIKE 'cdr\_%' ORDER BY relname COLLATE "C";
 SELECT rolcanlogin, rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls,
 	   (SELECT count(*) FROM pg_auth_members WHERE member = r.oid) AS memberships,
 	   has_schema_privilege(r.oid, 'public', 'CREATE') AS may_create

@@ -21,7 +21,10 @@ REVOKE ALL ON FUNCTION
 	@extschema@.cdr_rebuild_calls(text, timestamptz, timestamptz, boolean, text[]),
 	@extschema@.cdr_correct_call(text, json, text, boolean),
 	@extschema@.cdr_withdraw_correction(text, text[], text),
-	@extschema@.cdr_close_stale_calls(interval, text, bigint)
+	@extschema@.cdr_close_stale_calls(interval, text, bigint),
+	-- else a trigger of anybody's could hold the lock that they take
+	@extschema@.cdr_change_mapping(),
+	@extschema@.cdr_spread_mapping()
 FROM PUBLIC;
 REVOKE ALL ON PROCEDURE
 	@extschema@.cdr_rebuild_calls_in_slices(text, timestamptz, timestamptz, boolean, text[], integer, bigint)

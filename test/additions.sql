@@ -209,6 +209,16 @@ INSERT INTO cdr_causes (dialect, name, disposition, fault) VALUES
 UPDATE cdr_causes SET fault = 'network', note = E'a note\n\\.\n' WHERE name = 'call_rejected';
 GRANT INSERT, UPDATE, DELETE ON cdr_causes TO clerk;
 
+--- mappings, examples of them, and who may
+INSERT INTO cdr_mappings (name, definition) VALUES
+	('house', '{"match": {"where": {"house": true}}, "event": {"call_id": "id"}}'),
+	('house', E'{"match": {"where": {"house": true}},\n\t"event": {"call_id": ["id", "other"]}}'),
+	('yard', '{"match": {"exchange": "yard"}, "event": {"call_id": "id"}}');
+UPDATE cdr_mappings SET enabled = false, priority = 7 WHERE name = 'yard';
+INSERT INTO cdr_mapping_examples (name, example, body, properties, expected) VALUES
+	('house', 'a call', E'{"house":\n1}', '{"exchange":"x"}', '{}');
+GRANT INSERT ON cdr_mappings TO clerk;
+
 --- grant on functions of the extension
 GRANT EXECUTE ON FUNCTION cdr_verify_calls TO reader;
 GRANT EXECUTE ON FUNCTION cdr_ingest_event(json) TO clerk;

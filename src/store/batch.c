@@ -416,6 +416,7 @@ cdr_batch_store(CdrEvent *events, int count, CdrPatience patience,
 	result->recorded = job.recorded.events;
 	result->without_call = job.recorded.without_call;
 	result->without_time = job.recorded.without_time;
+	result->unmapped = job.recorded.unmapped;
 	result->duplicates = count - job.recorded.events - result->dead_letters;
 	result->last_event_time = latest_time(&job);
 	return outcome;
@@ -450,6 +451,7 @@ make_bare_trial(const CdrEvent *like, bool is_letter, CdrMessage *message,
 	message->received_at = GetCurrentTimestamp();
 	message->known_time = like->time;
 	message->known_time_source = CDR_TIME_OF_BODY;
+	options.mappings = NULL;
 	(void) cdr_event_parse(message, &options, event);
 }
 

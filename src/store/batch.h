@@ -18,6 +18,7 @@ typedef struct CdrBatchResult
 	int64		recorded;
 	int64		without_call; /* of those recorded; see record.h */
 	int64		without_time;
+	int64		unmapped;
 	int64		duplicates;
 	int64		dead_letters;
 	TimestampTz last_event_time; /* of the latest event; 0: none */

@@ -22,6 +22,7 @@
 #include "base/properties.h"
 #include "store/bounds.h"
 #include "store/call_events.h"
+#include "store/mapping_cache.h"
 #include "store/recent.h"
 #include "store/recording.h"
 #include "store/timeless.h"
@@ -30,13 +31,13 @@
 	"INSERT INTO %1$s.call_events"                                \
 	" (event_time, received_at, recorded_at, event_id, call_id,"  \
 	" event_type, trace_id, tenant_id, routing_key, time_source," \
-	" message_id, content_type, headers, properties, salt,"       \
-	" payload, body)"
+	" message_id, content_type, headers, properties, mapping,"    \
+	" salt, payload, body)"
 #define EVENT_TYPES                                                         \
 	{                                                                       \
 		TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, UUIDOID, TEXTOID,   \
 			TEXTOID, TEXTOID, TEXTOID, TEXTOID, CHAROID, BYTEAOID, TEXTOID, \
-			JSONOID, JSONOID, UUIDOID, JSONOID, BYTEAOID                    \
+			JSONOID, JSONOID, INT4OID, UUIDOID, JSONOID, BYTEAOID           \
 	}
 
 /* Hints of one batch that are enough to judge them all by. */
@@ -48,7 +49,7 @@ static CdrStatement insert_events = {
 		   " ON CONFLICT DO NOTHING RETURNING event_id)"
 		   " SELECT event_id FROM fresh",
 	.has_rows = true,
-	.ncolumns = 17,
+	.ncolumns = 18,
 	.types = EVENT_TYPES,
 };
 
@@ -56,7 +57,7 @@ static CdrStatement insert_events = {
 static CdrStatement insert_new_events = {
 	.sql = INSERT_EVENTS " SELECT * FROM %2$s",
 	.has_rows = true,
-	.ncolumns = 17,
+	.ncolumns = 18,
 	.types = EVENT_TYPES,
 };
 
@@ -189,6 +190,14 @@ cdr_call_events_drop_known(CdrEvent **events, int count, bool mostly_new)
 	return kept;
 }
 
+static Datum
+mapping_id(const CdrEvent *event)
+{
+	return event->mapping == NULL
+			   ? (Datum) 0
+			   : Int32GetDatum(cdr_mappings_id(event->mapping));
+}
+
 static CdrRows *
 event_rows(CdrStatement *statement, CdrEvent **events, int count)
 {
@@ -220,9 +229,10 @@ event_rows(CdrStatement *statement, CdrEvent **events, int count)
 						 event->needs_properties
 							 ? cdr_needed_properties_json(message)
 							 : NULL);
-		cdr_row_put_id(rows, 14, &marks[i].salt);
-		cdr_row_put(rows, 15, body, !event->is_json);
-		cdr_row_put(rows, 16, body, event->is_json);
+		cdr_row_put(rows, 14, mapping_id(event), event->mapping == NULL);
+		cdr_row_put_id(rows, 15, &marks[i].salt);
+		cdr_row_put(rows, 16, body, !event->is_json);
+		cdr_row_put(rows, 17, body, event->is_json);
 		cdr_row_end(rows);
 	}
 	pfree(marks);

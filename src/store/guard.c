@@ -32,6 +32,7 @@
 
 #include "base/guc.h"
 #include "store/guard.h"
+#include "store/mapping_table.h"
 #include "store/tables.h"
 
 static object_access_hook_type previous_object_access_hook = NULL;
@@ -53,7 +54,10 @@ is_table_of_ours(Oid extension, Oid relation)
 		if (bereaved[t] == relation)
 			return true;
 	}
-	return OidIsValid(extension) && cdr_table_is_adopted(extension, relation);
+	/* without its mappings, events that were read by them cannot be any more */
+	return OidIsValid(extension) &&
+		   (cdr_table_is_adopted(extension, relation) ||
+			relation == cdr_mapping_table());
 }
 
 /* A table that the extension depends on, or a partition of one? */

@@ -69,7 +69,7 @@ refuse_message(const CdrReason *reason, const char *form)
 static void
 parse_json(text *json, CdrEvent *event)
 {
-	CdrEventOptions options = cdr_event_options();
+	CdrEventOptions options = cdr_event_options_now();
 
 	if (!cdr_event_parse_json(
 			make_message(VARDATA_ANY(json), VARSIZE_ANY_EXHDR(json)), &options,
@@ -181,7 +181,7 @@ PG_FUNCTION_INFO_V1(cdr_ingest_message);
 Datum
 cdr_ingest_message(PG_FUNCTION_ARGS)
 {
-	CdrEventOptions options = cdr_event_options();
+	CdrEventOptions options = cdr_event_options_now();
 	CdrEvent		event;
 	CdrMessage	   *message;
 	bytea		   *body;

@@ -27,13 +27,25 @@
 #define LOCK_SUBCLASS 0x6364
 
 #define PARTITION_LOCK 64
+#define MAPPING_LOCK   65
+
+static void
+lock_exclusively(uint32 number)
+{
+	LOCKTAG tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, LOCK_CLASS, number, LOCK_SUBCLASS);
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+}
 
 void
 cdr_lock_partitions(void)
 {
-	LOCKTAG tag;
+	lock_exclusively(PARTITION_LOCK);
+}
 
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, LOCK_CLASS, PARTITION_LOCK,
-						 LOCK_SUBCLASS);
-	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+void
+cdr_lock_mappings(void)
+{
+	lock_exclusively(MAPPING_LOCK);
 }

@@ -12,4 +12,7 @@
 /* Locks out whoever else is making partitions. */
 extern void cdr_lock_partitions(void);
 
+/* Locks out whoever else is adding or enabling mappings. */
+extern void cdr_lock_mappings(void);
+
 #endif /* CDR_LOCKS_H */

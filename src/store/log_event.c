@@ -25,6 +25,16 @@ cdr_log_text(const CdrCursor *cursor, int column)
 	return isnull ? NULL : TextDatumGetCString(value);
 }
 
+/* The mapping that the event was read by; NULL: none. */
+static const struct CdrMappingUse *
+mapping_of_row(const CdrCursor *cursor)
+{
+	bool  isnull;
+	Datum id = cdr_cursor_value(cursor, CDR_LOG_MAPPING, &isnull);
+
+	return isnull ? NULL : cdr_mappings_recorded(DatumGetInt32(id));
+}
+
 CdrEvent *
 cdr_log_event(const CdrCursor *cursor, const char *call_id)
 {
@@ -67,6 +77,7 @@ cdr_log_event(const CdrCursor *cursor, const char *call_id)
 
 	/* it was small enough once */
 	options.max_event_size = SIZE_MAX;
+	options.mappings = mapping_of_row(cursor);
 	is_event = is_json ? cdr_event_parse_json(message, &options, event)
 					   : cdr_event_parse(message, &options, event);
 	if (!is_event)

@@ -161,6 +161,7 @@ cdr_made_end(StringInfo body, const CdrMaker *maker, CdrEvent *event)
 	message->property_time = CDR_NO_TIME;
 	message->received_at = GetCurrentTimestamp();
 	message->of_function = true;
+	options.mappings = NULL;
 	if (!cdr_event_parse_json(message, &options, event))
 		cdr_throw(event->reason);
 }

@@ -28,6 +28,8 @@ count_recorded(CdrEvent **events, int count, CdrRecorded *recorded)
 			recorded->without_call++;
 		if (cdr_event_lacks_time(events[i]))
 			recorded->without_time++;
+		if (cdr_event_is_unmapped(events[i]))
+			recorded->unmapped++;
 	}
 }
 

@@ -17,6 +17,7 @@ typedef struct CdrRecorded
 	int64 without_call; /* of these: shape a call, but do not say which */
 	int64 without_time; /* of these: have no time of their own, or one that
 						 * cannot be read */
+	int64 unmapped;		/* of these: read by a mapping, and name no call */
 } CdrRecorded;
 
 /* Does the event shape a call, but does not say which? */
@@ -24,6 +25,13 @@ static inline bool
 cdr_event_lacks_call(const CdrEvent *event)
 {
 	return event->nfacts > 0 && event->call_id[0] == '\0';
+}
+
+/* Was it read by a mapping, which found no call in it? */
+static inline bool
+cdr_event_is_unmapped(const CdrEvent *event)
+{
+	return event->mapping != NULL && event->call_id[0] == '\0';
 }
 
 /* Has it no time of its own, or one that cannot be read? */

@@ -208,7 +208,7 @@ retry_letters(int count, const CdrEventOptions *options, pg_uuid_t *last)
 static int64
 retry_dead_letters(ArrayType *ids)
 {
-	CdrEventOptions options = cdr_event_options();
+	CdrEventOptions options = cdr_event_options_now();
 	CdrTables		tables;
 	CdrRights		rights;
 	MemoryContext	context;

@@ -31,6 +31,7 @@
 	COLUMN(content_type, TEXT) \
 	COLUMN(headers, JSON) \
 	COLUMN(properties, JSON) \
+	COLUMN(mapping, INTEGER) \
 	COLUMN(salt, UUID) \
 	COLUMN(payload, JSON) \
 	COLUMN(body, BYTEA)

@@ -21,6 +21,7 @@
 #include "base/guc.h"
 #include "base/refused.h"
 #include "store/look.h"
+#include "store/mapping_cache.h"
 #include "worker/stats.h"
 
 /* Those of cdr_check_health(), in health.sql. */
@@ -394,11 +395,13 @@ check_counters(Health *health)
 {
 	int64 without_call = 0;
 	int64 without_time = 0;
+	int64 unmapped = 0;
 
 	for (int i = 0; i < cdr_workers; i++)
 	{
 		without_call += health->workers[i].without_call;
 		without_time += health->workers[i].without_time;
+		unmapped += health->workers[i].unmapped;
 	}
 	check_counter(health, "without_call", without_call,
 				  "have a type that shapes calls, but no call id",
@@ -409,6 +412,10 @@ check_counters(Health *health)
 				  "Look for time_source 'r' and 'p' in call_events: the "
 				  "time of receipt, and that of the AMQP property. "
 				  "cdr_stats_reset() begins to count anew.");
+	check_counter(health, "unmapped", unmapped,
+				  "were read by a mapping that found no call id in them",
+				  "cdr_unmapped_types() says which. cdr_stats_reset() begins "
+				  "to count anew.");
 }
 
 /* ------------------------------------------------------------------------
@@ -559,6 +566,23 @@ check_tables_of(Health *health)
 	check_letters(health, &look);
 }
 
+/* Those that this process can read, the workers can. */
+static void
+check_mappings(Health *health)
+{
+	CdrReasonBuffer why;
+
+	if (!cdr_mappings_try(&why))
+		health_put(health, "mappings", HEALTH_WARNING, why.message,
+				   why.reason.hint);
+	else if (cdr_mappings_problem(&why))
+		health_put(health, "mappings", HEALTH_CRITICAL, why.message,
+				   why.reason.hint);
+	else
+		health_put(health, "mappings", HEALTH_OK,
+				   psprintf("%d in force", cdr_mappings_count()), NULL);
+}
+
 PG_FUNCTION_INFO_V1(cdr_check_health);
 
 Datum
@@ -594,6 +618,7 @@ cdr_check_health(PG_FUNCTION_ARGS)
 		check_counters(&health);
 	}
 	check_tables_of(&health);
+	check_mappings(&health);
 	check_durability(&health);
 	return (Datum) 0;
 }

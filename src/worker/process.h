@@ -70,6 +70,7 @@ typedef struct CdrWorker
 	CdrMoment	 tell_free_at;
 	CdrMoment	 tell_slow_at;
 	CdrMoment	 tell_useless_at;
+	CdrMoment	 tell_mapping_at;
 	int			 failed_upkeeps; /* of partitions, in a row */
 	bool		 read_only;		 /* was the reason of the last one */
 	CdrMoment	 wake_at;		 /* of backing off and retrying */

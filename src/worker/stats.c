@@ -380,6 +380,7 @@ cdr_stats_add_batch(const CdrBatchResult *result)
 	mine->recorded += result->recorded;
 	mine->without_call += result->without_call;
 	mine->without_time += result->without_time;
+	mine->unmapped += result->unmapped;
 	mine->duplicates += result->duplicates;
 	mine->dead_letters += result->dead_letters;
 	mine->batches++;
@@ -524,6 +525,7 @@ cdr_stats_reset_all(void)
 		stats->recorded = 0;
 		stats->without_call = 0;
 		stats->without_time = 0;
+		stats->unmapped = 0;
 		stats->duplicates = 0;
 		stats->dead_letters = 0;
 		stats->batches = 0;

@@ -92,6 +92,7 @@ typedef struct CdrWorkerStats
 	int64		recorded;
 	int64		without_call;
 	int64		without_time;
+	int64		unmapped;
 	int64		duplicates;
 	int64		dead_letters;
 	int64		batches;

@@ -19,7 +19,7 @@
 #include "worker/stats.h"
 
 /* Those of cdr_status(), in status.sql. */
-#define STATUS_COLUMNS 29
+#define STATUS_COLUMNS 30
 
 /* One row of cdr_status() while its columns are filled in. */
 typedef struct StatusRow
@@ -102,6 +102,7 @@ fill_status(StatusRow *row, int worker)
 	status_put(row, Int64GetDatum(stats.recorded), false);
 	status_put(row, Int64GetDatum(stats.without_call), false);
 	status_put(row, Int64GetDatum(stats.without_time), false);
+	status_put(row, Int64GetDatum(stats.unmapped), false);
 	status_put(row, Int64GetDatum(stats.duplicates), false);
 	status_put(row, Int64GetDatum(stats.dead_letters), false);
 	status_put(row, Int64GetDatum(stats.batches), false);

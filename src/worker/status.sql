@@ -20,6 +20,7 @@ CREATE FUNCTION @extschema@.cdr_status(
 	OUT recorded bigint,
 	OUT without_call bigint,
 	OUT without_time bigint,
+	OUT unmapped bigint,
 	OUT duplicates bigint,
 	OUT dead_letters bigint,
 	OUT batches bigint,

@@ -28,6 +28,7 @@
 #include "store/batch.h"
 #include "store/passing.h"
 #include "worker/delay.h"
+#include "worker/mappings.h"
 #include "worker/states.h"
 #include "worker/storing.h"
 #include "worker/stuck.h"
@@ -118,6 +119,7 @@ begin_halving(CdrWorker *worker, bool took_too_long)
 	CdrUnacked *unacked = &worker->unacked;
 	int			first = unacked->acknowledged;
 
+	cdr_worker_keep_up_mappings(worker);
 	cdr_halving_begin(&worker->halving, unacked->messages + first,
 					  unacked->tags + first, unacked->count - first,
 					  part_at_most(worker));
@@ -439,6 +441,7 @@ store_batch(CdrWorker *worker)
 
 	if (worker->failed_stores == 0)
 		cdr_worker_enter(worker, CDR_STORING);
+	cdr_worker_keep_up_mappings(worker);
 	events = cdr_unacked_parse(&worker->unacked, part_at_most(worker), &count);
 	if (careful || slow)
 		patience.total = cdr_pace_limit(&worker->pace, count);

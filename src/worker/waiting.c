@@ -22,6 +22,7 @@
 #include "base/guc.h"
 #include "store/event_options.h"
 #include "worker/delay.h"
+#include "worker/mappings.h"
 #include "worker/states.h"
 #include "worker/trying.h"
 #include "worker/waiting.h"
@@ -286,7 +287,7 @@ patience_with(const CdrWorker *worker, const CdrHeldMessage *held)
 bool
 cdr_worker_store_held(CdrWorker *worker)
 {
-	CdrEventOptions options = cdr_event_options();
+	CdrEventOptions options;
 	CdrMoment		began = cdr_now();
 	MemoryContext	outer;
 	CdrBatchResult	result;
@@ -298,6 +299,8 @@ cdr_worker_store_held(CdrWorker *worker)
 		return !make_room(worker);
 	if (cdr_worker_held_due(worker) > 0)
 		return false;
+	cdr_worker_keep_up_mappings(worker);
+	options = cdr_event_options();
 	outer = MemoryContextSwitchTo(worker->parse_context);
 	first = cdr_held_first(&worker->held);
 	(void) cdr_event_parse(&first->message, &options, &event);

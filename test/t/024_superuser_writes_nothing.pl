@@ -49,7 +49,7 @@ FROM pg_roles AS r WHERE rolname = 'cdr_service'
 EOC
 my $owners = <<'EOC';
 SELECT DISTINCT relowner::regrole FROM pg_class
-WHERE relnamespace = 'cdr'::regnamespace AND relkind IN ('r', 'p') AND relname <> 'cdr_causes'
+WHERE relnamespace = 'cdr'::regnamespace AND relkind IN ('r', 'p') AND relname NOT LIKE 'cdr\_%'
 EOC
 
 $cdr->sql('CREATE DATABASE harmless; CREATE ROLE cdr_service');
