@@ -23,6 +23,7 @@
 #include "store/bounds.h"
 #include "store/call_events.h"
 #include "store/mapping_cache.h"
+#include "store/other_readings.h"
 #include "store/recent.h"
 #include "store/recording.h"
 #include "store/timeless.h"
@@ -157,6 +158,31 @@ judge_hints(CdrEvent **events, int count, int hinted, int wrong)
 		(void) cdr_recent_repeats(&events[i]->id);
 }
 
+/*
+ * Drops events that the broker has delivered before, and that were recorded then
+ * under another key: that of another version of a mapping.
+ */
+static int
+drop_read_otherwise(CdrEvent **events, int count)
+{
+	int		   kept = 0;
+	CdrEvent **others;
+	int		   nothers;
+	int		   nknown = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		nothers = cdr_other_readings(events[i], &others);
+		if (nothers > 0)
+			nothers = cdr_timeless_find(others, nothers);
+		if (nothers > 0)
+			(void) find_recorded(others, nothers, &nknown);
+		if (nothers == 0 || nknown == 0)
+			events[kept++] = events[i];
+	}
+	return kept;
+}
+
 int
 cdr_call_events_drop_known(CdrEvent **events, int count, bool mostly_new)
 {
@@ -168,6 +194,7 @@ cdr_call_events_drop_known(CdrEvent **events, int count, bool mostly_new)
 	int		   nknown;
 	int		   kept = 0;
 
+	count = drop_read_otherwise(events, count);
 	cdr_timeless_claim(events, count, repeated);
 	for (int i = 0; i < count; i++)
 	{

@@ -41,7 +41,10 @@ typedef struct Version
 	int			 id;
 } Version;
 
-/* What the table said when it was read last; all of it in one context. */
+/*
+ * What the table said when it was read last; all of it in one context.  Versions
+ * stand by name, the newest first.
+ */
 typedef struct InForce
 {
 	MemoryContext	context; /* NULL: nothing was read yet */
@@ -66,7 +69,11 @@ static bool is_kept_up = false;
 typedef struct Recorded
 {
 	int				 id;
-	CdrMappingUse	 use;
+	const char		*name;
+	int				 version;
+	CdrMappingUse	 use;	   /* by it, whether it matches or not */
+	CdrMappingUse	 matching; /* by it alone, if it matches */
+	const CdrReason *refused;  /* why it cannot be read; NULL: it can */
 	struct Recorded *next;
 } Recorded;
 
@@ -459,24 +466,19 @@ find_row(const List *rows, int id)
 static Recorded *
 compile_recorded(const CdrMappingRow *row)
 {
-	MemoryContext	 outer = MemoryContextSwitchTo(recorded_context);
-	Recorded		*entry = palloc0(sizeof(Recorded));
-	const CdrReason *reason;
+	MemoryContext outer = MemoryContextSwitchTo(recorded_context);
+	Recorded	 *entry = palloc0(sizeof(Recorded));
 
 	entry->id = row->id;
+	entry->name = pstrdup(row->name);
+	entry->version = row->version;
 	entry->use.set = cdr_mappings_begin(&cdr_mapping_zones);
-	reason = cdr_mappings_add(entry->use.set, row->name, row->version,
-							  row->definition, row->length);
+	entry->refused = cdr_mappings_add(entry->use.set, row->name, row->version,
+									  row->definition, row->length);
 	cdr_mappings_end(entry->use.set);
-	MemoryContextSwitchTo(outer);
-	if (reason != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("version %d of mapping \"%s\" cannot be read, by "
-						"which events were: %s",
-						row->version, row->name, reason->message),
-				 errhint("Update the library to the version that made it.")));
 	entry->use.by = cdr_mappings_find(entry->use.set, row->name, row->version);
+	entry->matching.set = entry->use.set;
+	MemoryContextSwitchTo(outer);
 	return entry;
 }
 
@@ -498,8 +500,8 @@ read_recorded(int id)
 	return entry;
 }
 
-const CdrMappingUse *
-cdr_mappings_recorded(int id)
+static Recorded *
+require_recorded(int id)
 {
 	Recorded *entry;
 
@@ -521,5 +523,44 @@ cdr_mappings_recorded(int id)
 		entry->next = recorded;
 		recorded = entry;
 	}
+	return entry;
+}
+
+const CdrMappingUse *
+cdr_mappings_recorded(int id)
+{
+	const Recorded *entry = require_recorded(id);
+
+	if (entry->refused != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("version %d of mapping \"%s\" cannot be read, by "
+						"which events were: %s",
+						entry->version, entry->name, entry->refused->message),
+				 errhint("Update the library to the version that made it.")));
 	return &entry->use;
+}
+
+int
+cdr_mappings_before(const CdrMappingUse **uses, int most)
+{
+	int count = 0;
+	int of_name = 0;
+
+	for (int i = 0; i < in_force.nversions && count < most; i++)
+	{
+		const Version *version = &in_force.versions[i];
+		Recorded	  *entry;
+
+		of_name = i > 0 && strcmp(version->mapping.name,
+								  version[-1].mapping.name) == 0
+					  ? of_name + 1
+					  : 0;
+		if (of_name >= CDR_MAPPINGS_BEFORE)
+			continue;
+		entry = require_recorded(version->id);
+		if (entry->refused == NULL)
+			uses[count++] = &entry->matching;
+	}
+	return count;
 }

@@ -57,4 +57,12 @@ extern const char *cdr_mappings_name(int id);
  */
 extern const struct CdrMappingUse *cdr_mappings_recorded(int id);
 
+/*
+ * How an event may have been read before: by each of the latest versions of each
+ * name, if it matches, at most so many.  They live as long as the transaction.
+ */
+#define CDR_MAPPINGS_BEFORE 4
+
+extern int cdr_mappings_before(const struct CdrMappingUse **uses, int most);
+
 #endif /* CDR_MAPPING_CACHE_H */

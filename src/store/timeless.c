@@ -79,9 +79,9 @@ event_of(const pg_uuid_t *id, CdrEvent **events, int count)
 	return found ? *found : NULL;
 }
 
-/* Gives events that were there already the times that they came with first. */
-static void
-take_first_times(CdrEvent **events, int count)
+/* Gives events that are there the times that they came with first; how many. */
+static int
+find_first_times(CdrEvent **events, int count)
 {
 	uint64 found;
 
@@ -99,8 +99,15 @@ take_first_times(CdrEvent **events, int count)
 			event->time = DatumGetTimestampTz(cdr_result(row, 2, &isnull));
 	}
 	SPI_freetuptable(SPI_tuptable);
+	return (int) found;
+}
+
+/* The same, of events that were all there already. */
+static void
+take_first_times(CdrEvent **events, int count)
+{
 	/* as if it were an event that is refused: if not, it will work next time */
-	if (found != (uint64) count)
+	if (find_first_times(events, count) != count)
 		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION),
 						errmsg("a trigger has dropped keys of events, or they "
 							   "were deleted at this moment")));
@@ -135,4 +142,18 @@ cdr_timeless_claim(CdrEvent **events, int count, bool *repeated)
 	}
 	if (nrepeated > 0)
 		take_first_times(timeless, nrepeated);
+}
+
+int
+cdr_timeless_find(CdrEvent **events, int count)
+{
+	int kept = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		if (!cdr_event_lacks_lasting_time(events[i]) ||
+			find_first_times(&events[i], 1) == 1)
+			events[kept++] = events[i];
+	}
+	return kept;
 }

@@ -21,4 +21,10 @@ extern CdrStatement *const cdr_timeless_statements[];
  */
 extern void cdr_timeless_claim(CdrEvent **events, int count, bool *repeated);
 
+/*
+ * Gives events the times that they came with first, without claiming anything;
+ * leaves those in the array that have one.  Returns how many.
+ */
+extern int cdr_timeless_find(CdrEvent **events, int count);
+
 #endif /* CDR_TIMELESS_H */

@@ -11,7 +11,10 @@ use Test::More;
 use CdrService::Events qw(simple_events);
 use CdrService::Fixture;
 
-my $cdr = CdrService::Fixture->new('mappings', config => "fsync = on\n");
+my $cdr = CdrService::Fixture->new(
+	'mappings',
+	streaming => 1,
+	config    => "fsync = on\n");
 my $pid = ($cdr->worker_pids)[0];
 
 # A definition that takes the call from one key or another.
@@ -187,6 +190,50 @@ is($cdr->status('reconnects'), 0,    'and has never left the broker');
 is($cdr->sql('SELECT count(*) FROM dead_letters'),
 	0, 'nothing became a dead letter');
 is($cdr->log_matches(qr/ERROR|FATAL|PANIC/, 0), 0, 'and nothing failed');
+
+# --- a message that was recorded, but not acknowledged, comes again after a change
+
+$cdr->sql('SELECT cdr_stats_reset()');
+$events = $cdr->events;
+$cdr->set(synchronous_standby_names => 'nobody');
+
+# the first batches may be committed before that counts
+my $waits =
+  "SELECT FROM pg_stat_activity WHERE pid = $pid AND wait_event = 'SyncRep'";
+my $sent = 0;
+until ($sent > 0 && $cdr->sql("SELECT EXISTS ($waits)") eq 't')
+{
+	$cdr->publish(foreign("again $sent"),
+		qq({"ev":"s","id":"odd again, untimed $sent","id2":"even again, untimed $sent","a":"1001","b":"1002"})
+	);
+	$sent += 3;
+	$cdr->wait_for(
+		"EXISTS ($waits) OR (SELECT count(*) FROM call_events) = $events + $sent"
+	);
+}
+my ($mapping, $key) = split /\|/,
+  $cdr->sql(
+	q{SELECT id, definition #>> '{event,call_id}' FROM cdr_mappings WHERE name = 'pbx' ORDER BY version DESC LIMIT 1}
+  );
+$cdr->sql(
+	"SET synchronous_commit = local; INSERT INTO cdr_mappings (name, definition) VALUES ('pbx', '"
+	  . definition($key eq 'id' ? 'id2' : 'id')
+	  . "')");
+my $before = $cdr->events;
+$cdr->sql("SELECT pg_cancel_backend($pid)");
+$cdr->wait_for("count(*) > $before FROM call_events");
+my $recorded = $cdr->events;
+$cdr->set(synchronous_standby_names => '');
+$cdr->wait_for("count(*) >= $events + $sent FROM call_events");
+my $unacknowledged = $recorded - $before;
+$cdr->wait_for("duplicates = $unacknowledged FROM cdr_status()");
+is($cdr->events, $events + $sent, 'again: each event is there once');
+is( $cdr->sql(
+		"SELECT count(*) FROM call_events WHERE payload ->> 'id' LIKE 'odd again%' AND mapping = $mapping"
+	),
+	$recorded - $events,
+	'again: as it was read first');
+rows_are_right('again');
 $cdr->nothing_left('mappings');
 
 done_testing();
