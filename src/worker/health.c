@@ -20,12 +20,8 @@
 
 #include "base/guc.h"
 #include "base/refused.h"
-#include "store/look.h"
-#include "store/mapping_cache.h"
-#include "worker/stats.h"
-
-/* Those of cdr_check_health(), in health.sql. */
-#define HEALTH_COLUMNS 4
+#include "store/tables.h"
+#include "worker/health_tables.h"
 
 /* Milliseconds of trouble that are a warning, and that are critical. */
 #define WARNING_AFTER  (60 * 1000)
@@ -33,37 +29,6 @@
 
 /* Milliseconds for which a backlog may stay. */
 #define BACKLOG_AFTER (10 * 60 * 1000)
-
-typedef enum HealthLevel
-{
-	HEALTH_OK,
-	HEALTH_WARNING,
-	HEALTH_CRITICAL
-} HealthLevel;
-
-/* All workers at one moment, and where the rows go. */
-typedef struct Health
-{
-	ReturnSetInfo  *info;
-	TimestampTz		now;
-	CdrWorkerStats *workers; /* cdr_workers of them; NULL: not preloaded */
-} Health;
-
-static void
-health_put(Health *health, const char *check, HealthLevel level,
-		   const char *detail, const char *hint)
-{
-	static const char *const levels[] = {"ok", "warning", "critical"};
-	Datum values[HEALTH_COLUMNS] = {CStringGetTextDatum(check),
-									CStringGetTextDatum(levels[level]),
-									CStringGetTextDatum(detail), (Datum) 0};
-	bool  nulls[HEALTH_COLUMNS] = {false, false, false, hint == NULL};
-
-	if (hint != NULL)
-		values[3] = CStringGetTextDatum(hint);
-	tuplestore_putvalues(health->info->setResult, health->info->setDesc,
-						 values, nulls);
-}
 
 /* ------------------------------------------------------------------------
  * The workers
@@ -82,36 +47,36 @@ is_about_broker(CdrWorkerState state)
  * How bad is the state of a worker?  While it consumes again, but has not
  * proved yet that it can, its trouble grows no longer.
  */
-static HealthLevel
-rate_worker(const Health *health, const CdrWorkerStats *worker)
+static CdrHealthLevel
+rate_worker(const CdrHealth *health, const CdrWorkerStats *worker)
 {
 	TimestampTz since = cdr_stats_unhealthy_since(worker);
 	TimestampTz until =
 		worker->state == CDR_CONSUMING ? worker->since : health->now;
 
 	if (worker->state == CDR_CRASHED)
-		return HEALTH_CRITICAL;
+		return CDR_HEALTH_CRITICAL;
 	if (since == 0)
-		return HEALTH_OK;
+		return CDR_HEALTH_OK;
 	if (TimestampDifferenceExceeds(since, until, CRITICAL_AFTER))
-		return HEALTH_CRITICAL;
+		return CDR_HEALTH_CRITICAL;
 	return TimestampDifferenceExceeds(since, until, WARNING_AFTER)
-			   ? HEALTH_WARNING
-			   : HEALTH_OK;
+			   ? CDR_HEALTH_WARNING
+			   : CDR_HEALTH_OK;
 }
 
 /* Says of each worker in trouble, of one kind or the other, what it is. */
-static HealthLevel
-describe_trouble(const Health *health, bool about_broker, StringInfo detail)
+static CdrHealthLevel
+describe_trouble(const CdrHealth *health, bool about_broker, StringInfo detail)
 {
-	HealthLevel worst = HEALTH_OK;
+	CdrHealthLevel worst = CDR_HEALTH_OK;
 
 	for (int i = 0; i < cdr_workers; i++)
 	{
 		const CdrWorkerStats *worker = &health->workers[i];
-		HealthLevel			  level = rate_worker(health, worker);
+		CdrHealthLevel		  level = rate_worker(health, worker);
 
-		if (level == HEALTH_OK ||
+		if (level == CDR_HEALTH_OK ||
 			is_about_broker(worker->state) != about_broker)
 			continue;
 		worst = Max(worst, level);
@@ -127,10 +92,10 @@ describe_trouble(const Health *health, bool about_broker, StringInfo detail)
 }
 
 /* Says of each worker that stands still, and cannot say so itself, for how long. */
-static HealthLevel
-describe_silence(const Health *health, StringInfo detail)
+static CdrHealthLevel
+describe_silence(const CdrHealth *health, StringInfo detail)
 {
-	HealthLevel worst = HEALTH_OK;
+	CdrHealthLevel worst = CDR_HEALTH_OK;
 
 	for (int i = 0; i < cdr_workers; i++)
 	{
@@ -138,7 +103,7 @@ describe_silence(const Health *health, StringInfo detail)
 
 		if (silent == 0)
 			continue;
-		worst = HEALTH_CRITICAL;
+		worst = CDR_HEALTH_CRITICAL;
 		appendStringInfo(detail,
 						 "%sworker %d has given no sign of life for %ld s",
 						 detail->len > 0 ? "; " : "", i, silent / 1000);
@@ -147,42 +112,43 @@ describe_silence(const Health *health, StringInfo detail)
 }
 
 static void
-check_workers(Health *health)
+check_workers(CdrHealth *health)
 {
 	StringInfoData detail;
-	HealthLevel	   level;
-	HealthLevel	   silence;
+	CdrHealthLevel level;
+	CdrHealthLevel silence;
 
 	initStringInfo(&detail);
 	if (RecoveryInProgress())
 	{
-		health_put(health, "workers", HEALTH_OK,
-				   "standby: they start at its promotion", NULL);
+		cdr_health_put(health, "workers", CDR_HEALTH_OK,
+					   "standby: they start at its promotion", NULL);
 		return;
 	}
 	level = describe_trouble(health, false, &detail);
 	silence = describe_silence(health, &detail);
 	level = Max(level, silence);
-	if (level == HEALTH_OK)
+	if (level == CDR_HEALTH_OK)
 		appendStringInfo(&detail, "%d running", cdr_workers);
-	health_put(health, "workers", level, detail.data,
-			   level == HEALTH_OK
-				   ? NULL
-				   : "Look at cdr_status(), and in the server's log; for one "
-					 "that is storing, or gives no sign of life, at "
-					 "wait_event in pg_stat_activity.");
+	cdr_health_put(
+		health, "workers", level, detail.data,
+		level == CDR_HEALTH_OK
+			? NULL
+			: "Look at cdr_status(), and in the server's log; for one "
+			  "that is storing, or gives no sign of life, at "
+			  "wait_event in pg_stat_activity.");
 }
 
 static void
-check_broker(Health *health)
+check_broker(CdrHealth *health)
 {
 	const CdrWorkerStats *worker = &health->workers[0];
 	StringInfoData		  detail;
-	HealthLevel			  level;
+	CdrHealthLevel		  level;
 
 	initStringInfo(&detail);
 	level = describe_trouble(health, true, &detail);
-	if (level == HEALTH_OK)
+	if (level == CDR_HEALTH_OK)
 	{
 		if (worker->connected_at != 0)
 			appendStringInfo(&detail,
@@ -191,28 +157,28 @@ check_broker(Health *health)
 		else
 			appendStringInfoString(&detail, "not connected");
 	}
-	health_put(
+	cdr_health_put(
 		health, "broker", level, detail.data,
-		level == HEALTH_OK
+		level == CDR_HEALTH_OK
 			? NULL
 			: "Once the cause is gone, pg_reload_conf() has the workers "
 			  "try at once.");
 }
 
 static void
-check_pause(Health *health)
+check_pause(CdrHealth *health)
 {
 	for (int i = 0; i < cdr_workers; i++)
 	{
 		if (health->workers[i].state != CDR_PAUSED)
 			continue;
-		health_put(health, "pause", HEALTH_WARNING,
-				   psprintf("paused since %s",
-							timestamptz_to_str(health->workers[i].since)),
-				   "Run cdr_resume().");
+		cdr_health_put(health, "pause", CDR_HEALTH_WARNING,
+					   psprintf("paused since %s",
+								timestamptz_to_str(health->workers[i].since)),
+					   "Run cdr_resume().");
 		return;
 	}
-	health_put(health, "pause", HEALTH_OK, "not paused", NULL);
+	cdr_health_put(health, "pause", CDR_HEALTH_OK, "not paused", NULL);
 }
 
 /* ------------------------------------------------------------------------
@@ -221,41 +187,42 @@ check_pause(Health *health)
  */
 
 static void
-check_queue(Health *health)
+check_queue(CdrHealth *health)
 {
 	for (int i = 0; i < cdr_workers; i++)
 	{
 		if (health->workers[i].warning[0] == '\0')
 			continue;
-		health_put(health, "queue", HEALTH_WARNING, health->workers[i].warning,
-				   "Look it up in doc/queues.md, which says what to do.");
+		cdr_health_put(health, "queue", CDR_HEALTH_WARNING,
+					   health->workers[i].warning,
+					   "Look it up in doc/queues.md, which says what to do.");
 		return;
 	}
-	health_put(health, "queue", HEALTH_OK, "no warning", NULL);
+	cdr_health_put(health, "queue", CDR_HEALTH_OK, "no warning", NULL);
 }
 
 /* As the workers have found out (broker/consumers.c). */
 static void
-check_consumers(Health *health)
+check_consumers(CdrHealth *health)
 {
 	int64 others = 0;
 
 	for (int i = 0; i < cdr_workers; i++)
 		others = Max(others, health->workers[i].others);
 	if (others > 0)
-		health_put(
-			health, "consumers", HEALTH_WARNING,
+		cdr_health_put(
+			health, "consumers", CDR_HEALTH_WARNING,
 			psprintf("consumers that are no workers of this server: %lld",
 					 (long long) others),
 			"They take events away from this server: end them, or give "
 			"them a queue of their own.");
 	else
-		health_put(health, "consumers", HEALTH_OK,
-				   "no others than the workers", NULL);
+		cdr_health_put(health, "consumers", CDR_HEALTH_OK,
+					   "no others than the workers", NULL);
 }
 
 static void
-check_backlog(Health *health)
+check_backlog(CdrHealth *health)
 {
 	const CdrWorkerStats *worst = NULL;
 	int64				  backlog = -1;
@@ -271,8 +238,8 @@ check_backlog(Health *health)
 			worst = worker;
 	}
 	if (worst != NULL)
-		health_put(
-			health, "backlog", HEALTH_WARNING,
+		cdr_health_put(
+			health, "backlog", CDR_HEALTH_WARNING,
 			psprintf("%lld messages wait on the queue, and never fewer than "
 					 "%d since %s",
 					 (long long) worst->backlog, cdr_prefetch,
@@ -280,10 +247,10 @@ check_backlog(Health *health)
 			"If their number grows, the service is slower than the producers: "
 			"doc/performance.md has a sizing guide.");
 	else if (backlog < 0)
-		health_put(health, "backlog", HEALTH_OK, "not known", NULL);
+		cdr_health_put(health, "backlog", CDR_HEALTH_OK, "not known", NULL);
 	else
-		health_put(
-			health, "backlog", HEALTH_OK,
+		cdr_health_put(
+			health, "backlog", CDR_HEALTH_OK,
 			psprintf("%lld messages wait on the queue", (long long) backlog),
 			NULL);
 }
@@ -298,7 +265,7 @@ check_backlog(Health *health)
 	"wait on the queue."
 
 static void
-check_waiting(Health *health)
+check_waiting(CdrHealth *health)
 {
 	int64		waiting = 0;
 	bool		keep_others_out = false;
@@ -311,12 +278,13 @@ check_waiting(Health *health)
 
 		if (worker->state == CDR_WAITING_TO_STORE)
 		{
-			health_put(health, "waiting", HEALTH_CRITICAL,
-					   psprintf("no other events get in; worker %d has given "
-								"all back to the broker, for nothing can be "
-								"stored: %s",
-								i, worker->last_error),
-					   NOTHING_STORED_HINT);
+			cdr_health_put(
+				health, "waiting", CDR_HEALTH_CRITICAL,
+				psprintf("no other events get in; worker %d has given "
+						 "all back to the broker, for nothing can be "
+						 "stored: %s",
+						 i, worker->last_error),
+				NOTHING_STORED_HINT);
 			return;
 		}
 		if (worker->waiting > 0)
@@ -326,7 +294,7 @@ check_waiting(Health *health)
 	}
 	if (waiting == 0)
 	{
-		health_put(health, "waiting", HEALTH_OK, "none", NULL);
+		cdr_health_put(health, "waiting", CDR_HEALTH_OK, "none", NULL);
 		return;
 	}
 	detail = psprintf(
@@ -336,19 +304,20 @@ check_waiting(Health *health)
 				 waiting),
 		(long long) waiting, error);
 	if (keep_others_out)
-		health_put(health, "waiting", HEALTH_CRITICAL,
-				   psprintf("no other events get in; %s", detail),
-				   NOTHING_STORED_HINT);
+		cdr_health_put(health, "waiting", CDR_HEALTH_CRITICAL,
+					   psprintf("no other events get in; %s", detail),
+					   NOTHING_STORED_HINT);
 	else
-		health_put(health, "waiting", HEALTH_WARNING, detail,
-				   "They are tried again until they are stored; where they "
-				   "fill half of the prefetch, or are delivered often, the "
-				   "oldest become dead letters.");
+		cdr_health_put(
+			health, "waiting", CDR_HEALTH_WARNING, detail,
+			"They are tried again until they are stored; where they "
+			"fill half of the prefetch, or are delivered often, the "
+			"oldest become dead letters.");
 }
 
 /* A worker that stores few events at a time, because each takes long. */
 static void
-check_statements(Health *health)
+check_statements(CdrHealth *health)
 {
 	StringInfoData detail;
 
@@ -369,29 +338,30 @@ check_statements(Health *health)
 				&detail, "for each that was tried took longer than it may");
 	}
 	if (detail.len > 0)
-		health_put(health, "statements", HEALTH_WARNING, detail.data,
-				   CDR_SLOW_HINT);
+		cdr_health_put(health, "statements", CDR_HEALTH_WARNING, detail.data,
+					   CDR_SLOW_HINT);
 	else
-		health_put(health, "statements", HEALTH_OK, "they are not slow", NULL);
+		cdr_health_put(health, "statements", CDR_HEALTH_OK,
+					   "they are not slow", NULL);
 }
 
 /* A counter of events that lack something since the counters were reset. */
 static void
-check_counter(Health *health, const char *check, int64 count, const char *what,
-			  const char *hint)
+check_counter(CdrHealth *health, const char *check, int64 count,
+			  const char *what, const char *hint)
 {
 	if (count > 0)
-		health_put(health, check, HEALTH_WARNING,
-				   psprintf("%lld since %s %s", (long long) count,
-							timestamptz_to_str(health->workers[0].stats_reset),
-							what),
-				   hint);
+		cdr_health_put(
+			health, check, CDR_HEALTH_WARNING,
+			psprintf("%lld since %s %s", (long long) count,
+					 timestamptz_to_str(health->workers[0].stats_reset), what),
+			hint);
 	else
-		health_put(health, check, HEALTH_OK, "none", NULL);
+		cdr_health_put(health, check, CDR_HEALTH_OK, "none", NULL);
 }
 
 static void
-check_counters(Health *health)
+check_counters(CdrHealth *health)
 {
 	int64 without_call = 0;
 	int64 without_time = 0;
@@ -424,60 +394,64 @@ check_counters(Health *health)
  */
 
 static void
-check_library(Health *health)
+check_library(CdrHealth *health)
 {
 	CdrTables tables;
 
 	if (health->workers == NULL)
-		health_put(health, "library", HEALTH_CRITICAL,
-				   "cdr_service is not preloaded: no worker consumes events",
-				   "Add cdr_service to shared_preload_libraries in "
-				   "postgresql.conf and restart the server.");
+		cdr_health_put(
+			health, "library", CDR_HEALTH_CRITICAL,
+			"cdr_service is not preloaded: no worker consumes events",
+			"Add cdr_service to shared_preload_libraries in "
+			"postgresql.conf and restart the server.");
 	else if (cdr_tables_find(&tables) &&
 			 strcmp(tables.version, CDR_VERSION) != 0)
-		health_put(
-			health, "library", HEALTH_WARNING,
+		cdr_health_put(
+			health, "library", CDR_HEALTH_WARNING,
 			psprintf("the library has version %s, and the extension %s",
 					 CDR_VERSION, tables.version),
 			"Restart the server after an update of the library, and run "
 			"ALTER EXTENSION cdr_service UPDATE.");
 	else
-		health_put(health, "library", HEALTH_OK, "version " CDR_VERSION, NULL);
+		cdr_health_put(health, "library", CDR_HEALTH_OK,
+					   "version " CDR_VERSION, NULL);
 }
 
 static void
-check_settings(Health *health)
+check_settings(CdrHealth *health)
 {
 	const char *at_start = cdr_refused_at_start();
 	const char *in_files = cdr_refused_in_files();
 
 	if (at_start != NULL)
-		health_put(health, "settings", HEALTH_CRITICAL,
-				   psprintf("the value of %s was refused when the server "
-							"started",
-							at_start),
-				   "Look at pg_file_settings, correct it, and reload, or "
-				   "restart the server: until then the workers do not "
-				   "consume.");
+		cdr_health_put(health, "settings", CDR_HEALTH_CRITICAL,
+					   psprintf("the value of %s was refused when the server "
+								"started",
+								at_start),
+					   "Look at pg_file_settings, correct it, and reload, or "
+					   "restart the server: until then the workers do not "
+					   "consume.");
 	else if (in_files != NULL)
-		health_put(health, "settings", HEALTH_WARNING,
-				   psprintf("refused: %s", in_files),
-				   "Look at pg_file_settings, and correct them: until then "
-				   "a reload changes nothing of these.");
+		cdr_health_put(
+			health, "settings", CDR_HEALTH_WARNING,
+			psprintf("refused: %s", in_files),
+			"Look at pg_file_settings, and correct them: until then "
+			"a reload changes nothing of these.");
 	else
-		health_put(health, "settings", HEALTH_OK, "none is refused", NULL);
+		cdr_health_put(health, "settings", CDR_HEALTH_OK, "none is refused",
+					   NULL);
 }
 
 static void
-check_database(Health *health)
+check_database(CdrHealth *health)
 {
 	const char *here = get_database_name(MyDatabaseId);
 
 	if (strcmp(here, cdr_database) == 0)
-		health_put(health, "database", HEALTH_OK, here, NULL);
+		cdr_health_put(health, "database", CDR_HEALTH_OK, here, NULL);
 	else
-		health_put(
-			health, "database", HEALTH_WARNING,
+		cdr_health_put(
+			health, "database", CDR_HEALTH_WARNING,
 			psprintf("the workers are in database \"%s\", and not in \"%s\"",
 					 cdr_database, here),
 			"Ask there; or name this database in cdr_service.database, and "
@@ -485,102 +459,18 @@ check_database(Health *health)
 }
 
 static void
-check_durability(Health *health)
+check_durability(CdrHealth *health)
 {
 	if (enableFsync && fullPageWrites)
-		health_put(health, "durability", HEALTH_OK,
-				   "what is acknowledged is on disk", NULL);
+		cdr_health_put(health, "durability", CDR_HEALTH_OK,
+					   "what is acknowledged is on disk", NULL);
 	else
-		health_put(health, "durability", HEALTH_WARNING,
-				   psprintf("%s is off: a loss of power may lose events that "
-							"were acknowledged",
-							enableFsync ? "full_page_writes" : "fsync"),
-				   "Set it to on, and reload.");
-}
-
-/* ------------------------------------------------------------------------
- * The tables
- * ------------------------------------------------------------------------
- */
-
-static void
-check_partitions(Health *health, const CdrLook *look)
-{
-	if (!look->covered && !look->fallback)
-		health_put(health, "partitions", HEALTH_CRITICAL,
-				   "call_events has no partition for events of now",
-				   "Run cdr_create_partitions(now(), now()).");
-	else if (cdr_partition_interval != CDR_PARTITION_NONE &&
-			 (!look->covered || !look->ahead))
-		health_put(health, "partitions", HEALTH_WARNING,
-				   psprintf("call_events has no partition for events of %s",
-							look->covered ? "the next interval" : "now"),
-				   "Workers that consume make it: look at last_error. Or run "
-				   "cdr_create_partitions().");
-	else
-		health_put(health, "partitions", HEALTH_OK,
-				   "there are partitions for events of now", NULL);
-}
-
-static void
-check_letters(Health *health, CdrLook *look)
-{
-	if (!cdr_look_for_letters(look))
-		health_put(
-			health, "dead_letters", HEALTH_WARNING,
-			psprintf("they could not be counted: %s", look->why.message),
-			look->why.reason.hint);
-	else if (look->letters > 0)
-		health_put(
-			health, "dead_letters", HEALTH_WARNING,
-			psprintf("%lld%s; the latest: %s", (long long) look->letters,
-					 look->letters == CDR_LETTERS_COUNTED ? " or more" : "",
-					 look->latest),
-			"Once the cause is gone, run cdr_retry_dead_letters(); or "
-			"cdr_discard_dead_letters(event_ids).");
-	else
-		health_put(health, "dead_letters", HEALTH_OK, "none", NULL);
-}
-
-static void
-check_tables_of(Health *health)
-{
-	CdrLook look;
-	bool	done = cdr_look_for_tables(&look);
-
-	if (!done && look.why.reason.sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
-	{
-		health_put(health, "tables", HEALTH_WARNING,
-				   "they are locked, and could not be looked at",
-				   "Look at pg_locks; a batch waits for the same lock.");
-		return;
-	}
-	if (!done || look.state == CDR_TABLES_UNFIT)
-	{
-		health_put(health, "tables", HEALTH_CRITICAL, look.why.message,
-				   look.why.reason.hint);
-		return;
-	}
-	health_put(health, "tables", HEALTH_OK, "they fit", NULL);
-	check_partitions(health, &look);
-	check_letters(health, &look);
-}
-
-/* Those that this process can read, the workers can. */
-static void
-check_mappings(Health *health)
-{
-	CdrReasonBuffer why;
-
-	if (!cdr_mappings_try(&why))
-		health_put(health, "mappings", HEALTH_WARNING, why.message,
-				   why.reason.hint);
-	else if (cdr_mappings_problem(&why))
-		health_put(health, "mappings", HEALTH_CRITICAL, why.message,
-				   why.reason.hint);
-	else
-		health_put(health, "mappings", HEALTH_OK,
-				   psprintf("%d in force", cdr_mappings_count()), NULL);
+		cdr_health_put(
+			health, "durability", CDR_HEALTH_WARNING,
+			psprintf("%s is off: a loss of power may lose events that "
+					 "were acknowledged",
+					 enableFsync ? "full_page_writes" : "fsync"),
+			"Set it to on, and reload.");
 }
 
 PG_FUNCTION_INFO_V1(cdr_check_health);
@@ -589,10 +479,10 @@ Datum
 cdr_check_health(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *info = (ReturnSetInfo *) fcinfo->resultinfo;
-	Health		   health = {.info = info, .now = GetCurrentTimestamp()};
+	CdrHealth	   health = {.info = info, .now = GetCurrentTimestamp()};
 
 	InitMaterializedSRF(fcinfo, 0);
-	if (info->setDesc->natts != HEALTH_COLUMNS)
+	if (info->setDesc->natts != CDR_HEALTH_COLUMNS)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("cdr_check_health() is declared with other "
 							   "columns than its library has")));
@@ -617,8 +507,8 @@ cdr_check_health(PG_FUNCTION_ARGS)
 		check_statements(&health);
 		check_counters(&health);
 	}
-	check_tables_of(&health);
-	check_mappings(&health);
+	cdr_health_check_tables(&health);
+	cdr_health_check_mappings(&health);
 	check_durability(&health);
 	return (Datum) 0;
 }

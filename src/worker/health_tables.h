@@ -1,0 +1,19 @@
+/*-------------------------------------------------------------------------
+ *
+ * health_tables.h
+ *	  Whether all is well with the tables.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CDR_HEALTH_TABLES_H
+#define CDR_HEALTH_TABLES_H
+
+#include "worker/health_rows.h"
+
+/* Rows for the tables, their partitions, the dead letters. */
+extern void cdr_health_check_tables(CdrHealth *health);
+
+/* A row for the mappings. */
+extern void cdr_health_check_mappings(CdrHealth *health);
+
+#endif /* CDR_HEALTH_TABLES_H */
