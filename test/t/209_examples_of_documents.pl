@@ -30,6 +30,26 @@ sub protobuf
 		$fields);
 }
 
+# The routing key says nothing here: the envelope does.
+sub cloudevent
+{
+	my ($mode, $example) = @_;
+	my @headers;
+
+	return {
+		key        => 'anything',
+		properties => 'content-type=application/cloudevents+json',
+		body       => $example
+	  }
+	  if $mode eq 'structured';
+	push @headers, "header:$1=$2" while $example =~ s/^    (ce-\w+): (.*)\n//;
+	return {
+		key        => 'anything',
+		properties => join(';', 'content-type=application/json', @headers),
+		body       => $example
+	};
+}
+
 # ---------------------------------------------------------------------------
 # What the document says
 # ---------------------------------------------------------------------------
@@ -59,15 +79,15 @@ foreach my $section (split /^### /m, $types)
 
 	next unless $type =~ /\./;
 	while ($section =~
-		/^(JSON|Protobuf), (?:(\w+Event)|[^\n]*?)[^\n]*:\n\n((?:    .*\n)+)/mg
+		/^(JSON|Protobuf|CloudEvents), (?:(\w+Event)|(\w+))[^\n]*:\n\n((?:    .*\n)+)/mg
 	  )
 	{
-		my ($form, $message, $example) = ($1, $2, $3);
+		my ($form, $message, $mode, $example) = ($1, $2, $3, $4);
 
 		$examples{$type}++;
 		push @messages,
-		  $form eq 'JSON'
-		  ? { key => $type, body => $example }
+			$form eq 'JSON'        ? { key => $type, body => $example }
+		  : $form eq 'CloudEvents' ? cloudevent($mode, $example)
 		  : {
 			key        => $type,
 			properties => 'content-type=application/protobuf',
@@ -76,7 +96,7 @@ foreach my $section (split /^### /m, $types)
 	}
 }
 is_deeply \%examples, {
-	map { $_ => 3 }
+	map { $_ => 5 }
 	  qw(call.started call.ringing call.answered call.ended
 	  user.identified.for_call call.recording.available)
   },
@@ -99,7 +119,7 @@ is_deeply \%examples, {
 		  foreach 0 .. $#calls;
 	}
 }
-is scalar keys %columns_of, 4, 'the tables tell of four calls';
+is scalar keys %columns_of, 6, 'the tables tell of six calls';
 
 # ---------------------------------------------------------------------------
 # And what is
