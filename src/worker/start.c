@@ -216,6 +216,20 @@ run_until_error(CdrWorker *worker)
 	PG_END_TRY();
 }
 
+/*
+ * A reload that came while the process started has told it nothing: SIGHUP was
+ * ignored.  That is not a reload which somebody asks for now, by which workers
+ * try at once.
+ */
+static void
+read_settings_again(void)
+{
+	TimestampTz reloaded = PgReloadTime;
+
+	ProcessConfigFile(PGC_SIGHUP);
+	PgReloadTime = reloaded;
+}
+
 void
 cdr_worker_main(Datum argument)
 {
@@ -226,8 +240,7 @@ cdr_worker_main(Datum argument)
 	pqsignal(SIGINT, cdr_cancel_handle);
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
-	/* a reload that came until now has told this process nothing */
-	ProcessConfigFile(PGC_SIGHUP);
+	read_settings_again();
 
 	context.callback = add_context;
 	context.arg = &worker;
