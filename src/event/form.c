@@ -290,6 +290,8 @@ read_mapped_envelope(const CdrContent *content, const CdrEventOptions *options,
 {
 	if (options->mappings == NULL || content->message->of_function)
 		return false;
+	/* it may have been read before it showed what it is */
+	*fields = (CdrFields){.time = CDR_NO_TIME};
 	*reason = cdr_mapping_read(options->mappings, content->message,
 							   options->extension_digits, content->body,
 							   content->length, fields);
