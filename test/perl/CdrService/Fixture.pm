@@ -8,7 +8,6 @@ use warnings FATAL => 'all';
 use Carp;
 use Digest::MD5 qw(md5_hex);
 use File::Path  qw(rmtree);
-use List::Util  qw(min);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -377,39 +376,9 @@ sub wait_for
 {
 	my ($self, $condition) = @_;
 
-	my $complaint = '';
-
-	eval {
-		poll(sub { $self->_holds_soon($condition, \$complaint) }, $condition);
-	} or croak "$@$complaint";
+	$self->node->poll_query_until('postgres', "SELECT $condition")
+	  or croak "timed out waiting for $condition";
 	return 1;
-}
-
-# Does a condition hold within some seconds?  One psql asks again and again: to start
-# it costs more than most conditions.  Each time is a statement of its own, so that
-# a reload is seen.  (All that it is told fits into its pipe.)
-sub _holds_soon
-{
-	my ($self, $condition, $complaint) = @_;
-	my $pause  = 0.01;
-	my $script = '';
-
-	for (my $n = 0; $n < 40 && length $script < 30_000; $n++)
-	{
-		$script .= <<"EOS";
-SELECT COALESCE((SELECT $condition), false) AS holds \\gset
-\\if :holds
-	\\echo holds
-	\\q
-\\endif
-SELECT pg_sleep($pause) \\gset
-EOS
-		$pause = min(1.25 * $pause, 0.1);
-	}
-	(my $status, my $stdout, $$complaint) =
-	  $self->node->psql('postgres', $script);
-
-	return $status == 0 && $stdout eq 'holds';
 }
 
 # Waits until all workers are in this state.
