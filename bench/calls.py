@@ -11,20 +11,13 @@ from __future__ import annotations
 import base64
 import json
 import random
-import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-sys.path.append(str(Path(__file__).resolve().parent.parent / "test/tools"))
-
-# pylint: disable-next=wrong-import-position
-from protobuf import EVENTS, encode_event
-
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 # Yesterday: what is older than the last two partitions is looked at again, for
 # it may have been retired.
 FIRST_TIME = datetime.now(timezone.utc).replace(
@@ -75,7 +68,8 @@ class Event:
     recording_url: str | None = None
     body: bytes = b""
     event_id: bytes = b""  # its identity
-    is_protobuf: bool = False
+    properties: str = ""  # as `cdr_amqp publish` takes them
+    is_binary: bool = False  # the body, which is no text then
 
     def write_body(self, fields: dict) -> None:
         """Sets the body: what all events have, and the fields of this one."""
@@ -243,43 +237,12 @@ def in_order_of_calls(events: Iterable[Event]) -> list[Event]:
     return [event for of_call in by_call.values() for event in of_call]
 
 
-def in_protobuf(events: Iterable[Event]) -> list[Event]:
-    """The same events as the other form has them."""
-    made = []
-    for event in events:
-        body = encode_event(protobuf_fields(event))
-        made.append(replace(event, body=body, is_protobuf=True,
-                            event_id=sha256(
-                                NO_MESSAGE_ID + body).digest()[:16]))
-    return made
-
-
-def protobuf_fields(event: Event) -> dict[str, Any]:
-    """The fields of an event in Protobuf, out of its body in JSON.
-
-    mediaInfo of call.ended is lost, for that message has no such field.
-    """
-    fields = json.loads(event.body)
-    fields["timestamp"] = (event.time - EPOCH) // timedelta(
-        microseconds=1) * 1000
-    if event.type not in EVENTS:
-        common = {name: fields.pop(name)
-                  for name in ("eventType", "traceId", "timestamp")}
-        return {**common, "payloadJson": fields}
-    if event.type == "call.ended":
-        del fields["mediaInfo"]
-    elif "userId" in fields:
-        fields["user"] = {"id": fields.pop("userId"),
-                          "tenantId": fields.pop("tenantId")}
-        fields["contact"] = {"id": fields.pop("contactId")}
-    return fields
-
-
 def write_messages(path: Path, events: Iterable[Event]) -> None:
     """Writes the events as lines for `cdr_amqp publish`."""
     with open(path, "wb") as file:
         for event in events:
             body = event.body
-            if event.is_protobuf:
+            if event.is_binary:
                 body = b"base64:" + base64.b64encode(body)
-            file.write(event.type.encode() + b"\t\t" + body + b"\n")
+            file.write(b"\t".join((event.type.encode(),
+                                   event.properties.encode(), body)) + b"\n")

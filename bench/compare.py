@@ -13,10 +13,11 @@ import sys
 import time
 from fnmatch import fnmatchcase
 
-from calls import (LONG_AGO, in_order_of_calls, in_protobuf, make_events,
+from calls import (LONG_AGO, in_order_of_calls, make_events,
                    with_repetitions)
 from contestants import (Contestant, Messages, Service, add_partitions,
                          all_contestants, make_rivals_tables)
+from forms import FORMS
 from report import Results, machine
 from servers import DATABASE, SETTINGS, BenchError, Servers
 
@@ -66,8 +67,8 @@ def make_contestants(servers: Servers, arguments: argparse.Namespace,
     add_partitions(servers, DATABASE, events)
     make_rivals_tables(servers, events)
     every = Messages(events, servers.directory / "every")
-    protobuf = Messages(in_protobuf(events), servers.directory / "protobuf",
-                        same_as=every)
+    forms = [Messages(form.of(events), servers.directory / form.key,
+                      same_as=every, form=form) for form in FORMS]
     in_order = Messages(in_order_of_calls(events),
                         servers.directory / "in_order")
     few = Messages(events[:len(events) // FEW], servers.directory / "few")
@@ -79,11 +80,13 @@ def make_contestants(servers: Servers, arguments: argparse.Namespace,
                                                     arguments.seed))
                 for share in REPETITIONS]
     # what the others must come to; and the servers are warm then
-    for messages in (every, protobuf, in_order, few, old):
-        Service("quorum", messages).run(servers)
+    for messages in (every, *forms, in_order, few, old):
+        service = Service("quorum", messages)
+        say(f"warming up: {service.label}")
+        service.run(servers)
     for messages in repeated:
         messages.digests = every.digests
-    return all_contestants(every, protobuf, in_order, few, old, repeated,
+    return all_contestants(every, forms, in_order, few, old, repeated,
                            [] if arguments.quick else PARTITIONS)
 
 
@@ -123,7 +126,7 @@ def main() -> None:
         contestants = choose(make_contestants(servers, arguments),
                              arguments.only)
         every = max((contestant.messages for contestant in contestants),
-                    key=len)
+                    key=lambda messages: (len(messages), not messages.form))
         about = {"machine": machine(servers), "settings": SETTINGS,
                  "rounds": arguments.rounds, "events": len(every),
                  "seed": arguments.seed}

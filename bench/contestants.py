@@ -24,6 +24,7 @@ from typing import Any
 
 from calls import Event, write_messages
 from copy_limit import SQL, Load, Loader, prepare_load
+from forms import Form
 from servers import (BATCH, DATABASE, QUEUE, ROOT, BenchError, Cpu, Servers,
                      read_process, wait_until)
 
@@ -32,6 +33,7 @@ RIVALS_DATABASE = "rivals"  # of all that are not the service
 CONSUMERS = ROOT / "tmp/bench/consumers"  # where bench/prepare puts them
 SYSTEM_PYTHON = "/usr/bin/python3"  # the one that has Debian's packages
 LONGEST_RUN_SECONDS = 600
+MAPPINGS_MAX = 32  # that can be in force
 
 # What people read, without what each merge needs.
 DIGEST_OF_CALLS = (
@@ -48,7 +50,7 @@ DIGEST_OF_LOG = (
     " payload::text, body)::text), ''"
     " ORDER BY call_id, event_id)) FROM call_events")
 
-# What both forms of the same events must agree on: all but the identities,
+# What all forms of the same events must agree on: all but the identities,
 # which are those of the bytes, and the bytes.
 FACTS_OF_CALLS = (
     "SELECT md5(string_agg((to_jsonb(c) - 'merge_state')::text,"
@@ -62,15 +64,18 @@ FACTS_OF_LOG = (
 class Messages:
     """Events, and the file that publishes them.
 
-    same_as are the same events in the other form; published, what is sent
-    where some are sent more than once; is_old tells those of long ago.
+    same_as are the same events in native JSON, where form is another;
+    published, what is sent where some are sent more than once; is_old tells
+    those of long ago.
     """
 
+    # pylint: disable-next=too-many-arguments,too-many-positional-arguments
     def __init__(self, events: list[Event], path: Path,
-                 same_as: Messages | None = None,
+                 same_as: Messages | None = None, form: Form | None = None,
                  published: list[Event] | None = None,
                  is_old: bool = False):
         self.events = events
+        self.form = form
         self.is_old = is_old
         self.repetitions = len(published) - len(events) if published else 0
         self.path = path
@@ -189,10 +194,10 @@ class Service(Contestant):
     """The extension."""
 
     def __init__(self, queue: str, messages: Messages, *, workers: int = 1,
-                 batch: int = BATCH):
+                 batch: int = BATCH, mappings: int = 0):
         plural = "s" if workers > 1 else ""
-        form = ", Protobuf" if messages.same_as else ""
-        suffix = "/protobuf" if messages.same_as else ""
+        form = f", {messages.form.title}" if messages.form else ""
+        suffix = f"/{messages.form.key}" if messages.form else ""
         if messages.repetitions:
             share = round(100 * messages.repetitions / len(messages))
             form += f", {share} % repetitions"
@@ -200,16 +205,21 @@ class Service(Contestant):
         if messages.is_old:
             form += ", events of long ago"
             suffix += "/old"
+        if mappings:
+            form += f", {mappings} mappings in force"
+            suffix += f"/mappings_{mappings}"
         super().__init__(f"service/{queue}/{workers}/{batch}{suffix}",
                          f"service, {workers} worker{plural}{form}", queue,
                          batch, messages)
         self.workers = workers
+        self.mappings = mappings
 
     def run(self, servers: Servers) -> Measured:
         """Fills the queue while the service is paused, and lets it go."""
         servers.start_service(self.workers, self.batch, self.queue,
                               paused=True)
         servers.sql("TRUNCATE call_events, calls")
+        self.enable_mappings(servers)
         servers.publish(self.messages.path)
         servers.settle()
         servers.sql("SELECT cdr_resume()")
@@ -226,6 +236,23 @@ class Service(Contestant):
                         cpu.worker, 0, cpu.postgres_other, cpu.broker, wal,
                         self.disk_per_event(servers, DATABASE),
                         last.stored / last.batches)
+
+    def enable_mappings(self, servers: Servers) -> None:
+        """Has in force what the messages need, and presets up to a number."""
+        servers.sql("DELETE FROM cdr_mappings")
+        if self.messages.form and self.messages.form.mapping:
+            definition = json.dumps(self.messages.form.mapping)
+            servers.sql("INSERT INTO cdr_mappings (name, definition)"
+                        f" VALUES ('form', '{definition}')")
+        # those of rows of files match everything
+        presets = sorted(path.stem for path
+                         in (ROOT / "share/mappings").glob("*.json")
+                         if not path.stem.startswith("csv_"))
+        for number in range(self.mappings):
+            preset = presets[number % len(presets)]
+            servers.sql("INSERT INTO cdr_mappings (name, definition)"
+                        f" SELECT 'preset {number}',"
+                        f" cdr_mapping_preset('{preset}')")
 
     @property
     def deliveries(self) -> int:
@@ -454,8 +481,9 @@ def node(script: str, *arguments: str) -> list[str]:
 
 
 # pylint: disable-next=too-many-arguments,too-many-positional-arguments
-def all_contestants(every: Messages, protobuf: Messages, in_order: Messages,
-                    few: Messages, old: Messages, repeated: list[Messages],
+def all_contestants(every: Messages, forms: list[Messages],
+                    in_order: Messages, few: Messages, old: Messages,
+                    repeated: list[Messages],
                     partitions: list[int]) -> list[Contestant]:
     """All of them, in the order of a round.
 
@@ -480,7 +508,8 @@ def all_contestants(every: Messages, protobuf: Messages, in_order: Messages,
         Service("quorum", every, workers=4),
         Service("classic", every, workers=2),
         Service("quorum", every, workers=2),
-        Service("quorum", protobuf),
+        *(Service("quorum", messages) for messages in forms),
+        Service("quorum", every, mappings=MAPPINGS_MAX),
         Service("quorum", old),
         *(Service("quorum", messages) for messages in repeated),
         Service("quorum", every),

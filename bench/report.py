@@ -9,11 +9,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from contestants import Contestant, Measured
+from contestants import MAPPINGS_MAX, Contestant, Measured
+from forms import FORMS, Form
 from servers import BATCH, Servers, run
 
 SERVICE = f"service/quorum/1/{BATCH}"
-PROTOBUF = f"{SERVICE}/protobuf"
+MAPPINGS = f"{SERVICE}/mappings_{MAPPINGS_MAX}"
 OLD_EVENTS = f"{SERVICE}/old"
 REPEATS_2 = f"{SERVICE}/repeats_2"
 REPEATS_20 = f"{SERVICE}/repeats_20"
@@ -46,6 +47,23 @@ def rate(first: str, second: str) -> Callable[[Round], float]:
 def cpu(measured: Measured, *parts: str) -> float:
     """CPU time for each event."""
     return measured.per_event(sum(getattr(measured, part) for part in parts))
+
+
+def cpu_ratio(first: str, second: str, part: str) -> Callable[[Round], float]:
+    """The ratio of the CPU times of a part."""
+    return lambda found: cpu(found[first], part) / cpu(found[second], part)
+
+
+def form_ratios(form: Form) -> list[Ratio]:
+    """How a form compares with native JSON."""
+    key = f"{SERVICE}/{form.key}"
+    return [
+        Ratio(f"{form.key}_vs_json",
+              f"events/s, service, {form.title} / JSON", rate(key, SERVICE)),
+        Ratio(f"{form.key}_cpu_vs_json",
+              f"CPU of worker, {form.title} / JSON",
+              cpu_ratio(key, SERVICE, "consumer_cpu")),
+    ]
 
 
 def machine(servers: Servers) -> dict[str, str]:
@@ -136,12 +154,10 @@ class Results:
                   rate(SERVICE, PER_EVENT)),
             Ratio("two_workers_vs_one", "events/s, 2 workers / 1 worker",
                   rate(TWO_WORKERS, SERVICE)),
-            Ratio("protobuf_vs_json", "events/s, service, Protobuf / JSON",
-                  rate(PROTOBUF, SERVICE)),
-            Ratio("protobuf_cpu_vs_json",
-                  "CPU of worker, Protobuf / JSON",
-                  lambda found: cpu(found[PROTOBUF], "consumer_cpu")
-                  / cpu(found[SERVICE], "consumer_cpu")),
+            *(ratio for form in FORMS for ratio in form_ratios(form)),
+            Ratio("mappings_cpu",
+                  f"CPU of worker, {MAPPINGS_MAX} mappings in force / none",
+                  cpu_ratio(MAPPINGS, SERVICE, "consumer_cpu")),
             Ratio("disk_vs_body", "disk space / bytes of the bodies",
                   lambda found: found[SERVICE].disk_bytes_per_event
                   / self.body_bytes),
@@ -244,6 +260,6 @@ class Results:
         for ratio in self.ratios():
             values = [ratio.value(found) for found in self.rounds()]
             each = " ".join(f"{value:.2f}" for value in values)
-            lines.append(f"{ratio.name:<26} {statistics.median(values):6.2f}"
+            lines.append(f"{ratio.name:<30} {statistics.median(values):6.2f}"
                          f"   {ratio.meaning}   [{each}]")
         return lines
