@@ -358,7 +358,8 @@ reason_of_job(const CdrJob *job, int64 dead_letters)
 	{
 		const CdrEvent *event = job->events[i];
 
-		if ((job->recorded.without_call > 0 && cdr_event_lacks_call(event)) ||
+		if ((job->recorded.without_call + job->recorded.unmapped > 0 &&
+			 cdr_event_lacks_call(event)) ||
 			(job->recorded.without_time > 0 && cdr_event_lacks_time(event)))
 			return reason_of_event(event);
 	}

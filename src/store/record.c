@@ -24,12 +24,13 @@ count_recorded(CdrEvent **events, int count, CdrRecorded *recorded)
 	recorded->events += count;
 	for (int i = 0; i < count; i++)
 	{
-		if (cdr_event_lacks_call(events[i]))
+		/* one event, one counter, whose hint says where to look */
+		if (cdr_event_is_unmapped(events[i]))
+			recorded->unmapped++;
+		else if (cdr_event_lacks_call(events[i]))
 			recorded->without_call++;
 		if (cdr_event_lacks_time(events[i]))
 			recorded->without_time++;
-		if (cdr_event_is_unmapped(events[i]))
-			recorded->unmapped++;
 	}
 }
 

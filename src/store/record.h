@@ -14,7 +14,8 @@
 typedef struct CdrRecorded
 {
 	int64 events;		/* that were new */
-	int64 without_call; /* of these: shape a call, but do not say which */
+	int64 without_call; /* of these: shape a call, but do not say which, and
+						 * no mapping is to blame */
 	int64 without_time; /* of these: have no time of their own, or one that
 						 * cannot be read */
 	int64 unmapped;		/* of these: read by a mapping, and name no call */

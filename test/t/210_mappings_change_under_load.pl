@@ -185,6 +185,7 @@ $cdr->publish(
 $cdr->wait_for('unmapped = 2 FROM cdr_status()');
 is($cdr->sql(q{SELECT level FROM cdr_health WHERE "check" = 'unmapped'}),
 	'warning', 'unmapped: they are counted, and a warning');
+is($cdr->status('without_call'), 0, 'unmapped: and counted once');
 
 # --- and all the time
 
