@@ -60,6 +60,18 @@ typedef struct CdrMessage
 	const char *headers;
 	const char *other_properties;
 
+	/*
+	 * Of one that came in an array, with others: the path of that, and what is
+	 * recorded of its place there, as JSON; NULL: it came alone, or its place is
+	 * among the other properties already.  The body is JSON then, whatever the
+	 * properties say, which are those of the message that all came in.
+	 */
+	const char *array;
+	const char *place;
+
+	/* why it is no event, whatever it says; NULL: it is to be read */
+	const struct CdrReason *refused;
+
 	/* more AMQP properties, and the exchange: as routing_key, NULL if absent */
 	const char *content_type;
 	const char *content_encoding;

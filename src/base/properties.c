@@ -513,14 +513,34 @@ put_other_properties(StringInfo out, const CdrProperties *p)
 	put_property(out, "cluster_id", p->cluster_id, false);
 }
 
-/* Closes the object of properties; NULL: there are none. */
+/*
+ * Closes the object of properties, with the place of the message among those that
+ * it came with; NULL: there are none.
+ */
 static char *
-end_properties(StringInfo out)
+end_properties(StringInfo out, const char *place)
 {
+	if (place != NULL)
+		appendStringInfo(out, "%c\"each\":%s", out->len == 0 ? '{' : ',',
+						 place);
 	if (out->len == 0)
 		return NULL;
 	appendStringInfoChar(out, '}');
 	return out->data;
+}
+
+/* Adds the members of an object of properties, which may be NULL. */
+static void
+put_members(StringInfo out, const char *object)
+{
+	const char *members = object == NULL ? NULL : strchr(object, '{');
+	const char *end = object == NULL ? NULL : strrchr(object, '}');
+
+	if (members == NULL || end == NULL ||
+		members + 1 + strspn(members + 1, " \t\r\n") == end)
+		return;
+	appendStringInfoChar(out, out->len == 0 ? '{' : ',');
+	appendBinaryStringInfo(out, members + 1, (int) (end - members - 1));
 }
 
 char *
@@ -529,21 +549,22 @@ cdr_properties_json(const CdrMessage *message)
 	CdrProperties  p;
 	StringInfoData out;
 
-	if (message->other_properties != NULL)
+	if (message->other_properties != NULL && message->place == NULL)
 		return pstrdup(message->other_properties);
-	if (!properties_of(message, &p))
-		return NULL;
 	initStringInfo(&out);
-	put_other_properties(&out, &p);
-
-	/* what the columns of these cannot hold */
-	if (message->property_time == CDR_NO_TIME)
-		put_property(&out, "timestamp", p.timestamp, true);
-	if (!is_utf8_text(p.content_type))
-		put_property(&out, "content_type", p.content_type, false);
-	if (!is_utf8_text(p.content_encoding))
-		put_property(&out, "content_encoding", p.content_encoding, false);
-	return end_properties(&out);
+	put_members(&out, message->other_properties);
+	if (message->other_properties == NULL && properties_of(message, &p))
+	{
+		put_other_properties(&out, &p);
+		/* what the columns of these cannot hold */
+		if (message->property_time == CDR_NO_TIME)
+			put_property(&out, "timestamp", p.timestamp, true);
+		if (!is_utf8_text(p.content_type))
+			put_property(&out, "content_type", p.content_type, false);
+		if (!is_utf8_text(p.content_encoding))
+			put_property(&out, "content_encoding", p.content_encoding, false);
+	}
+	return end_properties(&out, message->place);
 }
 
 /* A text of the message; NULL: it does not say. */
@@ -553,20 +574,6 @@ put_text_property(StringInfo out, const char *name, const char *text)
 	CdrBytes bytes = {(const uint8 *) text, text == NULL ? 0 : strlen(text)};
 
 	put_property(out, name, bytes, false);
-}
-
-/* Adds the members of an object of properties. */
-static void
-put_members(StringInfo out, const char *object)
-{
-	const char *members = strchr(object, '{');
-	const char *end = strrchr(object, '}');
-
-	if (members == NULL || end == NULL ||
-		members + 1 + strspn(members + 1, " \t\r\n") == end)
-		return;
-	appendStringInfoChar(out, out->len == 0 ? '{' : ',');
-	appendBinaryStringInfo(out, members + 1, (int) (end - members - 1));
 }
 
 char *
@@ -580,12 +587,11 @@ cdr_needed_properties_json(const CdrMessage *message)
 		put_other_properties(&out, &p);
 	else
 	{
-		if (message->other_properties != NULL)
-			put_members(&out, message->other_properties);
+		put_members(&out, message->other_properties);
 		/* of a name that stands twice, the last counts */
 		put_text_property(&out, "type", message->type);
 	}
 	put_text_property(&out, "exchange", message->exchange);
 	put_text_property(&out, "content_encoding", message->content_encoding);
-	return end_properties(&out);
+	return end_properties(&out, message->place);
 }

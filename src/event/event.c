@@ -247,9 +247,11 @@ static const CdrReason *
 read_content(const CdrMessage *message, const CdrEventOptions *options,
 			 bool known_json, CdrFields *fields, size_t *unpacked)
 {
-	const CdrReason *reason = check_size(message, options);
+	const CdrReason *reason = message->refused;
 	CdrContent		 content;
 
+	if (reason == NULL)
+		reason = check_size(message, options);
 	if (reason != NULL)
 		return reason;
 	if (known_json)
@@ -264,7 +266,8 @@ read_content(const CdrMessage *message, const CdrEventOptions *options,
 	}
 	/* what is inside of another body is not that of the message */
 	fields->is_json &= content.body == message->body;
-	fields->needs_properties |= content.needs_properties;
+	fields->needs_properties |=
+		content.needs_properties || message->array != NULL;
 	if (content.unpacked != NULL)
 		*unpacked = content.length;
 	cdr_content_close(&content);
@@ -290,7 +293,8 @@ parse_event(const CdrMessage *message, const CdrEventOptions *options,
 						&event->digest);
 
 	event->reason =
-		read_content(message, options, known_json, &fields, &event->unpacked);
+		read_content(message, options, known_json || message->array != NULL,
+					 &fields, &event->unpacked);
 	if (event->reason != NULL)
 		return false;
 

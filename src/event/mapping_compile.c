@@ -216,13 +216,33 @@ compile_rules(MapCompiler *compiler, const CdrJsonNode *node,
 	}
 }
 
+/* The array whose elements are messages of their own. */
+static void
+compile_each(MapCompiler *compiler, const CdrJsonNode *node,
+			 CdrMapping *mapping)
+{
+	if (node == NULL)
+		return;
+	if (node->kind != CDR_JSON_STRING ||
+		(node->text[0] != '\0' && node->text[0] != '/'))
+	{
+		(void) compile_refuse(compiler, node, "this is no JSON pointer",
+							  "Write \"/events\" for an array in a member of "
+							  "that name, and \"\" for a body that is one.");
+		return;
+	}
+	mapping->each = node->text;
+	mapping->each_steps = cdr_map_pointer(compiler, node, node->text);
+}
+
 static void
 compile_mapping(MapCompiler *compiler, const CdrJsonNode *root,
 				CdrMapping *mapping)
 {
-	static const char *const names[] = {
-		"description", "match", "event", "call", "strict", "zone", NULL};
-	const CdrJsonNode *strict = cdr_json_tree_member(root, "strict");
+	static const char *const names[] = {"description", "each", "match",
+										"event",	   "call", "strict",
+										"zone",		   NULL};
+	const CdrJsonNode		*strict = cdr_json_tree_member(root, "strict");
 	const CdrJsonNode *description = cdr_json_tree_member(root, "description");
 
 	if (!cdr_map_object(compiler, root, names))
@@ -235,6 +255,7 @@ compile_mapping(MapCompiler *compiler, const CdrJsonNode *root,
 							  "true or false is expected here", NULL);
 	mapping->strict = strict != NULL && strcmp(strict->text, "true") == 0;
 	cdr_map_zone(compiler, cdr_json_tree_member(root, "zone"));
+	compile_each(compiler, cdr_json_tree_member(root, "each"), mapping);
 	compile_match(compiler, cdr_json_tree_member(root, "match"), mapping);
 	compile_event(compiler, root, mapping);
 	compile_rules(compiler, cdr_json_tree_member(root, "call"), mapping);
@@ -310,8 +331,9 @@ put_into_set(CdrMappings *set, CdrMapping *mapping)
 
 	set->mappings[number] = mapping;
 	set->needed[number] = needed_step(&mapping->where);
-	if (mapping->exchanges.count == 0 && mapping->routing_keys.count == 0 &&
-		mapping->content_types.count == 0)
+	set->has_each |= mapping->each != NULL;
+	if (mapping->each == NULL && mapping->exchanges.count == 0 &&
+		mapping->routing_keys.count == 0 && mapping->content_types.count == 0)
 		set->of_any_properties |= (uint32) 1 << number;
 }
 

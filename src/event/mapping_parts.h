@@ -170,6 +170,11 @@ struct CdrMapping
 	CdrMappingId id;
 	bool		 strict;
 
+	/* the array whose elements are its messages, as written, and step by step;
+	 * NULL: a message is what came */
+	const char *each;
+	MapWords	each_steps;
+
 	/* which messages are its own; of none: all */
 	MapWords	  exchanges;
 	MapWords	  routing_keys; /* patterns */
@@ -203,6 +208,7 @@ struct CdrMappings
 	 * those that ask for no property, as bits, and a step without which the
 	 * mapping does not match; CDR_JSON_ROOT: none */
 	uint32 of_any_properties;
+	bool   has_each; /* does any of them read the elements of an array? */
 	int	   needed[CDR_MAPPINGS_MAX];
 };
 

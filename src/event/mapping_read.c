@@ -185,9 +185,8 @@ matches(const MapWords *words, const char *text,
 	return words->count == 0;
 }
 
-/* What there is to say against it before the body is read; NULL: nothing. */
-static const char *
-mismatch(const CdrMapping *mapping, const CdrMessage *message)
+const char *
+cdr_mapping_mismatch(const CdrMapping *mapping, const CdrMessage *message)
 {
 	if (!matches(&mapping->exchanges, message->exchange, is_exchange))
 		return "another exchange";
@@ -199,12 +198,29 @@ mismatch(const CdrMapping *mapping, const CdrMessage *message)
 	return NULL;
 }
 
+/*
+ * The elements of an array are for those that name it, and whatever came alone is
+ * for the others.
+ */
+static const char *
+mismatch(const CdrMapping *mapping, const CdrMessage *message)
+{
+	if (mapping->each == NULL && message->array != NULL)
+		return "reads no elements of arrays";
+	if (mapping->each != NULL && message->array == NULL)
+		return "reads the elements of an array";
+	if (mapping->each != NULL && strcmp(mapping->each, message->array) != 0)
+		return "reads the elements of another array";
+	return cdr_mapping_mismatch(mapping, message);
+}
+
 /* Those that may match, as bits. */
 static uint32
 mapping_candidates(MapReading *reading)
 {
 	const CdrMappings *set = reading->set;
-	uint32			   candidates = set->of_any_properties;
+	uint32			   candidates =
+		reading->message->array == NULL ? set->of_any_properties : 0;
 
 	for (int i = 0; i < set->count; i++)
 	{

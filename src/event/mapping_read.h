@@ -11,6 +11,13 @@
 #include "event/mapping.h"
 
 /*
+ * What there is to say against a mapping before the body is read: exchange, routing
+ * key or content type; NULL: nothing.
+ */
+extern const char *
+cdr_mapping_mismatch(const CdrMapping *mapping, const CdrMessage *message);
+
+/*
  * Reads a JSON object, which is the content of that message, in one parse: by
  * the first mapping that matches, else natively, as cdr_json_read() does.
  * Returns NULL with *fields filled in, or why it is no event.

@@ -92,13 +92,41 @@ add_step(MapCompiler *compiler, CdrJsonPaths *paths, int before,
 	return step;
 }
 
+MapWords
+cdr_map_pointer(MapCompiler *compiler, const CdrJsonNode *node,
+				const char *written)
+{
+	MapWords	steps = {0, palloc(CDR_MAPPING_STEPS_MAX * sizeof(char *))};
+	const char *p = written;
+
+	while (*p == '/' && compiler->reason == NULL)
+	{
+		size_t length = strcspn(p + 1, "/");
+		char  *name = pointer_token(p + 1, length);
+
+		if (name == NULL)
+			(void) refuse_value(compiler, node,
+								psprintf("\"%s\" is no JSON pointer", written),
+								"Write ~0 for a tilde and ~1 for a slash.");
+		else if (steps.count == CDR_MAPPING_STEPS_MAX)
+			(void) cdr_map_refuse(
+				compiler, ERRCODE_PROGRAM_LIMIT_EXCEEDED, node,
+				psprintf("a path has at most %d steps", CDR_MAPPING_STEPS_MAX),
+				NULL);
+		else
+			steps.words[steps.count++] = name;
+		p += 1 + length;
+	}
+	return steps;
+}
+
 /* Adds a path to a set. */
 static MapPath
 compile_path(MapCompiler *compiler, CdrJsonPaths *paths,
 			 const CdrJsonNode *node, const char *written)
 {
-	MapPath		path = {CDR_JSON_ROOT, written};
-	const char *p = written;
+	MapPath	 path = {CDR_JSON_ROOT, written};
+	MapWords steps;
 
 	if (written[0] != '/')
 	{
@@ -108,24 +136,9 @@ compile_path(MapCompiler *compiler, CdrJsonPaths *paths,
 			path.step = add_step(compiler, paths, path.step, node, written);
 		return path;
 	}
-	for (int steps = 0; *p == '/' && compiler->reason == NULL; steps++)
-	{
-		size_t length = strcspn(p + 1, "/");
-		char  *name = pointer_token(p + 1, length);
-
-		if (name == NULL)
-			(void) refuse_value(compiler, node,
-								psprintf("\"%s\" is no JSON pointer", written),
-								"Write ~0 for a tilde and ~1 for a slash.");
-		else if (steps == CDR_MAPPING_STEPS_MAX)
-			(void) cdr_map_refuse(
-				compiler, ERRCODE_PROGRAM_LIMIT_EXCEEDED, node,
-				psprintf("a path has at most %d steps", CDR_MAPPING_STEPS_MAX),
-				NULL);
-		else
-			path.step = add_step(compiler, paths, path.step, node, name);
-		p += 1 + length;
-	}
+	steps = cdr_map_pointer(compiler, node, written);
+	for (int i = 0; i < steps.count && compiler->reason == NULL; i++)
+		path.step = add_step(compiler, paths, path.step, node, steps.words[i]);
 	return path;
 }
 

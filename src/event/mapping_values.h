@@ -28,6 +28,10 @@ cdr_map_one_value(MapCompiler *compiler, const CdrJsonNode *node,
 	"from", "in", "when", "none", "values", "else", "const", "header", \
 		"property"
 
+/* The steps of a JSON pointer, which begins with a slash, or is empty. */
+extern MapWords cdr_map_pointer(MapCompiler *compiler, const CdrJsonNode *node,
+								const char *written);
+
 /* A text that says something, else the definition is refused. */
 extern const char *cdr_map_string(MapCompiler		*compiler,
 								  const CdrJsonNode *node, const char *hint);

@@ -61,7 +61,8 @@ static CdrStatement measure_dead_letters = {
 static CdrStatement read_dead_letters = {
 	.sql = "SELECT event_id, received_at, routing_key, property_time,"
 		   " body_size, body, message_id, content_type, content_encoding,"
-		   " properties ->> 'type', exchange, headers, properties"
+		   " properties ->> 'type', exchange, headers, properties,"
+		   " properties #>> '{each,path}'"
 		   " FROM ONLY %1$s.dead_letters"
 		   " WHERE event_id > $1 AND ($2 IS NULL OR event_id = ANY ($2))"
 		   " ORDER BY event_id LIMIT $3 FOR UPDATE",
@@ -222,6 +223,7 @@ cdr_dead_letters_message(uint64 row)
 	message->exchange = letter_text(row, 11);
 	message->headers = letter_text(row, 12);
 	message->other_properties = letter_text(row, 13);
+	message->array = letter_text(row, 14);
 	return message;
 }
 

@@ -15,6 +15,7 @@
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
+#include "event/each.h"
 #include "event/json_members.h"
 #include "event/timestamp.h"
 #include "store/bisect.h"
@@ -33,14 +34,14 @@
 
 /* What a caller can do about an event that was not understood. */
 static const char *
-hint_for(int sqlerrcode, const char *form)
+hint_for(int sqlerrcode, bool known_json)
 {
 	if (sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED)
 		return "Raise cdr_service.max_event_size if events of that size are "
 			   "meant to be recorded.";
 	if (sqlerrcode == ERRCODE_STRING_DATA_RIGHT_TRUNCATION)
 		return "A call id is a SIP Call-ID of at most 255 bytes.";
-	return form;
+	return known_json ? JSON_EVENT : ANY_EVENT;
 }
 
 /* A message of a body, received just now. */
@@ -57,35 +58,99 @@ make_message(const char *body, size_t length)
 	return message;
 }
 
+/* What was read of the messages of a caller. */
+typedef struct Ingested
+{
+	CdrEvent *events;
+	int		  count;
+	int		  room;
+	bool	  known_json; /* they are values of SQL's type json */
+} Ingested;
+
 static void
-refuse_message(const CdrReason *reason, const char *form)
+begin_ingesting(Ingested *ingested, int room, bool known_json)
+{
+	ingested->known_json = known_json;
+	ingested->count = 0;
+	ingested->room = Max(room, 1);
+	ingested->events = MemoryContextAllocHuge(
+		CurrentMemoryContext, ingested->room * sizeof(CdrEvent));
+}
+
+/* place: among the elements of an array, from 1 on; 0: it came alone. */
+static void
+refuse_message(const CdrReason *reason, bool known_json,
+			   const CdrMessage *message, int place)
 {
 	ereport(ERROR, (errcode(reason->sqlerrcode), errmsg("%s", reason->message),
 					reason->detail ? errdetail("%s", reason->detail) : 0,
-					errhint("%s", hint_for(reason->sqlerrcode, form))));
+					errhint("%s", hint_for(reason->sqlerrcode, known_json)),
+					place > 0 ? errcontext("element %d of the array at \"%s\"",
+										   place, message->array)
+							  : 0));
 }
 
-/* Parses the text of a json value; throws if it is no event. */
+/* Reads one that is an event; throws if it is none. */
 static void
-parse_json(text *json, CdrEvent *event)
+ingest_one(Ingested *ingested, const CdrMessage *message,
+		   const CdrEventOptions *options, int place)
+{
+	CdrEvent *event;
+	bool	  is_event;
+
+	if (ingested->count == ingested->room)
+	{
+		ingested->room *= 2;
+		ingested->events =
+			repalloc_huge(ingested->events, ingested->room * sizeof(CdrEvent));
+	}
+	event = &ingested->events[ingested->count++];
+	is_event = ingested->known_json
+				   ? cdr_event_parse_json(message, options, event)
+				   : cdr_event_parse(message, options, event);
+	if (!is_event)
+		refuse_message(event->reason, ingested->known_json, message, place);
+}
+
+/* Reads a message: an event, or an array of them, each of which must be one. */
+static void
+ingest_whole(Ingested *ingested, const CdrMessage *message,
+			 const CdrEventOptions *options)
+{
+	CdrEach each;
+
+	if (!cdr_each_asked(message, options) ||
+		!cdr_each_split(message, options, ingested->known_json, &each))
+	{
+		ingest_one(ingested, message, options, 0);
+		return;
+	}
+	if (each.refused != NULL)
+		refuse_message(each.refused, ingested->known_json, message, 0);
+	for (int i = 0; i < each.count; i++)
+		ingest_one(ingested, &each.messages[i], options, i + 1);
+}
+
+/* Reads the text of a json value. */
+static void
+ingest_json(Ingested *ingested, text *json)
 {
 	CdrEventOptions options = cdr_event_options_now();
 
-	if (!cdr_event_parse_json(
-			make_message(VARDATA_ANY(json), VARSIZE_ANY_EXHDR(json)), &options,
-			event))
-		refuse_message(event->reason, JSON_EVENT);
+	ingest_whole(ingested,
+				 make_message(VARDATA_ANY(json), VARSIZE_ANY_EXHDR(json)),
+				 &options);
 }
 
 /* Records understood events, in the caller's transaction; how many were new. */
 static int64
-ingest(CdrEvent *events, int count)
+ingest(const Ingested *ingested)
 {
 	CdrTables tables;
 	CdrRights rights;
 	CdrJob	  job;
 
-	cdr_job_init(&job, events, count);
+	cdr_job_init(&job, ingested->events, ingested->count);
 	Assert(job.nletters == 0);
 
 	cdr_tables_require(&tables, RowExclusiveLock);
@@ -100,10 +165,11 @@ PG_FUNCTION_INFO_V1(cdr_ingest_event);
 Datum
 cdr_ingest_event(PG_FUNCTION_ARGS)
 {
-	CdrEvent event;
+	Ingested ingested;
 
-	parse_json(PG_GETARG_TEXT_PP(0), &event);
-	PG_RETURN_BOOL(ingest(&event, 1) == 1);
+	begin_ingesting(&ingested, 1, true);
+	ingest_json(&ingested, PG_GETARG_TEXT_PP(0));
+	PG_RETURN_BOOL(ingest(&ingested) > 0);
 }
 
 PG_FUNCTION_INFO_V1(cdr_ingest_events);
@@ -111,25 +177,24 @@ PG_FUNCTION_INFO_V1(cdr_ingest_events);
 Datum
 cdr_ingest_events(PG_FUNCTION_ARGS)
 {
-	Datum	 *elements;
-	bool	 *nulls;
-	int		  count;
-	CdrEvent *events;
+	Datum	*elements;
+	bool	*nulls;
+	int		 count;
+	Ingested ingested;
 
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), JSONOID, -1, false,
 					  TYPALIGN_INT, &elements, &nulls, &count);
 	if (count == 0)
 		PG_RETURN_INT64(0);
-	events =
-		MemoryContextAllocHuge(CurrentMemoryContext, count * sizeof(CdrEvent));
+	begin_ingesting(&ingested, count, true);
 	for (int i = 0; i < count; i++)
 	{
 		if (nulls[i])
 			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 							errmsg("event %d of the array is null", i + 1)));
-		parse_json(DatumGetTextPP(elements[i]), &events[i]);
+		ingest_json(&ingested, DatumGetTextPP(elements[i]));
 	}
-	PG_RETURN_INT64(ingest(events, count));
+	PG_RETURN_INT64(ingest(&ingested));
 }
 
 /* The years 0001 to 9999, as in a body; what AMQP can say lies within. */
@@ -182,7 +247,7 @@ Datum
 cdr_ingest_message(PG_FUNCTION_ARGS)
 {
 	CdrEventOptions options = cdr_event_options_now();
-	CdrEvent		event;
+	Ingested		ingested;
 	CdrMessage	   *message;
 	bytea		   *body;
 
@@ -208,7 +273,7 @@ cdr_ingest_message(PG_FUNCTION_ARGS)
 	message->other_properties = object_argument(fcinfo, 9, "properties");
 	if (message->type == NULL && message->other_properties != NULL)
 		message->type = type_among(message->other_properties);
-	if (!cdr_event_parse(message, &options, &event))
-		refuse_message(event.reason, ANY_EVENT);
-	PG_RETURN_BOOL(ingest(&event, 1) == 1);
+	begin_ingesting(&ingested, 1, false);
+	ingest_whole(&ingested, message, &options);
+	PG_RETURN_BOOL(ingest(&ingested) > 0);
 }

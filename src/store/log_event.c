@@ -62,6 +62,7 @@ cdr_log_event(const CdrCursor *cursor, const char *call_id)
 	message->content_encoding = cdr_log_text(cursor, CDR_LOG_CONTENT_ENCODING);
 	message->type = cdr_log_text(cursor, CDR_LOG_TYPE);
 	message->exchange = cdr_log_text(cursor, CDR_LOG_EXCHANGE);
+	message->array = cdr_log_text(cursor, CDR_LOG_ARRAY);
 	value = cdr_cursor_value(cursor, CDR_LOG_PAYLOAD, &isnull);
 	is_json = !isnull;
 	if (!is_json)

@@ -16,11 +16,11 @@
 	" pg_catalog.json_extract_path_text(e.properties, '" name "')"
 
 /* The columns of a query that reads events, of call_events AS e. */
-#define CDR_LOG_EVENT                                        \
-	"e.call_id, e.event_time, e.event_id, e.time_source,"    \
-	" e.routing_key, e.payload, e.body, e.content_type,"     \
-	" e.headers, e.properties, e.mapping," CDR_LOG_PROPERTY( \
-		"content_encoding") "," CDR_LOG_PROPERTY("type") "," CDR_LOG_PROPERTY("exchange")
+#define CDR_LOG_EVENT                                                                                 \
+	"e.call_id, e.event_time, e.event_id, e.time_source,"                                             \
+	" e.routing_key, e.payload, e.body, e.content_type,"                                              \
+	" e.headers, e.properties, e.mapping," CDR_LOG_PROPERTY("content_encoding") "," CDR_LOG_PROPERTY( \
+		"type") "," CDR_LOG_PROPERTY("exchange") "," CDR_LOG_PROPERTY("each', 'path")
 
 /* Where they stand, and what may follow. */
 enum
@@ -39,6 +39,7 @@ enum
 	CDR_LOG_CONTENT_ENCODING,
 	CDR_LOG_TYPE,
 	CDR_LOG_EXCHANGE,
+	CDR_LOG_ARRAY,
 	CDR_LOG_NEXT
 };
 

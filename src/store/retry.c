@@ -25,6 +25,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
+#include "event/each.h"
 #include "store/bisect.h"
 #include "store/cursor.h"
 #include "store/dead_letters.h"
@@ -155,9 +156,85 @@ warn_of_refusal(CdrJob *job, CdrEvent *event, const ErrorData *error)
 					  errhint("See what is hung on the table.")));
 }
 
+/* Letters that are tried together, and the events that they are. */
+typedef struct Portion
+{
+	CdrEvent *letters; /* as letters: why they stay, or no reason */
+	int		 *ends;	   /* of the events of each */
+	CdrEvent *events;
+	int		  nevents;
+	int		  room;
+	size_t	  unpacked;
+} Portion;
+
+static CdrEvent *
+add_event(Portion *portion, const CdrMessage *message,
+		  const CdrEventOptions *options)
+{
+	CdrEvent *event;
+
+	if (portion->nevents == portion->room)
+	{
+		portion->room *= 2;
+		portion->events =
+			repalloc_huge(portion->events, portion->room * sizeof(CdrEvent));
+	}
+	event = &portion->events[portion->nevents++];
+	(void) cdr_event_parse(message, options, event);
+	portion->unpacked += event->unpacked;
+	return event;
+}
+
+/* Reads a letter, which may be an array of events. */
+static void
+read_letter(Portion *portion, int number, const CdrEventOptions *options)
+{
+	CdrMessage *message = cdr_dead_letters_message(number);
+	CdrEach		each = {0};
+
+	if (cdr_each_asked(message, options))
+		(void) cdr_each_split(message, options, false, &each);
+	message->refused = each.refused;
+	if (each.count == 0)
+		(void) add_event(portion, message, options);
+	for (int i = 0; i < each.count; i++)
+		(void) add_event(portion, &each.messages[i], options);
+	portion->unpacked += each.size;
+	portion->ends[number] = portion->nevents;
+	portion->letters[number] =
+		(CdrEvent){.message = message, .id = *message->id, .call_id = ""};
+}
+
+/*
+ * A letter that is an array stays as a whole if one of its events cannot be
+ * recorded, for the reason of that one; the others are.
+ */
+static void
+judge_letter(Portion *portion, int number)
+{
+	int first = number == 0 ? 0 : portion->ends[number - 1];
+	int count = portion->ends[number] - first;
+
+	for (int i = 0; i < count; i++)
+	{
+		const CdrReason *reason = portion->events[first + i].reason;
+		CdrReason		*told;
+
+		if (reason == NULL)
+			continue;
+		told = palloc(sizeof(CdrReason));
+		*told = *reason;
+		if (count > 1)
+			told->message = psprintf("element %d of %d: %s", i + 1, count,
+									 reason->message);
+		portion->letters[number].reason = told;
+		return;
+	}
+}
+
 /*
  * Tries the dead letters that were just read, or the first of them, up to *last,
- * where what was compressed takes too much memory.  Returns how many are recorded
+ * where what was in them takes too much memory.  Returns how many are recorded
  * now.
  */
 static int64
@@ -166,35 +243,36 @@ retry_letters(int count, const CdrEventOptions *options, pg_uuid_t *last)
 	static const Step recording = {record, keep_reason_of_refusal};
 	static const Step discarding = {discard, warn_of_refusal};
 	static const Step keeping = {keep, warn_of_refusal};
-	CdrEvent		 *events = palloc0(count * sizeof(CdrEvent));
+	Portion			  portion = {.letters = palloc(count * sizeof(CdrEvent)),
+								 .ends = palloc(count * sizeof(int)),
+								 .events = palloc(count * sizeof(CdrEvent)),
+								 .room = count};
 	CdrEvent		**stored = palloc(count * sizeof(CdrEvent *));
 	CdrEvent		**letters = palloc(count * sizeof(CdrEvent *));
 	int				  nstored = 0;
 	int				  nletters = 0;
-	size_t			  unpacked = 0;
 	CdrJob			  job;
 
 	for (int i = 0; i < count; i++)
 	{
-		(void) cdr_event_parse(cdr_dead_letters_message(i), options,
-							   &events[i]);
-		unpacked += events[i].unpacked;
-		if (unpacked >= UNPACKED_MAX)
+		read_letter(&portion, i, options);
+		if (portion.unpacked >= UNPACKED_MAX)
 		{
-			*last = events[i].id;
+			*last = portion.letters[i].id;
 			count = i + 1;
 		}
 	}
 	SPI_freetuptable(SPI_tuptable);
 
-	cdr_job_init(&job, events, count);
+	cdr_job_init(&job, portion.events, portion.nevents);
 	run_step(&job, &recording, job.events, job.nevents);
 	for (int i = 0; i < count; i++)
 	{
-		if (events[i].reason == NULL)
-			stored[nstored++] = &events[i];
+		judge_letter(&portion, i);
+		if (portion.letters[i].reason == NULL)
+			stored[nstored++] = &portion.letters[i];
 		else
-			letters[nletters++] = &events[i];
+			letters[nletters++] = &portion.letters[i];
 	}
 	run_step(&job, &discarding, stored, nstored);
 	run_step(&job, &keeping, letters, nletters);

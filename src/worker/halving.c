@@ -112,7 +112,7 @@ cut_into_parts(CdrHalving *halving, int max_part)
 
 void
 cdr_halving_begin(CdrHalving *halving, const CdrMessage *messages,
-				  const uint64 *tags, int count, int max_part)
+				  const CdrTag *tags, int count, int max_part)
 {
 	CdrEventOptions options = cdr_event_options();
 	MemoryContext	context = AllocSetContextCreate(
@@ -123,8 +123,8 @@ cdr_halving_begin(CdrHalving *halving, const CdrMessage *messages,
 	memset(halving, 0, sizeof(CdrHalving));
 	halving->messages = palloc(count * sizeof(CdrMessage));
 	memcpy(halving->messages, messages, count * sizeof(CdrMessage));
-	halving->tags = palloc(count * sizeof(uint64));
-	memcpy(halving->tags, tags, count * sizeof(uint64));
+	halving->tags = palloc(count * sizeof(CdrTag));
+	memcpy(halving->tags, tags, count * sizeof(CdrTag));
 	halving->events =
 		MemoryContextAllocHuge(context, count * sizeof(CdrEvent));
 	for (int i = 0; i < count; i++)

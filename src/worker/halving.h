@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "event/event.h"
+#include "worker/tag.h"
 
 /* Events that are stored together: some that stand beside each other. */
 typedef struct CdrPart
@@ -34,7 +35,7 @@ typedef struct CdrHalving
 {
 	MemoryContext context;	/* NULL: there is none going on */
 	CdrMessage	 *messages; /* of the batch, as they came */
-	uint64		 *tags;
+	CdrTag		 *tags;
 	int			  count;
 	CdrEvent	 *events; /* of these, those of a day and call side by side */
 	CdrPart		 *parts;  /* those still to be tried, in this order */
@@ -56,7 +57,7 @@ typedef struct CdrHalving
  * must stay where it is until the end.
  */
 extern void cdr_halving_begin(CdrHalving *halving, const CdrMessage *messages,
-							  const uint64 *tags, int count, int max_part);
+							  const CdrTag *tags, int count, int max_part);
 
 extern void cdr_halving_end(CdrHalving *halving);
 

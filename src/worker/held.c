@@ -13,6 +13,7 @@
 #include "utils/memutils.h"
 
 #include "base/clock.h"
+#include "base/reason.h"
 #include "worker/held.h"
 
 void
@@ -56,6 +57,19 @@ copy_text(const char *text)
 	return text == NULL ? NULL : pstrdup(text);
 }
 
+static const CdrReason *
+copy_reason(const CdrReason *reason)
+{
+	CdrReason *copy;
+
+	if (reason == NULL)
+		return NULL;
+	copy = palloc0(sizeof(CdrReason));
+	copy->sqlerrcode = reason->sqlerrcode;
+	copy->message = pstrdup(reason->message);
+	return copy;
+}
+
 CdrMessage
 cdr_held_copy(const CdrMessage *message)
 {
@@ -74,11 +88,14 @@ cdr_held_copy(const CdrMessage *message)
 	copy.content_encoding = copy_text(message->content_encoding);
 	copy.type = copy_text(message->type);
 	copy.exchange = copy_text(message->exchange);
+	copy.array = copy_text(message->array);
+	copy.place = copy_text(message->place);
+	copy.refused = copy_reason(message->refused);
 	return copy;
 }
 
 void
-cdr_held_add(CdrHeld *held, const CdrMessage *message, uint64 tag,
+cdr_held_add(CdrHeld *held, const CdrMessage *message, CdrTag tag,
 			 uint32 generation, bool was_tried)
 {
 	MemoryContext context = AllocSetContextCreate(
@@ -102,8 +119,8 @@ cdr_held_add(CdrHeld *held, const CdrMessage *message, uint64 tag,
 					  MemoryContextMemAllocated(context, false));
 	held->bytes += added->size;
 	held->generation = generation;
-	held->last_tag = Max(held->last_tag, tag);
-	held->taking_room += tag > held->room_tag ? 1 : 0;
+	held->last_tag = Max(held->last_tag, tag.number);
+	held->taking_room += tag.number > held->room_tag ? 1 : 0;
 	MemoryContextSwitchTo(outer);
 }
 
@@ -141,7 +158,7 @@ compare_turns(const void *a, const void *b)
 
 	if (x->was_tried != y->was_tried)
 		return x->was_tried ? 1 : -1;
-	return x->tag < y->tag ? -1 : x->tag > y->tag;
+	return x->tag.number < y->tag.number ? -1 : x->tag.number > y->tag.number;
 }
 
 /* Begins a round with the oldest. */
@@ -175,7 +192,7 @@ cdr_held_remove_first(CdrHeld *held)
 	held->count--;
 	held->tried -= first->was_tried ? 1 : 0;
 	held->bytes -= first->size;
-	held->taking_room -= first->tag > held->room_tag ? 1 : 0;
+	held->taking_room -= first->tag.number > held->room_tag ? 1 : 0;
 	MemoryContextDelete(first->context);
 	held->round = Max(held->round - 1, 0);
 	if (held->any_failed && held->round == 0)

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/message.h"
+#include "worker/tag.h"
 
 /* One of them, with all that it points to, in a context of its own. */
 typedef struct CdrHeldMessage
@@ -19,7 +20,7 @@ typedef struct CdrHeldMessage
 	dlist_node	  node;
 	MemoryContext context;
 	CdrMessage	  message;
-	uint64		  tag;	/* of its delivery */
+	CdrTag		  tag;	/* of its delivery */
 	size_t		  size; /* with all that it takes to keep it */
 	CdrMoment	  since;
 	bool		  was_tried; /* alone */
@@ -56,7 +57,7 @@ extern CdrMessage cdr_held_copy(const CdrMessage *message);
  * Copies a message, to be tried again in its turn; one that was not tried alone
  * yet, before the others.
  */
-extern void cdr_held_add(CdrHeld *held, const CdrMessage *message, uint64 tag,
+extern void cdr_held_add(CdrHeld *held, const CdrMessage *message, CdrTag tag,
 						 uint32 generation, bool was_tried);
 
 /* Others have room again, beside all that are here. */

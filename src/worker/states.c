@@ -97,6 +97,7 @@ cdr_worker_disconnect(CdrWorker *worker)
 	cdr_unacked_drop(&worker->unacked);
 	cdr_halving_end(&worker->halving);
 	cdr_held_drop(&worker->held);
+	cdr_shares_drop();
 	cdr_stats_set_waiting(0, false);
 }
 

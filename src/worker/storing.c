@@ -21,6 +21,8 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
+
 #include "utils/memutils.h"
 
 #include "base/clock.h"
@@ -117,11 +119,13 @@ static void
 begin_halving(CdrWorker *worker, bool took_too_long)
 {
 	CdrUnacked *unacked = &worker->unacked;
-	int			first = unacked->acknowledged;
+	int			first;
 
 	cdr_worker_keep_up_mappings(worker);
+	cdr_unacked_take_apart(unacked, INT_MAX);
+	first = unacked->acknowledged;
 	cdr_halving_begin(&worker->halving, unacked->messages + first,
-					  unacked->tags + first, unacked->count - first,
+					  unacked->tags + first, cdr_unacked_ready(unacked),
 					  part_at_most(worker));
 	worker->halving.took_too_long = took_too_long;
 	cdr_worker_wake_after(worker, 0);
@@ -222,9 +226,11 @@ acknowledge_part(CdrWorker *worker, const CdrPart *part)
 	for (int i = part->first; i < part->first + part->count; i++)
 	{
 		int place = cdr_halving_message(halving, &halving->events[i]);
+		const CdrTag *tag = &halving->tags[place];
 
-		if (!cdr_broker_ack_one(worker->broker, worker->unacked.generation,
-								halving->tags[place]))
+		if (cdr_tag_stored(tag) &&
+			!cdr_broker_ack_one(worker->broker, worker->unacked.generation,
+								tag->number))
 			return false;
 	}
 	return true;
@@ -442,6 +448,7 @@ store_batch(CdrWorker *worker)
 	if (worker->failed_stores == 0)
 		cdr_worker_enter(worker, CDR_STORING);
 	cdr_worker_keep_up_mappings(worker);
+	cdr_unacked_take_apart(&worker->unacked, part_at_most(worker));
 	events = cdr_unacked_parse(&worker->unacked, part_at_most(worker), &count);
 	if (careful || slow)
 		patience.total = cdr_pace_limit(&worker->pace, count);

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "broker/broker.h"
 #include "event/event.h"
+#include "worker/tag.h"
 
 /* Bytes of messages after which a batch is full. */
 #define CDR_BATCH_BYTES_MAX (16 * 1024 * 1024)
@@ -19,15 +20,20 @@
  * They are stored in the order in which they came, a chunk at a time.  All
  * that they point to lives in the context, which is reset when the last of
  * them is acknowledged.
+ *
+ * A delivery that is an array of events becomes several of these messages, just
+ * before they are stored: by the mappings of that moment.
  */
 typedef struct CdrUnacked
 {
 	MemoryContext context;
 	CdrMessage	 *messages;
-	uint64		 *tags;
+	CdrTag		 *tags;
 	int			  capacity;
+	int			  received; /* deliveries */
 	int			  count;
 	int			  acknowledged; /* the first so many, or passed on */
+	int			  whole;		/* from there on, none was taken apart yet */
 	uint32		  generation;	/* of the session that they came from */
 	size_t		  bytes;
 	CdrMoment	  first_at; /* when the first of them came */
@@ -40,11 +46,24 @@ extern void cdr_unacked_init(CdrUnacked *unacked);
 extern void cdr_unacked_drop(CdrUnacked *unacked);
 
 /*
- * Takes deliveries until there are limit messages, or as many bytes, or nothing
+ * Takes deliveries until there are limit of them, or as many bytes, or nothing
  * more has come, and says which.
  */
 extern CdrReceive cdr_unacked_receive(CdrUnacked *unacked, CdrBroker *broker,
 									  int limit, size_t byte_limit);
+
+/*
+ * Takes deliveries apart that are arrays of events, until there are that many
+ * messages to be stored, or those in arrays take too much memory; one at least.
+ */
+extern void cdr_unacked_take_apart(CdrUnacked *unacked, int most);
+
+/* How many messages can be stored now. */
+static inline int
+cdr_unacked_ready(const CdrUnacked *unacked)
+{
+	return unacked->whole - unacked->acknowledged;
+}
 
 /*
  * Reads the next messages that are to be stored together, as many as make a

@@ -239,7 +239,7 @@ static void
 end_turn_stored(CdrWorker *worker, const CdrBatchResult *result)
 {
 	CdrHeld *held = &worker->held;
-	uint64	 tag = cdr_held_first(held)->tag;
+	CdrTag	 tag = cdr_held_first(held)->tag;
 
 	cdr_worker_count_stored(worker, result);
 	cdr_held_remove_first(held);
@@ -248,7 +248,8 @@ end_turn_stored(CdrWorker *worker, const CdrBatchResult *result)
 	if (held->count == 0 && cdr_worker_may_tell(&worker->tell_free_at))
 		ereport(LOG, (errcode(ERRCODE_SUCCESSFUL_COMPLETION),
 					  errmsg("no event waits any more")));
-	if (!cdr_broker_ack_one(worker->broker, held->generation, tag))
+	if (cdr_tag_stored(&tag) &&
+		!cdr_broker_ack_one(worker->broker, held->generation, tag.number))
 		cdr_worker_back_off(worker);
 }
 
