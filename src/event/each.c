@@ -270,7 +270,12 @@ properties_size(const CdrMessage *message)
 static bool
 each_refuse(CdrEach *each, const char *message)
 {
-	each->refused = cdr_no_event(ERRCODE_PROGRAM_LIMIT_EXCEEDED, message);
+	CdrReason *reason = palloc0(sizeof(CdrReason));
+
+	reason->sqlerrcode = ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+	reason->message = message;
+	reason->hint = "Have the platform send fewer events in a message.";
+	each->refused = reason;
 	return true;
 }
 

@@ -82,12 +82,15 @@ static void
 refuse_message(const CdrReason *reason, bool known_json,
 			   const CdrMessage *message, int place)
 {
-	ereport(ERROR, (errcode(reason->sqlerrcode), errmsg("%s", reason->message),
-					reason->detail ? errdetail("%s", reason->detail) : 0,
-					errhint("%s", hint_for(reason->sqlerrcode, known_json)),
-					place > 0 ? errcontext("element %d of the array at \"%s\"",
-										   place, message->array)
-							  : 0));
+	ereport(ERROR,
+			(errcode(reason->sqlerrcode), errmsg("%s", reason->message),
+			 reason->detail ? errdetail("%s", reason->detail) : 0,
+			 errhint("%s", reason->hint != NULL
+							   ? reason->hint
+							   : hint_for(reason->sqlerrcode, known_json)),
+			 place > 0 ? errcontext("element %d of the array at \"%s\"", place,
+									message->array)
+					   : 0));
 }
 
 /* Reads one that is an event; throws if it is none. */
