@@ -12,11 +12,11 @@ use CdrService::Events qw(simple_events);
 use CdrService::Fixture;
 use CdrService::Util qw(bytea copy_file);
 
-my $cdr = CdrService::Fixture->new( 'arrays',
-        config => "cdr_service.batch_size = 7\n"
-      . "cdr_service.prefetch = 2\n"
-      . "cdr_service.batch_linger = '5ms'\n" );
-my $seed = $ENV{CDR_TEST_SEED} || int( rand(1_000_000) );
+my $cdr = CdrService::Fixture->new('arrays',
+		config => "cdr_service.batch_size = 7\n"
+	  . "cdr_service.prefetch = 2\n"
+	  . "cdr_service.batch_linger = '5ms'\n");
+my $seed = $ENV{CDR_TEST_SEED} || int(rand(1_000_000));
 
 note "seed $seed";
 srand $seed;
@@ -34,85 +34,86 @@ EOS
 # What is sent, and what must come of it
 # ---------------------------------------------------------------------------
 
-my ( %events, %letters, %natives );
+my (%events, %letters, %natives);
 my $second = 0;
 
 # Two events of a call, as elements.
-sub call {
-    my ($id) = @_;
-    my @elements = map {
-        sprintf '{"id":"%s", "ev":"%s","t":"2026-03-08T%02d:%02d:%02dZ" ,%s}',
-          $id, $_->[0], int( $second / 3600 ), int( $second / 60 ) % 60,
-          $second++ % 60, $_->[1]
-    } (
-        [ 's', '"a":"+1202555' . sprintf( '%04d"', $second % 10000 ) ],
-        [ 'e', '"cause":"user_busy", "x":["]}",{"y":[1,{}]}]' ]
-    );
+sub call
+{
+	my ($id) = @_;
+	my @elements = map {
+		sprintf '{"id":"%s", "ev":"%s","t":"2026-03-08T%02d:%02d:%02dZ" ,%s}',
+		  $id, $_->[0], int($second / 3600), int($second / 60) % 60,
+		  $second++ % 60, $_->[1]
+	} ( [ 's', '"a":"+1202555' . sprintf('%04d"', $second % 10000) ],
+		[ 'e', '"cause":"user_busy", "x":["]}",{"y":[1,{}]}]' ]);
 
-    $events{$_} = 1 foreach @elements;
-    return @elements;
+	$events{$_} = 1 foreach @elements;
+	return @elements;
 }
 
 # What is no event, each in its own way.
-sub bad {
-    my ($n) = @_;
-    my $element = (
-        qq("text $n, {not} \\"an\\" object"),
-        "[$n,{\"id\":\"no\"}]", "-$n.5e1",
-        sprintf( '{"id":"%s","n":%d}', 'x' x 256, $n )
-    )[ $n % 4 ];
+sub bad
+{
+	my ($n) = @_;
+	my $element = (
+		qq("text $n, {not} \\"an\\" object"),
+		"[$n,{\"id\":\"no\"}]", "-$n.5e1",
+		sprintf('{"id":"%s","n":%d}', 'x' x 256, $n))[ $n % 4 ];
 
-    $letters{$element} = 1;
-    return $element;
+	$letters{$element} = 1;
+	return $element;
 }
 
 # One message of these elements.
-sub batch {
-    my (@elements) = @_;
+sub batch
+{
+	my (@elements) = @_;
 
-    return {
-        key  => 'batch.of.events',
-        body => '{"account":"a-1","data":{"events":[ '
-          . join( ( ',', " ,\n", ' , ' )[ rand 3 ], @elements )
-          . ' ],"more":true}}'
-    };
+	return {
+		key  => 'batch.of.events',
+		body => '{"account":"a-1","data":{"events":[ '
+		  . join((',', " ,\n", ' , ')[ rand 3 ], @elements)
+		  . ' ],"more":true}}'
+	};
 }
 
 # Some messages of these elements, in any order, and some of them twice.
-sub batches {
-    my (@elements) = @_;
-    my @left = shuffle( @elements, grep { rand() < 0.1 } @elements );
-    my @messages;
+sub batches
+{
+	my (@elements) = @_;
+	my @left = shuffle(@elements, grep { rand() < 0.1 } @elements);
+	my @messages;
 
-    push @messages, batch( splice @left, 0, 1 + rand 30 ) while @left;
-    return @messages;
+	push @messages, batch(splice @left, 0, 1 + rand 30) while @left;
+	return @messages;
 }
 
-sub native {
-    my (@messages) = @_;
+sub native
+{
+	my (@messages) = @_;
 
-    $natives{$_} = 1 foreach @messages;
-    return @messages;
+	$natives{$_} = 1 foreach @messages;
+	return @messages;
 }
 
 # Is all that was sent there, once, with its bytes; and do the calls follow?
-sub all_is_right {
-    my ($name) = @_;
-    my $sent = copy_file(
-        ( map { [ 'e', bytea($_) ] } sort keys %events, sort keys %natives ),
-        ( map { [ 'l', bytea($_) ] } sort keys %letters ) );
-    my $logged = keys(%events) + keys %natives;
+sub all_is_right
+{
+	my ($name) = @_;
+	my $sent = copy_file(
+		(map { [ 'e', bytea($_) ] } sort keys %events, sort keys %natives),
+		(map { [ 'l', bytea($_) ] } sort keys %letters));
+	my $logged = keys(%events) + keys %natives;
 
-    local $Test::Builder::Level = $Test::Builder::Level + 1;
-    $cdr->wait_for(
-        sprintf
-'count(*) >= %d AND (SELECT count(*) FROM dead_letters) >= %d FROM call_events',
-        $logged,
-        scalar keys %letters
-    );
-    is(
-        $cdr->sql(
-            <<"EOS"), '0|0|0|0', "$name: lost, more than once, unexpected, otherwise a call" );
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	$cdr->wait_for(
+		sprintf
+		  'count(*) >= %d AND (SELECT count(*) FROM dead_letters) >= %d FROM call_events',
+		$logged,
+		scalar keys %letters);
+	is( $cdr->sql(
+			<<"EOS"), '0|0|0|0', "$name: lost, more than once, unexpected, otherwise a call");
 CREATE TEMP TABLE sent (kind text, body bytea);
 \\copy sent FROM '$sent'
 CREATE TEMP TABLE stored AS
@@ -131,21 +132,21 @@ SELECT (SELECT count(*) FROM (TABLE sent EXCEPT TABLE stored) AS l),
 		WHERE (e.n, e.caller, e.cause, e.started, e.ended) IS DISTINCT FROM
 			(c.event_count, c.caller_number, c.hangup_cause, c.start_time, c.end_time))
 EOS
-    is( $cdr->sql('SELECT count(*) FROM cdr_verify_calls()'),
-        0, "$name: verify has nothing to say" );
-    return;
+	is($cdr->sql('SELECT count(*) FROM cdr_verify_calls()'),
+		0, "$name: verify has nothing to say");
+	return;
 }
 
 # Waits until the broker is owed just that many messages.
-sub owed_is {
-    my ( $count, $name ) = @_;
+sub owed_is
+{
+	my ($count, $name) = @_;
 
-    local $Test::Builder::Level = $Test::Builder::Level + 1;
-    CdrService::Util::poll(
-        sub { $cdr->broker->owed == $count },
-        "the broker to be owed $count"
-    );
-    return is( $cdr->broker->owed, $count, $name );
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	CdrService::Util::poll(
+		sub { $cdr->broker->owed == $count },
+		"the broker to be owed $count");
+	return is($cdr->broker->owed, $count, $name);
 }
 
 # --- bad elements among good ones; larger than batch and prefetch
@@ -153,66 +154,56 @@ sub owed_is {
 my @first = map { call("plain $_") } 1 .. 40;
 
 $cdr->publish(
-    batch( @first[ 0 .. 40 ], bad(1), @first[ 41 .. 60 ], bad(2), bad(3) ),
-    native( simple_events( 20, 'native-1' ) ),
-    batch( bad(4) ),
-    batch( @first[ 61 .. 79 ] )
-);
+	batch(@first[ 0 .. 40 ], bad(1), @first[ 41 .. 60 ], bad(2), bad(3)),
+	native(simple_events(20, 'native-1')),
+	batch(bad(4)),
+	batch(@first[ 61 .. 79 ]));
 all_is_right('bad elements');
-owed_is( 0, 'bad elements: all is acknowledged' );
-is(
-    $cdr->sql(
-q{SELECT string_agg(properties #>> '{each,index}', ' ' ORDER BY properties #>> '{each,count}', properties #>> '{each,index}') FROM dead_letters}
-    ),
-    '0 41 62 63',
-    'bad elements: their places are told'
-);
-is(
-    $cdr->sql(
-q{SELECT count(*), min(properties #>> '{each,around,account}'), min(properties #>> '{each,around,data,more}') FROM call_events WHERE properties #> '{each,around}' IS NOT NULL}
-    ),
-    '2|a-1|true',
-    'bad elements: what stands around the array is kept with the first'
-);
-is(
-    $cdr->sql(
-        'SELECT received, recorded, duplicates, dead_letters FROM cdr_status()'
-    ),
-    '23|100|0|4',
-    'bad elements: the status counts messages, and what came of them'
-);
+owed_is(0, 'bad elements: all is acknowledged');
+is( $cdr->sql(
+		q{SELECT string_agg(properties #>> '{each,index}', ' ' ORDER BY properties #>> '{each,count}', properties #>> '{each,index}') FROM dead_letters}
+	),
+	'0 41 62 63',
+	'bad elements: their places are told');
+is( $cdr->sql(
+		q{SELECT count(*), min(properties #>> '{each,around,account}'), min(properties #>> '{each,around,data,more}') FROM call_events WHERE properties #> '{each,around}' IS NOT NULL}
+	),
+	'2|a-1|true',
+	'bad elements: what stands around the array is kept with the first');
+is( $cdr->sql(
+		'SELECT received, recorded, duplicates, dead_letters FROM cdr_status()'
+	),
+	'23|100|0|4',
+	'bad elements: the status counts messages, and what came of them');
 
 # --- an element that waits: its neighbours do not, but their message does
 
 my @second = map { call("held $_") } 1 .. 10;
 
-$cdr->hold_back( 'held 5', 'held 5' );
-$cdr->publish( batch(@second), native( simple_events( 30, 'native-2' ) ) );
+$cdr->hold_back('held 5', 'held 5');
+$cdr->publish(batch(@second), native(simple_events(30, 'native-2')));
 $cdr->wait_for(
-    sprintf 'count(*) = %d FROM call_events',
-    keys(%events) + keys(%natives) - 2
-);
-owed_is( 1, 'one waits: its message is not acknowledged, all others are' );
-is( $cdr->sql('SELECT waiting FROM cdr_status()'),
-    2, 'one waits: just its events do' );
+	sprintf 'count(*) = %d FROM call_events',
+	keys(%events) + keys(%natives) - 2);
+owed_is(1, 'one waits: its message is not acknowledged, all others are');
+is($cdr->sql('SELECT waiting FROM cdr_status()'),
+	2, 'one waits: just its events do');
 
 # the worker is killed: what was stored comes again, and changes nothing
 my $log = $cdr->log_size;
 
-is( kill( 'KILL', $cdr->status('pid') ), 1, 'one waits: killed the worker' );
-$cdr->node->wait_for_log( qr/all server processes terminated; reinitializing/,
-    $log );
+is(kill('KILL', $cdr->status('pid')), 1, 'one waits: killed the worker');
+$cdr->node->wait_for_log(qr/all server processes terminated; reinitializing/,
+	$log);
 $cdr->forget_crashes;
 $cdr->wait_for('waiting = 2 FROM cdr_status()');
-owed_is( 1, 'one waits, killed: the message came again' );
-is(
-    $cdr->events,
-    keys(%events) + keys(%natives) - 2,
-    'one waits, killed: nothing is stored twice'
-);
+owed_is(1, 'one waits, killed: the message came again');
+is( $cdr->events,
+	keys(%events) + keys(%natives) - 2,
+	'one waits, killed: nothing is stored twice');
 $cdr->let_through;
 all_is_right('one waits, let through');
-owed_is( 0, 'one waits, let through: all is acknowledged' );
+owed_is(0, 'one waits, let through: all is acknowledged');
 
 # --- a trigger refuses an element, as data and as a passing error
 
@@ -228,41 +219,40 @@ my @third = map { call("refused $_") } 1 .. 6;
 
 # as letters
 delete $events{$_}, $letters{$_} = 1 foreach @third[ 4, 5 ];
-$cdr->publish( batch(@third) );
+$cdr->publish(batch(@third));
 all_is_right('refused');
-owed_is( 0, 'refused: all is acknowledged' );
+owed_is(0, 'refused: all is acknowledged');
 
 # once the trigger is gone, they are read as what they were
 $cdr->sql('DROP TRIGGER refuse ON call_events');
 delete $letters{$_}, $events{$_} = 1 foreach @third[ 4, 5 ];
-is( $cdr->sql('SELECT cdr_retry_dead_letters()'),
-    2, 'refused: tried again, those of the trigger become events' );
+is($cdr->sql('SELECT cdr_retry_dead_letters()'),
+	2, 'refused: tried again, those of the trigger become events');
 all_is_right('refused, tried again');
 
 # --- too many elements: a dead letter as a whole
 
-my $many = batch( ('{"id":"many","ev":"s"}') x 1001 );
+my $many = batch(('{"id":"many","ev":"s"}') x 1001);
 
 $letters{ $many->{body} } = 1;
-$cdr->publish( $many, batch( call('beside') ) );
+$cdr->publish($many, batch(call('beside')));
 all_is_right('too many');
-is(
-    $cdr->sql(
-        q{SELECT sqlstate, message FROM dead_letters WHERE body_size > 10000}),
-    '54000|array at "/data/events" has more than 1000 elements',
-    'too many: with the reason'
-);
-owed_is( 0, 'too many: all is acknowledged' );
+is( $cdr->sql(
+		q{SELECT sqlstate, message FROM dead_letters WHERE body_size > 10000}
+	),
+	'54000|array at "/data/events" has more than 1000 elements',
+	'too many: with the reason');
+owed_is(0, 'too many: all is acknowledged');
 
 # --- before there was a mapping for it, a message is one event for ever
 
 my $before = '{"elements":[{"id":"before","ev":"s","a":"1"}]}';
 
-$cdr->publish( { key => 'late', body => $before } );
+$cdr->publish({ key => 'late', body => $before });
 $natives{$before} = 1;
 all_is_right('before there was a mapping');
 $cdr->sql(
-q{INSERT INTO cdr_mappings (name, definition) VALUES ('late', '{"each": "/elements", "match": {"routing_key": "late"}, "event": {"type": "ev", "call_id": "id"}}')}
+	q{INSERT INTO cdr_mappings (name, definition) VALUES ('late', '{"each": "/elements", "match": {"routing_key": "late"}, "event": {"type": "ev", "call_id": "id"}}')}
 );
 all_is_right('when there is one');
 
@@ -273,29 +263,30 @@ $cdr->sql("ALTER SYSTEM SET $_")
   'cdr_service.batch_size = 50';
 $cdr->node->restart;
 $cdr->wait_for("bool_and(state = 'consuming') FROM cdr_status()");
-$cdr->hold_back( 'crowd 1000', 'crowd 1999' );
+$cdr->hold_back('crowd 1000', 'crowd 1999');
 
 my @crowd =
-  shuffle( ( map { call("crowd $_") } 1 .. 4000 ), map { bad($_) } 1 .. 100 );
+  shuffle((map { call("crowd $_") } 1 .. 4000), map { bad($_) } 1 .. 100);
 my $publishing = $cdr->broker->start_publishing(
-    shuffle( batches(@crowd), native( simple_events( 500, 'native-3' ) ) ) );
+	shuffle(batches(@crowd), native(simple_events(500, 'native-3'))));
 
-foreach my $round ( 1 .. 4 ) {
-    my $goal = min( $cdr->events + 400, 4000 );
+foreach my $round (1 .. 4)
+{
+	my $goal = min($cdr->events + 400, 4000);
 
-    $cdr->wait_for("count(*) >= $goal FROM call_events");
-    $log = $cdr->log_size;
-    is( kill( 'KILL', ( $cdr->worker_pids )[ rand 4 ] ),
-        1, "round $round: killed a worker" );
-    $cdr->node->wait_for_log(
-        qr/all server processes terminated; reinitializing/, $log );
-    $cdr->forget_crashes;
-    $cdr->wait_for('bool_and(pid IS NOT NULL) FROM cdr_status()');
+	$cdr->wait_for("count(*) >= $goal FROM call_events");
+	$log = $cdr->log_size;
+	is(kill('KILL', ($cdr->worker_pids)[ rand 4 ]),
+		1, "round $round: killed a worker");
+	$cdr->node->wait_for_log(
+		qr/all server processes terminated; reinitializing/, $log);
+	$cdr->forget_crashes;
+	$cdr->wait_for('bool_and(pid IS NOT NULL) FROM cdr_status()');
 }
 $publishing->finish;
 $cdr->let_through;
 all_is_right('several workers, killed');
-owed_is( 0, 'several workers, killed: all is acknowledged' );
+owed_is(0, 'several workers, killed: all is acknowledged');
 $cdr->nothing_left('at the end');
 
 done_testing();
