@@ -6,6 +6,8 @@
  * A definition that is refused says where and why.  Under one that is taken, the
  * body is an event or has a reason, whether the mapping is found or named;
  * and what it makes of the body is in bounds, and the same when it reads again.
+ * An array is taken apart into elements that stand beside each other in the body, and
+ * whose places are JSON.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,7 +16,9 @@
 #include "mb/pg_wchar.h"
 
 #include "arena.h"
+#include "event/each.h"
 #include "event/event.h"
+#include "event/json_members.h"
 #include "event/mapping_compile.h"
 #include "promise.h"
 #include "zones.h"
@@ -54,21 +58,13 @@ check_fact(const CdrEventFact *fact, const CdrEventFact *again)
 }
 
 static void
-check_event(const CdrMappingUse *use, const char *body, size_t length)
+check_message(const CdrMessage *message, const CdrEventOptions *options)
 {
-	CdrEventOptions options = {
-		.max_event_size = 1024 * 1024, .extension_digits = 6, .mappings = use};
-	CdrMessage message = {.body = body,
-						  .body_length = length,
-						  .body_size = length,
-						  .routing_key = "a.b",
-						  .headers = "{\"h\":\"1\"}",
-						  .property_time = CDR_NO_TIME};
-	CdrEvent   event;
-	CdrEvent   again;
-	bool	   result = cdr_event_parse(&message, &options, &event);
+	CdrEvent event;
+	CdrEvent again;
+	bool	 result = cdr_event_parse(message, options, &event);
 
-	PROMISE(cdr_event_parse(&message, &options, &again) == result);
+	PROMISE(cdr_event_parse(message, options, &again) == result);
 	if (!result)
 	{
 		PROMISE(event.reason->message != NULL &&
@@ -85,6 +81,51 @@ check_event(const CdrMappingUse *use, const char *body, size_t length)
 		return;
 	for (int i = 0; i < event.nfacts; i++)
 		check_fact(&event.facts[i], &again.facts[i]);
+}
+
+static void
+check_element(const CdrMessage *element, const char *body, size_t length,
+			  const char *behind)
+{
+	CdrJsonMembers place;
+
+	PROMISE(element->body_length > 0 && element->array != NULL);
+	/* of what was packed, the body is elsewhere */
+	if (element->body >= body && element->body < body + length)
+		PROMISE((behind == NULL || element->body > behind) &&
+				element->body + element->body_length < body + length);
+	PROMISE(
+		cdr_json_members_read(element->place, strlen(element->place), &place));
+	PROMISE(same_text(cdr_json_member_text(cdr_json_member(&place, "path")),
+					  element->array));
+}
+
+static void
+check_event(const CdrMappingUse *use, const char *body, size_t length)
+{
+	CdrEventOptions options = {
+		.max_event_size = 1024 * 1024, .extension_digits = 6, .mappings = use};
+	CdrMessage message = {.body = body,
+						  .body_length = length,
+						  .body_size = length,
+						  .routing_key = "a.b",
+						  .headers = "{\"h\":\"1\"}",
+						  .property_time = CDR_NO_TIME};
+	CdrEach	   each = {0};
+
+	check_message(&message, &options);
+	if (!cdr_each_asked(&message, &options) ||
+		!cdr_each_split(&message, &options, false, &each))
+		PROMISE(each.count == 0 && each.refused == NULL);
+	PROMISE(each.count <= CDR_EACH_MAX);
+	PROMISE(each.count == 0 || each.refused == NULL);
+	for (int i = 0; i < each.count; i++)
+	{
+		check_element(&each.messages[i], body, length,
+					  i == 0 ? NULL : each.messages[i - 1].body);
+		PROMISE(!cdr_each_asked(&each.messages[i], &options));
+		check_message(&each.messages[i], &options);
+	}
 }
 
 static void

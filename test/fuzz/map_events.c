@@ -21,6 +21,7 @@
 #include "arena.h"
 #include "call/causes.h"
 #include "call/derive.h"
+#include "event/each.h"
 #include "event/json_text.h"
 #include "event/json_tree.h"
 #include "event/mapping_causes.h"
@@ -525,22 +526,43 @@ set_property(CdrMappingUse *use, CdrMessage *message, const char *word,
 }
 
 static void
-run_body(const CdrMappingUse *use, CdrMessage *message, char *body)
+run_message(const CdrMessage *message, const CdrEventOptions *options)
 {
-	CdrEventOptions options = {
-		.max_event_size = 1024 * 1024, .extension_digits = 6, .mappings = use};
 	CdrEvent event;
 
-	message->body = body;
-	message->body_length = message->body_size = strlen(body);
-	message->received_at = 7;
-	message->property_time = CDR_NO_TIME;
-	if (cdr_event_parse(message, &options, &event))
+	if (cdr_event_parse(message, options, &event))
 		print_case(&event);
 	else
 		printf("  no event: %s %s\n",
 			   cdr_sqlstate_text(event.reason->sqlerrcode),
 			   event.reason->message);
+}
+
+static void
+run_body(const CdrMappingUse *use, CdrMessage *message, char *body)
+{
+	CdrEventOptions options = {
+		.max_event_size = 1024 * 1024, .extension_digits = 6, .mappings = use};
+	CdrEach each = {0};
+
+	message->body = body;
+	message->body_length = message->body_size = strlen(body);
+	message->received_at = 7;
+	message->property_time = CDR_NO_TIME;
+	if (cdr_each_asked(message, &options))
+		(void) cdr_each_split(message, &options, false, &each);
+	message->refused = each.refused;
+	if (each.count == 0)
+		run_message(message, &options);
+	message->refused = NULL;
+	for (int i = 0; i < each.count; i++)
+	{
+		const CdrMessage *element = &each.messages[i];
+
+		printf("  each %s: %.*s\n", element->place, (int) element->body_length,
+			   element->body);
+		run_message(element, &options);
+	}
 }
 
 /* What the parser says differs between versions of the server. */
