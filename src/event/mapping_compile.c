@@ -253,7 +253,9 @@ compile_mapping(MapCompiler *compiler, const CdrJsonNode *root,
 	if (strict != NULL && strict->kind != CDR_JSON_BOOLEAN)
 		(void) compile_refuse(compiler, strict,
 							  "true or false is expected here", NULL);
-	mapping->strict = strict != NULL && strcmp(strict->text, "true") == 0;
+	/* an object, which is refused above, has no text */
+	mapping->strict = strict != NULL && strict->kind == CDR_JSON_BOOLEAN &&
+					  strcmp(strict->text, "true") == 0;
 	cdr_map_zone(compiler, cdr_json_tree_member(root, "zone"));
 	compile_each(compiler, cdr_json_tree_member(root, "each"), mapping);
 	compile_match(compiler, cdr_json_tree_member(root, "match"), mapping);
