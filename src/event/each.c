@@ -81,7 +81,7 @@ skip_string(const char *c)
 
 /* Of a value within others: something stands behind it. */
 static const char *
-skip_value(const char *c)
+skip_json_value(const char *c)
 {
 	int depth = 0;
 
@@ -111,7 +111,7 @@ skip_comma(const char *c)
 }
 
 static bool
-is_key(const char *start, const char *end, const char *name)
+is_member_key(const char *start, const char *end, const char *name)
 {
 	char *key = cdr_json_unescape(start, end);
 	bool  same = key != NULL && strcmp(key, name) == 0;
@@ -133,11 +133,11 @@ find_member(const char *c, const char *name)
 		bool		is_it;
 
 		c = skip_string(c);
-		is_it = is_key(key, c - 1, name);
+		is_it = is_member_key(key, c - 1, name);
 		c = skip_space(skip_space(c) + 1);
 		if (is_it)
 			found = c;
-		c = skip_value(c);
+		c = skip_json_value(c);
 	}
 	return found;
 }
@@ -153,7 +153,7 @@ find_element(const char *c, const char *name)
 		strspn(name, "0123456789") != length)
 		return NULL;
 	index = atoi(name);
-	for (c = skip_space(c + 1); *c != ']'; c = skip_comma(skip_value(c)))
+	for (c = skip_space(c + 1); *c != ']'; c = skip_comma(skip_json_value(c)))
 	{
 		if (index-- == 0)
 			return c;
@@ -190,7 +190,7 @@ list_elements(EachArray *array)
 
 		if (array->count == CDR_EACH_MAX)
 			return false;
-		c = skip_value(c);
+		c = skip_json_value(c);
 		array->elements[array->count++] = (Slice){start, c - start};
 		c = skip_comma(c);
 	}
@@ -204,7 +204,7 @@ list_elements(EachArray *array)
  */
 
 static void
-put_string(StringInfo out, const char *text)
+put_place_string(StringInfo out, const char *text)
 {
 	appendStringInfoChar(out, '"');
 	for (; *text != '\0'; text++)
@@ -240,7 +240,7 @@ place_of(const EachArray *array, int index)
 
 	initStringInfo(&out);
 	appendStringInfoString(&out, "{\"path\":");
-	put_string(&out, array->path);
+	put_place_string(&out, array->path);
 	appendStringInfo(&out, ",\"index\":%d,\"count\":%d", index, array->count);
 	if (index == 0)
 		put_around(&out, array);

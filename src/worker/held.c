@@ -58,7 +58,7 @@ copy_text(const char *text)
 }
 
 static const CdrReason *
-copy_reason(const CdrReason *reason)
+copy_refusal(const CdrReason *reason)
 {
 	CdrReason *copy;
 
@@ -90,7 +90,7 @@ cdr_held_copy(const CdrMessage *message)
 	copy.exchange = copy_text(message->exchange);
 	copy.array = copy_text(message->array);
 	copy.place = copy_text(message->place);
-	copy.refused = copy_reason(message->refused);
+	copy.refused = copy_refusal(message->refused);
 	return copy;
 }
 

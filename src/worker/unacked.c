@@ -277,7 +277,7 @@ cdr_unacked_parse(const CdrUnacked *unacked, int most, int *count)
 
 /* The first so many of those that are left are no more of its business. */
 static void
-advance(CdrUnacked *unacked, int count)
+move_on(CdrUnacked *unacked, int count)
 {
 	unacked->acknowledged += count;
 	if (unacked->acknowledged == unacked->count)
@@ -326,7 +326,7 @@ cdr_unacked_keep(CdrUnacked *unacked, int count, const bool *keep)
 		unacked->messages[last] = unacked->messages[i];
 		unacked->tags[last--] = unacked->tags[i];
 	}
-	advance(unacked, last - first + 1);
+	move_on(unacked, last - first + 1);
 }
 
 void
@@ -334,5 +334,5 @@ cdr_unacked_pass(CdrUnacked *unacked, int count)
 {
 	for (int i = 0; i < count; i++)
 		cdr_tag_passed(&unacked->tags[unacked->acknowledged + i]);
-	advance(unacked, count);
+	move_on(unacked, count);
 }
