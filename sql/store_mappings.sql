@@ -155,6 +155,11 @@ SELECT cdr_mapping_preset('freeswitch', '{"exchange":"TAP.Events","strict":true}
 	cdr_mapping_preset('freeswitch', '{"exchange":"TAP.Events","strict":true}') ->> 'strict' AS strict,
 	(SELECT jsonb_object_agg(key, value) FROM json_each_text(cdr_mapping_preset('freeswitch', '{"exchange":"x"}')) WHERE key <> 'match') =
 	(SELECT jsonb_object_agg(key, value) FROM json_each_text(cdr_mapping_preset('freeswitch')) WHERE key <> 'match') AS "nothing else";
+-- one that matches anything matches what the options say
+SELECT cdr_mapping_preset('csv_cgrates') -> 'match' AS match,
+	cdr_mapping_preset('csv_cgrates', '{"strict":true}') -> 'match' AS match,
+	cdr_mapping_preset('csv_cgrates', '{"routing_key":"rows","strict":true}') -> 'match' AS match,
+	cdr_mapping_preset('csv_cgrates', '{"routing_key":"rows","strict":true}') ->> 'strict' AS strict;
 INSERT INTO cdr_mappings (name, definition) SELECT 'asterisk', cdr_mapping_preset('asterisk', '{"zone":"Europe/Berlin"}') RETURNING name, version;
 INSERT INTO cdr_mappings (name, definition) SELECT 'asterisk', cdr_mapping_preset('asterisk', '{"zone":"Europe/Nowhere"}');
 SELECT cdr_mapping_preset('freeswitch', '{"zone":"Europe/Berlin"}');

@@ -185,47 +185,82 @@ preset_append(StringInfo text, const CdrJsonMember *member,
 						   (int) (member->end - member->start));
 }
 
-/*
- * An object with the options of that place in it: in the place of its own members,
- * or before them.
- */
-static void
-append_object(StringInfo text, const CdrJsonMembers *members,
-			  const CdrJsonMembers *options, bool is_match)
+/* The options of that place; returns whether there are any. */
+static bool
+append_options(StringInfo text, const CdrJsonMembers *options, bool of_match,
+			   const char *separator)
 {
-	const char *separator = is_match ? " " : "\n  ";
+	bool any = false;
 
-	appendStringInfoChar(text, '{');
 	for (int i = 0; i < options->count; i++)
 	{
 		const CdrJsonMember *option = &options->members[i];
 
-		if (options_known[option_number(option->name)].of_match == is_match &&
+		if (options_known[option_number(option->name)].of_match == of_match &&
 			cdr_json_member(options, option->name) == option)
+		{
 			preset_append(text, option, separator);
+			any = true;
+		}
 	}
+	return any;
+}
+
+/*
+ * "match", with its options before or in the place of its own members.  A preset
+ * may have none (NULL): then there is one only if there are options of it.
+ */
+static void
+append_match(StringInfo text, const CdrJsonMember *match,
+			 const CdrJsonMembers *options)
+{
+	CdrJsonMembers members;
+	CdrJsonMember  made = {.name = "match"};
+	StringInfoData object;
+	bool		   any;
+
+	if (match == NULL)
+		members.count = 0;
+	else if (!cdr_json_members_read(match->start, match->end - match->start,
+									&members))
+	{
+		preset_append(text, match, "\n  ");
+		return;
+	}
+	initStringInfo(&object);
+	appendStringInfoChar(&object, '{');
+	any = append_options(&object, options, true, " ");
+	for (int i = 0; i < members.count; i++)
+	{
+		if (cdr_json_member(options, members.members[i].name) == NULL)
+			preset_append(&object, &members.members[i], " ");
+	}
+	appendStringInfoChar(&object, '}');
+	made.start = object.data;
+	made.end = object.data + object.len;
+	if (match != NULL || any)
+		preset_append(text, &made, "\n  ");
+}
+
+/* The whole, likewise. */
+static void
+append_definition(StringInfo text, const CdrJsonMembers *members,
+				  const CdrJsonMembers *options)
+{
+	appendStringInfoChar(text, '{');
+	append_options(text, options, false, "\n  ");
+	if (cdr_json_member(members, "match") == NULL)
+		append_match(text, NULL, options);
 	for (int i = 0; i < members->count; i++)
 	{
 		const CdrJsonMember *member = &members->members[i];
-		CdrJsonMembers		 inner;
 
-		if (!is_match && strcmp(member->name, "match") == 0 &&
-			cdr_json_members_read(member->start, member->end - member->start,
-								  &inner))
-		{
-			StringInfoData match;
-			CdrJsonMember  replaced = *member;
-
-			initStringInfo(&match);
-			append_object(&match, &inner, options, true);
-			replaced.start = match.data;
-			replaced.end = match.data + match.len;
-			preset_append(text, &replaced, separator);
-		}
+		if (strcmp(member->name, "match") == 0)
+			append_match(text, member, options);
 		else if (cdr_json_member(options, member->name) == NULL)
-			preset_append(text, member, separator);
+			preset_append(text, member, "\n  ");
 	}
-	appendStringInfoString(text, is_match ? "}" : "\n}");
+	appendStringInfoString(text, "\n}");
 }
 
 static char *
@@ -243,7 +278,7 @@ apply_options(const char *preset, const char *definition, const char *given)
 						errmsg("preset \"%s\" is no JSON object", preset)));
 	check_options(preset, &options, &members);
 	initStringInfo(&text);
-	append_object(&text, &members, &options, false);
+	append_definition(&text, &members, &options);
 	return text.data;
 }
 

@@ -263,6 +263,14 @@ sub publish
 sub start_publishing
 {
 	my ($self, @messages) = @_;
+
+	return $self->start_publishing_to(EXCHANGE, @messages);
+}
+
+# The same, to another exchange.
+sub start_publishing_to
+{
+	my ($self, $exchange, @messages) = @_;
 	my $file = PostgreSQL::Test::Utils::tempdir('messages') . '/lines';
 
 	PostgreSQL::Test::Utils::append_to_file($file,
@@ -270,7 +278,7 @@ sub start_publishing
 	return IPC::Run::start(
 		[
 			repository() . '/test/tools/cdr_amqp', '--uri', $self->uri,
-			'publish'
+			'--exchange', $exchange, 'publish'
 		],
 		'<', $file, '>', \my $published);
 }
