@@ -4,17 +4,11 @@ CREATE EXTENSION cdr_service;
 SET timezone = 'UTC';
 SET datestyle = 'ISO, YMD';
 
--- what a message comes to; nothing is stored of one that is no event
-CREATE FUNCTION came(body bytea, content_type text DEFAULT NULL, content_encoding text DEFAULT NULL, type text DEFAULT NULL) RETURNS text
-LANGUAGE plpgsql AS $$
-DECLARE
-	detail text;
-BEGIN
-	RETURN CASE WHEN cdr_ingest_message(body, 'call.started', content_type, content_encoding, type) THEN 'new' ELSE 'known' END;
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
-	RETURN concat_ws(': ', SQLSTATE || ' ' || SQLERRM, NULLIF(detail, ''));
-END $$;
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set came :abs_srcdir '/test/came.sql'
+\set ECHO none
+\i :came
+\set ECHO all
 
 CREATE TABLE packed (n serial, name text, body bytea, encoding text, content_type text);
 ALTER TABLE packed RENAME name TO says;
