@@ -384,6 +384,36 @@ $cdr->sql('DELETE FROM calls; SELECT cdr_rebuild_calls()');
 is($cdr->sql('SELECT * FROM calls ORDER BY call_id'),
 	$before, 'and out of the log come the same calls');
 
+# --- what no consumer can help: the plugin cannot hand on an id that is a number, and
+# ends the session of whoever consumes it, and what stands behind it waits
+
+unless ($is_v4)
+{
+	my $events = $cdr->events;
+
+	publish(
+		{
+			key  => 'call.started',
+			id   => { ulong => 77 },
+			body => [ [ data => $json->encode(started('number')) ] ]
+		});
+	$cdr->wait_for(
+		"last_error LIKE '%broker closed the session: 541 INTERNAL_ERROR%' FROM cdr_status()"
+	);
+	$cdr->publish($json->encode(started('behind')));
+	$cdr->sql('SELECT cdr_pause()');
+	$cdr->wait_for_state('paused');
+	is($cdr->broker->left_over, 2,
+		'an id that is a number blocks the queue of RabbitMQ 3, which is told'
+	);
+	$cdr->broker->amqp([ 'purge', CdrService::Broker::QUEUE ]);
+	$cdr->sql('SELECT cdr_resume()');
+	$cdr->publish($json->encode(started('later')));
+	$cdr->wait_drained($events + 1);
+	is($cdr->sql("SELECT count(*) FROM calls WHERE call_id = 'later'"),
+		1, 'and once it is taken out, events are stored again');
+}
+
 $cdr->nothing_left('amqp10');
 
 done_testing();
