@@ -21,12 +21,15 @@ use constant { CHUNK => 65536, KEPT_MAX => 1 << 20 };
 # Directions, by where the bytes go.
 use constant { TO_BROKER => 'to_broker', TO_WORKER => 'to_worker' };
 
-# Listens on a free port and passes on what comes to $broker.
+# Listens on a free port, or on one that another had, and passes on what comes to
+# $broker.
 sub new
 {
-	my ($class, $broker) = @_;
+	my ($class, $broker, $port) = @_;
 	my $listener = IO::Socket::INET->new(
 		LocalAddr => '127.0.0.1',
+		LocalPort => $port || 0,
+		ReuseAddr => 1,
 		Listen    => 5,
 		Proto     => 'tcp') or croak "could not listen: $!";
 	my $self = bless { port => $listener->sockport, broker => $broker }, $class;

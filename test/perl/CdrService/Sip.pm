@@ -13,6 +13,8 @@ use PostgreSQL::Test::Utils ();
 
 use CdrService::Util qw(repository poll);
 
+my @all;
+
 # What is missing for that, or nothing.
 sub missing
 {
@@ -48,8 +50,8 @@ sub new
 		SIP_CALLEES  => "sip:127.0.0.1:$self->{callees}",
 		SIP_AMQP_URI => $uri);
 
-	$self->{callees_run} = $self->_sipp(
-		'callee', '-p', $self->{callees});
+	push @all, $self;
+	$self->{callees_run} = $self->_sipp('callee', '-p', $self->{callees});
 	local @ENV{ keys %environment } = values %environment;
 	$self->{kamailio} = IPC::Run::start(
 		[
@@ -210,14 +212,13 @@ sub stop
 	return;
 }
 
-# An exit status that a test has set stays.
-sub DESTROY
+# Nothing outlives the test, however that ends.
+sub END
 {
-	my ($self) = @_;
+	my $status = $?;
 
-	local $?;
-	$self->stop;
-	return;
+	$_->stop foreach @all;
+	$? = $status;
 }
 
 1;
