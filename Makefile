@@ -22,6 +22,7 @@ SQL_PARTS = src/head.sql \
 	src/store/rebuild.sql \
 	src/store/correct.sql \
 	src/store/history.sql \
+	src/backfill/backfill.sql \
 	src/store/guard.sql \
 	src/rights.sql
 
@@ -36,7 +37,7 @@ EXTRA_CLEAN = $(CAUSE_LIST)
 list_causes = LC_ALL=C awk -v language=$(1) -f $(addprefix $(source)/,$(CAUSES))
 
 # The rooms of src/, each with its files; one without any is a mistake.
-ROOMS = base broker event call store worker
+ROOMS = base broker event call store worker backfill
 files = $(or $(patsubst $(source)/%,%,$(sort $(wildcard $(source)/$(1)))), \
 	$(error there is no file $(source)/$(1)))
 
@@ -57,7 +58,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	event_charsets event_protobuf event_cloudevents \
 	store_dead_letters store_partitions store_repetitions store_verify \
 	store_retired store_recording \
-	worker_status store_mappings store_each store_privileges store_guard \
+	worker_status store_mappings store_each backfill_rows store_privileges store_guard \
 	call_order_permuted call_order_random call_segments_random event_json_random
 REGRESS_OPTS = --encoding=UTF8
 ISOLATION = store_same_call store_same_event store_opposite_order \

@@ -8,6 +8,7 @@ REVOKE ALL ON FUNCTION
 	@extschema@.cdr_ingest_event(json),
 	@extschema@.cdr_ingest_events(json[]),
 	@extschema@.cdr_ingest_message(bytea, text, text, text, text, text, bytea, timestamptz, json, json),
+	@extschema@.cdr_ingest_rows(text, json[], boolean),
 	@extschema@.cdr_retry_dead_letters(uuid[]),
 	@extschema@.cdr_discard_dead_letters(uuid[]),
 	@extschema@.cdr_dead_letters(),
@@ -27,7 +28,8 @@ REVOKE ALL ON FUNCTION
 	@extschema@.cdr_spread_mapping()
 FROM PUBLIC;
 REVOKE ALL ON PROCEDURE
-	@extschema@.cdr_rebuild_calls_in_slices(text, timestamptz, timestamptz, boolean, text[], integer, bigint)
+	@extschema@.cdr_rebuild_calls_in_slices(text, timestamptz, timestamptz, boolean, text[], integer, bigint),
+	@extschema@.cdr_backfill(text, text, integer, boolean, bigint, bigint, bigint, bigint, bigint, bigint)
 FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION

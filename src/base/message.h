@@ -78,6 +78,10 @@ typedef struct CdrMessage
 	const char *type;
 	const char *exchange;
 
+	/* of a row that came out of a table: the name of the mapping that it is read
+	 * by, whatever that matches; NULL: by the first that matches */
+	const char *mapping;
+
 	TimestampTz property_time; /* AMQP timestamp, or CDR_NO_TIME */
 	TimestampTz received_at;   /* when we got it */
 	bool		redelivered;   /* the broker has delivered it before */

@@ -159,7 +159,7 @@ judge_hints(CdrEvent **events, int count, int hinted, int wrong)
 }
 
 /*
- * Drops events that the broker has delivered before, and that were recorded then
+ * Drops events that may have come before, and that were recorded then
  * under another key: that of another version of a mapping.
  */
 static int

@@ -16,6 +16,7 @@
 #include "base/properties.h"
 #include "store/dead_letters.h"
 #include "store/order.h"
+#include "store/row_event.h"
 
 static CdrStatement keep_dead_letters = {
 	.sql = "INSERT INTO %1$s.dead_letters AS d"
@@ -62,7 +63,8 @@ static CdrStatement read_dead_letters = {
 	.sql = "SELECT event_id, received_at, routing_key, property_time,"
 		   " body_size, body, message_id, content_type, content_encoding,"
 		   " properties ->> 'type', exchange, headers, properties,"
-		   " properties #>> '{each,path}'"
+		   " properties #>> '{each,path}',"
+		   " properties ->> '" CDR_ROW_MAPPING "'"
 		   " FROM ONLY %1$s.dead_letters"
 		   " WHERE event_id > $1 AND ($2 IS NULL OR event_id = ANY ($2))"
 		   " ORDER BY event_id LIMIT $3 FOR UPDATE",
@@ -224,6 +226,7 @@ cdr_dead_letters_message(uint64 row)
 	message->headers = letter_text(row, 12);
 	message->other_properties = letter_text(row, 13);
 	message->array = letter_text(row, 14);
+	message->mapping = letter_text(row, 15);
 	return message;
 }
 

@@ -39,6 +39,7 @@ typedef struct Version
 {
 	CdrMappingId mapping;
 	int			 id;
+	bool		 enabled;
 } Version;
 
 /*
@@ -226,8 +227,8 @@ list_versions(InForce *loaded, const List *rows)
 	{
 		const CdrMappingRow *row = lfirst(cell);
 
-		loaded->versions[loaded->nversions++] =
-			(Version){{pstrdup(row->name), row->version}, row->id};
+		loaded->versions[loaded->nversions++] = (Version){
+			{pstrdup(row->name), row->version}, row->id, row->enabled};
 	}
 }
 
@@ -430,6 +431,26 @@ cdr_mappings_name(int id)
 	return NULL;
 }
 
+int
+cdr_mappings_named(const char *name)
+{
+	const Version *newest = NULL;
+
+	cdr_mappings_look();
+	for (int i = 0; i < in_force.nversions; i++)
+	{
+		const Version *version = &in_force.versions[i];
+
+		if (strcmp(version->mapping.name, name) != 0)
+			continue;
+		if (version->enabled)
+			return version->id;
+		if (newest == NULL)
+			newest = version;
+	}
+	return newest == NULL ? 0 : newest->id;
+}
+
 static Recorded *
 find_compiled(int id)
 {
@@ -542,7 +563,7 @@ cdr_mappings_recorded(int id)
 }
 
 int
-cdr_mappings_before(const CdrMappingUse **uses, int most)
+cdr_mappings_before(const char *name, const CdrMappingUse **uses, int most)
 {
 	int count = 0;
 	int of_name = 0;
@@ -556,11 +577,12 @@ cdr_mappings_before(const CdrMappingUse **uses, int most)
 								  version[-1].mapping.name) == 0
 					  ? of_name + 1
 					  : 0;
-		if (of_name >= CDR_MAPPINGS_BEFORE)
+		if (of_name >= CDR_MAPPINGS_BEFORE ||
+			(name != NULL && strcmp(version->mapping.name, name) != 0))
 			continue;
 		entry = require_recorded(version->id);
 		if (entry->refused == NULL)
-			uses[count++] = &entry->matching;
+			uses[count++] = name == NULL ? &entry->matching : &entry->use;
 	}
 	return count;
 }

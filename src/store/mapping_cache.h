@@ -51,6 +51,13 @@ extern int cdr_mappings_id(const CdrMappingId *mapping);
 extern const char *cdr_mappings_name(int id);
 
 /*
+ * The id of the version that rows are read by which are to be read by the mapping
+ * of that name: the newest that is enabled, or the newest, if none is; 0: there is
+ * none of that name.  As of now; for SQL functions.
+ */
+extern int cdr_mappings_named(const char *name);
+
+/*
  * How an event is read again that was read by the version with that id.  It lives
  * as long as the transaction.  ERROR (55000) if that version is not there, or
  * cannot be read.
@@ -59,10 +66,13 @@ extern const struct CdrMappingUse *cdr_mappings_recorded(int id);
 
 /*
  * How an event may have been read before: by each of the latest versions of each
- * name, if it matches, at most so many.  They live as long as the transaction.
+ * name, if it matches, at most so many.  Of a row that is read by the mapping of a
+ * name, only by those of that, whether they match or not.  They live as long as the
+ * transaction.
  */
 #define CDR_MAPPINGS_BEFORE 4
 
-extern int cdr_mappings_before(const struct CdrMappingUse **uses, int most);
+extern int cdr_mappings_before(const char				   *name,
+							   const struct CdrMappingUse **uses, int most);
 
 #endif /* CDR_MAPPING_CACHE_H */

@@ -6,7 +6,8 @@
  * An event is known by its call, its identity and its time.  Call and time are what
  * a mapping says.  So one that was recorded, but not acknowledged, and comes again
  * after a mapping was changed has another key; it is looked for under those that
- * it had by the latest versions of each mapping, and without any.
+ * it had by the latest versions of each mapping, and without any.  So is a row that
+ * is read again, by the versions of the mapping that it is read by.
  *
  *-------------------------------------------------------------------------
  */
@@ -52,17 +53,20 @@ add_reading(const CdrEvent *event, const CdrMappingUse *use, CdrEvent **others,
 int
 cdr_other_readings(const CdrEvent *event, CdrEvent ***others)
 {
+	const char			*name = event->message->mapping;
 	const CdrMappingUse *uses[READINGS_MAX];
 	int					 nuses;
 	int					 count = 0;
 
 	if (!event->message->redelivered)
 		return 0;
-	nuses = cdr_mappings_before(uses, READINGS_MAX);
-	if (nuses == 0)
+	nuses = cdr_mappings_before(name, uses, READINGS_MAX);
+	/* of a row, the one that it was read by just now is among them */
+	if (nuses == (name != NULL ? 1 : 0))
 		return 0;
 	*others = palloc((nuses + 1) * sizeof(CdrEvent *));
-	count = add_reading(event, NULL, *others, count);
+	if (name == NULL)
+		count = add_reading(event, NULL, *others, count);
 	for (int i = 0; i < nuses; i++)
 		count = add_reading(event, uses[i], *others, count);
 	return count;

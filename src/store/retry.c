@@ -30,6 +30,7 @@
 #include "store/cursor.h"
 #include "store/dead_letters.h"
 #include "store/event_options.h"
+#include "store/row_event.h"
 #include "store/writer.h"
 #include "store/writer_query.h"
 
@@ -156,6 +157,17 @@ warn_of_refusal(CdrJob *job, CdrEvent *event, const ErrorData *error)
 					  errhint("See what is hung on the table.")));
 }
 
+/* A row is read by its mapping, a message by what is in force. */
+static void
+parse_letter(const CdrMessage *message, const CdrEventOptions *options,
+			 CdrEvent *event)
+{
+	if (message->mapping == NULL)
+		(void) cdr_event_parse(message, options, event);
+	else
+		cdr_row_read(message, cdr_mappings_named(message->mapping), event);
+}
+
 /* Letters that are tried together, and the events that they are. */
 typedef struct Portion
 {
@@ -180,7 +192,7 @@ add_event(Portion *portion, const CdrMessage *message,
 			repalloc_huge(portion->events, portion->room * sizeof(CdrEvent));
 	}
 	event = &portion->events[portion->nevents++];
-	(void) cdr_event_parse(message, options, event);
+	parse_letter(message, options, event);
 	portion->unpacked += event->unpacked;
 	return event;
 }
@@ -192,7 +204,7 @@ read_letter(Portion *portion, int number, const CdrEventOptions *options)
 	CdrMessage *message = cdr_dead_letters_message(number);
 	CdrEach		each = {0};
 
-	if (cdr_each_asked(message, options))
+	if (message->mapping == NULL && cdr_each_asked(message, options))
 		(void) cdr_each_split(message, options, false, &each);
 	message->refused = each.refused;
 	if (each.count == 0)

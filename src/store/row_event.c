@@ -1,0 +1,84 @@
+/*-------------------------------------------------------------------------
+ *
+ * row_event.c
+ *	  An event, read from a row of somebody's table by the mapping that was named.
+ *
+ * A row is read by that mapping whatever it matches, for a row has no exchange and
+ * no routing key; only what it asks of the body has to hold.  It is taken for one
+ * that may have come before: so a row that was recorded by an older version of the
+ * mapping is known, although that gave it another call or time.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "utils/json.h"
+#include "utils/timestamp.h"
+
+#include "base/identity.h"
+#include "event/fields.h"
+#include "store/event_options.h"
+#include "store/row_event.h"
+
+/* Of a row that is larger than any event, so many bytes are kept. */
+#define ROW_START (64 * 1024)
+
+void
+cdr_row_source(const char *mapping, CdrRowSource *source)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfoString(&json, "{\"" CDR_ROW_MAPPING "\":");
+	escape_json(&json, mapping);
+	appendStringInfoChar(&json, '}');
+	source->mapping = mapping;
+	source->version = cdr_mappings_named(mapping);
+	source->properties = json.data;
+}
+
+CdrMessage *
+cdr_row_message(const CdrRowSource *source, const char *json, size_t length)
+{
+	CdrMessage *message = palloc0(sizeof(CdrMessage));
+
+	message->body = json;
+	message->body_length = length;
+	message->body_size = length;
+	message->mapping = source->mapping;
+	message->other_properties = source->properties;
+	message->property_time = CDR_NO_TIME;
+	message->received_at = GetCurrentTimestamp();
+	message->redelivered = true;
+	if (length > CDR_EVENT_SIZE_MAX)
+	{
+		pg_uuid_t *id = palloc(sizeof(pg_uuid_t));
+		CdrDigest  digest;
+
+		cdr_identity_of(NULL, 0, json, length, id, &digest);
+		message->id = id;
+		message->body_length = ROW_START;
+	}
+	return message;
+}
+
+void
+cdr_row_read(const CdrMessage *message, int version, CdrEvent *event)
+{
+	CdrEventOptions options = cdr_event_options();
+
+	if (version != 0)
+		options.mappings = cdr_mappings_recorded(version);
+	if (!cdr_event_parse_json(message, &options, event) ||
+		(version != 0 && event->mapping != NULL))
+		return;
+	event->reason =
+		version == 0
+			? cdr_no_event(ERRCODE_UNDEFINED_OBJECT,
+						   psprintf("mapping \"%s\" of the row is not there",
+									message->mapping))
+			: cdr_no_event(ERRCODE_INVALID_PARAMETER_VALUE,
+						   psprintf("row is not what mapping \"%s\" reads",
+									message->mapping));
+}

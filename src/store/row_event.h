@@ -1,0 +1,44 @@
+/*-------------------------------------------------------------------------
+ *
+ * row_event.h
+ *	  An event, read from a row of somebody's table by the mapping that was named.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CDR_ROW_EVENT_H
+#define CDR_ROW_EVENT_H
+
+#include "event/event.h"
+
+/*
+ * The property by which a dead letter says that it was a row, and which mapping is
+ * to read it: no message of a broker has one of that name.
+ */
+#define CDR_ROW_MAPPING "mapping"
+
+/* What the rows of a table have in common. */
+typedef struct CdrRowSource
+{
+	const char *mapping;	/* the name of the one that reads them */
+	int			version;	/* the id of its version; 0: there is none */
+	char	   *properties; /* what a dead letter says of such a row */
+} CdrRowSource;
+
+/* Finds the version by which rows are read from now on; in the current context. */
+extern void cdr_row_source(const char *mapping, CdrRowSource *source);
+
+/*
+ * The message that a row is, as JSON of a length, in the current context; received
+ * just now.  Of one that is larger than any event, only the start is pointed to.
+ */
+extern CdrMessage *
+cdr_row_message(const CdrRowSource *source, const char *json, size_t length);
+
+/*
+ * Reads it by the version of its mapping with that id; 0: there is none.  What is
+ * not read by it is no event, with the reason.
+ */
+extern void
+cdr_row_read(const CdrMessage *message, int version, CdrEvent *event);
+
+#endif /* CDR_ROW_EVENT_H */
