@@ -5,13 +5,14 @@ use strict;
 use warnings FATAL => 'all';
 
 use Cwd qw(getcwd);
+use File::Copy qw(copy);
 use File::Path qw(make_path);
 use JSON::PP;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 use CdrService::Fixture;
-use CdrService::Util qw(repository run copy_file);
+use CdrService::Util qw(repository);
 
 my $cdr       = CdrService::Fixture->new('backfill', broker => 0);
 my $files     = $cdr->node->basedir . '/files';
@@ -22,7 +23,7 @@ my %scripts;    # title => [ blocks of commands ]
 make_path($files);
 foreach my $section (split /^##+ /m, $text)
 {
-	my ($title, $rest) = $section =~ /^(.*)\n(.*)/s or next;
+	my ($title, $rest) = $section =~ /\A([^\n]*)\n(.*)/s or next;
 
 	# a blank line within a block is of the block
 	$scripts{$title} =
@@ -106,7 +107,7 @@ sub section
 	my $name     = new_database();
 	my $commands = commands_of($title);
 
-	copy_file("$platforms/$folder/$_->{file}", "$files/$_->{file}")
+	copy("$platforms/$folder/$_->{file}", $files)
 	  foreach @{ $index->{events} };
 	is_deeply counts_in(output_of($name, $commands)),
 	  [ map { "$_|$_|0|0|0|0" } @rows ], "$title: all rows are events";
