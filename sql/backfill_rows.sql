@@ -22,6 +22,8 @@ CREATE VIEW said AS
 	FROM calls ORDER BY call_id COLLATE "C";
 TABLE said;
 SELECT count(*), count(DISTINCT mapping), min(event_type) FROM call_events;
+-- the log keeps that they were rows, and of which mapping
+SELECT DISTINCT properties::text FROM call_events;
 SELECT cdr_ingest_event('{"uniqueid":"nobody''s","callId":"native","eventType":"call.started","timestamp":"2026-03-08T20:00:00Z"}');
 SELECT mapping FROM call_events WHERE call_id = 'native';
 

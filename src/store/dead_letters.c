@@ -63,8 +63,7 @@ static CdrStatement read_dead_letters = {
 	.sql = "SELECT event_id, received_at, routing_key, property_time,"
 		   " body_size, body, message_id, content_type, content_encoding,"
 		   " properties ->> 'type', exchange, headers, properties,"
-		   " properties #>> '{each,path}',"
-		   " properties ->> '" CDR_ROW_MAPPING "'"
+		   " properties #>> '{each,path}'"
 		   " FROM ONLY %1$s.dead_letters"
 		   " WHERE event_id > $1 AND ($2 IS NULL OR event_id = ANY ($2))"
 		   " ORDER BY event_id LIMIT $3 FOR UPDATE",
@@ -226,7 +225,7 @@ cdr_dead_letters_message(uint64 row)
 	message->headers = letter_text(row, 12);
 	message->other_properties = letter_text(row, 13);
 	message->array = letter_text(row, 14);
-	message->mapping = letter_text(row, 15);
+	message->mapping = cdr_row_mapping(message->other_properties);
 	return message;
 }
 

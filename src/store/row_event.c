@@ -18,8 +18,15 @@
 
 #include "base/identity.h"
 #include "event/fields.h"
+#include "event/json_members.h"
 #include "store/event_options.h"
 #include "store/row_event.h"
+
+/*
+ * The property by which an event of the log, or a dead letter, says that it was a
+ * row, and which mapping is to read it: no message of a broker has one of that name.
+ */
+#define ROW_MAPPING "mapping"
 
 /* Of a row that is larger than any event, so many bytes are kept. */
 #define ROW_START (64 * 1024)
@@ -30,12 +37,23 @@ cdr_row_source(const char *mapping, CdrRowSource *source)
 	StringInfoData json;
 
 	initStringInfo(&json);
-	appendStringInfoString(&json, "{\"" CDR_ROW_MAPPING "\":");
+	appendStringInfoString(&json, "{\"" ROW_MAPPING "\":");
 	escape_json(&json, mapping);
 	appendStringInfoChar(&json, '}');
 	source->mapping = mapping;
 	source->version = cdr_mappings_named(mapping);
 	source->properties = json.data;
+}
+
+const char *
+cdr_row_mapping(const char *properties)
+{
+	CdrJsonMembers members;
+
+	if (properties == NULL ||
+		!cdr_json_members_read(properties, strlen(properties), &members))
+		return NULL;
+	return cdr_json_member_text(cdr_json_member(&members, ROW_MAPPING));
 }
 
 CdrMessage *
@@ -70,8 +88,11 @@ cdr_row_read(const CdrMessage *message, int version, CdrEvent *event)
 
 	if (version != 0)
 		options.mappings = cdr_mappings_recorded(version);
-	if (!cdr_event_parse_json(message, &options, event) ||
-		(version != 0 && event->mapping != NULL))
+	if (!cdr_event_parse_json(message, &options, event))
+		return;
+	/* else nobody could tell which mapping is to read it anew */
+	event->needs_properties = true;
+	if (version != 0 && event->mapping != NULL)
 		return;
 	event->reason =
 		version == 0

@@ -10,18 +10,12 @@
 
 #include "event/event.h"
 
-/*
- * The property by which a dead letter says that it was a row, and which mapping is
- * to read it: no message of a broker has one of that name.
- */
-#define CDR_ROW_MAPPING "mapping"
-
 /* What the rows of a table have in common. */
 typedef struct CdrRowSource
 {
 	const char *mapping;	/* the name of the one that reads them */
 	int			version;	/* the id of its version; 0: there is none */
-	char	   *properties; /* what a dead letter says of such a row */
+	char	   *properties; /* what log and dead letters say of such a row */
 } CdrRowSource;
 
 /* Finds the version by which rows are read from now on; in the current context. */
@@ -33,6 +27,12 @@ extern void cdr_row_source(const char *mapping, CdrRowSource *source);
  */
 extern CdrMessage *
 cdr_row_message(const CdrRowSource *source, const char *json, size_t length);
+
+/*
+ * The mapping that is to read what has these properties, as the log and dead letters
+ * have them, because it was a row; NULL: it was none.  In the current context.
+ */
+extern const char *cdr_row_mapping(const char *properties);
 
 /*
  * Reads it by the version of its mapping with that id; 0: there is none.  What is

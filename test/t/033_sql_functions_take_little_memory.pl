@@ -134,6 +134,24 @@ is_little(
 	q{SELECT cdr_rebuild_calls(from_time => '2025-01-01', to_time => '2025-02-01', prune => true)},
 	$events);
 
+# rows of a table, which wait in a file
+$cdr->sql(<<"EOS");
+SET statement_timeout = 0;
+INSERT INTO cdr_mappings (name, definition, enabled)
+SELECT 'rows', cdr_mapping_preset('csv_freeswitch'), false;
+CREATE TABLE staging AS SELECT 'row ' || n AS uuid, t AS start_stamp, t + '5 s' AS end_stamp, repeat('x', 200) AS context
+FROM generate_series(1, $events) AS n, LATERAL (SELECT timestamp '2026-01-19 22:00:00' + n * interval '1 ms') AS x(t);
+EOS
+is_little('rows recorded', 60,
+	q{SET work_mem = '64kB'; CALL cdr_backfill('rows', 'TABLE staging')},
+	"$events|$events|0|0|0|0");
+is_little('rows that are known', 60,
+	q{SET work_mem = '64kB'; CALL cdr_backfill('rows', 'TABLE staging')},
+	"$events|0|$events|0|0|0");
+$cdr->sql(
+	q{DELETE FROM call_events WHERE call_id <> 'large'; DELETE FROM calls WHERE call_id <> 'large'}
+);
+
 # ---------------------------------------------------------------------------
 # Large ones
 # ---------------------------------------------------------------------------
@@ -170,5 +188,10 @@ is_little(
 	40,
 	'SELECT cdr_discard_dead_letters(array_agg(event_id)) FROM dead_letters',
 	$letters);
+is_little(
+	'large rows recorded',
+	200,
+	q{SET work_mem = '64kB'; CALL cdr_backfill('rows', 'SELECT $$large $$ || n AS uuid, $$2026-01-19 22:00:00$$ AS end_stamp, repeat(md5(n::text), 200000) FROM generate_series(1, 30) AS n')},
+	'30|30|0|0|0|0');
 
 done_testing();
