@@ -19,7 +19,8 @@ REVOKE ALL ON FUNCTION
 	@extschema@.cdr_resume(),
 	@extschema@.cdr_create_partitions(timestamptz, timestamptz),
 	@extschema@.cdr_verify_calls(text, timestamptz, timestamptz, text[]),
-	@extschema@.cdr_rebuild_calls(text, timestamptz, timestamptz, boolean, text[]),
+	@extschema@.cdr_rebuild_calls(text, timestamptz, timestamptz, boolean, text[], boolean, text),
+	@extschema@.cdr_remap_preview(text, timestamptz, timestamptz, text[], text),
 	@extschema@.cdr_correct_call(text, json, text, boolean),
 	@extschema@.cdr_withdraw_correction(text, text[], text),
 	@extschema@.cdr_close_stale_calls(interval, text, bigint),
@@ -28,7 +29,7 @@ REVOKE ALL ON FUNCTION
 	@extschema@.cdr_spread_mapping()
 FROM PUBLIC;
 REVOKE ALL ON PROCEDURE
-	@extschema@.cdr_rebuild_calls_in_slices(text, timestamptz, timestamptz, boolean, text[], integer, bigint),
+	@extschema@.cdr_rebuild_calls_in_slices(text, timestamptz, timestamptz, boolean, text[], integer, boolean, text, bigint),
 	@extschema@.cdr_backfill(text, text, integer, boolean, bigint, bigint, bigint, bigint, bigint, bigint)
 FROM PUBLIC;
 

@@ -28,6 +28,7 @@
 
 #define PARTITION_LOCK 64
 #define MAPPING_LOCK   65
+#define REMAP_LOCK	   66
 
 static void
 lock_exclusively(uint32 number)
@@ -48,4 +49,10 @@ void
 cdr_lock_mappings(void)
 {
 	lock_exclusively(MAPPING_LOCK);
+}
+
+void
+cdr_lock_remap(void)
+{
+	lock_exclusively(REMAP_LOCK);
 }

@@ -15,4 +15,7 @@ extern void cdr_lock_partitions(void);
 /* Locks out whoever else is adding or enabling mappings. */
 extern void cdr_lock_mappings(void);
 
+/* Locks out whoever else is moving events in the log. */
+extern void cdr_lock_remap(void);
+
 #endif /* CDR_LOCKS_H */

@@ -35,25 +35,13 @@ mapping_of_row(const CdrCursor *cursor)
 	return isnull ? NULL : cdr_mappings_recorded(DatumGetInt32(id));
 }
 
-CdrEvent *
-cdr_log_event(const CdrCursor *cursor, const char *call_id)
+CdrMessage *
+cdr_log_message(const CdrCursor *cursor, bool *is_json)
 {
-	CdrEventOptions options = cdr_event_options();
-	CdrMessage	   *message = palloc0(sizeof(CdrMessage));
-	CdrEvent	   *event = palloc(sizeof(CdrEvent));
-	pg_uuid_t	   *id = palloc(sizeof(pg_uuid_t));
-	Datum			value;
-	bool			isnull;
-	bool			is_json;
-	bool			is_event;
+	CdrMessage *message = palloc0(sizeof(CdrMessage));
+	Datum		value;
+	bool		isnull;
 
-	*id = *DatumGetUUIDP(cdr_cursor_value(cursor, CDR_LOG_EVENT_ID, &isnull));
-	message->id = id;
-	message->known_time_source =
-		DatumGetChar(cdr_cursor_value(cursor, CDR_LOG_TIME_SOURCE, &isnull));
-	message->known_time = DatumGetTimestampTz(
-		cdr_cursor_value(cursor, CDR_LOG_EVENT_TIME, &isnull));
-	message->of_function = message->known_time_source == CDR_TIME_OF_FUNCTION;
 	message->property_time = CDR_NO_TIME;
 	message->routing_key = cdr_log_text(cursor, CDR_LOG_ROUTING_KEY);
 	message->content_type = cdr_log_text(cursor, CDR_LOG_CONTENT_TYPE);
@@ -64,8 +52,8 @@ cdr_log_event(const CdrCursor *cursor, const char *call_id)
 	message->exchange = cdr_log_text(cursor, CDR_LOG_EXCHANGE);
 	message->array = cdr_log_text(cursor, CDR_LOG_ARRAY);
 	value = cdr_cursor_value(cursor, CDR_LOG_PAYLOAD, &isnull);
-	is_json = !isnull;
-	if (!is_json)
+	*is_json = !isnull;
+	if (isnull)
 		value = cdr_cursor_value(cursor, CDR_LOG_BODY, &isnull);
 	if (!isnull)
 	{
@@ -75,6 +63,27 @@ cdr_log_event(const CdrCursor *cursor, const char *call_id)
 		message->body_length = VARSIZE_ANY_EXHDR(body);
 	}
 	message->body_size = message->body_length;
+	return message;
+}
+
+CdrEvent *
+cdr_log_event(const CdrCursor *cursor, const char *call_id)
+{
+	CdrEventOptions options = cdr_event_options();
+	bool			is_json;
+	CdrMessage	   *message = cdr_log_message(cursor, &is_json);
+	CdrEvent	   *event = palloc(sizeof(CdrEvent));
+	pg_uuid_t	   *id = palloc(sizeof(pg_uuid_t));
+	bool			isnull;
+	bool			is_event;
+
+	*id = *DatumGetUUIDP(cdr_cursor_value(cursor, CDR_LOG_EVENT_ID, &isnull));
+	message->id = id;
+	message->known_time_source =
+		DatumGetChar(cdr_cursor_value(cursor, CDR_LOG_TIME_SOURCE, &isnull));
+	message->known_time = DatumGetTimestampTz(
+		cdr_cursor_value(cursor, CDR_LOG_EVENT_TIME, &isnull));
+	message->of_function = message->known_time_source == CDR_TIME_OF_FUNCTION;
 
 	/* it was small enough once */
 	options.max_event_size = SIZE_MAX;

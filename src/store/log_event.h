@@ -47,6 +47,13 @@ enum
 extern char *cdr_log_text(const CdrCursor *cursor, int column);
 
 /*
+ * The message that the row in hand records, in the current context, as far as the
+ * log has it: without its identity, its times and its message-id.  Is its body
+ * text of JSON?
+ */
+extern CdrMessage *cdr_log_message(const CdrCursor *cursor, bool *is_json);
+
+/*
  * The event that the row in hand records, in the current context.  What
  * identifies and places it is taken from the row; what it says, from its
  * payload, else from its body.

@@ -419,14 +419,14 @@ cdr_mappings_id(const CdrMappingId *mapping)
 						   mapping->version, mapping->name)));
 }
 
-const char *
-cdr_mappings_name(int id)
+const CdrMappingId *
+cdr_mappings_of_id(int id)
 {
 	cdr_mappings_look();
 	for (int i = 0; i < in_force.nversions; i++)
 	{
 		if (in_force.versions[i].id == id)
-			return in_force.versions[i].mapping.name;
+			return &in_force.versions[i].mapping;
 	}
 	return NULL;
 }
@@ -449,6 +449,14 @@ cdr_mappings_named(const char *name)
 			newest = version;
 	}
 	return newest == NULL ? 0 : newest->id;
+}
+
+const char *
+cdr_mappings_name(int id)
+{
+	const CdrMappingId *mapping = cdr_mappings_of_id(id);
+
+	return mapping == NULL ? NULL : mapping->name;
 }
 
 static Recorded *

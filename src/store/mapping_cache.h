@@ -47,8 +47,9 @@ extern int cdr_mappings_count(void);
 /* The id of a version, for the log. */
 extern int cdr_mappings_id(const CdrMappingId *mapping);
 
-/* The name of the version with that id; NULL: there is none. */
-extern const char *cdr_mappings_name(int id);
+/* The version with that id, and its name; NULL: there is none. */
+extern const CdrMappingId *cdr_mappings_of_id(int id);
+extern const char		  *cdr_mappings_name(int id);
 
 /*
  * The id of the version that rows are read by which are to be read by the mapping

@@ -16,6 +16,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
@@ -23,6 +24,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
+#include "tcop/pquery.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -30,6 +32,7 @@
 
 #include "store/constraints.h"
 #include "store/rebuild.h"
+#include "store/remap.h"
 #include "store/writer.h"
 #include "store/writer_query.h"
 
@@ -73,6 +76,24 @@ rebuild_chosen(const CdrChoice *choice, bool prune, int64 *left)
 	return written;
 }
 
+/*
+ * Two arguments of both functions: whether events are read anew first, and from
+ * which exchange those came of which the log does not know it.  Returns how many
+ * calls were written for that.
+ */
+static int64
+remap_if_asked(FunctionCallInfo fcinfo, int argument, const CdrChoice *choice,
+			   int slice, bool commits)
+{
+	CdrRemap remap = {.choice = choice, .slice = slice, .commits = commits};
+
+	if (PG_ARGISNULL(argument) || !PG_GETARG_BOOL(argument))
+		return 0;
+	if (!PG_ARGISNULL(argument + 1))
+		remap.exchange = text_to_cstring(PG_GETARG_TEXT_PP(argument + 1));
+	return cdr_remap(&remap);
+}
+
 /* A call that differs is not passed over in silence. */
 static void
 tell_left(int64 left)
@@ -101,8 +122,13 @@ cdr_rebuild_calls(PG_FUNCTION_ARGS)
 	bool	  prune;
 	CdrChoice choice = rebuild_choice(fcinfo, &prune);
 	int64	  left = 0;
-	int64	  written = rebuild_chosen(&choice, prune, &left);
+	int64 written = remap_if_asked(fcinfo, 5, &choice, CDR_SLICE_MAX, false);
 
+	/* what was moved is to be seen */
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	written += rebuild_chosen(&choice, prune, &left);
+	PopActiveSnapshot();
 	tell_left(left);
 	PG_RETURN_INT64(written);
 }
@@ -259,12 +285,16 @@ cdr_rebuild_calls_in_slices(PG_FUNCTION_ARGS)
 	int		  max = slice_size(fcinfo);
 	bool	  isnull = false;
 	TupleDesc columns;
+	int64	  remapped;
 	Datum	  written;
 
 	check_may_commit(fcinfo);
 	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	written = Int64GetDatum(rebuild_in_slices(&choice, prune, max));
+	remapped = remap_if_asked(fcinfo, 6, &choice, max, true);
+	/* a commit has left none */
+	EnsurePortalSnapshotExists();
+	written = Int64GetDatum(remapped + rebuild_in_slices(&choice, prune, max));
 	SPI_finish();
 
 	if (get_call_result_type(fcinfo, NULL, &columns) != TYPEFUNC_COMPOSITE)

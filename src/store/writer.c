@@ -11,6 +11,7 @@
 #include "store/calls.h"
 #include "store/dead_letters.h"
 #include "store/rebuild.h"
+#include "store/remap_write.h"
 #include "store/retired.h"
 #include "store/stored_calls.h"
 #include "store/timeless.h"
@@ -21,6 +22,7 @@ static CdrStatement *const *const tables_statements[] = {
 	cdr_call_events_statements, cdr_timeless_statements,
 	cdr_calls_statements,		cdr_dead_letters_statements,
 	cdr_rebuild_statements,		cdr_stored_calls_statements,
+	cdr_remap_statements,
 };
 
 void

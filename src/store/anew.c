@@ -1,0 +1,128 @@
+/*-------------------------------------------------------------------------
+ *
+ * anew.c
+ *	  An event of the log, read anew by the mappings that are in force now.
+ *
+ * The log has what its events were read by, and not all that came with them: of an
+ * event that needed no properties nobody knows the exchange any more.  So an event
+ * that a mapping has read is taken to have come from where that mapping says its
+ * messages come from.
+ *
+ * Times.  A time that does not stand in the body is that with which the event came
+ * first, and stays.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "event/mapping_parts.h"
+#include "store/anew.h"
+#include "store/event_options.h"
+
+int
+cdr_anew_mapping(const CdrCursor *cursor)
+{
+	bool  isnull;
+	Datum id = cdr_cursor_value(cursor, CDR_LOG_MAPPING, &isnull);
+
+	return isnull ? 0 : DatumGetInt32(id);
+}
+
+/* The version in force of the mapping that the row in hand was read by; NULL: none
+ * is, or it was read by none. */
+static const CdrMapping *
+successor(const CdrCursor *cursor)
+{
+	int					 id = cdr_anew_mapping(cursor);
+	const char			*name = id != 0 ? cdr_mappings_name(id) : NULL;
+	const CdrMappingUse *use = cdr_mappings_in_force();
+
+	for (int i = 0; name != NULL && use != NULL && i < use->set->count; i++)
+	{
+		if (strcmp(use->set->mappings[i]->id.name, name) == 0)
+			return use->set->mappings[i];
+	}
+	return NULL;
+}
+
+/* Bytes of the row in hand, in the current context. */
+static void
+take_message_id(const CdrCursor *cursor, CdrMessage *message)
+{
+	bool  isnull;
+	Datum value = cdr_cursor_value(cursor, CDR_ANEW_MESSAGE_ID, &isnull);
+
+	if (!isnull)
+	{
+		bytea *bytes = DatumGetByteaPP(value);
+
+		message->message_id = VARDATA_ANY(bytes);
+		message->message_id_length = VARSIZE_ANY_EXHDR(bytes);
+	}
+}
+
+CdrMessage *
+cdr_message_anew(const CdrCursor *cursor, const char *exchange, bool *is_json)
+{
+	CdrMessage		 *message = cdr_log_message(cursor, is_json);
+	const CdrMapping *mapping = successor(cursor);
+
+	take_message_id(cursor, message);
+	if (message->exchange != NULL)
+		return message;
+	if (mapping == NULL)
+		message->exchange = exchange;
+	else if (mapping->exchanges.count > 0)
+		message->exchange = mapping->exchanges.words[0];
+	return message;
+}
+
+/* The times that a message came with, as far as the log has them. */
+static void
+take_times(const CdrCursor *cursor, CdrMessage *message)
+{
+	bool		isnull;
+	TimestampTz time = DatumGetTimestampTz(
+		cdr_cursor_value(cursor, CDR_LOG_EVENT_TIME, &isnull));
+	char source =
+		DatumGetChar(cdr_cursor_value(cursor, CDR_LOG_TIME_SOURCE, &isnull));
+
+	message->received_at = DatumGetTimestampTz(
+		cdr_cursor_value(cursor, CDR_ANEW_RECEIVED_AT, &isnull));
+	if (source == CDR_TIME_OF_PROPERTY)
+		message->property_time = time;
+	/* the first receipt, if it was delivered more than once */
+	else if (source == CDR_TIME_OF_RECEIPT)
+		message->received_at = time;
+}
+
+static int
+mapping_of(const CdrEvent *event)
+{
+	return event->mapping == NULL ? 0 : cdr_mappings_id(event->mapping);
+}
+
+CdrAnewOutcome
+cdr_read_anew(const CdrCursor *cursor, const char *exchange, CdrEvent *event)
+{
+	CdrEventOptions options = cdr_event_options();
+	bool			is_json;
+	CdrMessage	   *message = cdr_message_anew(cursor, exchange, &is_json);
+	int				before = cdr_anew_mapping(cursor);
+	bool			is_event;
+
+	take_times(cursor, message);
+	/* it was small enough once */
+	options.max_event_size = SIZE_MAX;
+	is_event = is_json ? cdr_event_parse_json(message, &options, event)
+					   : cdr_event_parse(message, &options, event);
+	if (!is_event)
+		return CDR_ANEW_REFUSED;
+	if (mapping_of(event) == before ||
+		(event->mapping == NULL && successor(cursor) == NULL))
+		return CDR_ANEW_SAME;
+	return CDR_ANEW_OTHER;
+}
