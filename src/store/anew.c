@@ -71,7 +71,8 @@ cdr_message_anew(const CdrCursor *cursor, const char *exchange, bool *is_json)
 	const CdrMapping *mapping = successor(cursor);
 
 	take_message_id(cursor, message);
-	if (message->exchange != NULL)
+	/* where properties were kept, it is known that there was none */
+	if (message->exchange != NULL || message->other_properties != NULL)
 		return message;
 	if (mapping == NULL)
 		message->exchange = exchange;

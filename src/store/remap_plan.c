@@ -139,7 +139,8 @@ take_reading(CdrRemapItem *item, const CdrEvent *event)
 	item->event_type = kept(event->type);
 	item->trace_id = kept(event->trace_id);
 	item->tenant_id = kept(event->tenant_id);
-	if (event->needs_properties)
+	/* those that were kept stay as they are */
+	if (event->needs_properties && event->message->other_properties == NULL)
 		item->properties = cdr_needed_properties_json(event->message);
 	item->fate = CDR_REMAP_MOVES;
 }

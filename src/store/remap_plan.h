@@ -43,7 +43,7 @@ typedef struct CdrRemapItem
 	const char	*event_type;
 	const char	*trace_id;
 	const char	*tenant_id;
-	const char	*properties; /* that are needed to read it again; NULL: none */
+	const char	*properties; /* to keep, as it needs them; NULL: no others */
 	TimestampTz	 recorded_at;
 	CdrRemapFate fate;
 	const char	*why;	   /* it is left */
