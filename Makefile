@@ -57,7 +57,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	event_timestamps event_bad_input event_foreign_text event_packed event_amqp10 \
 	event_charsets event_protobuf event_cloudevents \
 	store_dead_letters store_partitions store_repetitions store_verify \
-	store_retired store_recording store_remap \
+	store_retired store_recording store_examples store_remap \
 	worker_status store_mappings store_each backfill_rows store_privileges store_guard \
 	call_order_permuted call_order_random call_segments_random event_json_random
 REGRESS_OPTS = --encoding=UTF8

@@ -37,12 +37,22 @@ COMMENT ON COLUMN @extschema@.cdr_mappings.created_by IS
 COMMENT ON COLUMN @extschema@.cdr_mappings.id IS
 'what call_events.mapping says of events that were read by it: follows from name, version and definition';
 
+-- The bounds are those of what one looks at: an example is no archive.
 CREATE TABLE @extschema@.cdr_mapping_examples (
-	name text COLLATE pg_catalog."C" NOT NULL,
-	example text COLLATE pg_catalog."C" NOT NULL,
-	body bytea NOT NULL,
-	properties json,
-	expected json NOT NULL,
+	name text COLLATE pg_catalog."C" NOT NULL
+		CHECK (pg_catalog.octet_length(name) OPERATOR(pg_catalog.>=) 1
+			   AND pg_catalog.octet_length(name) OPERATOR(pg_catalog.<=) 63),
+	example text COLLATE pg_catalog."C" NOT NULL
+		CHECK (pg_catalog.octet_length(example) OPERATOR(pg_catalog.>=) 1
+			   AND pg_catalog.octet_length(example) OPERATOR(pg_catalog.<=) 200),
+	body bytea NOT NULL
+		CHECK (pg_catalog.octet_length(body) OPERATOR(pg_catalog.<=) 1048576),
+	properties json
+		CHECK (pg_catalog.json_typeof(properties) OPERATOR(pg_catalog.=) 'object'
+			   AND pg_catalog.octet_length(properties::pg_catalog.text) OPERATOR(pg_catalog.<=) 65536),
+	expected json NOT NULL
+		CHECK (pg_catalog.json_typeof(expected) OPERATOR(pg_catalog.=) 'object'
+			   AND pg_catalog.octet_length(expected::pg_catalog.text) OPERATOR(pg_catalog.<=) 65536),
 	PRIMARY KEY (name, example));
 
 COMMENT ON TABLE @extschema@.cdr_mapping_examples IS
@@ -54,9 +64,9 @@ COMMENT ON COLUMN @extschema@.cdr_mapping_examples.example IS
 COMMENT ON COLUMN @extschema@.cdr_mapping_examples.body IS
 'of the message, byte for byte';
 COMMENT ON COLUMN @extschema@.cdr_mapping_examples.properties IS
-'of the message';
+'of the message: routing_key, exchange, content_type, content_encoding, type, message_id, property_time, headers, properties';
 COMMENT ON COLUMN @extschema@.cdr_mapping_examples.expected IS
-'what is to come out';
+'what is to come of it, by field; of a field that is not named, nothing is expected';
 
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.cdr_mappings', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.cdr_mapping_examples', '');
@@ -121,3 +131,34 @@ AS 'MODULE_PATHNAME', 'cdr_unmapped_types';
 
 COMMENT ON FUNCTION @extschema@.cdr_unmapped_types(timestamptz) IS
 'the events of the log that say nothing of a call, by type, routing key and mapping';
+
+-- ---------------------------------------------------------------------------
+-- Examples
+-- ---------------------------------------------------------------------------
+
+-- With the rights of the caller, who reads the log and writes the table himself.
+CREATE FUNCTION @extschema@.cdr_add_mapping_example(
+	name text,
+	event_id uuid,
+	example text DEFAULT NULL)
+RETURNS text
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cdr_add_mapping_example';
+
+COMMENT ON FUNCTION @extschema@.cdr_add_mapping_example(text, uuid, text) IS
+'adds an event of the log as an example of a mapping, with what that makes of it now; returns what the example is called';
+
+CREATE FUNCTION @extschema@.cdr_test_mappings(
+	name text DEFAULT NULL,
+	OUT name text,
+	OUT example text,
+	OUT version integer,
+	OUT field text,
+	OUT expected text,
+	OUT found text)
+RETURNS SETOF record
+LANGUAGE C STABLE PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'cdr_test_mappings';
+
+COMMENT ON FUNCTION @extschema@.cdr_test_mappings(text) IS
+'where examples do not give what is expected of them, by the mappings that are in force (normally nowhere): of one mapping, or of all';

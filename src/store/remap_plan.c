@@ -166,7 +166,7 @@ add_item(CdrRemapPlan *plan)
 }
 
 static void
-add_row(CdrRemapPlan *plan, const CdrCursor *cursor, bool asked)
+plan_row(CdrRemapPlan *plan, const CdrCursor *cursor, bool asked)
 {
 	MemoryContext  outer = MemoryContextSwitchTo(plan->scratch);
 	CdrEvent	   event;
@@ -249,7 +249,7 @@ add_rows(CdrRemapPlan *plan, const CdrLogKey *keys, int count, bool asked)
 
 		CHECK_FOR_INTERRUPTS();
 		if (find_item(plan, known, &key) == NULL)
-			add_row(plan, &cursor, asked);
+			plan_row(plan, &cursor, asked);
 	}
 	cdr_cursor_close(&cursor);
 }
@@ -268,7 +268,7 @@ needs_first_time(const CdrRemapItem *item)
 
 /* Gives events without a time of their own that which their keys have. */
 static void
-take_first_times(CdrRemapPlan *plan)
+adopt_first_times(CdrRemapPlan *plan)
 {
 	CdrLogKey	*keys = palloc(plan->count * sizeof(CdrLogKey));
 	int			*places = palloc(plan->count * sizeof(int));
@@ -547,7 +547,7 @@ cdr_remap_plan(const CdrTables *tables, const char *exchange,
 	add_rows(plan, keys, count, true);
 	while (plan->count > known)
 	{
-		take_first_times(plan);
+		adopt_first_times(plan);
 		share_first_times(plan);
 		targets = targets_since(plan, known, &count);
 		known = plan->count;

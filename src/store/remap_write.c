@@ -75,7 +75,7 @@ CdrStatement *const cdr_remap_statements[] = {&step_aside,		 &move_events,
 
 /* Puts a key into three columns of the row in hand. */
 static void
-put_key(CdrRows *rows, int column, const CdrLogKey *key)
+put_log_key(CdrRows *rows, int column, const CdrLogKey *key)
 {
 	cdr_row_put(rows, column, CStringGetTextDatum(key->call_id), false);
 	cdr_row_put_id(rows, column + 1, &key->event_id);
@@ -112,7 +112,7 @@ make_way(CdrRemapPlan *plan)
 
 		if (!item->in_way || item->fate != CDR_REMAP_MOVES)
 			continue;
-		put_key(rows, 0, &item->from);
+		put_log_key(rows, 0, &item->from);
 		cdr_row_put(rows, 3, Int32GetDatum(i), false);
 		cdr_row_end(rows);
 		count++;
@@ -139,7 +139,7 @@ drop_repetitions(const CdrRemapPlan *plan)
 	{
 		if (plan->items[i].fate != CDR_REMAP_REPEATS)
 			continue;
-		put_key(rows, 0, &plan->items[i].from);
+		put_log_key(rows, 0, &plan->items[i].from);
 		cdr_row_end(rows);
 		count++;
 	}
@@ -161,12 +161,12 @@ move_keys(const CdrRemapPlan *plan)
 			continue;
 		if (cdr_remap_is_timeless(item->from_source))
 		{
-			put_key(gone, 0, &item->from);
+			put_log_key(gone, 0, &item->from);
 			cdr_row_end(gone);
 		}
 		if (cdr_remap_is_timeless(item->to_source))
 		{
-			put_key(come, 0, &item->to);
+			put_log_key(come, 0, &item->to);
 			cdr_row_end(come);
 		}
 	}
@@ -186,8 +186,8 @@ move_rows(const CdrRemapPlan *plan)
 
 		if (item->fate != CDR_REMAP_MOVES)
 			continue;
-		put_key(rows, 0, &item->from);
-		put_key(rows, 3, &item->to);
+		put_log_key(rows, 0, &item->from);
+		put_log_key(rows, 3, &item->to);
 		cdr_row_put(rows, 6, CharGetDatum(item->to_source), false);
 		cdr_row_put_text(rows, 7, item->event_type);
 		cdr_row_put_text(rows, 8, item->trace_id);

@@ -149,7 +149,11 @@ my %arguments = (
 	],
 	cdr_calls_from_log => [ [], [q('call-1')] ],
 	cdr_verify_calls   => [ [], [q('call-1')], [ 'NULL', q('2026-01-01') ] ],
-	cdr_rebuild_calls  => [ [], [ 'NULL', q('-infinity'), 'NULL', 'true' ] ],
+	cdr_rebuild_calls  => [
+		[],
+		[ 'NULL', q('-infinity'), 'NULL', 'true' ],
+		[ 'NULL', 'NULL', 'NULL', 'false', 'NULL', 'true' ]
+	],
 	cdr_rebuild_calls_in_slices =>
 	  [ [], [ 'NULL', q('-infinity'), 'NULL', 'true' ] ],
 	cdr_retry_dead_letters =>
