@@ -290,7 +290,7 @@ cdr_example_properties(const CdrMessage *message)
 }
 
 static const char *
-text_of(const CdrJsonMembers *members, const char *name)
+example_text(const CdrJsonMembers *members, const char *name)
 {
 	return cdr_json_member_text(cdr_json_member(members, name));
 }
@@ -309,14 +309,14 @@ object_of(const CdrJsonMembers *members, const char *name)
 static void
 take_properties(CdrMessage *message, const CdrJsonMembers *members)
 {
-	const char *id = text_of(members, "message_id");
-	const char *time = text_of(members, "property_time");
+	const char *id = example_text(members, "message_id");
+	const char *time = example_text(members, "property_time");
 
-	message->routing_key = text_of(members, "routing_key");
-	message->exchange = text_of(members, "exchange");
-	message->content_type = text_of(members, "content_type");
-	message->content_encoding = text_of(members, "content_encoding");
-	message->type = text_of(members, "type");
+	message->routing_key = example_text(members, "routing_key");
+	message->exchange = example_text(members, "exchange");
+	message->content_type = example_text(members, "content_type");
+	message->content_encoding = example_text(members, "content_encoding");
+	message->type = example_text(members, "type");
 	message->headers = object_of(members, "headers");
 	message->other_properties = object_of(members, "properties");
 	if (id != NULL)
