@@ -86,7 +86,7 @@ put_log_key(CdrRows *rows, int column, const CdrLogKey *key)
 static void
 execute_for_all(CdrRows *rows, int count, int expected)
 {
-	cdr_rows_execute(rows, expected);
+	cdr_rows_change(rows, expected);
 	if (SPI_processed != (uint64) count)
 		ereport(
 			ERROR,
@@ -170,7 +170,7 @@ move_keys(const CdrRemapPlan *plan)
 			cdr_row_end(come);
 		}
 	}
-	cdr_rows_execute(gone, SPI_OK_DELETE);
+	cdr_rows_change(gone, SPI_OK_DELETE);
 	cdr_rows_execute(come, SPI_OK_INSERT);
 }
 

@@ -285,8 +285,9 @@ switch_off(const char *setting)
 							 GUC_ACTION_SAVE, true, 0, false);
 }
 
-void
-cdr_rows_look_up(CdrRows *rows, TimestampTz from, TimestampTz until)
+/* Runs a statement over rows, each of which is found through an index. */
+static void
+run_by_key(CdrRows *rows, TimestampTz from, TimestampTz until, int expected)
 {
 	int level = NewGUCNestLevel();
 
@@ -295,8 +296,20 @@ cdr_rows_look_up(CdrRows *rows, TimestampTz from, TimestampTz until)
 	switch_off("enable_mergejoin");
 	switch_off("enable_seqscan");
 	switch_off("jit");
-	run_over_rows(rows, from, until, SPI_OK_SELECT);
+	run_over_rows(rows, from, until, expected);
 	AtEOXact_GUC(false, level);
+}
+
+void
+cdr_rows_look_up(CdrRows *rows, TimestampTz from, TimestampTz until)
+{
+	run_by_key(rows, from, until, SPI_OK_SELECT);
+}
+
+void
+cdr_rows_change(CdrRows *rows, int expected)
+{
+	run_by_key(rows, 0, 0, expected);
 }
 
 PG_FUNCTION_INFO_V1(cdr_rows);

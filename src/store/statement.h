@@ -90,6 +90,12 @@ extern void cdr_rows_execute(CdrRows *rows, int expected);
 extern void
 cdr_rows_look_up(CdrRows *rows, TimestampTz from, TimestampTz until);
 
+/*
+ * Runs a statement that changes or deletes rows by their keys: each is found
+ * through an index, whatever the statistics say.
+ */
+extern void cdr_rows_change(CdrRows *rows, int expected);
+
 /* Runs a statement with parameters; nulls as for SPI_execute_plan(). */
 extern void cdr_statement_execute(CdrStatement *statement, Datum *parameters,
 								  const char *nulls, int expected);
