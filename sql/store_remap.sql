@@ -167,6 +167,44 @@ SELECT cdr_rebuild_calls(remap => true);
 SELECT payload ->> 'a' AS a FROM call_events;
 SELECT event_count, caller_number FROM calls;
 
+-- one that has no time of its own, and was recorded at three times by three readings, in
+-- any order: it is one, of when it came first
+DO $$
+DECLARE
+	three integer[];
+	n integer;
+	at timestamptz;
+BEGIN
+	FOR three IN VALUES ('{0,1,2}'::integer[]), ('{0,2,1}'), ('{1,0,2}'), ('{1,2,0}'), ('{2,0,1}'), ('{2,1,0}') LOOP
+		CALL forget();
+		at := '2026-03-09 09:00:00Z';
+		INSERT INTO cdr_mappings (name, version, definition) VALUES ('pbx', 1, definition('id2', 't2')), ('pbx', 2, definition('id', 't'));
+		FOREACH n IN ARRAY three LOOP
+			UPDATE cdr_mappings SET enabled = version = n;
+			PERFORM cdr_ingest_message('{"ev":"s","id":"timeless","id2":"other"}', 'pbx.s', property_time => at);
+			at := at + interval '1 month';
+		END LOOP;
+		ASSERT (SELECT count(*) = 3 FROM call_events) AND (SELECT count(*) = 3 FROM timeless_events);
+		UPDATE cdr_mappings SET enabled = true;
+		PERFORM cdr_rebuild_calls(remap => true);
+		ASSERT (SELECT array_agg((call_id, event_time, time_source)::text) = ARRAY['(timeless,"Mon Mar 09 09:00:00 2026 UTC",p)'] FROM call_events), three;
+		ASSERT (SELECT array_agg((call_id, event_time)::text) = ARRAY['(timeless,"Mon Mar 09 09:00:00 2026 UTC")'] FROM timeless_events), three;
+		ASSERT (SELECT count(*) = 1 FROM calls WHERE start_time = '2026-03-09 09:00:00Z') AND (SELECT count(*) = 1 FROM calls), three;
+		ASSERT NOT EXISTS (SELECT FROM cdr_verify_calls()) AND NOT EXISTS (SELECT FROM cdr_remap_preview()), three;
+		-- it is known when it comes again
+		ASSERT NOT cdr_ingest_message('{"ev":"s","id":"timeless","id2":"other"}', 'pbx.s', property_time => at), three;
+	END LOOP;
+END $$;
+-- of a key whose event is no longer there, as when it comes again
+DELETE FROM call_events;
+UPDATE cdr_mappings SET enabled = version = 1;
+SELECT cdr_rebuild_calls(prune => true, call_id => 'timeless');
+SELECT cdr_ingest_message('{"ev":"s","id":"timeless","id2":"other"}', 'pbx.s', property_time => '2026-12-09 09:00:00Z');
+UPDATE cdr_mappings SET enabled = true;
+SELECT cdr_rebuild_calls(remap => true);
+SELECT call_id, event_time, time_source FROM call_events;
+TABLE timeless_events;
+
 -- corrections and closings are of the call that they name: they stay, and hold its row
 CALL forget();
 INSERT INTO cdr_mappings (name, definition) VALUES ('pbx', definition('id2', 't'));

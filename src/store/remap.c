@@ -417,8 +417,7 @@ static bool
 is_shown(const CdrRemapItem *item)
 {
 	return item->asked || (item->fate == CDR_REMAP_REPEATS &&
-						   item->from_mapping == item->to_mapping &&
-						   cdr_log_key_compare(&item->from, &item->to) == 0);
+						   item->from_mapping == item->to_mapping);
 }
 
 static void

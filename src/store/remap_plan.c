@@ -134,6 +134,7 @@ take_reading(CdrRemapItem *item, const CdrEvent *event)
 {
 	item->to = (CdrLogKey){pstrdup(event->call_id), event->id, event->time};
 	item->to_source = event->time_source;
+	item->own_time = event->time;
 	item->to_mapping =
 		event->mapping == NULL ? 0 : cdr_mappings_id(event->mapping);
 	item->event_type = kept(event->type);
@@ -179,6 +180,7 @@ plan_row(CdrRemapPlan *plan, const CdrCursor *cursor, bool asked)
 	item = add_item(plan);
 	item->asked = asked;
 	item->from = item->to = key_of_row(cursor);
+	item->own_time = item->from.time;
 	item->from_source = item->to_source =
 		DatumGetChar(cdr_cursor_value(cursor, CDR_LOG_TIME_SOURCE, &isnull));
 	item->from_mapping = item->to_mapping = cdr_anew_mapping(cursor);
@@ -302,17 +304,17 @@ adopt_first_times(CdrRemapPlan *plan)
 	cdr_cursor_close(&cursor);
 }
 
-/* Is one of them the other, at another time of receipt? */
+/* Does the row of the event have the key of where it goes? */
 static bool
-is_same_timeless(const CdrRemapItem *a, const CdrRemapItem *b)
+has_own_key(const CdrRemapItem *item)
 {
-	return needs_first_time(a) && needs_first_time(b) &&
-		   memcmp(&a->to.event_id, &b->to.event_id, UUID_LEN) == 0 &&
-		   strcmp(a->to.call_id, b->to.call_id) == 0;
+	return cdr_remap_is_timeless(item->from_source) &&
+		   memcmp(&item->to.event_id, &item->from.event_id, UUID_LEN) == 0 &&
+		   strcmp(item->to.call_id, item->from.call_id) == 0;
 }
 
 static int
-compare_first_receipts(const void *a, const void *b)
+compare_receipts(const void *a, const void *b)
 {
 	const CdrRemapItem *x = *(CdrRemapItem *const *) a;
 	const CdrRemapItem *y = *(CdrRemapItem *const *) b;
@@ -321,26 +323,52 @@ compare_first_receipts(const void *a, const void *b)
 	if (order == 0)
 		order = memcmp(&x->to.event_id, &y->to.event_id, UUID_LEN);
 	if (order == 0)
-		order = y->has_time - x->has_time;
-	if (order == 0)
 		order = (x->recorded_at > y->recorded_at) -
 				(x->recorded_at < y->recorded_at);
-	return order;
+	return order != 0 ? order : cdr_log_key_compare(&x->from, &y->from);
 }
 
-/* Those that are the same event have the time of the first. */
+/* Gives rows of one event, sorted by when they were recorded, the time of the first;
+ * but that of a key whose row is no longer there. */
+static void
+share_time(CdrRemapItem **items, int count)
+{
+	TimestampTz time =
+		items[0]->has_time ? items[0]->to.time : items[0]->own_time;
+
+	for (int i = 0; i < count; i++)
+	{
+		if (has_own_key(items[i]))
+			time = items[0]->own_time;
+	}
+	for (int i = 0; i < count; i++)
+		items[i]->to.time = time;
+}
+
+/* Events without a time of their own, by call and identity, are the same. */
 static void
 share_first_times(CdrRemapPlan *plan)
 {
-	CdrRemapItem **order = palloc(plan->count * sizeof(CdrRemapItem *));
+	CdrRemapItem **items = palloc(plan->count * sizeof(CdrRemapItem *));
+	int			   count = 0;
+	int			   first = 0;
 
 	for (int i = 0; i < plan->count; i++)
-		order[i] = &plan->items[i];
-	qsort(order, plan->count, sizeof(CdrRemapItem *), compare_first_receipts);
-	for (int i = 1; i < plan->count; i++)
 	{
-		if (is_same_timeless(order[i - 1], order[i]))
-			order[i]->to.time = order[i - 1]->to.time;
+		if (plan->items[i].fate != CDR_REMAP_LEFT &&
+			cdr_remap_is_timeless(plan->items[i].to_source))
+			items[count++] = &plan->items[i];
+	}
+	qsort(items, count, sizeof(CdrRemapItem *), compare_receipts);
+	for (int i = 1; i <= count; i++)
+	{
+		if (i < count &&
+			memcmp(&items[i]->to.event_id, &items[first]->to.event_id,
+				   UUID_LEN) == 0 &&
+			strcmp(items[i]->to.call_id, items[first]->to.call_id) == 0)
+			continue;
+		share_time(items + first, i - first);
+		first = i;
 	}
 }
 
@@ -548,7 +576,6 @@ cdr_remap_plan(const CdrTables *tables, const char *exchange,
 	while (plan->count > known)
 	{
 		adopt_first_times(plan);
-		share_first_times(plan);
 		targets = targets_since(plan, known, &count);
 		known = plan->count;
 		add_those_in_way(plan, targets, count);
@@ -556,6 +583,7 @@ cdr_remap_plan(const CdrTables *tables, const char *exchange,
 	MemoryContextDelete(plan->scratch);
 
 	leave_retired(plan);
+	share_first_times(plan);
 	leave_blocked(plan);
 	stay_put(plan);
 	mark_those_in_way(plan);

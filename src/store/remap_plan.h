@@ -46,10 +46,11 @@ typedef struct CdrRemapItem
 	const char	*properties; /* to keep, as it needs them; NULL: no others */
 	TimestampTz	 recorded_at;
 	CdrRemapFate fate;
-	const char	*why;	   /* it is left */
-	bool		 asked;	   /* it is of those that were asked for */
-	bool		 has_time; /* it is known when it came first */
-	bool		 in_way;   /* another one moves to where it is */
+	const char	*why;	/* it is left */
+	bool		 asked; /* it is of those that were asked for */
+	bool has_time; /* when it came first is known, by a key that is there */
+	TimestampTz own_time; /* when it came, by its own row */
+	bool		in_way;	  /* another one moves to where it is */
 } CdrRemapItem;
 
 typedef struct CdrRemapPlan
