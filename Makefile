@@ -15,6 +15,7 @@ SQL_PARTS = src/head.sql \
 	src/store/calls.sql \
 	src/store/ingest.sql \
 	src/store/retry.sql \
+	src/store/explain.sql \
 	src/worker/status.sql \
 	src/worker/health.sql \
 	src/worker/pause.sql \

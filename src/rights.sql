@@ -9,6 +9,12 @@ REVOKE ALL ON FUNCTION
 	@extschema@.cdr_ingest_events(json[]),
 	@extschema@.cdr_ingest_message(bytea, text, text, text, text, text, bytea, timestamptz, json, json),
 	@extschema@.cdr_ingest_rows(text, json[], boolean),
+	-- they show bodies that the caller may read anyway, and what mappings say
+	@extschema@.cdr_explain_event(bytea, text, text, text, text, text, bytea, timestamptz, json, json, text, json),
+	@extschema@.cdr_explain_event(text, text, text, text, text, text, bytea, timestamptz, json, json, text, json),
+	@extschema@.cdr_explain_event(json, text, text, text, text, text, bytea, timestamptz, json, json, text, json),
+	@extschema@.cdr_explain_event(uuid, text),
+	@extschema@.cdr_explain_dead_letter(uuid, text),
 	@extschema@.cdr_retry_dead_letters(uuid[]),
 	@extschema@.cdr_discard_dead_letters(uuid[]),
 	@extschema@.cdr_dead_letters(),

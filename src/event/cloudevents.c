@@ -20,14 +20,12 @@
 
 #include "common/base64.h"
 
-#include "base/identity.h"
 #include "base/properties.h"
 #include "event/amqp10.h"
 #include "event/cloudevents.h"
 #include "event/json.h"
 #include "event/json_members.h"
 #include "event/kinds.h"
-#include "event/timestamp.h"
 
 /* How content types of CloudEvents begin, and those of batches go on. */
 #define MEDIA_TYPE "application/cloudevents"
@@ -250,8 +248,9 @@ is_base64_of_old(const Attributes *attributes, const CdrJsonMember *data)
  */
 static const CdrReason *
 take_data(const CdrJsonMembers *members, const Attributes *attributes,
-		  CdrContent *content)
+		  CdrCloudEvent *event)
 {
+	CdrContent			*content = &event->data;
 	const CdrJsonMember *data = cdr_json_member(members, "data");
 	const CdrJsonMember *base64 = cdr_json_member(members, "data_base64");
 
@@ -265,7 +264,10 @@ take_data(const CdrJsonMembers *members, const Attributes *attributes,
 			pstrdup("CloudEvent has both data and data_base64"));
 	content->content_type = attributes->texts[CE_DATACONTENTTYPE];
 	if (base64 != NULL)
+	{
+		event->data_place = "/data_base64";
 		return take_base64(base64, content);
+	}
 	if (data == NULL)
 		return NULL;
 	if (is_base64_of_old(attributes, data))
@@ -361,7 +363,7 @@ cdr_cloudevent_of_body(const CdrContent *content, CdrCloudEvent *event)
 	const char		*text = content->body + mark;
 	size_t			 length = content->length - mark;
 	const CdrReason *reason = check_label(content);
-	CdrFields		 unused;
+	CdrFields		 unused = {0};
 	CdrJsonMembers	 members;
 	Attributes		 attributes = {0};
 
@@ -369,6 +371,7 @@ cdr_cloudevent_of_body(const CdrContent *content, CdrCloudEvent *event)
 		return reason;
 	memset(event, 0, sizeof(CdrCloudEvent));
 	event->data.message = content->message;
+	event->data_place = "/data";
 	if (!cdr_json_members_read(text, length, &members))
 		return cdr_json_read(text, length, &unused);
 	for (int i = 0; i < CE_COUNT; i++)
@@ -385,9 +388,12 @@ cdr_cloudevent_of_body(const CdrContent *content, CdrCloudEvent *event)
 	read_texts(&attributes);
 	reason = take_attributes(&attributes, event);
 	if (reason == NULL)
-		reason = take_data(&members, &attributes, &event->data);
+		reason = take_data(&members, &attributes, event);
 	if (reason == NULL && event->traceparent == NULL)
+	{
 		event->traceparent = find_plain_traceparent(content->message);
+		event->is_plain_trace = true;
+	}
 	cdr_json_members_free(&members);
 	return reason;
 }
@@ -494,106 +500,13 @@ cdr_cloudevent_of_headers(const CdrContent *content, CdrCloudEvent *event,
 	{
 		memset(event, 0, sizeof(CdrCloudEvent));
 		event->data = *content;
+		event->data_place = "";
+		event->prefix = prefixes[attributes - of_prefix];
 		*reason = take_attributes(attributes, event);
-		if (event->traceparent == NULL)
+		event->is_plain_trace = event->traceparent == NULL;
+		if (event->is_plain_trace)
 			event->traceparent = traceparent;
 	}
 	free_headers(json, &members);
 	return attributes != NULL;
-}
-
-/* ------------------------------------------------------------------------
- * What an envelope says
- * ------------------------------------------------------------------------
- */
-
-static bool
-is_hex(const char *text, int count)
-{
-	for (int i = 0; i < count; i++)
-	{
-		if (!isxdigit((unsigned char) text[i]))
-			return false;
-	}
-	return true;
-}
-
-/*
- * The trace of 00-TRACE-PARENT-FLAGS: 2, 32, 16 and 2 digits, and whatever a
- * later version adds.  NULL: it is none, or the one of only zeros, which means
- * none.
- */
-static const char *
-trace_of(const char *traceparent)
-{
-	static const int lengths[] = {2, 32, 16, 2};
-	const char		*p = traceparent;
-	const char		*trace;
-
-	if (traceparent == NULL)
-		return NULL;
-	for (int i = 0; i < (int) lengthof(lengths); i++)
-	{
-		if (!is_hex(p, lengths[i]))
-			return NULL;
-		p += lengths[i];
-		if (*p != '-' && (*p != '\0' || i < (int) lengthof(lengths) - 1))
-			return NULL;
-		p++;
-	}
-	trace = pnstrdup(traceparent + 3, 32);
-	return strspn(trace, "0") == 32 ? NULL : trace;
-}
-
-/*
- * The type: one that shapes a call, as the envelope says or else the data (many
- * envelopes have a type that is always the same); else that of the envelope.
- */
-static const char *
-type_of(const CdrCloudEvent *event, const CdrFields *fields)
-{
-	const char *type = cdr_event_shaping_type(event->type);
-
-	if (type == NULL && fields->type != NULL)
-		type = cdr_event_shaping_type(fields->type);
-	return type == NULL ? event->type : type;
-}
-
-/* The call that an envelope names; a subject may be anything else. */
-static const char *
-call_of(const CdrCloudEvent *event)
-{
-	if (event->call_id != NULL)
-		return event->call_id;
-	if (event->subject != NULL && strlen(event->subject) <= CDR_CALL_ID_MAX)
-		return event->subject;
-	return NULL;
-}
-
-const pg_uuid_t *
-cdr_cloudevent_identity(const CdrCloudEvent *event)
-{
-	pg_uuid_t *identity = palloc(sizeof(pg_uuid_t));
-
-	cdr_identity_of_cloudevent(event->source, event->id, identity);
-	return identity;
-}
-
-void
-cdr_cloudevent_add(const CdrCloudEvent *event, CdrFields *fields)
-{
-	TimestampTz time = CDR_NO_TIME;
-	bool		unread = event->time_unread;
-
-	if (event->time != NULL)
-		unread = !cdr_timestamp_read(event->time, &time);
-	if (time != CDR_NO_TIME)
-		fields->time = time;
-	fields->time_unread |= unread;
-	fields->type = type_of(event, fields);
-	if (fields->call_id == NULL)
-		fields->call_id = call_of(event);
-	if (fields->trace_id == NULL)
-		fields->trace_id = trace_of(event->traceparent);
-	fields->identity = cdr_cloudevent_identity(event);
 }

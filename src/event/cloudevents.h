@@ -26,7 +26,10 @@ typedef struct CdrCloudEvent
 	const char *time;
 	bool		time_unread; /* there is one, and it is no text */
 	const char *traceparent;
-	CdrContent	data; /* of length 0: nothing that could be an event */
+	bool		is_plain_trace; /* of a header without a prefix */
+	const char *prefix; /* of the names of its headers; NULL: it is the body */
+	const char *data_place; /* of the data in the body, as a JSON pointer */
+	CdrContent	data;		/* of length 0: nothing that could be an event */
 } CdrCloudEvent;
 
 /* Does the content type say that the body is a CloudEvent, or a batch? */
@@ -46,11 +49,5 @@ cdr_cloudevent_of_body(const CdrContent *content, CdrCloudEvent *event);
 extern bool
 cdr_cloudevent_of_headers(const CdrContent *content, CdrCloudEvent *event,
 						  const CdrReason **reason);
-
-/* What the event is known by, in the current context. */
-extern const pg_uuid_t *cdr_cloudevent_identity(const CdrCloudEvent *event);
-
-/* Adds what the envelope says to what its data say. */
-extern void cdr_cloudevent_add(const CdrCloudEvent *event, CdrFields *fields);
 
 #endif /* CDR_CLOUDEVENTS_H */

@@ -25,6 +25,7 @@
 #include "event/fields.h"
 #include "event/inflate.h"
 #include "event/labels.h"
+#include "event/notes.h"
 
 /* So many compressions may be around a body: one of them is usual. */
 #define COMPRESSIONS_MAX 4
@@ -86,6 +87,8 @@ inflate_content(CdrContent *content, CdrCompression how,
 	if (inflated.problem == NULL)
 	{
 		content_is(content, inflated.bytes, inflated.length);
+		cdr_notes_packing(options->notes,
+						  how == CDR_GZIP ? "gzip" : "deflate");
 		return NULL;
 	}
 	if (inflated.too_large)
@@ -223,6 +226,7 @@ convert_content(CdrContent *content, CdrLabel charset,
 	if (conversion != CDR_CONVERTED)
 		return not_converted(conversion, charset);
 	content_is(content, utf8, length);
+	cdr_notes_packing(options->notes, "another character set");
 	if (length <= limit)
 		return NULL;
 	return cdr_no_event(
@@ -276,6 +280,8 @@ cdr_content_open(const CdrMessage *message, const CdrEventOptions *options,
 
 	content_as_it_came(message, content);
 	reason = take_off_section(content);
+	if (content->body != message->body)
+		cdr_notes_packing(options->notes, "a value of AMQP 1.0");
 	if (reason == NULL)
 		reason = take_off_compressions(content, options);
 	if (reason == NULL)

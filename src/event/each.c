@@ -345,7 +345,7 @@ choose_array(const CdrMessage *message, const CdrMappings *set,
 		const CdrMapping *mapping = set->mappings[i];
 
 		if (mapping->each == NULL ||
-			cdr_mapping_mismatch(mapping, message) != NULL)
+			cdr_mapping_envelope_mismatch(mapping, message) != NULL)
 			continue;
 		array->path = mapping->each;
 		array->open = find_array(array->body, &mapping->each_steps);
@@ -412,7 +412,8 @@ cdr_each_asked(const CdrMessage *message, const CdrEventOptions *options)
 	for (int i = 0; i < use->set->count; i++)
 	{
 		if (use->set->mappings[i]->each != NULL &&
-			cdr_mapping_mismatch(use->set->mappings[i], message) == NULL)
+			cdr_mapping_envelope_mismatch(use->set->mappings[i], message) ==
+				NULL)
 			return true;
 	}
 	return false;

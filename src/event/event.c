@@ -26,6 +26,7 @@
 #include "event/fields.h"
 #include "event/form.h"
 #include "event/kinds.h"
+#include "event/notes.h"
 #include "event/number.h"
 #include "event/unreadable.h"
 
@@ -198,7 +199,11 @@ make_common(const CdrFields *fields, CdrEvent *event)
 	event->type = fields->type;
 	if (event->type == NULL && message->routing_key != NULL &&
 		message->routing_key[0] != '\0')
+	{
 		event->type = message->routing_key;
+		cdr_notes_elsewhere(fields->notes, CDR_FIELD_TYPE, "routing key", NULL,
+							NULL);
+	}
 	event->trace_id = fields->trace_id;
 	event->tenant_id = fields->tenant_id;
 	if (fields->call_id != NULL)
@@ -270,7 +275,9 @@ read_content(const CdrMessage *message, const CdrEventOptions *options,
 		content.needs_properties || message->array != NULL;
 	if (content.unpacked != NULL)
 		*unpacked = content.length;
-	cdr_content_close(&content);
+	/* whoever takes notes looks into it again */
+	if (options->notes == NULL)
+		cdr_content_close(&content);
 	return reason;
 }
 
@@ -278,7 +285,7 @@ static bool
 parse_event(const CdrMessage *message, const CdrEventOptions *options,
 			bool known_json, CdrEvent *event)
 {
-	CdrFields fields = {.time = CDR_NO_TIME};
+	CdrFields fields = {.time = CDR_NO_TIME, .notes = options->notes};
 
 	memset(event, 0, sizeof(CdrEvent));
 	event->message = message;

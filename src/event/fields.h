@@ -56,11 +56,17 @@ typedef struct CdrFields
 	/* what it says that identifies it; NULL: nothing but all of its bytes do */
 	const pg_uuid_t *identity;
 
+	/* what is noted down of all this; NULL: nobody wants to know (notes.h) */
+	struct CdrNotes *notes;
+
 	bool is_cloudevent; /* JSON with the attributes that make it an envelope */
 	bool is_json;		/* the whole body is JSON text, not what is in it */
 	bool needs_properties; /* more of them than the routing key, the content
 							* type and the headers were needed to read it */
 } CdrFields;
+
+/* Makes them say nothing again; the notes stay, and forget the fields, too. */
+extern void cdr_fields_clear(CdrFields *fields);
 
 /*
  * A reason in the current context, for a form to return; the message must be

@@ -19,9 +19,11 @@
 #endif
 
 #include "event/cloudevents.h"
+#include "event/envelope.h"
 #include "event/form.h"
 #include "event/json.h"
 #include "event/mapping_read.h"
+#include "event/notes.h"
 #include "event/protobuf.h"
 
 static bool
@@ -109,10 +111,12 @@ static const CdrReason *
 read_protobuf(const CdrContent *content, const CdrEventOptions *options,
 			  CdrFields *fields)
 {
-	return cdr_protobuf_read(
-		content->body, content->length,
-		content->type != NULL ? content->type : content->message->routing_key,
-		fields);
+	const char *type =
+		content->type != NULL ? content->type : content->message->routing_key;
+
+	cdr_notes_try(fields->notes, CDR_FORM_PROTOBUF, content->body,
+				  content->length, type);
+	return cdr_protobuf_read(content->body, content->length, type, fields);
 }
 
 /* Is what could be read as JSON text that SQL's type json takes? */
@@ -132,14 +136,18 @@ read_json(const CdrContent *content, const CdrEventOptions *options,
 {
 	const CdrReason *reason;
 
+	cdr_notes_try(fields->notes, CDR_FORM_JSON, content->body, content->length,
+				  NULL);
 	/* what a function of this extension made is nobody else's */
 	if (options->mappings == NULL || content->message->of_function)
 		reason = cdr_json_read(content->body, content->length, fields);
 	else
+	{
+		cdr_notes_forget_mappings(fields->notes);
 		reason = cdr_mapping_read(options->mappings, content->message,
 								  options->extension_digits, content->body,
 								  content->length, fields);
-
+	}
 	fields->is_json = reason == NULL && is_sql_json(content);
 	if (reason == NULL && fields->is_cloudevent && content->type == NULL)
 		return read_structured(content, options, fields);
@@ -262,18 +270,22 @@ static const CdrReason *
 read_enveloped(const CdrCloudEvent *event, const CdrEventOptions *options,
 			   CdrFields *fields)
 {
-	const CdrFields	 nothing = {.time = CDR_NO_TIME};
+	CdrNotes		*notes = fields->notes;
 	const CdrReason *reason = NULL;
 
-	*fields = nothing;
+	cdr_fields_clear(fields);
+	if (notes != NULL)
+		notes->place = event->data_place;
 	if (event->data.length > 0)
 		reason = read_bare(&event->data, options, fields);
+	if (notes != NULL)
+		notes->place = "";
 	if (reason != NULL)
 	{
 		if (!may_be_anything(&event->data) &&
 			reason->sqlerrcode != ERRCODE_INVALID_PARAMETER_VALUE)
 			return reason;
-		*fields = nothing;
+		cdr_fields_clear(fields);
 	}
 	cdr_cloudevent_add(event, fields);
 	return NULL;
@@ -291,7 +303,8 @@ read_mapped_envelope(const CdrContent *content, const CdrEventOptions *options,
 	if (options->mappings == NULL || content->message->of_function)
 		return false;
 	/* it may have been read before it showed what it is */
-	*fields = (CdrFields){.time = CDR_NO_TIME};
+	cdr_fields_clear(fields);
+	cdr_notes_forget_mappings(fields->notes);
 	*reason = cdr_mapping_read(options->mappings, content->message,
 							   options->extension_digits, content->body,
 							   content->length, fields);
@@ -313,6 +326,11 @@ read_structured(const CdrContent *content, const CdrEventOptions *options,
 	CdrCloudEvent	 event;
 	const CdrReason *reason = cdr_cloudevent_of_body(content, &event);
 
+	if (fields->notes != NULL)
+		fields->notes->envelope = (CdrReadText){.form = CDR_FORM_JSON,
+												.start = content->body,
+												.length = content->length,
+												.place = ""};
 	/* a mapping sees all of the body, and nothing else */
 	unmapped.mappings = NULL;
 	if (reason == NULL &&
@@ -335,5 +353,7 @@ cdr_form_read(const CdrContent *content, const CdrEventOptions *options,
 		return read_structured(content, options, fields);
 	if (!cdr_cloudevent_of_headers(content, &event, &reason))
 		return read_bare(content, options, fields);
+	if (fields->notes != NULL)
+		fields->notes->is_binary = true;
 	return reason != NULL ? reason : read_enveloped(&event, options, fields);
 }

@@ -17,6 +17,7 @@
 #include "event/json.h"
 #include "event/json_paths.h"
 #include "event/json_text.h"
+#include "event/notes.h"
 #include "event/timestamp.h"
 
 /* The scalar fields that are read, whichever dialect names them. */
@@ -210,6 +211,26 @@ slot_text(const CdrJsonKeys *keys, JsonSlot slot)
 	return cdr_json_paths_text(keys->paths, keys->steps[slot]);
 }
 
+/* Notes that a field was looked for there. */
+static void
+note_slot(const CdrJsonKeys *keys, JsonSlot slot, CdrNotes *notes,
+		  CdrField field, const char *text)
+{
+	const CdrJsonValue *value =
+		cdr_json_paths_value(keys->paths, keys->steps[slot]);
+	const char *note = NULL;
+
+	if (value == NULL)
+		return;
+	if (!value->is_text)
+		note = "is neither a string nor a number";
+	else if (text == NULL)
+		note = "holds what no text can";
+	cdr_notes_field(notes, field,
+					cdr_json_paths_pointer(keys->paths, keys->steps[slot]),
+					text, note);
+}
+
 static bool
 slot_is_string(const CdrJsonKeys *keys, JsonSlot slot)
 {
@@ -228,19 +249,24 @@ cdr_json_is_envelope(const CdrJsonKeys *keys)
 		   slot_is_string(keys, SLOT_CE_ID);
 }
 
-/* The first of some slots that says anything. */
+/* What the first of some slots says that says anything. */
 static const char *
-first_text(const CdrJsonKeys *keys, const JsonSlot *slots, int count)
+first_text(const CdrJsonKeys *keys, const CdrFields *fields, CdrField field,
+		   const JsonSlot *slots, int count)
 {
 	const char *text = NULL;
 
 	for (int i = 0; text == NULL && i < count; i++)
+	{
 		text = slot_text(keys, slots[i]);
+		if (fields->notes != NULL)
+			note_slot(keys, slots[i], fields->notes, field, text);
+	}
 	return text;
 }
 
-#define FIRST_TEXT(keys, ...)                         \
-	first_text(keys, (const JsonSlot[]){__VA_ARGS__}, \
+#define FIRST_TEXT(keys, fields, field, ...)                         \
+	first_text(keys, fields, field, (const JsonSlot[]){__VA_ARGS__}, \
 			   lengthof(((const JsonSlot[]){__VA_ARGS__})))
 
 /*
@@ -248,7 +274,8 @@ first_text(const CdrJsonKeys *keys, const JsonSlot *slots, int count)
  * its digits are dialled, however it is printed: 4711.0, 4.711e3.
  */
 static const char *
-party_of(const CdrJsonKeys *keys, JsonSlot newer, JsonSlot older)
+party_of(const CdrJsonKeys *keys, const CdrFields *fields, CdrField field,
+		 JsonSlot newer, JsonSlot older)
 {
 	const char *text = slot_text(keys, newer);
 	JsonSlot	slot = text != NULL ? newer : older;
@@ -256,6 +283,8 @@ party_of(const CdrJsonKeys *keys, JsonSlot newer, JsonSlot older)
 
 	if (text == NULL)
 		text = slot_text(keys, older);
+	if (fields->notes != NULL)
+		note_slot(keys, slot, fields->notes, field, text);
 	if (text != NULL &&
 		cdr_json_paths_value(keys->paths, keys->steps[slot])->is_number &&
 		cdr_json_integer(text, &digits))
@@ -275,7 +304,8 @@ integer_of(const char *text)
 static void
 read_time(const CdrJsonKeys *keys, CdrFields *fields)
 {
-	const char *text = slot_text(keys, SLOT_TIMESTAMP);
+	const char *text =
+		FIRST_TEXT(keys, fields, CDR_FIELD_TIME, SLOT_TIMESTAMP);
 
 	fields->time = CDR_NO_TIME;
 	if (text == NULL)
@@ -289,28 +319,39 @@ read_time(const CdrJsonKeys *keys, CdrFields *fields)
 void
 cdr_json_fields(const CdrJsonKeys *keys, CdrFields *fields)
 {
-	fields->type = slot_text(keys, SLOT_EVENT_TYPE);
-	fields->trace_id = slot_text(keys, SLOT_TRACE_ID);
-	fields->call_id = slot_text(keys, SLOT_CALL_ID);
-	fields->tenant_id = FIRST_TEXT(
-		keys, SLOT_TENANT_ID, SLOT_MATCHED_TENANT_2, SLOT_MATCHED_TENANT_1,
-		SLOT_DIALPLAN_TENANT_2, SLOT_DIALPLAN_TENANT_1);
+	fields->type = FIRST_TEXT(keys, fields, CDR_FIELD_TYPE, SLOT_EVENT_TYPE);
+	fields->trace_id =
+		FIRST_TEXT(keys, fields, CDR_FIELD_TRACE_ID, SLOT_TRACE_ID);
+	fields->call_id =
+		FIRST_TEXT(keys, fields, CDR_FIELD_CALL_ID, SLOT_CALL_ID);
+	fields->tenant_id =
+		FIRST_TEXT(keys, fields, CDR_FIELD_TENANT_ID, SLOT_TENANT_ID,
+				   SLOT_MATCHED_TENANT_2, SLOT_MATCHED_TENANT_1,
+				   SLOT_DIALPLAN_TENANT_2, SLOT_DIALPLAN_TENANT_1);
 	read_time(keys, fields);
-	fields->from = party_of(keys, SLOT_FROM_URI, SLOT_FROM);
-	fields->to = party_of(keys, SLOT_TO_URI, SLOT_TO);
-	fields->direction = slot_text(keys, SLOT_DIRECTION);
+	fields->from =
+		party_of(keys, fields, CDR_FIELD_FROM, SLOT_FROM_URI, SLOT_FROM);
+	fields->to = party_of(keys, fields, CDR_FIELD_TO, SLOT_TO_URI, SLOT_TO);
+	fields->direction =
+		FIRST_TEXT(keys, fields, CDR_FIELD_DIRECTION, SLOT_DIRECTION);
 	fields->matched_user_id =
-		FIRST_TEXT(keys, SLOT_MATCHED_USER_2, SLOT_MATCHED_USER_1);
-	fields->matched_contact_id = integer_of(
-		FIRST_TEXT(keys, SLOT_MATCHED_CONTACT_2, SLOT_MATCHED_CONTACT_1));
-	fields->user_id = slot_text(keys, SLOT_USER_ID);
-	fields->contact_id = integer_of(slot_text(keys, SLOT_CONTACT_ID));
-	fields->reason = slot_text(keys, SLOT_REASON);
-	fields->hangup_source = slot_text(keys, SLOT_HANGUP_SOURCE);
-	fields->trunk = slot_text(keys, SLOT_TRUNK);
-	fields->sip_status = integer_of(slot_text(keys, SLOT_SIP_STATUS));
+		FIRST_TEXT(keys, fields, CDR_FIELD_MATCHED_USER, SLOT_MATCHED_USER_2,
+				   SLOT_MATCHED_USER_1);
+	fields->matched_contact_id =
+		integer_of(FIRST_TEXT(keys, fields, CDR_FIELD_MATCHED_CONTACT,
+							  SLOT_MATCHED_CONTACT_2, SLOT_MATCHED_CONTACT_1));
+	fields->user_id = FIRST_TEXT(keys, fields, CDR_FIELD_USER, SLOT_USER_ID);
+	fields->contact_id = integer_of(
+		FIRST_TEXT(keys, fields, CDR_FIELD_CONTACT, SLOT_CONTACT_ID));
+	fields->reason = FIRST_TEXT(keys, fields, CDR_FIELD_REASON, SLOT_REASON);
+	fields->hangup_source =
+		FIRST_TEXT(keys, fields, CDR_FIELD_HANGUP_SOURCE, SLOT_HANGUP_SOURCE);
+	fields->trunk = FIRST_TEXT(keys, fields, CDR_FIELD_TRUNK, SLOT_TRUNK);
+	fields->sip_status = integer_of(
+		FIRST_TEXT(keys, fields, CDR_FIELD_SIP_STATUS, SLOT_SIP_STATUS));
 	fields->recording_url =
-		FIRST_TEXT(keys, SLOT_RECORDING_URI, SLOT_URI, SLOT_PUBLIC_URL);
+		FIRST_TEXT(keys, fields, CDR_FIELD_RECORDING, SLOT_RECORDING_URI,
+				   SLOT_URI, SLOT_PUBLIC_URL);
 	fields->is_cloudevent = cdr_json_is_envelope(keys);
 }
 

@@ -26,6 +26,7 @@
 #endif
 
 #include "common/jsonapi.h"
+#include "lib/stringinfo.h"
 
 #include "base/compat.h"
 #include "event/fields.h"
@@ -499,4 +500,33 @@ cdr_json_paths_said(CdrJsonPaths *paths, int step, size_t most)
 		found->said_stamp = found->stamp;
 	}
 	return found->said;
+}
+
+static void
+append_step(const CdrJsonPaths *paths, int number, StringInfo pointer)
+{
+	const CdrJsonStep *step = &paths->steps[number];
+
+	if (number == CDR_JSON_ROOT)
+		return;
+	append_step(paths, step->before, pointer);
+	appendStringInfoChar(pointer, '/');
+	cdr_json_pointer_part(step->name, step->length, pointer);
+}
+
+const char *
+cdr_json_paths_pointer(const CdrJsonPaths *paths, int step)
+{
+	StringInfoData pointer;
+
+	initStringInfo(&pointer);
+	append_step(paths, step, &pointer);
+	return pointer.data;
+}
+
+bool
+cdr_json_paths_asked(const CdrJsonPaths *paths, int step)
+{
+	return cdr_json_paths_value(paths, step) != NULL &&
+		   paths->steps[step].said_stamp == paths->steps[step].stamp;
 }

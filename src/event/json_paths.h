@@ -102,6 +102,12 @@ cdr_json_paths_value(const CdrJsonPaths *paths, int step);
  * it.  In the current context. */
 extern char *cdr_json_paths_text(const CdrJsonPaths *paths, int step);
 
+/* Where it is looked for, as a JSON pointer (RFC 6901), in the current context. */
+extern const char *cdr_json_paths_pointer(const CdrJsonPaths *paths, int step);
+
+/* Has anybody asked for its value in the last text, with cdr_json_paths_said()? */
+extern bool cdr_json_paths_asked(const CdrJsonPaths *paths, int step);
+
 /* Has anything been found there in the last text?  If not, there is no value. */
 static inline bool
 cdr_json_paths_met(const CdrJsonPaths *paths, int step)

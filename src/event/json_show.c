@@ -18,7 +18,7 @@
 bool
 cdr_json_show(const char *text, size_t length, StringInfo out)
 {
-	CdrFields nowhere;
+	CdrFields nowhere = {0};
 	size_t	  mark = cdr_json_mark(text, length);
 	int		  start = out->len;
 

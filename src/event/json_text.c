@@ -143,3 +143,17 @@ cdr_json_integer(const char *text, int64 *result)
 
 	return end != NULL && *end == '\0' && cdr_decimal_integer(&number, result);
 }
+
+void
+cdr_json_pointer_part(const char *name, size_t length, StringInfo out)
+{
+	for (size_t i = 0; i < length; i++)
+	{
+		if (name[i] == '~')
+			appendStringInfoString(out, "~0");
+		else if (name[i] == '/')
+			appendStringInfoString(out, "~1");
+		else
+			appendStringInfoChar(out, name[i]);
+	}
+}

@@ -8,6 +8,8 @@
 #ifndef CDR_JSON_TEXT_H
 #define CDR_JSON_TEXT_H
 
+#include "lib/stringinfo.h"
+
 /*
  * What a JSON string says: its escapes resolved, NUL-terminated, in the
  * current context.  The string stands between start and end, without its
@@ -28,5 +30,9 @@ extern void cdr_json_replace_unspeakable(char *text, size_t length);
  * what is no number, no integer, or none of 64 bits.
  */
 extern bool cdr_json_integer(const char *text, int64 *result);
+
+/* Appends a name as a part of a JSON pointer (RFC 6901). */
+extern void
+cdr_json_pointer_part(const char *name, size_t length, StringInfo out);
 
 #endif /* CDR_JSON_TEXT_H */

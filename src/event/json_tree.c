@@ -200,17 +200,7 @@ append_pointer(StringInfo out, const CdrJsonNode *node)
 	if (node->name == NULL)
 		appendStringInfo(out, "%d", node->index);
 	else
-	{
-		for (const char *p = node->name; *p != '\0'; p++)
-		{
-			if (*p == '~')
-				appendStringInfoString(out, "~0");
-			else if (*p == '/')
-				appendStringInfoString(out, "~1");
-			else
-				appendStringInfoChar(out, *p);
-		}
-	}
+		cdr_json_pointer_part(node->name, strlen(node->name), out);
 }
 
 const char *

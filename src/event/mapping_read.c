@@ -186,7 +186,8 @@ matches(const MapWords *words, const char *text,
 }
 
 const char *
-cdr_mapping_mismatch(const CdrMapping *mapping, const CdrMessage *message)
+cdr_mapping_envelope_mismatch(const CdrMapping *mapping,
+							  const CdrMessage *message)
 {
 	if (!matches(&mapping->exchanges, message->exchange, is_exchange))
 		return "another exchange";
@@ -202,8 +203,8 @@ cdr_mapping_mismatch(const CdrMapping *mapping, const CdrMessage *message)
  * The elements of an array are for those that name it, and whatever came alone is
  * for the others.
  */
-static const char *
-mismatch(const CdrMapping *mapping, const CdrMessage *message)
+const char *
+cdr_mapping_mismatch(const CdrMapping *mapping, const CdrMessage *message)
 {
 	if (mapping->each == NULL && message->array != NULL)
 		return "reads no elements of arrays";
@@ -211,7 +212,7 @@ mismatch(const CdrMapping *mapping, const CdrMessage *message)
 		return "reads the elements of an array";
 	if (mapping->each != NULL && strcmp(mapping->each, message->array) != 0)
 		return "reads the elements of another array";
-	return cdr_mapping_mismatch(mapping, message);
+	return cdr_mapping_envelope_mismatch(mapping, message);
 }
 
 /* Those that may match, as bits. */
@@ -229,7 +230,7 @@ mapping_candidates(MapReading *reading)
 
 		if (candidates & bit)
 			continue;
-		why = mismatch(set->mappings[i], reading->message);
+		why = cdr_mapping_mismatch(set->mappings[i], reading->message);
 		if (why == NULL)
 			candidates |= bit;
 		else if (reading->notes != NULL)

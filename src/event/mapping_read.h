@@ -12,10 +12,15 @@
 
 /*
  * What there is to say against a mapping before the body is read: exchange, routing
- * key or content type; NULL: nothing.
+ * key or content type ("another exchange"), or that it is for what came in an array,
+ * or alone; NULL: nothing.
  */
 extern const char *
 cdr_mapping_mismatch(const CdrMapping *mapping, const CdrMessage *message);
+
+/* The same without arrays, of a message that may be one. */
+extern const char *cdr_mapping_envelope_mismatch(const CdrMapping *mapping,
+												 const CdrMessage *message);
 
 /*
  * Reads a JSON object, which is the content of that message, in one parse: by

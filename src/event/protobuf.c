@@ -24,6 +24,7 @@
 #include "mb/pg_wchar.h"
 
 #include "event/json.h"
+#include "event/notes.h"
 #include "event/protobuf.h"
 #include "event/protobuf_wire.h"
 #include "event/timestamp.h"
@@ -211,11 +212,56 @@ key_of(ProtoReader *reader, const ProtoMessage *message, int number)
 											   : NULL;
 }
 
+/* Notes where a field stands, by the names that people are shown. */
+static void
+note_text(const ProtoReader *reader, CdrField field, const char *place,
+		  const ProtoMessage *message, int number)
+{
+	CdrProtoSpan text = message->bytes[number];
+
+	if (reader->fields->notes == NULL || text.length == 0)
+		return;
+	if (is_utf8(text))
+		cdr_notes_field(reader->fields->notes, field, place,
+						text_of(message, number), NULL);
+	else
+		cdr_notes_field(reader->fields->notes, field, place, NULL,
+						"is not valid UTF-8");
+}
+
+/* A string that costs only itself, noted. */
+static const char *
+field_of(const ProtoReader *reader, CdrField field, const char *place,
+		 const ProtoMessage *message, int number)
+{
+	note_text(reader, field, place, message, number);
+	return text_of(message, number);
+}
+
 /* int32, which may have been written with all of 64 bits; 0: none. */
 static int32
 int32_of(const ProtoMessage *message, int number)
 {
 	return (int32) (uint32) message->varint[number];
+}
+
+/* A contact; 0: none. */
+static int32
+contact_of(const ProtoReader *reader, CdrField field, const char *place,
+		   const ProtoMessage *message)
+{
+	int32 id = int32_of(message, 1);
+
+	if (id != 0 && reader->fields->notes != NULL)
+		cdr_notes_field(reader->fields->notes, field, place,
+						psprintf("%d", id), NULL);
+	return id;
+}
+
+static void
+note_time(const CdrFields *fields)
+{
+	cdr_notes_field(fields->notes, CDR_FIELD_TIME, "/timestamp", NULL, NULL);
 }
 
 static TimestampTz
@@ -225,6 +271,8 @@ proto_time(ProtoReader *reader, const ProtoMessage *message, int number)
 	TimestampTz	 result;
 
 	read_inner(reader, message, number, &time);
+	if (message->count[number] > 0)
+		note_time(reader->fields);
 	if (!cdr_timestamp_from_unix((int64) time.varint[1], int32_of(&time, 2),
 								 &result))
 	{
@@ -239,6 +287,8 @@ proto_time(ProtoReader *reader, const ProtoMessage *message, int number)
  * ------------------------------------------------------------------------
  */
 
+#define DIALPLAN "/dialplanResolution"
+
 static void
 read_call_started(ProtoReader *reader, const ProtoMessage *event)
 {
@@ -249,14 +299,19 @@ read_call_started(ProtoReader *reader, const ProtoMessage *event)
 
 	read_inner(reader, event, 7, &dialplan);
 	read_inner(reader, &dialplan, 4, &user);
-	fields->from = text_of(event, 4);
-	fields->to = text_of(event, 5);
-	fields->matched_user_id = text_of(&user, 1);
+	fields->from = field_of(reader, CDR_FIELD_FROM, "/fromUri", event, 4);
+	fields->to = field_of(reader, CDR_FIELD_TO, "/toUri", event, 5);
+	fields->matched_user_id = field_of(reader, CDR_FIELD_MATCHED_USER,
+									   DIALPLAN "/matchedUser/id", &user, 1);
 	read_inner(reader, &dialplan, 5, &contact);
-	fields->matched_contact_id = int32_of(&contact, 1);
-	fields->tenant_id = text_of(&user, 3);
+	fields->matched_contact_id =
+		contact_of(reader, CDR_FIELD_MATCHED_CONTACT,
+				   DIALPLAN "/matchedContact/id", &contact);
+	fields->tenant_id = field_of(reader, CDR_FIELD_TENANT_ID,
+								 DIALPLAN "/matchedUser/tenantId", &user, 3);
 	if (fields->tenant_id == NULL)
-		fields->tenant_id = text_of(&dialplan, 2);
+		fields->tenant_id = field_of(reader, CDR_FIELD_TENANT_ID,
+									 DIALPLAN "/tenantId", &dialplan, 2);
 }
 
 static void
@@ -267,24 +322,29 @@ read_user_identified(ProtoReader *reader, const ProtoMessage *event)
 	ProtoMessage contact;
 
 	read_inner(reader, event, 5, &user);
-	fields->user_id = text_of(&user, 1);
-	fields->tenant_id = text_of(&user, 3);
+	fields->user_id = field_of(reader, CDR_FIELD_USER, "/user/id", &user, 1);
+	fields->tenant_id =
+		field_of(reader, CDR_FIELD_TENANT_ID, "/user/tenantId", &user, 3);
 	read_inner(reader, event, 6, &contact);
-	fields->contact_id = int32_of(&contact, 1);
+	fields->contact_id =
+		contact_of(reader, CDR_FIELD_CONTACT, "/contact/id", &contact);
 }
 
 static void
 read_call_ended(ProtoReader *reader, const ProtoMessage *event)
 {
-	reader->fields->reason = text_of(event, 5);
+	reader->fields->reason =
+		field_of(reader, CDR_FIELD_REASON, "/reason", event, 5);
 }
 
 static void
 read_recording(ProtoReader *reader, const ProtoMessage *event)
 {
-	reader->fields->recording_url = text_of(event, 5);
+	reader->fields->recording_url =
+		field_of(reader, CDR_FIELD_RECORDING, "/recordingUri", event, 5);
 	if (reader->fields->recording_url == NULL)
-		reader->fields->recording_url = text_of(event, 6);
+		reader->fields->recording_url =
+			field_of(reader, CDR_FIELD_RECORDING, "/publicUrl", event, 6);
 }
 
 static const ProtoLayout layouts[] = {
@@ -308,9 +368,33 @@ read_layout(ProtoReader *reader, const ProtoLayout *layout,
 	/* number 0 is that of no field, and so nothing stands there */
 	fields->call_id = key_of(reader, event, layout->call_id);
 	fields->time = proto_time(reader, event, layout->time);
-	fields->tenant_id = text_of(event, layout->tenant);
+	note_text(reader, CDR_FIELD_CALL_ID, "/callId", event, layout->call_id);
+	fields->tenant_id = field_of(reader, CDR_FIELD_TENANT_ID, "/tenantId",
+								 event, layout->tenant);
 	if (layout->read != NULL)
 		layout->read(reader, event);
+}
+
+/* What says which event it is, in all messages. */
+static void
+note_key(const ProtoReader *reader, const ProtoMessage *event)
+{
+	note_text(reader, CDR_FIELD_TYPE, "/eventType", event, 1);
+	note_text(reader, CDR_FIELD_TRACE_ID, "/traceId", event, 2);
+}
+
+/* The JSON inside of a GenericEvent; its places are inside of that field. */
+static void
+read_payload(CdrProtoSpan json, CdrFields *payload)
+{
+	CdrNotes   *notes = payload->notes;
+	const char *place = notes == NULL ? NULL : notes->place;
+
+	if (notes != NULL)
+		notes->place = psprintf("%s/payloadJson", place);
+	(void) cdr_json_read((const char *) json.start, json.length, payload);
+	if (notes != NULL)
+		notes->place = place;
 }
 
 /*
@@ -322,23 +406,29 @@ static void
 read_generic(ProtoReader *reader, const ProtoMessage *event, const char *type)
 {
 	CdrFields  *fields = reader->fields;
-	CdrFields	payload = {.time = CDR_NO_TIME};
+	CdrFields	payload = {.time = CDR_NO_TIME, .notes = fields->notes};
 	TimestampTz time = proto_time(reader, event, 3);
-	const char *tenant_id = text_of(event, 4);
 
 	if (event->bytes[5].length > 0 && check_text(reader, event, 5))
-		(void) cdr_json_read((const char *) event->bytes[5].start,
-							 event->bytes[5].length, &payload);
+		read_payload(event->bytes[5], &payload);
+	note_key(reader, event);
 	payload.type = fields->type;
 	payload.time_unread |= fields->time_unread;
 	if (fields->trace_id != NULL)
 		payload.trace_id = fields->trace_id;
 	if (time != CDR_NO_TIME)
+	{
 		payload.time = time;
+		note_time(fields);
+	}
 	if (payload.tenant_id == NULL)
-		payload.tenant_id = tenant_id;
+		payload.tenant_id =
+			field_of(reader, CDR_FIELD_TENANT_ID, "/tenantId", event, 4);
 	if (payload.call_id == NULL && strcmp(type, "call.answered") == 0)
+	{
 		payload.call_id = fields->trace_id;
+		note_text(reader, CDR_FIELD_CALL_ID, "/traceId", event, 2);
+	}
 	*fields = payload;
 }
 
@@ -377,7 +467,7 @@ const CdrReason *
 cdr_protobuf_read(const char *body, size_t length, const char *type,
 				  CdrFields *fields)
 {
-	CdrFields		   found = {.time = CDR_NO_TIME};
+	CdrFields		   found = {.time = CDR_NO_TIME, .notes = fields->notes};
 	ProtoReader		   reader = {NULL, &found};
 	CdrProtoSpan	   bytes = {(const unsigned char *) body, length};
 	ProtoMessage	   event;
@@ -399,6 +489,9 @@ cdr_protobuf_read(const char *body, size_t length, const char *type,
 			pstrdup("event has neither a type nor a routing key"));
 
 	layout = layout_of(type, &event);
+	note_key(&reader, &event);
+	if (found.notes != NULL)
+		found.notes->layout = layout != NULL ? layout->type : "GenericEvent";
 	if (layout != NULL)
 		read_layout(&reader, layout, &event);
 	else

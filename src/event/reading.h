@@ -30,6 +30,10 @@ typedef struct CdrEventOptions
 
 	/* the mappings in force; NULL: none (event/mapping.h) */
 	const struct CdrMappingUse *mappings;
+
+	/* takes notes of where everything comes from (event/notes.h); NULL: nobody
+	 * wants to know */
+	struct CdrNotes *notes;
 } CdrEventOptions;
 
 #endif /* CDR_EVENT_READING_H */

@@ -60,11 +60,7 @@ static CdrStatement measure_dead_letters = {
 	.types = {UUIDOID, UUIDARRAYOID, INT8OID},
 };
 static CdrStatement read_dead_letters = {
-	.sql = "SELECT event_id, received_at, routing_key, property_time,"
-		   " body_size, body, message_id, content_type, content_encoding,"
-		   " properties ->> 'type', exchange, headers, properties,"
-		   " properties #>> '{each,path}'"
-		   " FROM ONLY %1$s.dead_letters"
+	.sql = "SELECT " CDR_LETTER_MESSAGE " FROM ONLY %1$s.dead_letters"
 		   " WHERE event_id > $1 AND ($2 IS NULL OR event_id = ANY ($2))"
 		   " ORDER BY event_id LIMIT $3 FOR UPDATE",
 	.ncolumns = 3,

@@ -13,6 +13,17 @@
 #include "event/event.h"
 #include "store/statement.h"
 
+/* The columns of a query that reads letters, for cdr_dead_letters_message(). */
+#define CDR_LETTER_MESSAGE                                          \
+	"event_id, received_at, routing_key, property_time, body_size," \
+	" body, message_id, content_type, content_encoding,"            \
+	" pg_catalog.json_extract_path_text(properties, 'type'),"       \
+	" exchange, headers, properties,"                               \
+	" pg_catalog.json_extract_path_text(properties, 'each', 'path')"
+
+/* Where the next column stands, from 1. */
+#define CDR_LETTER_NEXT 15
+
 /* For writer.c. */
 extern CdrStatement *const cdr_dead_letters_statements[];
 

@@ -13,6 +13,7 @@
 #include "utils/uuid.h"
 
 #include "base/compat.h"
+#include "event/explain.h"
 #include "store/event_options.h"
 #include "store/log_event.h"
 
@@ -69,6 +70,13 @@ cdr_log_message(const CdrCursor *cursor, bool *is_json)
 CdrEvent *
 cdr_log_event(const CdrCursor *cursor, const char *call_id)
 {
+	return cdr_log_event_noted(cursor, call_id, NULL);
+}
+
+CdrEvent *
+cdr_log_event_noted(const CdrCursor *cursor, const char *call_id,
+					CdrNotes *notes)
+{
 	CdrEventOptions options = cdr_event_options();
 	bool			is_json;
 	CdrMessage	   *message = cdr_log_message(cursor, &is_json);
@@ -88,6 +96,8 @@ cdr_log_event(const CdrCursor *cursor, const char *call_id)
 	/* it was small enough once */
 	options.max_event_size = SIZE_MAX;
 	options.mappings = mapping_of_row(cursor);
+	if (notes != NULL)
+		cdr_explain_begin(notes, &options);
 	is_event = is_json ? cdr_event_parse_json(message, &options, event)
 					   : cdr_event_parse(message, &options, event);
 	if (!is_event)

@@ -60,6 +60,11 @@ extern CdrMessage *cdr_log_message(const CdrCursor *cursor, bool *is_json);
  */
 extern CdrEvent *cdr_log_event(const CdrCursor *cursor, const char *call_id);
 
+/* The same, with notes of how it is read (event/explain.h); NULL: without. */
+extern CdrEvent *
+cdr_log_event_noted(const CdrCursor *cursor, const char *call_id,
+					struct CdrNotes *notes);
+
 /* Has the call strings or corrections that it did not have before? */
 extern bool
 cdr_call_has_new_strings(const CdrCall *call, const CdrCall *before);

@@ -459,6 +459,18 @@ cdr_mappings_name(int id)
 	return mapping == NULL ? NULL : mapping->name;
 }
 
+int
+cdr_mappings_newest(const char *name)
+{
+	cdr_mappings_look();
+	for (int i = 0; i < in_force.nversions; i++)
+	{
+		if (strcmp(in_force.versions[i].mapping.name, name) == 0)
+			return in_force.versions[i].id;
+	}
+	return 0;
+}
+
 static Recorded *
 find_compiled(int id)
 {

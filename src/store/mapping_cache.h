@@ -58,6 +58,9 @@ extern const char		  *cdr_mappings_name(int id);
  */
 extern int cdr_mappings_named(const char *name);
 
+/* The id of the newest version of that name, enabled or not; 0: there is none. */
+extern int cdr_mappings_newest(const char *name);
+
 /*
  * How an event is read again that was read by the version with that id.  It lives
  * as long as the transaction.  ERROR (55000) if that version is not there, or
