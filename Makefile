@@ -56,7 +56,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	call_corrections \
 	call_segments call_history event_numbers \
 	event_timestamps event_bad_input event_foreign_text event_packed event_amqp10 \
-	event_charsets event_protobuf event_cloudevents \
+	event_charsets event_protobuf event_cloudevents event_explain \
 	store_dead_letters store_partitions store_repetitions store_verify \
 	store_retired store_recording store_examples store_remap \
 	worker_status store_mappings store_each backfill_rows store_privileges store_guard \

@@ -14,23 +14,11 @@
 #include "lib/stringinfo.h"
 
 #include "event/explain.h"
+#include "event/explain_unread.h"
+#include "event/explain_words.h"
 #include "event/kinds.h"
 #include "event/mapping_parts.h"
 #include "event/mapping_read.h"
-#include "event/protobuf_json.h"
-#include "event/unread.h"
-
-/* More than this of what a body says is not repeated in a note. */
-#define SAID_MAX 100
-
-/* What is told of one event. */
-typedef struct Explaining
-{
-	const CdrEvent	   *event;
-	CdrNotes		   *notes;
-	const CdrExplainer *explainer;
-	int64				unread; /* members that nobody read, so far */
-} Explaining;
 
 /* As mappings name the registers. */
 static const char *const parts[] = {
@@ -69,74 +57,6 @@ static const struct
 	{"recording_url", CDR_RECORDING_AVAILABLE, CDR_FIELD_RECORDING},
 };
 
-/* ------------------------------------------------------------------------
- * Words
- * ------------------------------------------------------------------------
- */
-
-static void
-tell(const Explaining *explaining, const char *part, const char *column,
-	 const char *value, const char *source, const char *note)
-{
-	explaining->explainer->take(explaining->explainer->state,
-								&(CdrExplained){.part = part,
-												.column = column,
-												.value = value,
-												.time = CDR_NO_TIME,
-												.source = source,
-												.note = note});
-}
-
-static void
-tell_time(const Explaining *explaining, const char *part, TimestampTz time,
-		  const char *source, const char *note)
-{
-	explaining->explainer->take(explaining->explainer->state,
-								&(CdrExplained){.part = part,
-												.column = "time",
-												.time = time,
-												.source = source,
-												.note = note});
-}
-
-/* As a definition writes it: a key at the top, else a pointer. */
-static const char *
-written_place(const char *place)
-{
-	const char *key = place + 1;
-
-	return place[0] == '/' && strpbrk(key, "/~") == NULL ? key : place;
-}
-
-/* The beginning of what a body says, in quotes. */
-static const char *
-quoted(const char *said)
-{
-	size_t length = strlen(said);
-
-	if (length <= SAID_MAX)
-		return psprintf("\"%s\"", said);
-	for (length = SAID_MAX; ((unsigned char) said[length] & 0xC0) == 0x80;)
-		length--;
-	return psprintf("\"%.*s...\"", (int) length, said);
-}
-
-/* The same, and what there is to say of it. */
-static const char *
-of_said(const char *said, const char *note)
-{
-	return psprintf("%s %s", quoted(said), note);
-}
-
-/* Both notes; either may be NULL. */
-static const char *
-both_notes(const char *one, const char *other)
-{
-	if (one == NULL || other == NULL)
-		return one == NULL ? other : one;
-	return psprintf("%s; %s", one, other);
-}
-
 static const char *
 rank_note(const CdrEventFact *fact)
 {
@@ -159,7 +79,7 @@ typedef struct Origin
 
 /* The last that a mapping noted of a column; NULL: nothing. */
 static const CdrMappingNote *
-mapped_note(const Explaining *explaining, CdrEventKind kind,
+mapped_note(const CdrExplaining *explaining, CdrEventKind kind,
 			const char *column)
 {
 	const CdrNotes *notes = explaining->notes;
@@ -174,7 +94,7 @@ mapped_note(const Explaining *explaining, CdrEventKind kind,
 }
 
 static Origin
-mapped_origin(const Explaining *explaining, CdrEventKind kind,
+mapped_origin(const CdrExplaining *explaining, CdrEventKind kind,
 			  const char *column)
 {
 	const CdrMappingNote *note = mapped_note(explaining, kind, column);
@@ -185,20 +105,22 @@ mapped_origin(const Explaining *explaining, CdrEventKind kind,
 
 /* Of a field that is used: its place in the body was read. */
 static Origin
-native_origin(Explaining *explaining, CdrField field)
+native_origin(CdrExplaining *explaining, CdrField field)
 {
 	const CdrSource *source = &explaining->notes->fields[field];
 
 	if (source->place == NULL)
 		return (Origin){source->elsewhere, source->said, source->note};
 	cdr_notes_read(explaining->notes, source->place);
-	return (Origin){written_place(source->place), source->said, source->note};
+	return (Origin){cdr_written_place(source->place), source->said,
+					source->note};
 }
 
 /* A value with its origin; nothing, of which nothing is known. */
 static void
-tell_value(const Explaining *explaining, const char *part, const char *column,
-		   const char *value, const Origin *origin, const char *note)
+tell_value(const CdrExplaining *explaining, const char *part,
+		   const char *column, const char *value, const Origin *origin,
+		   const char *note)
 {
 	const char *said = origin->said;
 
@@ -206,11 +128,13 @@ tell_value(const Explaining *explaining, const char *part, const char *column,
 		origin->from == NULL)
 		return;
 	if (value == NULL && said != NULL)
-		note = both_notes(note, of_said(said, "does not fit its column"));
+		note =
+			cdr_both_notes(note, cdr_of_said(said, "does not fit its column"));
 	else if (value != NULL && said != NULL && strcmp(value, said) != 0)
-		note = both_notes(note, psprintf("stands there as %s", quoted(said)));
-	tell(explaining, part, column, value, origin->from,
-		 both_notes(origin->note, note));
+		note = cdr_both_notes(
+			note, psprintf("stands there as %s", cdr_quoted(said)));
+	cdr_tell(explaining, part, column, value, origin->from,
+			 cdr_both_notes(origin->note, note));
 }
 
 /* ------------------------------------------------------------------------
@@ -231,20 +155,23 @@ form_note(const CdrNotes *notes, bool is_event)
 	const char *note = NULL;
 
 	for (int i = 0; i < notes->npackings; i++)
-		note = both_notes(note, psprintf("was in %s", notes->packings[i]));
+		note = cdr_both_notes(note, psprintf("was in %s", notes->packings[i]));
 	if (is_event && notes->layout != NULL)
-		note = both_notes(note, psprintf("as the message %s", notes->layout));
-	if (!is_event && (notes->tried_json || notes->tried_protobuf))
-		note = both_notes(
-			note, notes->tried_json && notes->tried_protobuf
-					  ? "tried as JSON and as Protobuf"
-					  : psprintf("tried as %s",
-								 notes->tried_json ? "JSON" : "Protobuf"));
+		note =
+			cdr_both_notes(note, psprintf("as the message %s", notes->layout));
+	if (is_event)
+		return note;
+	if (notes->envelope.form != CDR_FORM_NONE || notes->is_binary)
+		note = cdr_both_notes(note, "tried as a CloudEvent");
+	if (notes->tried_json)
+		note = cdr_both_notes(note, "tried as JSON");
+	if (notes->tried_protobuf)
+		note = cdr_both_notes(note, "tried as Protobuf");
 	return note;
 }
 
 static void
-tell_form(const Explaining *explaining)
+tell_form(const CdrExplaining *explaining)
 {
 	const CdrNotes *notes = explaining->notes;
 	const char	   *content_type = explaining->event->message->content_type;
@@ -252,23 +179,23 @@ tell_form(const Explaining *explaining)
 	const char	   *data = notes->text.form == CDR_FORM_NONE
 							   ? "data that are only kept"
 							   : form_name(notes->text.form);
-	const char	   *form;
+	const char	   *form = NULL;
 
-	if (notes->envelope.form != CDR_FORM_NONE)
+	if (is_event && notes->envelope.form != CDR_FORM_NONE)
 		form = psprintf("structured CloudEvent, %s", data);
-	else if (notes->is_binary)
+	else if (is_event && notes->is_binary)
 		form = psprintf("binary CloudEvent, %s", data);
-	else
-		form = is_event ? data : NULL;
-	tell(explaining, "message", "form", form,
-		 content_type == NULL ? NULL
-							  : psprintf("content type %s", content_type),
-		 form_note(notes, is_event));
+	else if (is_event)
+		form = data;
+	cdr_tell(explaining, "message", "form", form,
+			 content_type == NULL ? NULL
+								  : psprintf("content type %s", content_type),
+			 form_note(notes, is_event));
 }
 
 /* Which mappings were asked, and which one read it. */
 static void
-tell_mappings(const Explaining *explaining, bool is_trial)
+tell_mappings(const CdrExplaining *explaining, bool is_trial)
 {
 	const CdrNotes *notes = explaining->notes;
 	const char	   *would = NULL;
@@ -285,24 +212,25 @@ tell_mappings(const Explaining *explaining, bool is_trial)
 			continue;
 		name = psprintf("%s, version %d", note->mapping->name,
 						note->mapping->version);
-		tell(explaining, "message", "mapping", name, note->from,
-			 note->note == NULL ? "reads it"
-								: psprintf("does not: %s", note->note));
+		cdr_tell(explaining, "message", "mapping", name, note->from,
+				 note->note == NULL ? "reads it"
+									: psprintf("does not: %s", note->note));
 		if (would != NULL)
-			tell(explaining, "message", "mapping", name, NULL,
-				 psprintf("is only tried; it asks for %s", would));
+			cdr_tell(explaining, "message", "mapping", name, NULL,
+					 psprintf("is only tried; it asks for %s", would));
 	}
 }
 
 static void
-tell_reason(const Explaining *explaining)
+tell_reason(const CdrExplaining *explaining)
 {
 	const CdrReason *reason = explaining->event->reason;
 
 	if (reason != NULL)
-		tell(explaining, "message", "no event", reason->message,
-			 psprintf("SQLSTATE %s", cdr_sqlstate_text(reason->sqlerrcode)),
-			 reason->detail);
+		cdr_tell(
+			explaining, "message", "no event", reason->message,
+			psprintf("SQLSTATE %s", cdr_sqlstate_text(reason->sqlerrcode)),
+			reason->detail);
 }
 
 /* ------------------------------------------------------------------------
@@ -311,7 +239,7 @@ tell_reason(const Explaining *explaining)
  */
 
 static Origin
-event_origin(Explaining *explaining, const char *column, CdrField field)
+event_origin(CdrExplaining *explaining, const char *column, CdrField field)
 {
 	const CdrSource *source = &explaining->notes->fields[field];
 
@@ -333,7 +261,7 @@ type_note(const CdrEvent *event)
 }
 
 static void
-tell_event_time(Explaining *explaining)
+tell_event_time(CdrExplaining *explaining)
 {
 	const CdrEvent *event = explaining->event;
 	Origin			origin = event_origin(explaining, "time", CDR_FIELD_TIME);
@@ -343,28 +271,29 @@ tell_event_time(Explaining *explaining)
 	if (event->mapping != NULL)
 		note = event->time_source == CDR_TIME_OF_BODY || origin.said == NULL
 				   ? origin.note
-				   : of_said(origin.said, origin.note);
+				   : cdr_of_said(origin.said, origin.note);
 	else if (event->time_unread)
 		note = origin.said == NULL
 				   ? "the time in the body cannot be read"
-				   : of_said(origin.said, "cannot be read as a time");
-	else if (event->time_source != CDR_TIME_OF_BODY && origin.from != NULL &&
-			 origin.said != NULL)
-		note = of_said(origin.said, "says: not set");
+				   : cdr_of_said(origin.said, "cannot be read as a time");
+	else if (event->time_source == CDR_TIME_OF_BODY)
+		note = origin.note;
+	else if (origin.from != NULL && origin.said != NULL)
+		note = cdr_of_said(origin.said, "says: not set");
 	if (event->time_source != CDR_TIME_OF_BODY && origin.from != NULL)
-		note = both_notes(psprintf("not from %s", origin.from), note);
+		note = cdr_both_notes(psprintf("not from %s", origin.from), note);
 	if (event->time_source == CDR_TIME_OF_PROPERTY)
 		source = "property timestamp";
 	else if (event->time_source == CDR_TIME_OF_RECEIPT)
 		source = "receipt";
 	else if (event->time_source == CDR_TIME_OF_FUNCTION)
 		source = "a function of this extension";
-	tell_time(explaining, "event", event->time, source, note);
+	cdr_tell_time(explaining, "event", event->time, source, note);
 }
 
 /* What identifies it, by a mapping: several values. */
 static void
-tell_identity(const Explaining *explaining)
+tell_identity(const CdrExplaining *explaining)
 {
 	const CdrEvent *event = explaining->event;
 	const CdrNotes *notes = explaining->notes;
@@ -375,23 +304,23 @@ tell_identity(const Explaining *explaining)
 		appendStringInfo(&id, "%s%02x",
 						 i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
 						 event->id.data[i]);
-	tell(explaining, "event", "event_id", id.data, NULL,
-		 event->message->id != NULL ? NULL
-		 : memcmp(event->id.data, event->digest.data, UUID_LEN) == 0
-			 ? "of the bytes of the message"
-			 : "of values that identify it");
+	cdr_tell(explaining, "event", "event_id", id.data, NULL,
+			 event->message->id != NULL ? NULL
+			 : memcmp(event->id.data, event->digest.data, UUID_LEN) == 0
+				 ? "of the bytes of the message"
+				 : "of values that identify it");
 	for (int i = 0; i < notes->nmapped; i++)
 	{
 		const CdrMappingNote *note = &notes->mapped[i];
 
 		if (note->kind == CDR_OTHER && strcmp(note->column, "identity") == 0)
-			tell(explaining, "event", "identity", note->value, note->from,
-				 note->note);
+			cdr_tell(explaining, "event", "identity", note->value, note->from,
+					 note->note);
 	}
 }
 
 static void
-tell_event(Explaining *explaining)
+tell_event(CdrExplaining *explaining)
 {
 	const CdrEvent *event = explaining->event;
 	const char *call_id = event->call_id[0] == '\0' ? NULL : event->call_id;
@@ -401,14 +330,14 @@ tell_event(Explaining *explaining)
 	Origin tenant = event_origin(explaining, "tenant_id", CDR_FIELD_TENANT_ID);
 
 	if (event->type == NULL)
-		tell(explaining, "event", "event_type", NULL, type.from,
-			 both_notes(type.note, type_note(event)));
+		cdr_tell(explaining, "event", "event_type", NULL, type.from,
+				 cdr_both_notes(type.note, type_note(event)));
 	else
 		tell_value(explaining, "event", "event_type", event->type, &type,
 				   type_note(event));
 	if (call_id == NULL)
-		tell(explaining, "event", "call_id", NULL, call.from,
-			 both_notes(call.note, "belongs to no call"));
+		cdr_tell(explaining, "event", "call_id", NULL, call.from,
+				 cdr_both_notes(call.note, "belongs to no call"));
 	else
 		tell_value(explaining, "event", "call_id", call_id, &call, NULL);
 	tell_event_time(explaining);
@@ -464,12 +393,12 @@ derived_note(const char *column)
 }
 
 static void
-tell_native_fact(Explaining *explaining, const CdrEventFact *fact)
+tell_native_fact(CdrExplaining *explaining, const CdrEventFact *fact)
 {
 	const char *part = parts[fact->kind];
 
-	tell_time(explaining, part, fact->time, "the time of the event",
-			  rank_note(fact));
+	cdr_tell_time(explaining, part, fact->time, "the time of the event",
+				  rank_note(fact));
 	for (int i = 0; i < (int) lengthof(carried); i++)
 	{
 		const char *value = value_in(fact, carried[i].column);
@@ -486,14 +415,15 @@ tell_native_fact(Explaining *explaining, const CdrEventFact *fact)
 }
 
 static void
-tell_mapped_fact(const Explaining *explaining, const CdrEventFact *fact)
+tell_mapped_fact(const CdrExplaining *explaining, const CdrEventFact *fact)
 {
 	const char			 *part = parts[fact->kind];
 	const CdrMappingNote *time = mapped_note(explaining, fact->kind, "time");
 
-	tell_time(explaining, part, fact->time,
-			  time == NULL ? "the time of the event" : time->from,
-			  both_notes(rank_note(fact), time == NULL ? NULL : time->note));
+	cdr_tell_time(
+		explaining, part, fact->time,
+		time == NULL ? "the time of the event" : time->from,
+		cdr_both_notes(rank_note(fact), time == NULL ? NULL : time->note));
 	for (int i = 0; i < MAP_NCOLUMNS; i++)
 	{
 		const char *column = cdr_map_columns[i];
@@ -511,7 +441,7 @@ tell_mapped_fact(const Explaining *explaining, const CdrEventFact *fact)
 
 /* The rules of a mapping that set nothing, and why. */
 static void
-tell_rules(const Explaining *explaining)
+tell_rules(const CdrExplaining *explaining)
 {
 	const CdrNotes *notes = explaining->notes;
 
@@ -524,17 +454,17 @@ tell_rules(const Explaining *explaining)
 			(strcmp(note->column, "rule") != 0 &&
 			 (!is_time || note->time != CDR_NO_TIME)))
 			continue;
-		tell(explaining, parts[note->kind], note->column, NULL, note->from,
-			 note->value != NULL && note->note != NULL
-				 ? of_said(note->value, note->note)
-			 : note->note != NULL ? note->note
-								  : "is not there");
+		cdr_tell(explaining, parts[note->kind], note->column, NULL, note->from,
+				 note->value != NULL && note->note != NULL
+					 ? cdr_of_said(note->value, note->note)
+				 : note->note != NULL ? note->note
+									  : "is not there");
 	}
 }
 
 /* What a correction says of a column of its call. */
 static void
-tell_said(const Explaining *explaining, int column, const CdrSaid *said)
+tell_said(const CdrExplaining *explaining, int column, const CdrSaid *said)
 {
 	const char	*name = cdr_correctable[column].name;
 	CdrExplained row = {.part = "corrected",
@@ -561,7 +491,7 @@ tell_said(const Explaining *explaining, int column, const CdrSaid *said)
 }
 
 static void
-tell_facts(Explaining *explaining)
+tell_all_facts(CdrExplaining *explaining)
 {
 	const CdrEvent *event = explaining->event;
 
@@ -580,79 +510,6 @@ tell_facts(Explaining *explaining)
 		cdr_notes_read(explaining->notes, "/correction");
 		cdr_notes_read(explaining->notes, "/columns");
 		cdr_notes_read(explaining->notes, "/endTime");
-	}
-}
-
-/* ------------------------------------------------------------------------
- * What was not read
- * ------------------------------------------------------------------------
- */
-
-static void
-take_unread(void *state, const char *place, const char *excerpt)
-{
-	Explaining *explaining = state;
-
-	if (explaining->unread++ < CDR_EXPLAIN_UNREAD_MAX)
-		tell(explaining, "not read", NULL, excerpt, written_place(place),
-			 NULL);
-}
-
-/* Looks through a text; of Protobuf, through what people are shown of it. */
-static void
-tell_unread(Explaining *explaining, const CdrReadText *text)
-{
-	CdrNotes	  *notes = explaining->notes;
-	StringInfoData shown;
-
-	if (text->form == CDR_FORM_JSON)
-		cdr_unread(text->start, text->length, text->place, notes->places,
-				   notes->nplaces, take_unread, explaining);
-	if (text->form != CDR_FORM_PROTOBUF)
-		return;
-	initStringInfo(&shown);
-	if (cdr_protobuf_json(text->start, text->length, text->type, &shown) ==
-		NULL)
-		cdr_unread(shown.data, shown.len, text->place, notes->places,
-				   notes->nplaces, take_unread, explaining);
-	pfree(shown.data);
-}
-
-static bool
-is_inside(const CdrReadText *inner, const CdrReadText *outer)
-{
-	return inner->start >= outer->start &&
-		   inner->start + inner->length <= outer->start + outer->length;
-}
-
-static void
-tell_all_unread(Explaining *explaining)
-{
-	CdrNotes *notes = explaining->notes;
-
-	if (notes->envelope.form != CDR_FORM_NONE)
-		tell_unread(explaining, &notes->envelope);
-	if (notes->envelope.form == CDR_FORM_NONE ||
-		!is_inside(&notes->text, &notes->envelope))
-		tell_unread(explaining, &notes->text);
-	if (explaining->unread > CDR_EXPLAIN_UNREAD_MAX)
-		tell(explaining, "not read", NULL, NULL, NULL,
-			 psprintf("and " INT64_FORMAT " more",
-					  explaining->unread - CDR_EXPLAIN_UNREAD_MAX));
-}
-
-/* What the mappings looked at in the body, whatever came of it. */
-static void
-add_mapped_places(CdrNotes *notes)
-{
-	CdrMappings *set = notes->use.set;
-
-	if (set == NULL || set->paths.stamp == notes->stamp)
-		return;
-	for (int i = CDR_JSON_ROOT + 1; i < set->paths.count; i++)
-	{
-		if (cdr_json_paths_asked(&set->paths, i))
-			cdr_notes_read(notes, cdr_json_paths_pointer(&set->paths, i));
 	}
 }
 
@@ -676,7 +533,7 @@ cdr_explain_begin(CdrNotes *notes, CdrEventOptions *options)
 
 /* Of what is no event, what a mapping found all the same. */
 static void
-tell_mapped_remains(const Explaining *explaining)
+tell_mapped_remains(const CdrExplaining *explaining)
 {
 	const CdrNotes *notes = explaining->notes;
 
@@ -685,8 +542,8 @@ tell_mapped_remains(const Explaining *explaining)
 		const CdrMappingNote *note = &notes->mapped[i];
 
 		if (strcmp(note->column, "mapping") != 0)
-			tell(explaining, parts[note->kind], note->column, note->value,
-				 note->from, note->note);
+			cdr_tell(explaining, parts[note->kind], note->column, note->value,
+					 note->from, note->note);
 	}
 }
 
@@ -694,10 +551,10 @@ void
 cdr_explain(const CdrEvent *event, CdrNotes *notes, bool is_trial,
 			const CdrExplainer *explainer)
 {
-	Explaining explaining = {
+	CdrExplaining explaining = {
 		.event = event, .notes = notes, .explainer = explainer};
 
-	add_mapped_places(notes);
+	cdr_explain_mapped_places(notes);
 	tell_form(&explaining);
 	tell_mappings(&explaining, is_trial);
 	tell_reason(&explaining);
@@ -707,6 +564,6 @@ cdr_explain(const CdrEvent *event, CdrNotes *notes, bool is_trial,
 		return;
 	}
 	tell_event(&explaining);
-	tell_facts(&explaining);
-	tell_all_unread(&explaining);
+	tell_all_facts(&explaining);
+	cdr_explain_unread(&explaining);
 }

@@ -11,28 +11,7 @@
 #ifndef CDR_EXPLAIN_H
 #define CDR_EXPLAIN_H
 
-#include "event/event.h"
-#include "event/notes.h"
-
-/* So many members that nobody read are told; the rest is counted. */
-#define CDR_EXPLAIN_UNREAD_MAX 100
-
-/* One thing that is told.  Strings may be NULL, and are the receiver's to copy. */
-typedef struct CdrExplained
-{
-	const char *part;	/* "message", "event", a register, "not read" */
-	const char *column; /* of the log or of calls, or a word of ours */
-	const char *value;
-	TimestampTz time; /* a value that is a time; CDR_NO_TIME: it is none */
-	const char *source;
-	const char *note;
-} CdrExplained;
-
-typedef struct CdrExplainer
-{
-	void (*take)(void *state, const CdrExplained *row);
-	void *state;
-} CdrExplainer;
+#include "event/explain_words.h"
 
 /*
  * Has what is read with these options noted down.  A mapping that is only tried

@@ -12,14 +12,6 @@
 #endif
 
 #include "event/fields.h"
-#include "event/notes.h"
-
-void
-cdr_fields_clear(CdrFields *fields)
-{
-	*fields = (CdrFields){.time = CDR_NO_TIME, .notes = fields->notes};
-	cdr_notes_forget(fields->notes);
-}
 
 const CdrReason *
 cdr_no_event(int sqlerrcode, const char *message)

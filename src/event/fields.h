@@ -65,9 +65,6 @@ typedef struct CdrFields
 							* type and the headers were needed to read it */
 } CdrFields;
 
-/* Makes them say nothing again; the notes stay, and forget the fields, too. */
-extern void cdr_fields_clear(CdrFields *fields);
-
 /*
  * A reason in the current context, for a form to return; the message must be
  * there, too.

@@ -273,7 +273,7 @@ read_enveloped(const CdrCloudEvent *event, const CdrEventOptions *options,
 	CdrNotes		*notes = fields->notes;
 	const CdrReason *reason = NULL;
 
-	cdr_fields_clear(fields);
+	cdr_notes_clear_fields(fields);
 	if (notes != NULL)
 		notes->place = event->data_place;
 	if (event->data.length > 0)
@@ -285,7 +285,7 @@ read_enveloped(const CdrCloudEvent *event, const CdrEventOptions *options,
 		if (!may_be_anything(&event->data) &&
 			reason->sqlerrcode != ERRCODE_INVALID_PARAMETER_VALUE)
 			return reason;
-		cdr_fields_clear(fields);
+		cdr_notes_clear_fields(fields);
 	}
 	cdr_cloudevent_add(event, fields);
 	return NULL;
@@ -303,7 +303,7 @@ read_mapped_envelope(const CdrContent *content, const CdrEventOptions *options,
 	if (options->mappings == NULL || content->message->of_function)
 		return false;
 	/* it may have been read before it showed what it is */
-	cdr_fields_clear(fields);
+	cdr_notes_clear_fields(fields);
 	cdr_notes_forget_mappings(fields->notes);
 	*reason = cdr_mapping_read(options->mappings, content->message,
 							   options->extension_digits, content->body,

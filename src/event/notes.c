@@ -57,6 +57,13 @@ cdr_notes_forget_mappings(CdrNotes *notes)
 		notes->nmapped = 0;
 }
 
+void
+cdr_notes_clear_fields(CdrFields *fields)
+{
+	*fields = (CdrFields){.time = CDR_NO_TIME, .notes = fields->notes};
+	cdr_notes_forget(fields->notes);
+}
+
 /* A place of what is being read, as one of the body. */
 static const char *
 place_in_body(const CdrNotes *notes, const char *place)

@@ -111,6 +111,9 @@ extern void cdr_notes_init(CdrNotes *notes);
 extern void cdr_notes_forget(CdrNotes *notes);
 extern void cdr_notes_forget_mappings(CdrNotes *notes);
 
+/* Makes fields say nothing again; their notes stay, and forget them, too. */
+extern void cdr_notes_clear_fields(CdrFields *fields);
+
 /* A field stands at a place of what is being read, as said. */
 extern void cdr_notes_field(CdrNotes *notes, CdrField field, const char *place,
 							const char *said, const char *note);
