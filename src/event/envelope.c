@@ -109,8 +109,8 @@ static void
 note_envelope(const CdrCloudEvent *event, CdrNotes *notes)
 {
 	static const char *const places[] = {
-		"/specversion",		"/type", "/source", "/id",
-		"/datacontenttype", "/time", NULL};
+		"/specversion",			"/type", "/source", "/id", "/datacontenttype",
+		"/datacontentencoding", "/time", NULL};
 
 	for (int i = 0; event->prefix == NULL && places[i] != NULL; i++)
 		cdr_notes_read(notes, places[i]);

@@ -308,7 +308,8 @@ tell_identity(const CdrExplaining *explaining)
 			 event->message->id != NULL ? NULL
 			 : memcmp(event->id.data, event->digest.data, UUID_LEN) == 0
 				 ? "of the bytes of the message"
-				 : "of values that identify it");
+			 : event->mapping == NULL ? "of the attributes source and id"
+									  : "of values that identify it");
 	for (int i = 0; i < notes->nmapped; i++)
 	{
 		const CdrMappingNote *note = &notes->mapped[i];
