@@ -20,6 +20,7 @@
 #include "event/event.h"
 #include "event/json_members.h"
 #include "event/mapping_compile.h"
+#include "harness.h"
 #include "promise.h"
 #include "zones.h"
 
@@ -65,6 +66,7 @@ check_message(const CdrMessage *message, const CdrEventOptions *options)
 	bool	 result = cdr_event_parse(message, options, &event);
 
 	PROMISE(cdr_event_parse(message, options, &again) == result);
+	harness_explain(message, options, &event);
 	if (!result)
 	{
 		PROMISE(event.reason->message != NULL &&

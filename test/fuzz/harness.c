@@ -381,6 +381,7 @@ parse(const CdrMessage *message, const CdrEventOptions *options,
 	ok = cdr_event_parse(message, options, &first);
 	PROMISE(cdr_event_parse(message, options, event) == ok);
 	check_same(&first, event);
+	harness_explain(message, options, event);
 	PROMISE(event->message == message);
 	check_identity(message, event);
 	if (ok)
