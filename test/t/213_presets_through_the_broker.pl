@@ -223,7 +223,7 @@ my $columns = join ', ',
   map { "'$_', $_\::text" }
   qw(caller_number callee_number direction tenant_id user_id hangup_cause
   hangup_source recording_url disposition duration_seconds billable_seconds
-  event_count);
+  event_count sip_status);
 
 # How many calls are not as they should be.
 sub differing
@@ -237,10 +237,13 @@ EOS
 
 	foreach my $id (sort keys %{ { %rows, %expected } })
 	{
-		my $got =
-		  $rows{$id} ? $json->encode($json->decode($rows{$id})) : 'none';
-		my $want = $expected{$id} || 'none';
+		my $got  = $json->decode($rows{$id} || '"none"');
+		my $want = $expected{$id} || '"none"';
 
+		# of the samples, some say nothing of it
+		delete $got->{sip_status}
+		  if ref $got && $want !~ /"sip_status"/;
+		$got = $json->encode($got);
 		push @differing, "$id:\n  is       $got\n  expected $want"
 		  if $got ne $want;
 	}
