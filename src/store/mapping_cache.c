@@ -431,44 +431,34 @@ cdr_mappings_of_id(int id)
 	return NULL;
 }
 
-int
-cdr_mappings_named(const char *name)
+/* The newest version of a name, or of those that are enabled; 0: there is none. */
+static int
+newest_version(const char *name, bool must_be_enabled)
 {
-	const Version *newest = NULL;
-
 	cdr_mappings_look();
 	for (int i = 0; i < in_force.nversions; i++)
 	{
 		const Version *version = &in_force.versions[i];
 
-		if (strcmp(version->mapping.name, name) != 0)
-			continue;
-		if (version->enabled)
+		if (strcmp(version->mapping.name, name) == 0 &&
+			(version->enabled || !must_be_enabled))
 			return version->id;
-		if (newest == NULL)
-			newest = version;
 	}
-	return newest == NULL ? 0 : newest->id;
+	return 0;
 }
 
-const char *
-cdr_mappings_name(int id)
+int
+cdr_mappings_named(const char *name)
 {
-	const CdrMappingId *mapping = cdr_mappings_of_id(id);
+	int id = newest_version(name, true);
 
-	return mapping == NULL ? NULL : mapping->name;
+	return id != 0 ? id : newest_version(name, false);
 }
 
 int
 cdr_mappings_newest(const char *name)
 {
-	cdr_mappings_look();
-	for (int i = 0; i < in_force.nversions; i++)
-	{
-		if (strcmp(in_force.versions[i].mapping.name, name) == 0)
-			return in_force.versions[i].id;
-	}
-	return 0;
+	return newest_version(name, false);
 }
 
 static Recorded *

@@ -49,7 +49,14 @@ extern int cdr_mappings_id(const CdrMappingId *mapping);
 
 /* The version with that id, and its name; NULL: there is none. */
 extern const CdrMappingId *cdr_mappings_of_id(int id);
-extern const char		  *cdr_mappings_name(int id);
+
+static inline const char *
+cdr_mappings_name(int id)
+{
+	const CdrMappingId *mapping = cdr_mappings_of_id(id);
+
+	return mapping == NULL ? NULL : mapping->name;
+}
 
 /*
  * The id of the version that rows are read by which are to be read by the mapping

@@ -65,9 +65,9 @@ extern void harness_protobuf(const CdrMessage *message, const CdrEvent *event);
 extern void harness_json(const CdrMessage *message, const CdrEvent *event);
 
 /* Reads a message again with notes, and has them told; event: without notes. */
-extern void harness_explain(const CdrMessage	  *message,
-							const CdrEventOptions *options,
-							const CdrEvent		  *event);
+extern void
+harness_explain(const CdrMessage *message, const CdrEventOptions *options,
+				const CdrEvent *event);
 
 /* What two events say must be the same, apart from where it comes from. */
 extern void harness_same_facts(const CdrEvent *a, const CdrEvent *b);
