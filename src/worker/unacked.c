@@ -175,6 +175,7 @@ put_in_place(CdrUnacked *unacked, const Apart *aparts, int naparts)
 		to -= apart->each.count;
 		memcpy(&unacked->messages[to], apart->each.messages,
 			   apart->each.count * sizeof(CdrMessage));
+		pfree(apart->each.messages);
 		for (int i = 0; i < apart->each.count; i++)
 			unacked->tags[to + i] = (CdrTag){number, apart->share};
 		naparts--;

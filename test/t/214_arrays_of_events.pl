@@ -256,6 +256,41 @@ $cdr->sql(
 );
 all_is_right('when there is one');
 
+# --- a message that comes again after the mapping was changed
+
+sub turn
+{
+	my ($key) = @_;
+
+	return $cdr->sql(
+		qq(INSERT INTO cdr_mappings (name, definition) VALUES ('turn', '{"each": "", "match": {"routing_key": "turn"}, "event": {"call_id": "$key"}}'))
+	);
+}
+
+my @turn =
+  map { qq({"id":"native turn $_","id2":"native turned $_"}) } 1 .. 3;
+
+$natives{$_} = 1 foreach @turn;
+turn('id');
+$cdr->hold_back('native turn 2', 'native turn 2');
+$cdr->publish({ key => 'turn', body => '[' . join(',', @turn) . ']' });
+$cdr->wait_for(
+	q{count(*) = 2 FROM call_events WHERE call_id ~ '^native turn'});
+turn('id2');
+$log = $cdr->log_size;
+is(kill('KILL', $cdr->status('pid')), 1, 'changed: killed the worker');
+$cdr->node->wait_for_log(qr/all server processes terminated; reinitializing/,
+	$log);
+$cdr->forget_crashes;
+all_is_right('changed');
+is( $cdr->sql(
+		q{SELECT string_agg(call_id, ', ' ORDER BY call_id COLLATE "C") FROM call_events WHERE call_id ~ '^native turn'}
+	),
+	'native turn 1, native turn 3, native turned 2',
+	'changed: what was stored stays, and is not read anew');
+owed_is(0, 'changed: all is acknowledged');
+$cdr->let_through;
+
 # --- several workers, killed again and again, with calls that cannot be stored
 
 $cdr->sql("ALTER SYSTEM SET $_")
