@@ -5,7 +5,8 @@
 use strict;
 use warnings FATAL => 'all';
 
-use List::Util qw(min shuffle);
+use IO::Compress::Gzip qw(gzip $GzipError);
+use List::Util         qw(min shuffle);
 use Test::More;
 
 use CdrService::Events qw(simple_events);
@@ -175,6 +176,27 @@ is( $cdr->sql(
 	),
 	'23|100|0|4',
 	'bad elements: the status counts messages, and what came of them');
+
+# --- packed: the bytes of an element are those of what was inside
+
+my $packed = batch(call('packed 1'), bad(8), call('packed 2'));
+
+gzip(\$packed->{body}, \my $zipped) or die $GzipError;
+$cdr->publish(
+	{
+		key        => 'batch.packed',
+		properties => 'content-type=application/json;content-encoding=gzip',
+		body       => $zipped
+	});
+all_is_right('packed');
+owed_is(0, 'packed: all is acknowledged');
+is($cdr->sql('SELECT cdr_retry_dead_letters()'),
+	0, 'packed: the dead letter is tried again as what it is');
+is( $cdr->sql(
+		q{SELECT content_encoding, message FROM dead_letters WHERE routing_key = 'batch.packed'}
+	),
+	'gzip|event is not a JSON object',
+	'packed: and stays, for the same reason');
 
 # --- an element that waits: its neighbours do not, but their message does
 
