@@ -71,7 +71,7 @@ ISOLATION_OPTS = --inputdir=test --encoding=UTF8
 # starts servers of its own, PostgreSQL's and RabbitMQ's.  The tests that take
 # longest begin first: one of them that began last would run alone.
 LONG_TESTS = 007 035 047 019 033 018 008 026 036 028 005 022 050 112 010 046 \
-	107 049 030 114 034 006
+	107 049 030 114 034 006 211
 long_tests = $(foreach number,$(LONG_TESTS),$(wildcard test/t/$(number)_*.pl))
 PROVE_TESTS = $(long_tests) \
 	$(filter-out $(long_tests),$(sort $(wildcard test/t/*.pl)))
