@@ -138,6 +138,18 @@ SELECT cdr_discard_dead_letters((SELECT array_agg(event_id) FROM dead_letters));
 -- by another version it is still the same row
 SELECT stored, known FROM cdr_ingest_rows('v', ARRAY['{"kind":"cdr","t":"2026-03-08T20:00:00Z","n":1}', '{"kind":"cdr","t":"2026-03-08T20:00:00Z","n":3}']::json[]);
 SELECT payload ->> 'n' AS n, call_id FROM call_events WHERE payload ->> 'kind' = 'cdr' ORDER BY 1;
+-- and read anew by the one that reads rows of that mapping now, whatever is in force
+BEGIN;
+INSERT INTO cdr_mappings (name, priority, definition) VALUES ('greedy', 100, '{"event":{"call_id":{"const":"greedy"}}}');
+CREATE TEMPORARY TABLE before AS SELECT event_id, call_id, properties::text FROM call_events;
+SELECT cdr_rebuild_calls(remap => true);
+SELECT e.payload ->> 'n' AS n, b.call_id AS before, e.call_id, e.properties::text = b.properties AS "still a row", m.version
+FROM call_events AS e JOIN (SELECT event_id, call_id, properties FROM before) AS b(event_id, call_id, properties) USING (event_id)
+JOIN cdr_mappings AS m ON m.id = e.mapping WHERE m.name = 'v' ORDER BY 1;
+SELECT m.name, count(*), count(*) FILTER (WHERE e.call_id = b.call_id) AS unmoved
+FROM call_events AS e LEFT JOIN before AS b USING (event_id) LEFT JOIN cdr_mappings AS m ON m.id = e.mapping GROUP BY 1 ORDER BY 1;
+SELECT count(*) FROM cdr_verify_calls();
+ROLLBACK;
 
 -- what a query is
 CALL cdr_backfill('pbx', 'WITH d AS (DELETE FROM old RETURNING *) TABLE d');

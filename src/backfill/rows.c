@@ -23,7 +23,7 @@
 #include "backfill/rows.h"
 #include "store/bisect.h"
 #include "store/dead_letters.h"
-#include "store/mapping_cache.h"
+#include "store/event_options.h"
 #include "store/record.h"
 #include "store/writer.h"
 
@@ -58,17 +58,18 @@ static CdrEvent *
 read_events(const CdrRowReading *reading, const Datum *rows, int count,
 			int64 before)
 {
-	CdrEvent *events = MemoryContextAllocHuge(
-		CurrentMemoryContext, (Size) Max(count, 1) * sizeof(CdrEvent));
+	CdrEventOptions options;
+	CdrEvent	   *events = MemoryContextAllocHuge(
+			  CurrentMemoryContext, (Size) Max(count, 1) * sizeof(CdrEvent));
 
-	cdr_mappings_look();
+	options = cdr_event_options_now();
 	for (int i = 0; i < count; i++)
 	{
 		const text *json = DatumGetTextPP(rows[i]);
 
 		cdr_row_read(cdr_row_message(&reading->source, VARDATA_ANY(json),
 									 VARSIZE_ANY_EXHDR(json)),
-					 reading->source.version, &events[i]);
+					 reading->source.version, &options, &events[i]);
 		if (events[i].reason != NULL && !reading->keep_refused)
 			refuse_row(before + i + 1, events[i].reason);
 	}

@@ -6,7 +6,8 @@
  * The log has what its events were read by, and not all that came with them: of an
  * event that needed no properties nobody knows the exchange any more.  So an event
  * that a mapping has read is taken to have come from where that mapping says its
- * messages come from.
+ * messages come from.  A row of a backfill says by which mapping it is read, whatever
+ * is in force.
  *
  * Times.  A time that does not stand in the body is that with which the event came
  * first, and stays.
@@ -21,6 +22,7 @@
 #include "event/mapping_parts.h"
 #include "store/anew.h"
 #include "store/event_options.h"
+#include "store/row_event.h"
 
 int
 cdr_anew_mapping(const CdrCursor *cursor)
@@ -106,21 +108,34 @@ mapping_of(const CdrEvent *event)
 	return event->mapping == NULL ? 0 : cdr_mappings_id(event->mapping);
 }
 
+/* Reads what was a row, or a message that a broker or a function brought. */
+static bool
+read_row_or_message(CdrMessage *message, bool is_json, CdrEvent *event)
+{
+	CdrEventOptions options = cdr_event_options();
+
+	/* it was small enough once */
+	options.max_event_size = SIZE_MAX;
+	message->mapping = cdr_row_mapping(message->other_properties);
+	if (message->mapping != NULL)
+		cdr_row_read(message, cdr_mappings_named(message->mapping), &options,
+					 event);
+	else if (is_json)
+		(void) cdr_event_parse_json(message, &options, event);
+	else
+		(void) cdr_event_parse(message, &options, event);
+	return event->reason == NULL;
+}
+
 CdrAnewOutcome
 cdr_read_anew(const CdrCursor *cursor, const char *exchange, CdrEvent *event)
 {
-	CdrEventOptions options = cdr_event_options();
-	bool			is_json;
-	CdrMessage	   *message = cdr_message_anew(cursor, exchange, &is_json);
-	int				before = cdr_anew_mapping(cursor);
-	bool			is_event;
+	bool		is_json;
+	CdrMessage *message = cdr_message_anew(cursor, exchange, &is_json);
+	int			before = cdr_anew_mapping(cursor);
 
 	take_times(cursor, message);
-	/* it was small enough once */
-	options.max_event_size = SIZE_MAX;
-	is_event = is_json ? cdr_event_parse_json(message, &options, event)
-					   : cdr_event_parse(message, &options, event);
-	if (!is_event)
+	if (!read_row_or_message(message, is_json, event))
 		return CDR_ANEW_REFUSED;
 	if (mapping_of(event) == before ||
 		(event->mapping == NULL && successor(cursor) == NULL))

@@ -165,7 +165,8 @@ parse_letter(const CdrMessage *message, const CdrEventOptions *options,
 	if (message->mapping == NULL)
 		(void) cdr_event_parse(message, options, event);
 	else
-		cdr_row_read(message, cdr_mappings_named(message->mapping), event);
+		cdr_row_read(message, cdr_mappings_named(message->mapping), options,
+					 event);
 }
 
 /* Letters that are tried together, and the events that they are. */

@@ -19,7 +19,7 @@
 #include "base/identity.h"
 #include "event/fields.h"
 #include "event/json_members.h"
-#include "store/event_options.h"
+#include "store/mapping_cache.h"
 #include "store/row_event.h"
 
 /*
@@ -82,13 +82,13 @@ cdr_row_message(const CdrRowSource *source, const char *json, size_t length)
 }
 
 void
-cdr_row_read(const CdrMessage *message, int version, CdrEvent *event)
+cdr_row_read(const CdrMessage *message, int version,
+			 const CdrEventOptions *options, CdrEvent *event)
 {
-	CdrEventOptions options = cdr_event_options();
+	CdrEventOptions own = *options;
 
-	if (version != 0)
-		options.mappings = cdr_mappings_recorded(version);
-	if (!cdr_event_parse_json(message, &options, event))
+	own.mappings = version != 0 ? cdr_mappings_recorded(version) : NULL;
+	if (!cdr_event_parse_json(message, &own, event))
 		return;
 	/* else nobody could tell which mapping is to read it anew */
 	event->needs_properties = true;

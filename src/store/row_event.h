@@ -35,10 +35,11 @@ cdr_row_message(const CdrRowSource *source, const char *json, size_t length);
 extern const char *cdr_row_mapping(const char *properties);
 
 /*
- * Reads it by the version of its mapping with that id; 0: there is none.  What is
- * not read by it is no event, with the reason.
+ * Reads it by the version of its mapping with that id, 0: there is none; of the
+ * options, what is in force counts for nothing.  What is not read by it is no event,
+ * with the reason.
  */
-extern void
-cdr_row_read(const CdrMessage *message, int version, CdrEvent *event);
+extern void cdr_row_read(const CdrMessage *message, int version,
+						 const CdrEventOptions *options, CdrEvent *event);
 
 #endif /* CDR_ROW_EVENT_H */
