@@ -280,6 +280,17 @@ SELECT call_id, caller_number, trunk FROM calls ORDER BY 1;
 SELECT call_id, properties FROM call_events ORDER BY 1;
 SELECT * FROM cdr_verify_calls();
 
+SELECT cdr_rebuild_calls(exchange => 'there');
+CALL cdr_rebuild_calls_in_slices(exchange => 'there', remap => false);
+-- every property that the log has says the same when it is read again
+CALL forget();
+INSERT INTO cdr_mappings (name, version, definition) SELECT 'p', 1, json_build_object('match', '{"where": {"ev": "p"}}'::json, 'event', '{"call_id": "id", "time": "t"}'::json, 'call',
+	json_build_array(json_build_object('set', 'started', 'caller_number', json_build_object('property', 'message_id'), 'callee_number', '{"property": "routing_key"}'::json,
+		'trunk', '{"property": "content_type"}'::json, 'user_id', '{"header": "h"}'::json, 'tenant_id', '{"property": "type"}'::json)));
+SELECT cdr_ingest_message('{"ev":"p","id":"p","t":"2026-03-08T20:00:00Z"}', '4712', 'text/x', type => 'a type', message_id => '4711', headers => '{"h": "u"}');
+SELECT caller_number, callee_number, trunk, user_id, tenant_id FROM calls;
+SELECT * FROM cdr_verify_calls();
+
 -- calls of which events were retired: what they said cannot be told from what the
 -- others do, so nothing of theirs moves, until it is forgotten
 CALL forget();

@@ -50,29 +50,12 @@ successor(const CdrCursor *cursor)
 	return NULL;
 }
 
-/* Bytes of the row in hand, in the current context. */
-static void
-take_message_id(const CdrCursor *cursor, CdrMessage *message)
-{
-	bool  isnull;
-	Datum value = cdr_cursor_value(cursor, CDR_ANEW_MESSAGE_ID, &isnull);
-
-	if (!isnull)
-	{
-		bytea *bytes = DatumGetByteaPP(value);
-
-		message->message_id = VARDATA_ANY(bytes);
-		message->message_id_length = VARSIZE_ANY_EXHDR(bytes);
-	}
-}
-
 CdrMessage *
 cdr_message_anew(const CdrCursor *cursor, const char *exchange, bool *is_json)
 {
 	CdrMessage		 *message = cdr_log_message(cursor, is_json);
 	const CdrMapping *mapping = successor(cursor);
 
-	take_message_id(cursor, message);
 	/* where properties were kept, it is known that there was none */
 	if (message->exchange != NULL || message->other_properties != NULL)
 		return message;

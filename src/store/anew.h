@@ -13,14 +13,12 @@
 #include "store/log_event.h"
 
 /* The columns of a query whose rows are read anew, of call_events AS e. */
-#define CDR_ANEW_EVENT \
-	CDR_LOG_EVENT ", e.received_at, e.recorded_at, e.message_id"
+#define CDR_ANEW_EVENT CDR_LOG_EVENT ", e.received_at, e.recorded_at"
 
 enum
 {
 	CDR_ANEW_RECEIVED_AT = CDR_LOG_NEXT,
-	CDR_ANEW_RECORDED_AT,
-	CDR_ANEW_MESSAGE_ID
+	CDR_ANEW_RECORDED_AT
 };
 
 /* What comes of it. */

@@ -36,6 +36,21 @@ mapping_of_row(const CdrCursor *cursor)
 	return isnull ? NULL : cdr_mappings_recorded(DatumGetInt32(id));
 }
 
+static void
+take_message_id(const CdrCursor *cursor, CdrMessage *message)
+{
+	bool  isnull;
+	Datum value = cdr_cursor_value(cursor, CDR_LOG_MESSAGE_ID, &isnull);
+
+	if (!isnull)
+	{
+		bytea *bytes = DatumGetByteaPP(value);
+
+		message->message_id = VARDATA_ANY(bytes);
+		message->message_id_length = VARSIZE_ANY_EXHDR(bytes);
+	}
+}
+
 CdrMessage *
 cdr_log_message(const CdrCursor *cursor, bool *is_json)
 {
@@ -52,6 +67,7 @@ cdr_log_message(const CdrCursor *cursor, bool *is_json)
 	message->type = cdr_log_text(cursor, CDR_LOG_TYPE);
 	message->exchange = cdr_log_text(cursor, CDR_LOG_EXCHANGE);
 	message->array = cdr_log_text(cursor, CDR_LOG_ARRAY);
+	take_message_id(cursor, message);
 	value = cdr_cursor_value(cursor, CDR_LOG_PAYLOAD, &isnull);
 	*is_json = !isnull;
 	if (isnull)

@@ -16,10 +16,10 @@
 	" pg_catalog.json_extract_path_text(e.properties, '" name "')"
 
 /* The columns of a query that reads events, of call_events AS e. */
-#define CDR_LOG_EVENT                                                                                 \
-	"e.call_id, e.event_time, e.event_id, e.time_source,"                                             \
-	" e.routing_key, e.payload, e.body, e.content_type,"                                              \
-	" e.headers, e.properties, e.mapping," CDR_LOG_PROPERTY("content_encoding") "," CDR_LOG_PROPERTY( \
+#define CDR_LOG_EVENT                                                                                               \
+	"e.call_id, e.event_time, e.event_id, e.time_source,"                                                           \
+	" e.routing_key, e.payload, e.body, e.content_type,"                                                            \
+	" e.headers, e.properties, e.mapping, e.message_id," CDR_LOG_PROPERTY("content_encoding") "," CDR_LOG_PROPERTY( \
 		"type") "," CDR_LOG_PROPERTY("exchange") "," CDR_LOG_PROPERTY("each', 'path")
 
 /* Where they stand, and what may follow. */
@@ -36,6 +36,7 @@ enum
 	CDR_LOG_HEADERS,
 	CDR_LOG_PROPERTIES,
 	CDR_LOG_MAPPING,
+	CDR_LOG_MESSAGE_ID,
 	CDR_LOG_CONTENT_ENCODING,
 	CDR_LOG_TYPE,
 	CDR_LOG_EXCHANGE,
@@ -48,8 +49,7 @@ extern char *cdr_log_text(const CdrCursor *cursor, int column);
 
 /*
  * The message that the row in hand records, in the current context, as far as the
- * log has it: without its identity, its times and its message-id.  Is its body
- * text of JSON?
+ * log has it: without its identity and its times.  Is its body text of JSON?
  */
 extern CdrMessage *cdr_log_message(const CdrCursor *cursor, bool *is_json);
 

@@ -88,7 +88,12 @@ remap_if_asked(FunctionCallInfo fcinfo, int argument, const CdrChoice *choice,
 	CdrRemap remap = {.choice = choice, .slice = slice, .commits = commits};
 
 	if (PG_ARGISNULL(argument) || !PG_GETARG_BOOL(argument))
+	{
+		if (!PG_ARGISNULL(argument + 1))
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("exchange is given without remap")));
 		return 0;
+	}
 	if (!PG_ARGISNULL(argument + 1))
 		remap.exchange = text_to_cstring(PG_GETARG_TEXT_PP(argument + 1));
 	return cdr_remap(&remap);
