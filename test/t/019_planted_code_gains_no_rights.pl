@@ -134,6 +134,11 @@ EOC
 	  . "UPDATE calls SET hangup_cause = 'wrong' WHERE call_id = '$call';"
 	  . stage('rebuild')
 	  . 'CALL cdr_rebuild_calls_in_slices();'
+	  . stage('remap')
+	  . qq(INSERT INTO cdr_mappings (name, definition) VALUES ('planted', '{"match": {"where": {"callId": "$call-w"}}, "event": {"call_id": {"const": "$call-v"}}, "call": [{"set": "started"}]}');)
+	  . 'SELECT count(*) FROM cdr_remap_preview();'
+	  . "SELECT cdr_rebuild_calls('$call-w', remap => true);"
+	  . 'UPDATE cdr_mappings SET enabled = false;'
 	  . stage('retry')
 	  . 'SELECT cdr_retry_dead_letters();'
 	  . stage('discard')
