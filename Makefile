@@ -25,6 +25,7 @@ SQL_PARTS = src/head.sql \
 	src/store/history.sql \
 	src/backfill/backfill.sql \
 	src/store/guard.sql \
+	src/report/traffic.sql \
 	src/rights.sql
 
 # The columns of the tables, which these parts name.
@@ -38,7 +39,7 @@ EXTRA_CLEAN = $(CAUSE_LIST)
 list_causes = LC_ALL=C awk -v language=$(1) -f $(addprefix $(source)/,$(CAUSES))
 
 # The rooms of src/, each with its files; one without any is a mistake.
-ROOMS = base broker event call store worker backfill
+ROOMS = base broker event call store report worker backfill
 files = $(or $(patsubst $(source)/%,%,$(sort $(wildcard $(source)/$(1)))), \
 	$(error there is no file $(source)/$(1)))
 
@@ -58,7 +59,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	event_timestamps event_bad_input event_foreign_text event_packed event_amqp10 \
 	event_charsets event_protobuf event_cloudevents event_explain \
 	store_dead_letters store_partitions store_repetitions store_verify \
-	store_retired store_recording store_examples store_remap \
+	store_retired store_recording store_examples store_remap report_traffic \
 	worker_status store_mappings store_each backfill_rows store_privileges store_guard \
 	call_order_permuted call_order_random call_segments_random event_json_random
 REGRESS_OPTS = --encoding=UTF8

@@ -167,7 +167,7 @@ CREATE TEMP TABLE found AS
 SELECT s.*, c.anomalies AS of_calls, c.event_count AS of_all FROM calls AS c, cdr_call_segments(c.call_id) AS s;
 CREATE TEMP VIEW found_calls AS
 SELECT call_id || '/' || segment, status, disposition, direction, caller_number, callee_number, trunk, start_time, ring_time, answer_time, end_time,
-	   duration_seconds, billable_seconds, hangup_cause, hangup_source, sip_status, tenant_id, user_id, contact_id, recording_url,
+	   attempt_time, duration_seconds, billable_seconds, hangup_cause, hangup_source, sip_status, tenant_id, user_id, contact_id, recording_url,
 	   anomalies, event_count, first_event_time, last_event_time
 FROM found;
 SELECT count(*) AS "found, not expected" FROM (SELECT * FROM found_calls EXCEPT SELECT * FROM expected) AS x;
@@ -177,11 +177,11 @@ SELECT count(*) AS "expected, not found" FROM (SELECT * FROM expected EXCEPT SEL
 SELECT count(*) FROM found WHERE 'reused' = ANY (anomalies);
 SELECT count(*) FROM (SELECT FROM found WHERE 'reused' = ANY (of_calls) GROUP BY call_id HAVING count(*) = 1) AS x;
 SELECT count(*) FROM (
-	SELECT call_id, status, disposition, direction, start_time, ring_time, answer_time, end_time, duration_seconds, billable_seconds, hangup_cause, hangup_source,
+	SELECT call_id, status, disposition, direction, start_time, ring_time, answer_time, end_time, attempt_time, duration_seconds, billable_seconds, hangup_cause, hangup_source,
 		   sip_status, tenant_id, user_id, contact_id, recording_url, anomalies, event_count, first_event_time, last_event_time
 	FROM found AS f WHERE NOT EXISTS (SELECT FROM found AS o WHERE o.call_id = f.call_id AND o.segment = 2)
 	EXCEPT
-	SELECT call_id, status, disposition, direction, start_time, ring_time, answer_time, end_time, duration_seconds, billable_seconds, hangup_cause, hangup_source,
+	SELECT call_id, status, disposition, direction, start_time, ring_time, answer_time, end_time, attempt_time, duration_seconds, billable_seconds, hangup_cause, hangup_source,
 		   sip_status, tenant_id, user_id, contact_id, recording_url, anomalies, event_count, first_event_time, last_event_time
 	FROM calls) AS x;
 -- several rows without the sign: only where an end was received and has no time

@@ -144,16 +144,16 @@ DROP FUNCTION columns_of;
 
 -- so are indexes, which are known by what they index, and are the owner's; one
 -- of another kind, or of some rows only, is none of them
-DROP INDEX call_events_recorded_at_idx, calls_start_time_idx;
-CREATE INDEX calls_start_time_idx ON calls USING brin (start_time, first_event_time) WHERE event_count > 1;
-CREATE INDEX calls_by_start ON calls (start_time, first_event_time);
+DROP INDEX call_events_recorded_at_idx, calls_attempt_time_idx;
+CREATE INDEX calls_attempt_time_idx ON calls USING brin (attempt_time, first_event_time) WHERE event_count > 1;
+CREATE INDEX calls_by_start ON calls (attempt_time, first_event_time);
 SELECT cdr_update_tables();
 ALTER INDEX call_events_recorded_at_idx RENAME TO renamed;
 SELECT cdr_update_tables();
 SELECT indexrelid::regclass AS index, pg_get_userbyid(relowner) AS owner, pg_get_indexdef(indexrelid) AS definition
 FROM pg_index JOIN pg_class AS c ON c.oid = indexrelid JOIN pg_am AS a ON a.oid = relam
 WHERE amname = 'brin' ORDER BY indexrelid::regclass::text COLLATE "C";
-DROP INDEX calls_start_time_idx, calls_by_start;
+DROP INDEX calls_attempt_time_idx, calls_by_start;
 
 -- what does not fit is told by name, and nothing is stored
 \set VERBOSITY terse

@@ -284,6 +284,7 @@ SELECT c.call_id,
 	   g.time AS ring_time,
 	   a.time AS answer_time,
 	   e.time AS end_time,
+	   COALESCE(s.time, a.time, e.time) AS attempt_time,
 	   CASE WHEN s.time IS NULL OR e.time IS NULL THEN NULL
 			ELSE GREATEST(floor(extract(epoch FROM e.time - s.time)), 0)
 	   END::bigint AS duration_seconds,
@@ -329,7 +330,7 @@ CREATE OR REPLACE TEMP VIEW differing_calls AS
 WITH stored AS (
 	SELECT call_id, status, disposition, direction, caller_number,
 		   callee_number, trunk, start_time, ring_time, answer_time, end_time,
-		   duration_seconds, billable_seconds, hangup_cause, hangup_source,
+		   attempt_time, duration_seconds, billable_seconds, hangup_cause, hangup_source,
 		   sip_status, tenant_id, user_id, contact_id, recording_url,
 		   anomalies, event_count, first_event_time, last_event_time
 	FROM calls)

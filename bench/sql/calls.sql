@@ -44,6 +44,8 @@ CREATE TABLE calls (
 	start_time timestamptz,
 	answer_time timestamptz,
 	end_time timestamptz,
+	attempt_time timestamptz GENERATED ALWAYS AS (
+		COALESCE(start_time, answer_time, end_time)) STORED,
 	duration_seconds bigint GENERATED ALWAYS AS (
 		CASE WHEN end_time < start_time THEN 0
 			 ELSE trunc(extract(epoch FROM end_time - start_time))::bigint

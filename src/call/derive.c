@@ -503,6 +503,14 @@ cdr_call_end(const CdrCall *call, CdrFact *end)
 	return true;
 }
 
+TimestampTz
+cdr_row_attempt(const CdrRow *row)
+{
+	if (row->start_time != CDR_NO_TIME)
+		return row->start_time;
+	return row->answer_time != CDR_NO_TIME ? row->answer_time : row->end_time;
+}
+
 int64
 cdr_row_duration(const CdrRow *row)
 {

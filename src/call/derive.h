@@ -49,11 +49,12 @@ extern bool cdr_call_end(const CdrCall *call, CdrFact *end);
 
 /*
  * What PostgreSQL computes of a row (store/tables.sql), for rows that stand in no
- * table: whole seconds, or CDR_NO_SECONDS.
+ * table: a time, or CDR_NO_TIME; whole seconds, or CDR_NO_SECONDS.
  */
 #define CDR_NO_SECONDS (-1)
-extern int64 cdr_row_duration(const CdrRow *row);
-extern int64 cdr_row_billable(const CdrRow *row);
+extern TimestampTz cdr_row_attempt(const CdrRow *row);
+extern int64	   cdr_row_duration(const CdrRow *row);
+extern int64	   cdr_row_billable(const CdrRow *row);
 
 /*
  * The other way round: what a stored row says, of which some stands in its

@@ -31,6 +31,7 @@ CREATE FUNCTION @extschema@.cdr_call_segments(
 	OUT @column:status@ @type@,
 	OUT @column:outcome@ @type@,
 	OUT @column:course@ @type@,
+	OUT attempt_time timestamptz,
 	OUT duration_seconds bigint,
 	OUT billable_seconds bigint,
 	OUT @column:end@ @type@,

@@ -11,13 +11,14 @@
 #include "funcapi.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "store/call_values.h"
 #include "store/log_segments.h"
 #include "store/reader_query.h"
 
-/* All columns of a call but merge_state, its number, and its seconds. */
-#define SEGMENT_NCOLUMNS (CDR_CALL_NCOLUMNS - 1 + 3)
+/* All columns of a call but merge_state, its number, and what is computed. */
+#define SEGMENT_NCOLUMNS (CDR_CALL_NCOLUMNS - 1 + 4)
 
 /* The values of a row of the result, put in one after the other. */
 typedef struct SegmentRow
@@ -40,6 +41,12 @@ segment_put_seconds(SegmentRow *row, int64 seconds)
 	segment_put(row, Int64GetDatum(seconds), seconds == CDR_NO_SECONDS);
 }
 
+static void
+segment_put_time(SegmentRow *row, TimestampTz time)
+{
+	segment_put(row, TimestampTzGetDatum(time), time == CDR_NO_TIME);
+}
+
 /* The columns of history.sql: those of calls, in their order. */
 static void
 return_segment(ReturnSetInfo *info, const CdrCall *call, int64 number)
@@ -59,6 +66,7 @@ return_segment(ReturnSetInfo *info, const CdrCall *call, int64 number)
 			segment_put(&row, Int64GetDatum(number), false);
 		else if (i == CDR_AT_hangup_cause)
 		{
+			segment_put_time(&row, cdr_row_attempt(&said));
 			segment_put_seconds(&row, cdr_row_duration(&said));
 			segment_put_seconds(&row, cdr_row_billable(&said));
 		}

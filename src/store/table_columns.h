@@ -63,6 +63,7 @@
 
 /* Columns of calls that PostgreSQL computes; how is said in tables.sql. */
 #define CDR_DERIVED_COLUMNS(COLUMN) \
+	COLUMN(attempt_time, TIME) \
 	COLUMN(duration_seconds, BIGINT) \
 	COLUMN(billable_seconds, BIGINT)
 

@@ -26,6 +26,10 @@ AS $function$
 	('calls', '@column:status@', $d$@definition@$d$, @comment@),
 	('calls', '@column:outcome@', $d$@definition@$d$, @comment@),
 	('calls', '@column:course@', $d$@definition@$d$, @comment@),
+	-- of a call that nobody saw begin, when it is first known to have been tried
+	('calls', 'attempt_time', $d$timestamptz GENERATED ALWAYS AS (
+		COALESCE(start_time, answer_time, end_time)) STORED$d$,
+		'when the call was tried: its start, else its answer, else its end; NULL: none of these is known'),
 	-- whole seconds, never negative; exact: numeric, not float8
 	('calls', 'duration_seconds', $d$bigint GENERATED ALWAYS AS (
 		CASE WHEN end_time < start_time THEN 0
@@ -61,10 +65,9 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 	VALUES
 	('call_events', 'call_events_recorded_at_idx', 'USING brin (recorded_at)'),
-	-- by the time of the attempt: the start, or the first event where nobody told
-	-- of the start
-	('calls', 'calls_start_time_idx',
-		$d$USING brin (start_time, first_event_time) WITH (pages_per_range='32')$d$)
+	-- by the time of the attempt, or the first event where there was none
+	('calls', 'calls_attempt_time_idx',
+		$d$USING brin (attempt_time, first_event_time) WITH (pages_per_range='32')$d$)
 $function$;
 
 COMMENT ON FUNCTION @extschema@.cdr_table_indexes() IS
@@ -77,6 +80,14 @@ AS 'MODULE_PATHNAME', 'cdr_adopt_tables';
 
 COMMENT ON FUNCTION @extschema@.cdr_adopt_tables(name) IS
 'makes the tables that are missing, and has the extension depend on all of them; gives them, with all partitions, to a role, if one is named';
+
+CREATE FUNCTION @extschema@.cdr_require_tables()
+RETURNS void
+LANGUAGE C STABLE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cdr_require_tables';
+
+COMMENT ON FUNCTION @extschema@.cdr_require_tables() IS
+'an error unless the tables are there, and are tables that fit the library';
 
 CREATE FUNCTION @extschema@.cdr_update_tables()
 RETURNS integer

@@ -1,0 +1,189 @@
+-- ---------------------------------------------------------------------------
+-- Traffic
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION @extschema@.cdr_traffic(
+	from_time timestamptz,
+	to_time timestamptz,
+	step interval DEFAULT NULL,
+	zone text DEFAULT 'UTC',
+	dimensions text[] DEFAULT '{}',
+	OUT bucket timestamptz,
+	OUT tenant_id text,
+	OUT direction text,
+	OUT trunk text,
+	OUT destination text,
+	OUT hangup_cause text,
+	OUT hour integer,
+	OUT weekday integer,
+	OUT attempts bigint,
+	OUT without_start bigint,
+	OUT open bigint,
+	OUT decided bigint,
+	OUT answered bigint,
+	OUT presumed bigint,
+	OUT busy bigint,
+	OUT canceled bigint,
+	OUT failed bigint,
+	OUT no_answer bigint,
+	OUT asr numeric,
+	OUT ner numeric,
+	OUT seer numeric,
+	OUT talk_seconds numeric,
+	OUT acd_seconds numeric,
+	OUT setup_avg numeric,
+	OUT setup_p50 numeric,
+	OUT setup_p95 numeric,
+	OUT short_calls bigint,
+	OUT erlang numeric)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 100
+SET search_path = pg_catalog, pg_temp
+-- compiling it takes longer than running it, up to millions of calls
+SET jit = off
+AS $function$
+DECLARE
+	-- where the extension is by now: schemas are renamed
+	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
+								WHERE extname = 'cdr_service');
+	expressions constant jsonb := jsonb_build_object(
+		'tenant_id', 'c.tenant_id',
+		'direction', 'c.direction',
+		'trunk', 'c.trunk',
+		'destination', extension || '.cdr_destination(c.callee_number)',
+		'hangup_cause', 'c.hangup_cause',
+		'hour', 'extract(hour FROM c.attempt_time AT TIME ZONE $2)::integer',
+		'weekday', 'extract(isodow FROM c.attempt_time AT TIME ZONE $2)::integer');
+	unknown text;
+	asked text;
+	-- when each step begins, and at last when the last one ends
+	steps timestamptz[];
+BEGIN
+	SELECT d INTO unknown FROM unnest(dimensions) AS d
+	WHERE d IS NULL OR NOT expressions ? d LIMIT 1;
+	IF FOUND THEN
+		RAISE invalid_parameter_value USING
+			MESSAGE = format('unrecognized dimension: %L', unknown),
+			HINT = format('Dimensions are %s.', (SELECT string_agg(k, ', ' ORDER BY k)
+												  FROM jsonb_object_keys(expressions) AS k));
+	END IF;
+	EXECUTE format('SELECT %s.cdr_require_tables()', extension);
+	EXECUTE format('SELECT %s.cdr_steps($1, $2, $3, $4)', extension)
+		INTO steps USING from_time, to_time, step, zone;
+	SELECT string_agg(CASE WHEN d = ANY (dimensions) THEN expressions ->> d ELSE 'NULL' END
+					  || ' AS ' || d, ', ')
+	INTO asked FROM jsonb_object_keys(expressions) AS d;
+
+	RETURN QUERY EXECUTE format($query$
+		WITH cohort AS (
+			SELECT c.i, c.tenant_id, c.direction, c.trunk, c.destination, c.hangup_cause,
+				   c.hour::integer, c.weekday::integer,
+				   count(*) AS attempts,
+				   count(*) FILTER (WHERE c.start_time IS NULL) AS without_start,
+				   count(*) FILTER (WHERE c.end_time IS NULL) AS open,
+				   count(*) FILTER (WHERE c.answer_time IS NOT NULL OR c.end_time IS NOT NULL) AS decided,
+				   count(c.answer_time) AS answered,
+				   count(*) FILTER (WHERE c.unanswered AND c.disposition = 'ANSWERED') AS presumed,
+				   count(*) FILTER (WHERE c.unanswered AND c.disposition = 'BUSY') AS busy,
+				   count(*) FILTER (WHERE c.unanswered AND c.disposition = 'CANCELED') AS canceled,
+				   count(*) FILTER (WHERE c.unanswered AND c.disposition = 'FAILED') AS failed,
+				   count(*) FILTER (WHERE c.unanswered AND c.disposition = 'NO_ANSWER') AS no_answer,
+				   count(*) FILTER (WHERE c.unanswered AND k.ner_effective = 'yes') AS effective,
+				   count(*) FILTER (WHERE c.unanswered AND
+					   COALESCE(k.ner_effective, 'depends') IN ('depends', 'exclude')) AS undetermined,
+				   count(*) FILTER (WHERE c.unanswered AND k.rfc6076 = 'effective') AS established,
+				   count(*) FILTER (WHERE c.unanswered AND k.rfc6076 = 'redirect') AS redirected,
+				   count(c.talk) AS talks,
+				   sum(extract(epoch FROM c.talk)) AS talk_seconds,
+				   count(*) FILTER (WHERE c.talk <= interval '15 s') AS short_calls,
+				   count(c.setup) AS setups,
+				   sum(extract(epoch FROM c.setup)) AS setup_seconds,
+				   percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY c.setup) AS setup,
+				   NULL::numeric AS occupied
+			FROM (SELECT width_bucket(c.attempt_time, $1) AS i, %2$s,
+						 c.start_time, c.answer_time, c.end_time, c.disposition, c.sip_status,
+						 c.hangup_cause AS cause,
+						 c.answer_time IS NULL AND c.end_time IS NOT NULL AS unanswered,
+						 CASE WHEN c.end_time >= c.answer_time
+							  THEN c.end_time - c.answer_time END AS talk,
+						 CASE WHEN c.answer_time >= c.start_time
+							  THEN c.answer_time - c.start_time END AS setup
+				  FROM ONLY %1$s.calls AS c
+				  WHERE c.attempt_time >= $1[1]
+				  AND c.attempt_time < $1[cardinality($1)]) AS c
+			-- SIP's status tells more than the name that some platform made of it
+			LEFT JOIN %1$s.cdr_known_causes AS k
+				ON c.unanswered AND k.name = COALESCE(c.sip_status::text,
+													  %1$s.cdr_cause_name(c.cause))
+			GROUP BY 1, 2, 3, 4, 5, 6, 7, 8),
+		-- what lines were occupied: also by calls that began up to three days before;
+		-- of a call that is up, until now, or until a day after it was heard of last
+		occupancy AS (
+			SELECT i, c.tenant_id, c.direction, c.trunk, c.destination, c.hangup_cause,
+				   c.hour::integer, c.weekday::integer,
+				   sum(extract(epoch FROM LEAST(c.until, $1[i + 1])
+										  - GREATEST(c.start_time, $1[i]))) AS occupied
+			FROM (SELECT %2$s, c.start_time,
+						 COALESCE(c.end_time, LEAST(now(), c.last_event_time + interval '1 day')) AS until
+				  FROM ONLY %1$s.calls AS c
+				  WHERE c.attempt_time >= $1[1] - interval '3 days'
+				  AND c.attempt_time < $1[cardinality($1)]) AS c,
+				 generate_series(GREATEST(width_bucket(c.start_time, $1), 1),
+								 LEAST(width_bucket(c.until, $1), cardinality($1) - 1)) AS i
+			WHERE c.until > c.start_time AND c.until > $1[1]
+			GROUP BY 1, 2, 3, 4, 5, 6, 7, 8),
+		parts AS (
+			SELECT * FROM cohort
+			UNION ALL
+			SELECT o.i, o.tenant_id, o.direction, o.trunk, o.destination, o.hangup_cause, o.hour, o.weekday,
+				   0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0, NULL, NULL, o.occupied
+			FROM occupancy AS o
+			-- each step has a row, though there was no call
+			UNION ALL
+			SELECT i, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+				   0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0, NULL, NULL, NULL
+			FROM generate_series(1, cardinality($1) - 1) AS i
+			WHERE $3)
+		SELECT $1[i], p.tenant_id, p.direction, p.trunk, p.destination, p.hangup_cause, p.hour, p.weekday,
+			   sum(attempts)::bigint, sum(without_start)::bigint, sum(open)::bigint,
+			   sum(decided)::bigint, sum(answered)::bigint, sum(presumed)::bigint,
+			   sum(busy)::bigint, sum(canceled)::bigint, sum(failed)::bigint, sum(no_answer)::bigint,
+			   sum(answered) / NULLIF(sum(decided), 0),
+			   sum(answered + effective) / NULLIF(sum(decided - undetermined), 0),
+			   sum(answered + established) / NULLIF(sum(decided - redirected), 0),
+			   COALESCE(sum(talk_seconds), 0),
+			   sum(talk_seconds) / NULLIF(sum(talks), 0),
+			   sum(setup_seconds) / NULLIF(sum(setups), 0),
+			   extract(epoch FROM max(setup[1])), extract(epoch FROM max(setup[2])),
+			   sum(short_calls)::bigint,
+			   COALESCE(sum(occupied), 0) / extract(epoch FROM $1[i + 1] - $1[i])
+		FROM parts AS p
+		GROUP BY 1, i, 2, 3, 4, 5, 6, 7, 8
+		ORDER BY 1, 2, 3, 4, 5, 6, 7, 8
+		$query$, extension, asked)
+	USING steps, zone, COALESCE(cardinality(dimensions), 0) = 0;
+END
+$function$;
+
+COMMENT ON FUNCTION @extschema@.cdr_traffic(timestamptz, timestamptz, interval, text, text[]) IS
+'sums, counts and ratios of the calls that were attempted in a time, by steps of it and by dimensions';
+
+CREATE FUNCTION @extschema@.cdr_destination(callee_number text)
+RETURNS text
+LANGUAGE C STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cdr_destination';
+
+COMMENT ON FUNCTION @extschema@.cdr_destination(text) IS
+'where a number is: the country code of one with a plus, the first three digits of another, NULL for an extension or a name';
+
+CREATE FUNCTION @extschema@.cdr_steps(
+	from_time timestamptz,
+	to_time timestamptz,
+	step interval DEFAULT NULL,
+	zone text DEFAULT 'UTC')
+RETURNS timestamptz[]
+LANGUAGE C IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cdr_steps';
+
+COMMENT ON FUNCTION @extschema@.cdr_steps(timestamptz, timestamptz, interval, text) IS
+'a time, cut into steps of the calendar of a zone or of a clock: when each begins, and when the last ends';
