@@ -236,8 +236,9 @@ move_slice(const CdrRemap *remap, const CdrLogKey *keys, int count,
 	PushActiveSnapshot(GetTransactionSnapshot());
 	tally->calls += cdr_calls_rebuild(&tables, &choice, true, &unwritten);
 	PopActiveSnapshot();
-	cdr_writer_close(&rights);
+	/* the plan goes with the writer's memory */
 	count_fates(plan, tally);
+	cdr_writer_close(&rights);
 }
 
 /*
