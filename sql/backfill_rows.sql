@@ -101,7 +101,9 @@ SELECT * FROM cdr_ingest_rows('pbx', ARRAY['{"start":"2026-03-08 21:00:00"}', '{
 CALL cdr_backfill('strict', $$SELECT 's.5' AS uniqueid, e AS "end" FROM unnest('{2026-03-08 21:00:09,yesterday}'::text[]) AS e$$, keep_refused => false);
 SELECT * FROM cdr_ingest_rows('strict', ARRAY['{"uniqueid":"s.6","end":"2026-03-08 21:00:09"}', '{"uniqueid":"s.7"}']::json[], false);
 SELECT count(*) FROM calls WHERE call_id ~ '^s.[5-7]';
--- a dead letter is a row of its mapping for ever
+-- a dead letter is a row of its mapping for ever, and explained by it
+SELECT DISTINCT x.value, x.note FROM dead_letters AS d, cdr_explain_dead_letter(d.event_id) AS x
+WHERE d.properties ->> 'mapping' = 'strict' AND x.register = 'message' AND x."column" = 'mapping';
 SELECT cdr_retry_dead_letters();
 INSERT INTO cdr_mappings (name, definition, enabled)
 VALUES ('strict', '{"strict":true,"zone":"UTC","event":{"time":{"from":"start","as":"local"},"call_id":"uniqueid"}}', false);

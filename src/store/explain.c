@@ -26,6 +26,7 @@
 #include "store/log_event.h"
 #include "store/mapping_zones.h"
 #include "store/reader_query.h"
+#include "store/row_event.h"
 
 /* Those of the functions in explain.sql. */
 #define EXPLAIN_COLUMNS 5
@@ -275,9 +276,15 @@ explain_letter(FunctionCallInfo fcinfo)
 	CdrEvent		event;
 
 	return_letter(info);
+	/* a row of a backfill is read by its own mapping, as when it is retried */
+	message->mapping = cdr_row_mapping(message->other_properties);
 	if (is_trial)
 		options.mappings =
 			use_of_mapping(text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	else if (message->mapping != NULL &&
+			 cdr_mappings_named(message->mapping) != 0)
+		options.mappings =
+			cdr_mappings_recorded(cdr_mappings_named(message->mapping));
 	cdr_explain_begin(&notes, &options);
 	(void) cdr_event_parse(message, &options, &event);
 	explain_to(info, &event, &notes, is_trial);
