@@ -217,7 +217,9 @@ tell_mappings(const CdrExplaining *explaining, bool is_trial)
 									: psprintf("does not: %s", note->note));
 		if (would != NULL)
 			cdr_tell(explaining, "message", "mapping", name, NULL,
-					 psprintf("is only tried; it asks for %s", would));
+					 psprintf("is only tried: by itself it would not be asked "
+							  "(%s)",
+							  would));
 	}
 }
 

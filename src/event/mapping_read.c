@@ -207,11 +207,11 @@ const char *
 cdr_mapping_mismatch(const CdrMapping *mapping, const CdrMessage *message)
 {
 	if (mapping->each == NULL && message->array != NULL)
-		return "reads no elements of arrays";
+		return "an element of an array";
 	if (mapping->each != NULL && message->array == NULL)
-		return "reads the elements of an array";
+		return "no element of an array";
 	if (mapping->each != NULL && strcmp(mapping->each, message->array) != 0)
-		return "reads the elements of another array";
+		return "an element of another array";
 	return cdr_mapping_envelope_mismatch(mapping, message);
 }
 
