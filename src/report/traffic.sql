@@ -94,16 +94,19 @@ BEGIN
 				   count(*) FILTER (WHERE c.unanswered AND k.rfc6076 = 'effective') AS established,
 				   count(*) FILTER (WHERE c.unanswered AND k.rfc6076 = 'redirect') AS redirected,
 				   count(c.talk) AS talks,
-				   sum(extract(epoch FROM c.talk)) AS talk_seconds,
+				   extract(epoch FROM sum(c.talk)) AS talk_seconds,
 				   count(*) FILTER (WHERE c.talk <= interval '15 s') AS short_calls,
 				   count(c.setup) AS setups,
-				   sum(extract(epoch FROM c.setup)) AS setup_seconds,
+				   extract(epoch FROM sum(c.setup)) AS setup_seconds,
 				   percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY c.setup) AS setup,
 				   NULL::numeric AS occupied
 			FROM (SELECT width_bucket(c.attempt_time, $1) AS i, %2$s,
-						 c.start_time, c.answer_time, c.end_time, c.disposition, c.sip_status,
-						 c.hangup_cause AS cause,
+						 c.start_time, c.answer_time, c.end_time, c.disposition,
 						 c.answer_time IS NULL AND c.end_time IS NOT NULL AS unanswered,
+						 -- SIP's status tells more than the name that some platform made of it
+						 CASE WHEN c.answer_time IS NULL AND c.end_time IS NOT NULL
+							  THEN COALESCE(c.sip_status::text,
+											%1$s.cdr_cause_name(c.hangup_cause)) END AS cause,
 						 CASE WHEN c.end_time >= c.answer_time
 							  THEN c.end_time - c.answer_time END AS talk,
 						 CASE WHEN c.answer_time >= c.start_time
@@ -111,17 +114,14 @@ BEGIN
 				  FROM ONLY %1$s.calls AS c
 				  WHERE c.attempt_time >= $1[1]
 				  AND c.attempt_time < $1[cardinality($1)]) AS c
-			-- SIP's status tells more than the name that some platform made of it
-			LEFT JOIN %1$s.cdr_known_causes AS k
-				ON c.unanswered AND k.name = COALESCE(c.sip_status::text,
-													  %1$s.cdr_cause_name(c.cause))
+			LEFT JOIN %1$s.cdr_known_causes AS k ON k.name = c.cause
 			GROUP BY 1, 2, 3, 4, 5, 6, 7, 8),
 		-- what lines were occupied: also by calls that began up to three days before;
 		-- of a call that is up, until now, or until a day after it was heard of last
 		occupancy AS (
 			SELECT i, c.tenant_id, c.direction, c.trunk, c.destination, c.hangup_cause,
 				   c.hour::integer, c.weekday::integer,
-				   sum(extract(epoch FROM LEAST(c.until, $1[i + 1])
+				   extract(epoch FROM sum(LEAST(c.until, $1[i + 1])
 										  - GREATEST(c.start_time, $1[i]))) AS occupied
 			FROM (SELECT %2$s, c.start_time,
 						 COALESCE(c.end_time, LEAST(now(), c.last_event_time + interval '1 day')) AS until
