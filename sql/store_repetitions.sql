@@ -64,6 +64,17 @@ SELECT cdr_ingest_event(ev('f', 1, '2012-02-01Z'));
 DROP TRIGGER peep ON call_events;
 SELECT cdr_ingest_event(ev('f', 1, '2012-02-01Z'));
 
+-- a producer that gives many events one id: what the log holds often is found once
+SELECT count(*) FROM generate_series(0, 599) AS n, LATERAL (SELECT cdr_ingest_event(json_build_object(
+	'specversion', '1.0', 'id', '1', 'source', 's', 'type', 'call.started', 'time', timestamptz '2012-03-08 20:00Z' + n * interval '1 s',
+	'data', json_build_object('callId', 'one id')))) AS x;
+SELECT format($$SELECT cdr_ingest_events(ARRAY[
+	'{"specversion":"1.0","id":"1","source":"s","type":"call.started","time":"2012-03-08T20:00:%sZ","data":{"callId":"one id"}}',
+	'{"specversion":"1.0","id":"n%s","source":"s","type":"call.started","time":"2012-03-08T20:15:%sZ","data":{"callId":"one id"}}']::json[])$$, n, n, n)
+FROM generate_series(10, 15) AS n \gexec
+SELECT count(DISTINCT event_id) FROM call_events WHERE call_id = 'one id';
+SELECT count(*) FROM cdr_verify_calls();
+
 -- without the keys nothing is stored; they are made again from the log
 SET cdr_service.allow_drop = on;
 DROP EXTENSION cdr_service;
