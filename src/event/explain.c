@@ -99,8 +99,9 @@ mapped_origin(const CdrExplaining *explaining, CdrEventKind kind,
 {
 	const CdrMappingNote *note = mapped_note(explaining, kind, column);
 
-	return note == NULL ? (Origin){0}
-						: (Origin){note->from, note->value, note->note};
+	if (note == NULL)
+		return (Origin){0};
+	return (Origin){note->from, note->value, note->note};
 }
 
 /* Of a field that is used: its place in the body was read. */
