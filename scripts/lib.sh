@@ -59,7 +59,7 @@ job=
 # shellcheck disable=SC2034
 run_job()
 {
-	local deadline=$((SECONDS + $1)) seconds=$1 log=$2
+	local began=$SECONDS deadline=$((SECONDS + $1)) seconds=$1 log=$2 pause=0.05
 
 	shift 2
 	job_status=0
@@ -70,8 +70,10 @@ run_job()
 	) >"$log" 2>&1 </dev/null &
 	job=$!
 	set +m
+	# what takes long is not asked all the time: that takes from it
 	while kill -0 $job 2>/dev/null && [ $SECONDS -lt $deadline ]; do
-		sleep 0.05
+		[ $((SECONDS - began)) -lt 3 ] || pause=0.5
+		sleep $pause
 	done
 	if kill -0 $job 2>/dev/null; then
 		end_job
