@@ -144,6 +144,7 @@ SELECT call_id,
 			WHEN (s).caller_number IS NULL OR (s).callee_number IS NULL THEN NULL
 			WHEN (s).callee_number ~ '^[0-9]{1,6}$' THEN 'internal' ELSE 'outbound' END) AS direction,
 	   (s).caller_number, (s).callee_number, (s).trunk, (s).at AS start_time, (r).at AS ring_time, (a).at AS answer_time, (e).at AS end_time,
+	   COALESCE((s).at, (a).at, (e).at) AS attempt_time,
 	   seconds((s).at, (e).at) AS duration_seconds,
 	   CASE WHEN (e).id IS NULL THEN NULL WHEN (a).id IS NULL OR disposition <> 'ANSWERED' THEN 0 ELSE seconds((a).at, (e).at) END AS billable_seconds,
 	   (e).hangup_cause, (e).hangup_source, (e).sip_status, COALESCE((i).tenant_id, (s).tenant_id) AS tenant_id,
@@ -160,7 +161,7 @@ SELECT call_id,
 	   event_count, first_event_time, last_event_time
 FROM disposed;
 CREATE VIEW public_columns AS
-SELECT call_id, status, disposition, direction, caller_number, callee_number, trunk, start_time, ring_time, answer_time, end_time, duration_seconds, billable_seconds,
+SELECT call_id, status, disposition, direction, caller_number, callee_number, trunk, start_time, ring_time, answer_time, end_time, attempt_time, duration_seconds, billable_seconds,
 	   hangup_cause, hangup_source, sip_status, tenant_id, user_id, contact_id, recording_url, anomalies, event_count, first_event_time, last_event_time FROM calls;
 CREATE VIEW differences AS
 (SELECT 'stored' AS which, * FROM public_columns EXCEPT SELECT 'stored', * FROM reference)
