@@ -145,8 +145,8 @@ DROP FUNCTION columns_of;
 -- so are indexes, which are known by what they index, and are the owner's; one
 -- of another kind, or of some rows only, is none of them
 DROP INDEX call_events_recorded_at_idx, calls_attempt_time_idx;
-CREATE INDEX calls_attempt_time_idx ON calls USING brin (attempt_time, first_event_time) WHERE event_count > 1;
-CREATE INDEX calls_by_start ON calls (attempt_time, first_event_time);
+CREATE INDEX calls_attempt_time_idx ON calls USING brin (attempt_time, start_time, first_event_time) WHERE event_count > 1;
+CREATE INDEX calls_by_start ON calls (attempt_time, start_time, first_event_time);
 SELECT cdr_update_tables();
 ALTER INDEX call_events_recorded_at_idx RENAME TO renamed;
 SELECT cdr_update_tables();

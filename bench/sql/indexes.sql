@@ -28,7 +28,7 @@ GROUP BY n / 200;
 CREATE TEMP TABLE variants AS
 SELECT * FROM (VALUES
 	(1, 'none', ''),
-	(2, 'BRIN (attempt_time, first_event_time)', 'CREATE INDEX variant ON calls USING brin (attempt_time, first_event_time) WITH (pages_per_range = 32)'),
+	(2, 'BRIN (attempt_time, start_time, first_event_time)', 'CREATE INDEX variant ON calls USING brin (attempt_time, start_time, first_event_time) WITH (pages_per_range = 32)'),
 	(3, 'btree (start_time)', 'CREATE INDEX variant ON calls (start_time)'),
 	(4, 'btree (tenant_id, start_time)', 'CREATE INDEX variant ON calls (tenant_id, start_time)'),
 	(5, 'open calls: btree (start_time) WHERE end_time IS NULL', 'CREATE INDEX variant ON calls (start_time) WHERE end_time IS NULL')

@@ -65,9 +65,10 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 	VALUES
 	('call_events', 'call_events_recorded_at_idx', 'USING brin (recorded_at)'),
-	-- by the time of the attempt, or the first event where there was none
+	-- by the time of the attempt, by which reports ask; by the start, by which people
+	-- do; or by the first event
 	('calls', 'calls_attempt_time_idx',
-		$d$USING brin (attempt_time, first_event_time) WITH (pages_per_range='32')$d$)
+		$d$USING brin (attempt_time, start_time, first_event_time) WITH (pages_per_range='32')$d$)
 $function$;
 
 COMMENT ON FUNCTION @extschema@.cdr_table_indexes() IS
