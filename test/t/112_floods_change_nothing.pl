@@ -15,15 +15,15 @@ use CdrService::Amqp
   qw(frame method deliver header body message table heartbeat);
 use CdrService::FakeBroker;
 use CdrService::Fixture;
-use CdrService::Util qw(poll);
+use CdrService::Util qw(poll soon);
 
 use constant {
 	START_OK => CdrService::Amqp::CONNECTION_START_OK,
 	QOS      => CdrService::Amqp::BASIC_QOS,
 };
 
-# Megabytes that a flood may take, and seconds in which anything is seen.
-use constant { ROOM => 60, SOON => 2 };
+# Megabytes that a flood may take.
+use constant { ROOM => 60 };
 
 my $seconds = $ENV{CDR_TEST_FLOOD_SECONDS} || 2;
 my $cdr     = CdrService::Fixture->new('floods',
@@ -142,7 +142,7 @@ sub turn_to
 
 	$cdr->set('cdr_service.amqp_uri' => $fake->uri);
 	$fake->wait_until_met;
-	cmp_ok(time - $started, '<', SOON, "$title: a reload is seen");
+	cmp_ok(time - $started, '<', soon(2), "$title: a reload is seen");
 	return;
 }
 
@@ -153,7 +153,7 @@ sub is_paused
 
 	$cdr->sql('SELECT cdr_pause()');
 	$cdr->wait_for("bool_and(state = 'paused') FROM cdr_status()");
-	cmp_ok(time - $started, '<', SOON, "$title: a pause is seen");
+	cmp_ok(time - $started, '<', soon(2), "$title: a pause is seen");
 	$cdr->sql('SELECT cdr_resume()');
 	return;
 }
@@ -190,7 +190,7 @@ foreach my $flood (@floods)
 	is(($cdr->worker_pids)[0], $pid, "$title: it is the same process");
 	is_paused($title);
 	$next->wait_until_met;
-	cmp_ok($cdr->terminate_worker, '<', 1, "$title: SIGTERM ends it");
+	cmp_ok($cdr->terminate_worker, '<', soon(1), "$title: SIGTERM ends it");
 	$next->wait_until_met;
 	$_->stop foreach $fake, $next;
 }
@@ -251,7 +251,7 @@ foreach my $flood (@floods[ 0, 4, 5 ])
 	my $started = time;
 	$cdr->node->kill9;
 	poll(sub { !kill 0, $pid }, 'the worker to end');
-	cmp_ok(time - $started, '<', SOON,
+	cmp_ok(time - $started, '<', soon(2),
 		"$title: the postmaster's end is seen");
 	$cdr->node->append_conf('postgresql.conf',
 		"cdr_service.amqp_uri = '$real'");

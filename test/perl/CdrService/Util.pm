@@ -13,7 +13,7 @@ use List::Util              qw(min);
 use PostgreSQL::Test::Utils ();
 use Time::HiRes             qw(time);
 
-our @EXPORT_OK = qw(repository run poll bytea copy_file);
+our @EXPORT_OK = qw(repository run poll soon bytea copy_file);
 
 # The root of the source tree that this file belongs to.
 sub repository
@@ -73,6 +73,15 @@ sub poll
 		$pause = min(1.1 * $pause, $longest || 0.1);
 	}
 	return 1;
+}
+
+# A limit for what takes some seconds at most.  They are those of a machine that
+# does nothing else: CDR_TEST_PATIENCE says how many times as long it may take.
+sub soon
+{
+	my ($seconds) = @_;
+
+	return $seconds * ($ENV{CDR_TEST_PATIENCE} || 1);
 }
 
 1;
