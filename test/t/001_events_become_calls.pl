@@ -18,9 +18,9 @@ my $broker = $cdr->broker;
 
 # --- the extension comes after the server has started
 
-$cdr->node->poll_query_until('postgres',
-	"SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'cdr_service worker'"
-) or die 'there is no worker';
+$cdr->wait_for(
+	"count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'cdr_service worker'"
+);
 $cdr->sql('CREATE EXTENSION cdr_service');
 $cdr->wait_for_state('consuming');
 $cdr->status_is('queue', CdrService::Broker::QUEUE,

@@ -36,8 +36,7 @@ is($cdr->sql('DROP DATABASE bystander'), '', 'and drop them');
 
 my $started = time;
 $cdr->sql('CREATE EXTENSION cdr_service', 'cdr');
-$node->poll_query_until('cdr', 'SELECT count(*) = 30 FROM call_events')
-  or die 'events are missing';
+$cdr->wait_for('count(*) = 30 FROM call_events', 'cdr');
 cmp_ok(time - $started,
 	'<', soon(5), 'events are stored within seconds of CREATE EXTENSION');
 is($cdr->log_matches(qr/cdr_service worker/, $log),
@@ -50,8 +49,7 @@ is($cdr->error_of('ALTER TABLE calls ADD COLUMN note text', 'cdr'),
 	'no error', 'what an update script may do is let happen');
 is($cdr->error_of("ALTER EXTENSION cdr_service UPDATE TO '1.0'", 'cdr'),
 	'no error', 'ALTER EXTENSION UPDATE is let happen');
-$node->poll_query_until('cdr', 'SELECT count(*) = 330 FROM call_events')
-  or die 'events are missing';
+$cdr->wait_for('count(*) = 330 FROM call_events', 'cdr');
 
 $log = $cdr->log_size;
 is($cdr->error_of('DROP EXTENSION cdr_service', 'cdr'),
@@ -65,8 +63,7 @@ is($cdr->log_matches(qr/ERROR|FATAL/, $log),
 	0, 'a dropped extension is no error');
 
 $cdr->sql('CREATE EXTENSION cdr_service', 'cdr');
-$node->poll_query_until('cdr', 'SELECT count(*) = 360 FROM call_events')
-  or die 'events are missing';
+$cdr->wait_for('count(*) = 360 FROM call_events', 'cdr');
 $cdr->broker->wait_until_empty;
 is($cdr->sql('SELECT count(*), sum(event_count) FROM calls', 'cdr'),
 	'120|360', 'a new extension goes on where the old one was, exactly once');
@@ -78,16 +75,12 @@ foreach my $round (1 .. 8)
 	my $publishing =
 	  $cdr->broker->start_publishing(simple_events(300, "round $round"));
 
-	$node->poll_query_until('cdr',
-		"SELECT count(*) > $events FROM call_events")
-	  or die 'events are missing';
+	$cdr->wait_for("count(*) > $events FROM call_events", 'cdr');
 	$cdr->sql('DROP EXTENSION cdr_service',   'cdr');
 	$cdr->sql('CREATE EXTENSION cdr_service', 'cdr');
 	$publishing->finish or die 'could not publish';
 	$events += 300;
-	$node->poll_query_until('cdr',
-		"SELECT count(*) >= $events FROM call_events")
-	  or die 'events are missing';
+	$cdr->wait_for("count(*) >= $events FROM call_events", 'cdr');
 }
 $cdr->broker->wait_until_empty;
 is( $cdr->sql(

@@ -65,8 +65,7 @@ pass('a paused worker does not hold its database');
 $cdr->sql('SELECT cdr_resume()', 'cdr');
 $cdr->wait_for_state('consuming');
 $cdr->broker->wait_until_empty;
-$cdr->node->poll_query_until('cdr', 'SELECT count(*) = 300 FROM call_events')
-  or die 'events are missing';
+$cdr->wait_for('count(*) = 300 FROM call_events', 'cdr');
 is($cdr->sql('SELECT count(*) FROM cdr_verify_calls()', 'cdr'),
 	0, 'after cdr_resume() what has waited is stored');
 

@@ -29,8 +29,7 @@ sub ends_within_a_second
 
 my $waiting =
   q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'cdr_service worker' AND datname = 'postgres'};
-$cdr->node->poll_query_until('postgres',
-	"SELECT count(*) = 1 FROM ($waiting) AS w");
+$cdr->wait_for("count(*) = 1 FROM ($waiting) AS w");
 cmp_ok($cdr->terminate_worker($cdr->sql($waiting)),
 	'<', soon(1), 'waiting for extension: SIGTERM ends the worker within a second');
 

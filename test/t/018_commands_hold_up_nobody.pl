@@ -290,12 +290,13 @@ EOS
 is("@errors", '', 'DROP EXTENSION under load: no deadlock');
 $oracle->is_satisfied('DROP EXTENSION, rolled back');
 
-$log = $cdr->log_size;
-$oracle->start(200, rate => 800);
+$log    = $cdr->log_size;
 $before = $cdr->events;
+$oracle->start(200, rate => 800);
 $cdr->wait_for("count(*) > $before FROM call_events");
 $cdr->sql('DROP EXTENSION cdr_service');
 $oracle->finish;
+$oracle->publish(10);
 cmp_ok($cdr->broker->left_over,
 	'>', 0, 'DROP EXTENSION: events wait on the broker');
 is($cdr->log_matches(qr/waiting for extension|ERROR|FATAL/, $log),

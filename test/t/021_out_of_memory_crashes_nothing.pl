@@ -82,8 +82,7 @@ while (time < $deadline)
 	$cdr->set('cdr_service.prefetch' => 100 + $round++ % 2);
 }
 ration(0, 1);
-$cdr->node->poll_query_until('postgres', 'SELECT true')
-  or die 'the server is not there';
+$cdr->wait_for('true');
 note "$failed allocations failed in $round rounds";
 cmp_ok($failed, '>', 10, 'allocations failed');
 $oracle->is_satisfied('with memory that was scarce');

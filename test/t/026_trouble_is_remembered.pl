@@ -164,9 +164,7 @@ $cdr->wait_drained(93);
 pass('it goes on when the table is back');
 $cdr->sql('ALTER SCHEMA public RENAME TO telephony');
 $cdr->publish(simple_events(3, 'schema'));
-$cdr->node->poll_query_until('postgres',
-	'SELECT count(*) = 96 FROM telephony.call_events')
-  or die 'events are missing';
+$cdr->wait_for('count(*) = 96 FROM telephony.call_events');
 is($cdr->sql('SELECT count(*) FROM telephony.cdr_verify_calls()'),
 	0, 'a schema that was renamed: events are stored, and functions work');
 $cdr->sql('ALTER SCHEMA telephony RENAME TO public');

@@ -687,16 +687,41 @@ get(amqp_connection_state_t connection, const char *queue)
  * ----------------------------------------------------------------
  */
 
-static void
-count(amqp_connection_state_t connection, const char *queue)
+static amqp_queue_declare_ok_t *
+look_at(amqp_connection_state_t connection, const char *queue)
 {
 	amqp_queue_declare_ok_t *reply =
 		amqp_queue_declare(connection, CHANNEL, amqp_cstring_bytes(queue), 1,
 						   0, 0, 0, amqp_empty_table);
 
 	check_rpc(connection, "could not look at the queue");
+	return reply;
+}
+
+static void
+count(amqp_connection_state_t connection, const char *queue)
+{
+	amqp_queue_declare_ok_t *reply = look_at(connection, queue);
+
 	printf("%" PRIu32 " %" PRIu32 "\n", reply->message_count,
 		   reply->consumer_count);
+}
+
+/* Waits until no message is ready in a queue. */
+static void
+wait_until_empty(amqp_connection_state_t connection, const char *queue,
+				 long seconds)
+{
+	const struct timespec pause = {.tv_nsec = 50 * 1000 * 1000};
+	double				  deadline = now() + (double) seconds;
+
+	while (look_at(connection, queue)->message_count > 0)
+	{
+		if (now() > deadline)
+			die(1, "queue %s is not empty after %ld seconds", queue, seconds);
+		amqp_maybe_release_buffers(connection);
+		nanosleep(&pause, NULL);
+	}
 }
 
 /* What a declaration says beside names and types. */
@@ -841,6 +866,7 @@ usage(void)
 		  "  publish [--exchange E] [--confirm-window N] [--rate N]\n"
 		  "          [--confirmed FILE]  < messages\n"
 		  "  count QUEUE                      prints messages and consumers\n"
+		  "  wait-until-empty QUEUE SECONDS\n"
 		  "  get QUEUE                        takes one message\n"
 		  "  drain QUEUE N [--prefetch P] [--ack-every K]\n"
 		  "  declare-exchange NAME TYPE [ARGUMENT=VALUE ...]\n"
@@ -902,6 +928,9 @@ run(amqp_connection_state_t connection, const Options *options, int argc,
 		publish(connection, options);
 	else if (strcmp(command, "count") == 0 && argc == 2)
 		count(connection, argv[1]);
+	else if (strcmp(command, "wait-until-empty") == 0 && argc == 3)
+		wait_until_empty(connection, argv[1],
+						 parse_number(argv[2], "the number of seconds"));
 	else if (strcmp(command, "get") == 0 && argc == 2)
 		get(connection, argv[1]);
 	else if (strcmp(command, "drain") == 0 && argc == 3)

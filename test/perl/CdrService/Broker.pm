@@ -345,7 +345,11 @@ sub wait_until_empty
 {
 	my ($self) = @_;
 
-	return poll(sub { ($self->count)[0] == 0 }, 'an empty queue');
+	return $self->amqp(
+		[
+			'wait-until-empty', QUEUE,
+			$PostgreSQL::Test::Utils::timeout_default
+		]);
 }
 
 # Waits until nobody consumes, and returns how many messages are left: those

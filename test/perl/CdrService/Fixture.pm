@@ -14,6 +14,7 @@ use Test::More;
 use Time::HiRes qw(time);
 
 use CdrService::Broker;
+use CdrService::Psql;
 use CdrService::Session;
 use CdrService::Util qw(repository run poll bytea copy_file);
 
@@ -112,17 +113,27 @@ sub sql
 {
 	my ($self, $statement, $database) = @_;
 
-	return $self->node->safe_psql($database || 'postgres', $statement);
+	my ($good, $out, $err) = $self->_psql($database)->run($statement);
+
+	print STDERR $err, "\n" if $err ne '';
+	croak "psql: $err, while running: $statement" unless $good;
+	return $out;
 }
 
 # The message of the error that a statement ends with, and its hint.
 sub error_of
 {
 	my ($self, $statement, $database) = @_;
-	my ($status, $stdout, $stderr) =
-	  $self->node->psql($database || 'postgres', $statement);
+	my ($good, $out, $err) = $self->_psql($database)->run($statement);
 
-	return $status == 0 ? 'no error' : $stderr;
+	return $good ? 'no error' : $err;
+}
+
+sub _psql
+{
+	my ($self, $database) = @_;
+
+	return CdrService::Psql->new($self->node, $database);
 }
 
 sub session
@@ -371,13 +382,22 @@ sub status_is
 }
 
 # Waits until a condition holds; dies if it does not.  A server that cannot be
-# asked just now is asked again.
+# asked just now is asked again; else it is all asked over one connection.
 sub wait_for
 {
-	my ($self, $condition) = @_;
+	my ($self, $condition, $database) = @_;
+	my $psql = $self->_psql($database);
+	my $connected;
 
-	$self->node->poll_query_until('postgres', "SELECT $condition")
-	  or croak "timed out waiting for $condition";
+	poll(
+		sub {
+			$connected ||= $psql->connect or return 0;
+			my $answer = $psql->ask("SELECT $condition");
+			$connected = defined $answer;
+			return $connected && $answer eq 't';
+		},
+		$condition);
+	$psql->disconnect;
 	return 1;
 }
 

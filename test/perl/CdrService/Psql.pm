@@ -1,0 +1,164 @@
+# A psql that stays, though each script that it runs has a connection of its own,
+# and leaves nothing behind for the next: a process costs more to start than most
+# scripts take.
+package CdrService::Psql;
+
+use strict;
+use warnings FATAL => 'all';
+
+use Carp;
+use IO::Socket::UNIX;
+use IPC::Run;
+use PostgreSQL::Test::Utils ();
+
+# One for each program and environment: what is in that, libpq reads once.  (A
+# child that was forked does not touch its parent's.)
+my %staying;
+
+# Where psql is connected to between two scripts, for no script can do without a
+# connection: to this process.
+my ($parking, $lot);
+
+sub new
+{
+	my ($class, $node, $database) = @_;
+	local %ENV = $node->_get_env;
+	my $key = join "\0", $$, $node->installed_command('psql'),
+	  map { "$_=$ENV{$_}" } grep { /^PG|^LD_/ } sort keys %ENV;
+	my $self = $staying{$key} ||= bless { process => $$ }, $class;
+
+	$self->{node}   = $node;
+	$self->{server} = $node->connstr($database || 'postgres');
+	return $self;
+}
+
+# Runs a script, up to its first error.  Returns whether there was none, what was
+# printed, and what was complained about.
+sub run
+{
+	my ($self, $script) = @_;
+	my $good = $self->connect && defined $self->ask($script);
+	my ($printed, $complaints) = @{$self}{qw(printed complaints)};
+
+	$self->disconnect if $good;
+	return ($good, $printed, $complaints);
+}
+
+# Makes a connection, for what is asked until disconnect().
+sub connect
+{
+	my ($self) = @_;
+
+	return defined $self->_start unless $self->{psql};
+	return defined $self->ask($self->_connect_to($self->{server}));
+}
+
+# What a script prints; undef if it fails, and then psql has ended.
+sub ask
+{
+	my ($self, $script) = @_;
+
+	return $self->_exchange("\\set ON_ERROR_STOP 1\n$script\n;\n");
+}
+
+# Ends the connection.  (Libpq asks for no encryption over a socket of this kind,
+# and psql for nothing but a version.)
+sub disconnect
+{
+	my ($self) = @_;
+
+	$self->{in} .= $self->_connect_to("host=$lot port=1");
+	$self->{psql}->pump_nb while length $self->{in};
+	$self->{parked} = $parking->accept or croak "psql did not come: $!";
+	$self->{parked}->recv(my $startup, 10_000);
+	$self->{parked}->send('R' . pack('N N', 8, 0) . _parameter(server_version => 15)
+		  . 'Z' . pack('N a', 5, 'I'));
+	return $self->_exchange('');
+}
+
+sub _connect_to { return qq(\\connect -reuse-previous=off "$_[1]"\n); }
+
+# A message of the protocol.
+sub _parameter
+{
+	my $setting = join '', map { "$_\0" } @_;
+
+	return 'S' . pack('N', 4 + length $setting) . $setting;
+}
+
+sub _exchange
+{
+	my ($self, $input) = @_;
+	my $mark = "\x01" . ++$self->{asked};
+
+	$self->{timer}->start;
+	$self->{in} .= "$input\\unset ON_ERROR_STOP\n\\warn $mark\n\\echo $mark\n";
+	my $good = eval {
+		until ($self->{out} =~ /\Q$mark\E\n/ && $self->{err} =~ /\Q$mark\E\n/)
+		{
+			$self->{psql}->pumpable or last;
+			$self->{psql}->pump;
+		}
+		1;
+	};
+	my $why = $@;
+	$good &&=
+	  $self->{out} =~ s/\Q$mark\E\n// && $self->{err} =~ s/\Q$mark\E\n//;
+	$self->_end unless $good;
+	chomp(@{$self}{qw(printed complaints)} = @{$self}{qw(out err)});
+	@{$self}{qw(out err)} = ('', '');
+	croak "psql: $why, while running: $input" if $why =~ /timeout/;
+	return $good ? $self->{printed} : undef;
+}
+
+sub _start
+{
+	my ($self) = @_;
+	local %ENV = $self->{node}->_get_env;
+
+	unless ($parking)
+	{
+		$lot     = PostgreSQL::Test::Utils::tempdir_short();
+		$parking = IO::Socket::UNIX->new(
+			Local  => "$lot/.s.PGSQL.1",
+			Listen => 1) or croak "could not listen: $!";
+	}
+	@{$self}{qw(in out err)} = ('', '', '');
+	$self->{timer} =
+	  IPC::Run::timer($PostgreSQL::Test::Utils::timeout_default);
+	$self->{psql} = IPC::Run::start(
+		[
+			$self->{node}->installed_command('psql'),
+			'-XAtq', '-f', '-', '-d', $self->{server}
+		],
+		'<',
+		\$self->{in},
+		'>',
+		\$self->{out},
+		'2>',
+		\$self->{err},
+		$self->{timer});
+	return $self->ask('');
+}
+
+sub _end
+{
+	my ($self) = @_;
+
+	# what has ended by itself is only waited for
+	eval {
+		$self->{psql}->pumpable
+		  ? $self->{psql}->kill_kill(grace => 1)
+		  : $self->{psql}->finish;
+	};
+	delete $self->{psql};
+	return;
+}
+
+END
+{
+	local $?;
+	$_->_end foreach grep { $_->{psql} && $_->{process} == $$ } values %staying;
+}
+
+1;
