@@ -141,6 +141,74 @@ SELECT cdr_retry_dead_letters();
 SELECT call_id, event_count FROM calls WHERE call_id ~ '^d.$' ORDER BY call_id;
 SELECT count(*) FROM cdr_verify_calls();
 
+-- What is told of each element is what is stored of it: its columns, and word for
+-- word what is told of it out of the log.
+CREATE FUNCTION told(body bytea) RETURNS TABLE (element bigint, rows jsonb) LANGUAGE sql AS $$
+	SELECT element, jsonb_agg(jsonb_build_array(register, "column", value, source, note) ORDER BY place)
+		FILTER (WHERE "column" IS DISTINCT FROM 'element')
+	FROM (SELECT *, count(*) FILTER (WHERE register = 'message' AND "column" = 'element') OVER (ORDER BY place) AS element
+		  FROM cdr_explain_event(body, 'r', exchange => 'batches') WITH ORDINALITY AS t(register, "column", value, source, note, place)) AS e
+	GROUP BY element
+$$;
+CREATE FUNCTION told_column(rows jsonb, name text) RETURNS text LANGUAGE sql AS $$
+	SELECT r ->> 2 FROM jsonb_array_elements(rows) AS r WHERE r ->> 0 = 'event' AND r ->> 1 = name
+$$;
+CREATE FUNCTION differences(body bytea, count bigint) RETURNS SETOF text LANGUAGE plpgsql AS $$
+BEGIN
+	CREATE TEMPORARY TABLE told_now AS SELECT * FROM told(body);
+	IF (SELECT count(*) FROM told_now) <> count THEN
+		RETURN NEXT 'elements: ' || (SELECT count(*) FROM told_now);
+	END IF;
+	DELETE FROM call_events;
+	PERFORM cdr_ingest_message(body, 'r', exchange => 'batches');
+	RETURN QUERY SELECT format('told %s, stored %s', t, e)
+	FROM (SELECT told_column(rows, 'event_id') AS id, told_column(rows, 'event_type') AS type,
+			told_column(rows, 'call_id') AS call_id, told_column(rows, 'time') AS time FROM told_now) AS t
+	FULL JOIN (SELECT event_id::text AS id, event_type AS type, nullif(call_id, '') AS call_id,
+			event_time::text AS time FROM call_events) AS e USING (id)
+	WHERE (t.type, t.call_id, t.time) IS DISTINCT FROM (e.type, e.call_id, e.time);
+	RETURN QUERY SELECT format('told %s, of the log %s', n.rows, l.rows)
+	FROM told_now AS n, call_events AS e,
+		LATERAL (SELECT jsonb_agg(jsonb_build_array(register, "column", value, source, note) ORDER BY place) AS rows
+			FROM cdr_explain_event(event_id, e.call_id) WITH ORDINALITY AS t(register, "column", value, source, note, place)) AS l
+	WHERE told_column(n.rows, 'event_id')::uuid = e.event_id
+	AND (SELECT jsonb_agg(r) FROM jsonb_array_elements(n.rows) AS r WHERE r ->> 1 NOT IN ('mapping', 'event_id') OR r ->> 4 = 'reads it')
+	IS DISTINCT FROM (SELECT jsonb_agg(r) FROM jsonb_array_elements(l.rows) AS r WHERE r ->> 1 NOT IN ('mapping', 'event_id') OR r ->> 4 = 'reads it');
+	DROP TABLE told_now;
+END
+$$;
+\set two '{"account":"x","data":{"events":[{"ev":"s","id":"e1","a":"sip:1001@x","t":"2026-01-01T00:00:01Z","more":{"x":1}},{"ev":"e","id":"e1","cause":"busy","t":"2026-01-01T00:00:02Z"}]}}'
+SELECT * FROM cdr_explain_event(:'two', exchange => 'batches');
+BEGIN;
+SELECT * FROM differences(convert_to(:'two', 'UTF8'), 2);
+SELECT * FROM differences(convert_to('{"data":{"events":[{"ev":"s","id":"e2","t":"2026-01-01T00:00:01Z"},{"eventType":"call.ended","callId":"e3","reason":"busy","t":"2026-01-01T00:00:09Z"},{"id":"e4","ev":"other","t":"2026-01-01T00:00:03Z"}]}}', 'UTF8'), 3);
+SELECT count(*) FILTER (WHERE "column" = 'element') AS elements, count(*) FILTER (WHERE note = 'reads it') AS read
+	FROM cdr_explain_event((SELECT '{"data":{"events":[' || string_agg(format('{"id":"m%s","ev":"s","t":"2026-01-01T00:00:00Z"}', n), ',') || ']}}' FROM generate_series(1, 1000) AS n), exchange => 'batches');
+ROLLBACK;
+-- What is no event is told of that element alone; of too many, nothing is read.
+SELECT value, source, note FROM cdr_explain_event('{"data":{"events":[{"id":"e5","ev":"s","t":"2026-01-01Z"},7,["id"],{"id":"' || repeat('x', 256) || '"}]}}', exchange => 'batches')
+	WHERE register = 'message' AND "column" IN ('element', 'no event');
+SELECT "column", value, source FROM cdr_explain_event((SELECT '{"data":{"events":[' || string_agg('0', ',') || ']}}' FROM generate_series(1, 1001)), exchange => 'batches');
+-- Not taken apart: from elsewhere, and without the array.
+SELECT "column", value, note FROM cdr_explain_event(:'two', exchange => 'others') WHERE register = 'message';
+SELECT "column", value, note FROM cdr_explain_event('{"data":{"events":[]}}', exchange => 'batches') WHERE register = 'message';
+-- A mapping that is tried is asked wherever it comes from, for a message or an element.
+SELECT "column", value, source, note FROM cdr_explain_event(:'two', exchange => 'others', mapping => 'events') WHERE register IN ('message', 'started');
+SELECT "column", value, source, note FROM cdr_explain_event('[{"id":"e6"},{"id":"e7"}]'::json, definition => '{"each":"","event":{"call_id":"id","type":{"const":"t"}}}') WHERE register = 'message' OR "column" = 'call_id';
+SELECT "column", value, source, note FROM cdr_explain_event('{"id":"e8"}', mapping => 'events') WHERE register = 'message' OR "column" = 'call_id';
+-- Dead letters: as a whole, and an element.
+INSERT INTO dead_letters (event_id, received_at, last_attempt_at, sqlstate, message, exchange, properties, body_size, body)
+SELECT id::uuid, '2026-01-02', '2026-01-02', 'XX000', 'before', 'batches', properties::json, length(body), convert_to(body, 'UTF8')
+FROM (VALUES
+	('00000000-0000-0000-0000-000000000011', NULL, '{"data":{"events":[{"id":"d6","ev":"s"},null]}}'),
+	('00000000-0000-0000-0000-000000000012', '{"each":{"path":"/data/events","index":3,"count":5}}', '{"id":"d7","ev":"s"}'))
+	AS letters (id, properties, body);
+SELECT register, "column", value, source, note FROM cdr_explain_dead_letter('00000000-0000-0000-0000-000000000011')
+	WHERE register IN ('dead letter', 'message') OR "column" = 'call_id';
+SELECT register, "column", value, source, note FROM cdr_explain_dead_letter('00000000-0000-0000-0000-000000000012', 'events')
+	WHERE register = 'message' OR "column" = 'call_id';
+DELETE FROM dead_letters;
+
 -- A message that was recorded as a whole stays what it is.
 SELECT batch('{"data":{"events":[{"id":"c0", "ev":"s"}]}}');
 SELECT count(*) FROM call_events WHERE payload::text ~ '"n": 0';
@@ -159,7 +227,7 @@ ROLLBACK;
 
 TRUNCATE call_events, calls, dead_letters, timeless_events;
 DELETE FROM cdr_mappings;
-DROP FUNCTION batch;
+DROP FUNCTION batch, told, told_column, differences;
 DROP VIEW recorded;
 DROP FUNCTION definition;
 SET client_min_messages = warning;

@@ -335,17 +335,29 @@ split_array(const CdrMessage *message, EachArray *array, CdrEach *each)
 	return true;
 }
 
+/* Does the mapping read elements of such messages?  One that is used alone does,
+ * wherever they come from. */
+static bool
+reads_elements(const CdrMappingUse *use, const CdrMapping *mapping,
+			   const CdrMessage *message)
+{
+	if (mapping->each == NULL)
+		return false;
+	return use->by != NULL
+			   ? use->by == mapping
+			   : cdr_mapping_envelope_mismatch(mapping, message) == NULL;
+}
+
 /* The first array that a mapping reads the elements of; false: there is none. */
 static bool
-choose_array(const CdrMessage *message, const CdrMappings *set,
+choose_array(const CdrMessage *message, const CdrMappingUse *use,
 			 EachArray *array)
 {
-	for (int i = 0; i < set->count; i++)
+	for (int i = 0; i < use->set->count; i++)
 	{
-		const CdrMapping *mapping = set->mappings[i];
+		const CdrMapping *mapping = use->set->mappings[i];
 
-		if (mapping->each == NULL ||
-			cdr_mapping_envelope_mismatch(mapping, message) != NULL)
+		if (!reads_elements(use, mapping, message))
 			continue;
 		array->path = mapping->each;
 		array->open = find_array(array->body, &mapping->each_steps);
@@ -382,7 +394,8 @@ is_labelled_cloudevent(const CdrContent *content)
 }
 
 static bool
-split_content(const CdrContent *content, const CdrMappings *set, CdrEach *each)
+split_content(const CdrContent *content, const CdrMappingUse *use,
+			  CdrEach *each)
 {
 	size_t	   mark = cdr_json_mark(content->body, content->length);
 	EachArray *array;
@@ -393,7 +406,7 @@ split_content(const CdrContent *content, const CdrMappings *set, CdrEach *each)
 		return false;
 	array = palloc(sizeof(EachArray));
 	array->body = (Slice){content->body + mark, content->length - mark};
-	result = choose_array(content->message, set, array) &&
+	result = choose_array(content->message, use, array) &&
 			 split_array(content->message, array, each);
 	pfree(array);
 	return result;
@@ -404,16 +417,13 @@ cdr_each_asked(const CdrMessage *message, const CdrEventOptions *options)
 {
 	const CdrMappingUse *use = options->mappings;
 
-	if (use == NULL || !use->set->has_each || use->by != NULL ||
-		message->of_function || message->array != NULL ||
-		message->refused != NULL ||
+	if (use == NULL || !use->set->has_each || message->of_function ||
+		message->array != NULL || message->refused != NULL ||
 		message->body_size > options->max_event_size)
 		return false;
 	for (int i = 0; i < use->set->count; i++)
 	{
-		if (use->set->mappings[i]->each != NULL &&
-			cdr_mapping_envelope_mismatch(use->set->mappings[i], message) ==
-				NULL)
+		if (reads_elements(use, use->set->mappings[i], message))
 			return true;
 	}
 	return false;
@@ -432,8 +442,8 @@ cdr_each_split(const CdrMessage *message, const CdrEventOptions *options,
 		cdr_content_of_json(message, &content);
 	else
 		reason = cdr_content_open(message, options, &content);
-	result = reason == NULL &&
-			 split_content(&content, options->mappings->set, each);
+	result =
+		reason == NULL && split_content(&content, options->mappings, each);
 	if (each->count > 0 && content.unpacked != NULL)
 		/* the elements are of it */
 		each->size += content.length;

@@ -33,7 +33,8 @@ typedef struct CdrEach
 
 /*
  * May a mapping want the message taken apart?  Costs next to nothing, where no
- * mapping reads arrays.
+ * mapping reads arrays.  One that is used alone (options->mappings->by) is not asked
+ * where the message came from.
  */
 extern bool
 cdr_each_asked(const CdrMessage *message, const CdrEventOptions *options);

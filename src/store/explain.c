@@ -13,11 +13,13 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/uuid.h"
 
+#include "event/each.h"
 #include "event/explain.h"
 #include "event/mapping_compile.h"
 #include "store/dead_letters.h"
@@ -26,7 +28,6 @@
 #include "store/log_event.h"
 #include "store/mapping_zones.h"
 #include "store/reader_query.h"
-#include "store/row_event.h"
 
 /* Those of the functions in explain.sql. */
 #define EXPLAIN_COLUMNS 5
@@ -70,6 +71,81 @@ explain_to(ReturnSetInfo *info, const CdrEvent *event, CdrNotes *notes,
 	CdrExplainer explainer = {.take = return_explained, .state = info};
 
 	cdr_explain(event, notes, is_trial, &explainer);
+}
+
+/* What a message is to be explained by, and as what. */
+typedef struct Explained
+{
+	ReturnSetInfo  *info;
+	CdrEventOptions options;
+	bool			is_trial;
+	bool			is_json;  /* it is a value of SQL's type json */
+	bool			is_whole; /* whatever a mapping says of arrays */
+} Explained;
+
+static void
+explain_one(const Explained *explained, const CdrMessage *message)
+{
+	CdrEventOptions options = explained->options;
+	CdrNotes		notes;
+	CdrEvent		event;
+
+	cdr_explain_begin(&notes, &options);
+	if (explained->is_json)
+		(void) cdr_event_parse_json(message, &options, &event);
+	else
+		(void) cdr_event_parse(message, &options, &event);
+	explain_to(explained->info, &event, &notes, explained->is_trial);
+}
+
+/* Which element of an array the rows behind are about. */
+static void
+return_element(ReturnSetInfo *info, const CdrEach *each, int number)
+{
+	const char	*path = each->messages[number].array;
+	CdrExplained row = {.part = "message",
+						.column = "element",
+						.value = psprintf("%d of %d", number + 1, each->count),
+						.time = CDR_NO_TIME,
+						.source = psprintf("%s/%d", path, number)};
+
+	if (number == 0 && path[0] != '\0')
+		row.note = "what stands around the array is kept with it";
+	return_explained(info, &row);
+}
+
+static void
+explain_elements(const Explained *explained, const CdrEach *each)
+{
+	MemoryContext scratch = AllocSetContextCreate(
+		CurrentMemoryContext, "cdr_service element", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext outer = MemoryContextSwitchTo(scratch);
+
+	for (int i = 0; i < each->count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		return_element(explained->info, each, i);
+		explain_one(explained, &each->messages[i]);
+		MemoryContextReset(scratch);
+	}
+	MemoryContextSwitchTo(outer);
+	MemoryContextDelete(scratch);
+}
+
+/* An event, or an array of them, each by itself, as it would be recorded. */
+static void
+explain_message(const Explained *explained, CdrMessage *message)
+{
+	CdrEach each = {0};
+
+	if (!explained->is_whole && cdr_each_asked(message, &explained->options))
+		(void) cdr_each_split(message, &explained->options, explained->is_json,
+							  &each);
+	message->refused = each.refused;
+	if (each.count > 0)
+		explain_elements(explained, &each);
+	else
+		explain_one(explained, message);
 }
 
 /* ------------------------------------------------------------------------
@@ -150,21 +226,16 @@ decode_bytes(CdrMessage *message)
 static void
 explain_given(FunctionCallInfo fcinfo)
 {
-	Oid				type = get_fn_expr_argtype(fcinfo->flinfo, 0);
-	CdrEventOptions options = cdr_event_options_now();
-	CdrMessage	   *message = cdr_given_message(fcinfo);
-	bool			is_trial = choose_trial(fcinfo, &options);
-	CdrNotes		notes;
-	CdrEvent		event;
+	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, 0);
+	CdrMessage *message = cdr_given_message(fcinfo);
+	Explained	explained = {.info = (ReturnSetInfo *) fcinfo->resultinfo,
+							 .options = cdr_event_options_now(),
+							 .is_json = type == JSONOID};
 
+	explained.is_trial = choose_trial(fcinfo, &explained.options);
 	if (type == TEXTOID)
 		decode_bytes(message);
-	cdr_explain_begin(&notes, &options);
-	if (type == JSONOID)
-		(void) cdr_event_parse_json(message, &options, &event);
-	else
-		(void) cdr_event_parse(message, &options, &event);
-	explain_to((ReturnSetInfo *) fcinfo->resultinfo, &event, &notes, is_trial);
+	explain_message(&explained, message);
 }
 
 PG_FUNCTION_INFO_V1(cdr_explain_event);
@@ -268,26 +339,22 @@ return_letter(ReturnSetInfo *info)
 static void
 explain_letter(FunctionCallInfo fcinfo)
 {
-	ReturnSetInfo  *info = (ReturnSetInfo *) fcinfo->resultinfo;
-	CdrEventOptions options = cdr_event_options_now();
-	CdrMessage	   *message = cdr_dead_letters_message(0);
-	bool			is_trial = !PG_ARGISNULL(1);
-	CdrNotes		notes;
-	CdrEvent		event;
+	Explained	explained = {.info = (ReturnSetInfo *) fcinfo->resultinfo,
+							 .options = cdr_event_options_now(),
+							 .is_trial = !PG_ARGISNULL(1)};
+	CdrMessage *message = cdr_dead_letters_message(0);
+	const char *mapping = message->mapping;
 
-	return_letter(info);
+	return_letter(explained.info);
 	/* a row of a backfill is read by its own mapping, as when it is retried */
-	message->mapping = cdr_row_mapping(message->other_properties);
-	if (is_trial)
-		options.mappings =
+	explained.is_whole = mapping != NULL;
+	if (explained.is_trial)
+		explained.options.mappings =
 			use_of_mapping(text_to_cstring(PG_GETARG_TEXT_PP(1)));
-	else if (message->mapping != NULL &&
-			 cdr_mappings_named(message->mapping) != 0)
-		options.mappings =
-			cdr_mappings_recorded(cdr_mappings_named(message->mapping));
-	cdr_explain_begin(&notes, &options);
-	(void) cdr_event_parse(message, &options, &event);
-	explain_to(info, &event, &notes, is_trial);
+	else if (mapping != NULL && cdr_mappings_named(mapping) != 0)
+		explained.options.mappings =
+			cdr_mappings_recorded(cdr_mappings_named(mapping));
+	explain_message(&explained, message);
 }
 
 PG_FUNCTION_INFO_V1(cdr_explain_dead_letter);
