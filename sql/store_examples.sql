@@ -67,6 +67,23 @@ SELECT cdr_add_mapping_example('pbx', event_id) IS NULL FROM call_events WHERE t
 \set VERBOSITY default
 INSERT INTO cdr_mapping_examples VALUES ('pbx', 'x', '', '{"message_id": "\\xq"}', '{}');
 SELECT * FROM cdr_test_mappings();
+-- properties that no message has are refused, and told where
+\set VERBOSITY terse
+CREATE FUNCTION tested(properties json) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	detail text;
+BEGIN
+	UPDATE cdr_mapping_examples AS e SET properties = tested.properties, body = '{"id":"x"}' WHERE example = 'x';
+	RETURN coalesce((SELECT string_agg(format('%s: %s instead of %s', field, actual, expected), '; ') FROM cdr_test_mappings('pbx') WHERE example = 'x'), 'as expected');
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+	RETURN concat_ws(' ', SQLSTATE, SQLERRM, detail);
+END $$;
+SELECT p, tested(p::json) FROM unnest(ARRAY['{"exchange": ["pbx"]}', '{"routing_key": {"a": 1}}', '{"content_type": "\u0000"}', '{"each": []}',
+	'{"property_time": "noon"}', '{"headers": "tenant"}', '{"properties": [1]}', '{"routingKey": "a"}', '{"a\u0000": 1}', json_build_object('type', json_build_array(repeat('ü', 60)))::text,
+	'{"exchange": null, "headers": null}', '{"exchange": "pbx2", "routing_key": 7, "type": true, "property_time": 1773003540}']) WITH ORDINALITY AS t(p, n) ORDER BY n;
+DROP FUNCTION tested;
+\set VERBOSITY default
 DELETE FROM cdr_mapping_examples WHERE example = 'x';
 \set VERBOSITY terse
 INSERT INTO cdr_mapping_examples VALUES ('pbx', 'x', '', '[]', '{}');
@@ -87,6 +104,30 @@ SELECT properties FROM call_events WHERE call_id = 'o';
 SELECT cdr_add_mapping_example('other', event_id, 'o') FROM call_events WHERE call_id = 'o';
 SELECT properties FROM cdr_mapping_examples WHERE name = 'other';
 SELECT * FROM cdr_test_mappings();
+
+-- an element of an array is an example, with nothing of what stands around it
+INSERT INTO cdr_mappings (name, definition) VALUES ('events', '{"each": "/data/events", "match": {"exchange": "batches"},
+	"event": {"type": "ev", "call_id": "id", "time": "t", "trace_id": {"property": "app_id"}}, "call": [{"set": "started", "caller_number": "a"}]}');
+SELECT cdr_ingest_message(convert_to('{"around": "' || repeat('x', 70000) || '", "data": {"events": [{"ev":"s","id":"e1", "a":"1001","t":"2026-03-08T20:00:00Z"},{"ev":"s","id":"e2","a":"1002"}]}}', 'UTF8'),
+	'k', exchange => 'batches', message_id => '\x01', properties => '{"app_id": "p", "each": "nothing"}');
+SELECT cdr_add_mapping_example('events', event_id, call_id) FROM call_events WHERE call_id IN ('e1', 'e2') ORDER BY call_id;
+SELECT example, convert_from(body, 'UTF8') AS body, properties, expected ->> 'started.caller_number' AS caller FROM cdr_mapping_examples WHERE name = 'events' ORDER BY 1;
+SELECT count(*) AS other FROM cdr_mapping_examples WHERE (expected ->> 'event_id')::uuid NOT IN (SELECT event_id FROM call_events);
+-- what is not an element is not read as one, nor an array as its elements
+INSERT INTO cdr_mapping_examples VALUES
+	('events', 'by hand', '{"id":"h","a":1}', '{"exchange": "batches", "each": "/data/events"}', '{"call_id": "h", "started.caller_number": "1"}'),
+	('events', 'of another', '{"id":"h"}', '{"exchange": "batches", "each": "/events"}', '{}'),
+	('events', 'alone', '{"id":"h"}', '{"exchange": "batches"}', '{}'),
+	('events', 'whole', '{"data":{"events":[{"id":"h"},{"id":"i"}]}}', '{"exchange": "batches"}', '{}'),
+	('events', 'whole, too many', convert_to('{"data":{"events":[' || repeat('0,', 1000) || '0]}}', 'UTF8'), '{"exchange": "batches"}', '{}'),
+	('events', 'whole, from elsewhere', '{"data":{"events":[{"id":"h"}]}}', NULL, '{}');
+SELECT * FROM cdr_test_mappings('events');
+DELETE FROM cdr_mapping_examples WHERE name = 'events' AND example NOT LIKE 'e_';
+INSERT INTO cdr_mappings (name, definition) VALUES ('events', '{"each": "/data/events", "match": {"exchange": "batches"}, "event": {"type": "ev", "call_id": "a", "time": "t"}}');
+SELECT * FROM cdr_test_mappings('events');
+UPDATE cdr_mappings SET enabled = false WHERE name = 'events';
+SELECT * FROM cdr_test_mappings('events');
+DELETE FROM cdr_mapping_examples WHERE name = 'events';
 
 -- who may: who reads the log and writes the examples, with no other rights
 CREATE ROLE regress_cdr_mapper;

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
@@ -18,6 +19,8 @@
 #include "utils/uuid.h"
 
 #include "base/properties.h"
+#include "event/each.h"
+#include "event/fields.h"
 #include "event/timestamp.h"
 #include "store/event_options.h"
 #include "store/example.h"
@@ -259,11 +262,42 @@ cdr_example_agrees(const CdrExampleField *field, const CdrJsonMember *member)
  * ------------------------------------------------------------------------
  */
 
+/*
+ * An object without its member "each", which has the place of the message in an
+ * array, and with the first element all that stands around that; NULL: nothing is
+ * left.
+ */
+static char *
+without_place(const char *object)
+{
+	CdrJsonMembers members;
+	StringInfoData json;
+
+	if (object == NULL ||
+		!cdr_json_members_read(object, strlen(object), &members))
+		return NULL;
+	initStringInfo(&json);
+	for (int i = 0; i < members.count; i++)
+	{
+		const CdrJsonMember *member = &members.members[i];
+
+		if (member->name != NULL && strcmp(member->name, "each") != 0)
+			append_json_member(
+				&json, member->name,
+				pnstrdup(member->start, member->end - member->start));
+	}
+	if (json.len == 0)
+		return NULL;
+	appendStringInfoChar(&json, '}');
+	return json.data;
+}
+
 char *
 cdr_example_properties(const CdrMessage *message)
 {
 	StringInfoData json;
 	bytea		  *id;
+	char		  *properties = cdr_properties_json(message);
 
 	initStringInfo(&json);
 	append_text_member(&json, "routing_key", message->routing_key);
@@ -271,6 +305,7 @@ cdr_example_properties(const CdrMessage *message)
 	append_text_member(&json, "content_type", message->content_type);
 	append_text_member(&json, "content_encoding", message->content_encoding);
 	append_text_member(&json, "type", message->type);
+	append_text_member(&json, "each", message->array);
 	if (message->message_id != NULL)
 	{
 		id = (bytea *) cstring_to_text_with_len(
@@ -282,11 +317,69 @@ cdr_example_properties(const CdrMessage *message)
 	append_text_member(&json, "property_time",
 					   text_of_time(message->property_time));
 	append_json_member(&json, "headers", cdr_headers_json(message));
-	append_json_member(&json, "properties", cdr_properties_json(message));
+	append_json_member(&json, "properties",
+					   message->array == NULL ? properties
+											  : without_place(properties));
 	if (json.len == 0)
 		return NULL;
 	appendStringInfoChar(&json, '}');
 	return json.data;
+}
+
+/* The members that properties of an example can have. */
+static const struct
+{
+	const char *name;
+	bool		is_object; /* else it is text */
+} example_members[] = {
+	{"routing_key", false},	 {"exchange", false},
+	{"content_type", false}, {"content_encoding", false},
+	{"type", false},		 {"each", false},
+	{"message_id", false},	 {"property_time", false},
+	{"headers", true},		 {"properties", true},
+};
+
+/* More of a value is not repeated in an error. */
+#define SHOWN_MAX 100
+
+static void
+refuse_member(const CdrJsonMember *member, const char *must)
+{
+	int length = (int) (member->end - member->start);
+	int shown = pg_mbcliplen(member->start, length, SHOWN_MAX);
+
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					errmsg("\"%s\" in the properties of an example must be %s",
+						   member->name, must),
+					errdetail("It is %.*s%s", shown, member->start,
+							  shown < length ? "..." : ".")));
+}
+
+/* A number and a boolean are text, as they are in headers. */
+static void
+check_example_member(const CdrJsonMember *member)
+{
+	for (int i = 0;
+		 member->name != NULL && i < (int) lengthof(example_members); i++)
+	{
+		if (strcmp(example_members[i].name, member->name) != 0)
+			continue;
+		if (member->kind == CDR_JSON_NULL)
+			return;
+		if (example_members[i].is_object && member->kind != CDR_JSON_OBJECT)
+			refuse_member(member, "an object");
+		if (!example_members[i].is_object &&
+			cdr_json_member_text(member) == NULL)
+			refuse_member(member, "text");
+		return;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("\"%s\" in the properties of an example is unknown",
+					member->name == NULL ? "" : member->name),
+			 errhint("Members are: routing_key, exchange, content_type, "
+					 "content_encoding, type, each, message_id, "
+					 "property_time, headers, properties.")));
 }
 
 static const char *
@@ -317,6 +410,7 @@ take_properties(CdrMessage *message, const CdrJsonMembers *members)
 	message->content_type = example_text(members, "content_type");
 	message->content_encoding = example_text(members, "content_encoding");
 	message->type = example_text(members, "type");
+	message->array = example_text(members, "each");
 	message->headers = object_of(members, "headers");
 	message->other_properties = object_of(members, "properties");
 	if (id != NULL)
@@ -327,8 +421,8 @@ take_properties(CdrMessage *message, const CdrJsonMembers *members)
 		message->message_id = VARDATA_ANY(bytes);
 		message->message_id_length = VARSIZE_ANY_EXHDR(bytes);
 	}
-	if (time != NULL)
-		(void) cdr_timestamp_read(time, &message->property_time);
+	if (time != NULL && !cdr_timestamp_read(time, &message->property_time))
+		refuse_member(cdr_json_member(members, "property_time"), "a time");
 }
 
 CdrMessage *
@@ -347,6 +441,8 @@ cdr_example_message(const char *body, size_t length, const char *properties)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("properties of an example must be a JSON "
 							   "object")));
+	for (int i = 0; i < members.count; i++)
+		check_example_member(&members.members[i]);
 	take_properties(message, &members);
 	return message;
 }
@@ -355,7 +451,22 @@ bool
 cdr_example_read(const CdrMessage *message, CdrEvent *event)
 {
 	CdrEventOptions options = cdr_event_options();
+	CdrEach			each;
 
 	options.max_event_size = SIZE_MAX;
-	return cdr_event_parse(message, &options, event);
+	if (!cdr_each_asked(message, &options) ||
+		!cdr_each_split(message, &options, false, &each))
+		return cdr_event_parse(message, &options, event);
+	memset(event, 0, sizeof(CdrEvent));
+	event->message = message;
+	event->reason =
+		each.refused != NULL
+			? each.refused
+			: cdr_no_event(
+				  ERRCODE_INVALID_PARAMETER_VALUE,
+				  psprintf("message is taken apart into %d events: an "
+						   "example is one of them, with \"each\" in "
+						   "its properties",
+						   each.count));
+	return false;
 }

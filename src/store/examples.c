@@ -262,7 +262,7 @@ put_text_value(Datum *values, bool *nulls, int column, const char *text)
 
 static void
 return_finding(const Findings *findings, const char *field,
-			   const char *expected, const char *found)
+			   const char *expected, const char *actual)
 {
 	Datum values[TEST_COLUMNS];
 	bool  nulls[TEST_COLUMNS] = {false};
@@ -273,7 +273,7 @@ return_finding(const Findings *findings, const char *field,
 	nulls[2] = findings->version == 0;
 	put_text_value(values, nulls, 3, field);
 	put_text_value(values, nulls, 4, expected);
-	put_text_value(values, nulls, 5, found);
+	put_text_value(values, nulls, 5, actual);
 	tuplestore_putvalues(findings->info->setResult, findings->info->setDesc,
 						 values, nulls);
 }

@@ -64,7 +64,7 @@ COMMENT ON COLUMN @extschema@.cdr_mapping_examples.example IS
 COMMENT ON COLUMN @extschema@.cdr_mapping_examples.body IS
 'of the message, byte for byte';
 COMMENT ON COLUMN @extschema@.cdr_mapping_examples.properties IS
-'of the message: routing_key, exchange, content_type, content_encoding, type, message_id, property_time, headers, properties';
+'of the message: routing_key, exchange, content_type, content_encoding, type, message_id, property_time, headers, properties; each: the array whose element it is';
 COMMENT ON COLUMN @extschema@.cdr_mapping_examples.expected IS
 'what is to come of it, by field; of a field that is not named, nothing is expected';
 
@@ -155,7 +155,7 @@ CREATE FUNCTION @extschema@.cdr_test_mappings(
 	OUT version integer,
 	OUT field text,
 	OUT expected text,
-	OUT found text)
+	OUT actual text)
 RETURNS SETOF record
 LANGUAGE C STABLE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'cdr_test_mappings';
