@@ -130,6 +130,12 @@ SELECT * FROM cdr_explain_event(:'hangup', mapping => 'nobody''s');
 SELECT * FROM cdr_explain_event(:'hangup', mapping => 'pbx', definition => '{}');
 UPDATE cdr_mappings SET enabled = true WHERE name = 'pbx';
 
+-- why a value is not there
+SELECT "column", value, source, note FROM cdr_explain_event('{"object":{},"long":"' || repeat('x', 9000) || '","null":null,"empty":"","inner":"no json","n":"0"}', headers => '{}', definition => '{"event":{"type":"object","call_id":["x","n"],"trace_id":"long"},
+	"call":[{"set":"ended","hangup_cause":"null","hangup_source":["x","y"]},{"set":"started","caller_number":"empty","callee_number":{"from":"a","in":"inner"},"trunk":{"header":"h"},"user_id":{"property":"app_id"},"tenant_id":{"from":"n","none":["0"]},"contact_id":{"from":["n","x"],"when":{"n":"1"}}}]}') WHERE register IN ('event', 'started', 'ended') AND "column" NOT IN ('time', 'event_id');
+-- an id is no message
+SELECT * FROM cdr_explain_event('CF79bc8b-1f3c-4fe7-b1ec-0123456789ab');
+
 -- in the log: by the version that read it, though there is a newer one
 SELECT cdr_ingest_message(convert_to(:'hangup', 'UTF8'), 'pbx.1', headers => '{"tenant":"t1"}');
 SELECT cdr_ingest_event('{"eventType":"call.answered","callId":"m2","timestamp":"2026-01-01T00:00:00Z"}');

@@ -163,6 +163,17 @@ SELECT cdr_mapping_preset('csv_cgrates') -> 'match' AS match,
 INSERT INTO cdr_mappings (name, definition) SELECT 'asterisk', cdr_mapping_preset('asterisk', '{"zone":"Europe/Berlin"}') RETURNING name, version;
 INSERT INTO cdr_mappings (name, definition) SELECT 'asterisk', cdr_mapping_preset('asterisk', '{"zone":"Europe/Nowhere"}');
 SELECT cdr_mapping_preset('freeswitch', '{"zone":"Europe/Berlin"}');
+-- what an option cannot be is refused where it is given
+\set VERBOSITY default
+SELECT cdr_mapping_preset('freeswitch', '{"strict":"yes"}');
+SELECT cdr_mapping_preset('freeswitch', '{"exchange":null}');
+SELECT cdr_mapping_preset('freeswitch', '{"exchange":{"a":"b"}}');
+SELECT cdr_mapping_preset('freeswitch', '{"routing_key":7}');
+SELECT cdr_mapping_preset('asterisk', '{"zone":["UTC"]}');
+SELECT cdr_mapping_preset('asterisk', '{"zone":"Mars"}');
+SELECT cdr_mapping_preset('asterisk', '{"zones":"UTC"}');
+\set VERBOSITY sqlstate
+SELECT cdr_mapping_preset('freeswitch', '{"exchange":["a","b"]}') #>> '{match,exchange}' AS exchange;
 SELECT cdr_mapping_preset('freeswitch', '{"Exchange":"x"}');
 SELECT cdr_mapping_preset('freeswitch', '[]');
 SELECT cdr_mapping_preset('nosuch');

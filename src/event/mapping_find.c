@@ -106,6 +106,23 @@ open_inner(MapReading *reading, MapInner *inner)
 	return inner->readable ? &inner->paths : NULL;
 }
 
+/* Why none of the paths says anything, for whoever takes notes. */
+static const char *
+why_nothing(const CdrJsonPaths *paths, const MapValue *value)
+{
+	for (int i = 0; i < value->npaths; i++)
+	{
+		const CdrJsonValue *there =
+			cdr_json_paths_value(paths, value->paths[i].step);
+
+		if (there != NULL)
+			return there->end - there->start > CDR_MAPPING_VALUE_MAX
+					   ? "is too long"
+					   : "is no text, number or boolean";
+	}
+	return "is not there, or empty";
+}
+
 /* The first of the paths that says anything. */
 static void
 find_in_paths(MapReading *reading, const MapValue *value, MapFound *found)
@@ -115,6 +132,8 @@ find_in_paths(MapReading *reading, const MapValue *value, MapFound *found)
 	found->from = value->paths[0].written;
 	if (value->inner != NULL)
 		paths = open_inner(reading, value->inner);
+	if (paths == NULL)
+		found->note = "what it stands in is not there, or is no JSON object";
 	for (int i = 0; paths != NULL && i < value->npaths; i++)
 	{
 		int step = value->paths[i].step;
@@ -127,6 +146,8 @@ find_in_paths(MapReading *reading, const MapValue *value, MapFound *found)
 			break;
 		}
 	}
+	if (paths != NULL && found->text == NULL && reading->notes != NULL)
+		found->note = why_nothing(paths, value);
 }
 
 /* The members of an object, which may be NULL. */
@@ -237,11 +258,13 @@ find_one(MapReading *reading, const MapValue *value)
 			break;
 		case MAP_FROM_HEADER:
 			found.text = find_header(reading, value->name);
-			found.note = "header";
+			found.note =
+				found.text != NULL ? "header" : "header: is not there";
 			break;
 		case MAP_FROM_PROPERTY:
 			found.text = find_property(reading, value->name);
-			found.note = "property";
+			found.note =
+				found.text != NULL ? "property" : "property: is not there";
 			break;
 	}
 	if (found.text == NULL || found.text[0] == '\0')

@@ -46,7 +46,7 @@
 #define INSERT_EXAMPLE                             \
 	"INSERT INTO %s.cdr_mapping_examples"          \
 	" (name, example, body, properties, expected)" \
-	" VALUES ($1, $2, $3, $4, $5)"
+	" VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"
 
 #define READ_EXAMPLES                                       \
 	"SELECT e.name, e.example, e.body, e.properties::text," \
@@ -181,6 +181,13 @@ insert_example(const CdrTables *tables, const char *name, const char *title,
 	if (SPI_execute_with_args(psprintf(INSERT_EXAMPLE, tables->quoted), 5,
 							  types, values, nulls, false, 0) != SPI_OK_INSERT)
 		elog(ERROR, "SPI_execute_with_args failed");
+	if (SPI_processed == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNIQUE_VIOLATION),
+				 errmsg("mapping \"%s\" has an example \"%s\" already", name,
+						title),
+				 errhint("Give this one another name, or delete that one from "
+						 "cdr_mapping_examples.")));
 }
 
 /* In SPI, which is connected. */

@@ -9,6 +9,8 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
+
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -223,6 +225,32 @@ decode_bytes(CdrMessage *message)
 	message->body_length = message->body_size = VARSIZE_ANY_EXHDR(bytes);
 }
 
+/* The id of an event, pasted as it is, is text: no event looks like that. */
+static void
+refuse_pasted_id(const CdrMessage *message)
+{
+	char   text[37];
+	size_t length = message->body_length;
+
+	if (length != sizeof(text) - 1)
+		return;
+	memcpy(text, message->body, length);
+	text[length] = '\0';
+	for (size_t i = 0; i < length; i++)
+	{
+		if (i == 8 || i == 13 || i == 18 || i == 23
+				? text[i] != '-'
+				: !isxdigit((unsigned char) text[i]))
+			return;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("\"%s\" is the id of an event, and no message", text),
+			 errhint("Write cdr_explain_event('%s'::uuid) for an event of the "
+					 "log, cdr_explain_dead_letter('%s') for a dead letter.",
+					 text, text)));
+}
+
 static void
 explain_given(FunctionCallInfo fcinfo)
 {
@@ -234,7 +262,10 @@ explain_given(FunctionCallInfo fcinfo)
 
 	explained.is_trial = choose_trial(fcinfo, &explained.options);
 	if (type == TEXTOID)
+	{
+		refuse_pasted_id(message);
 		decode_bytes(message);
+	}
 	explain_message(&explained, message);
 }
 

@@ -21,22 +21,34 @@
 #include "utils/json.h"
 
 #include "event/json_members.h"
-#include "event/mapping.h"
+#include "event/mapping_compile.h"
+#include "store/mapping_zones.h"
 
 /* Below the directory that the server shares. */
 #define DIRECTORY "extension/cdr_service/mappings"
 #define SUFFIX	  ".json"
 
+/* What an option may be. */
+typedef enum OptionType
+{
+	OPTION_TEXT,
+	OPTION_TEXTS, /* or a list of them */
+	OPTION_BOOLEAN
+} OptionType;
+
 /* What may be said of a preset, and where it stands. */
 static const struct
 {
 	const char *name;
+	OptionType	type;
 	bool		of_match;
 	bool		must_be_there; /* else it would change nothing */
 } options_known[] = {
-	{"zone", false, true},		   {"strict", false, false},
-	{"exchange", true, false},	   {"routing_key", true, false},
-	{"content_type", true, false},
+	{"zone", OPTION_TEXT, false, true},
+	{"strict", OPTION_BOOLEAN, false, false},
+	{"exchange", OPTION_TEXTS, true, false},
+	{"routing_key", OPTION_TEXTS, true, false},
+	{"content_type", OPTION_TEXTS, true, false},
 };
 
 /* ------------------------------------------------------------------------
@@ -139,7 +151,7 @@ read_preset(const char *name)
  * ------------------------------------------------------------------------
  */
 
-/* Which one of options_known; throws if there is none of that name. */
+/* Which one of options_known; -1: there is none of that name. */
 static int
 option_number(const char *name)
 {
@@ -148,28 +160,66 @@ option_number(const char *name)
 		if (strcmp(options_known[i].name, name) == 0)
 			return i;
 	}
-	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					errmsg("option \"%s\" is unknown", name ? name : ""),
-					errhint("Options are: zone, strict, exchange, "
-							"routing_key, content_type.")));
+	return -1;
+}
+
+/* The options that a preset has, for a hint. */
+static char *
+option_names(const CdrJsonMembers *members)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	for (int i = 0; i < (int) lengthof(options_known); i++)
+	{
+		if (!options_known[i].must_be_there ||
+			cdr_json_member(members, options_known[i].name) != NULL)
+			appendStringInfo(&text, "%s%s", text.len > 0 ? ", " : "",
+							 options_known[i].name);
+	}
+	return text.data;
+}
+
+static bool
+fits_option(OptionType type, const CdrJsonMember *option)
+{
+	if (type == OPTION_BOOLEAN)
+		return option->kind == CDR_JSON_BOOLEAN;
+	/* what is in a list is seen when the definition is compiled */
+	return option->kind == CDR_JSON_STRING ||
+		   (type == OPTION_TEXTS && option->kind == CDR_JSON_ARRAY);
+}
+
+static const char *
+option_must_be(OptionType type)
+{
+	if (type == OPTION_BOOLEAN)
+		return "true or false";
+	return type == OPTION_TEXT ? "text" : "text, or a list of texts";
 }
 
 static void
-check_options(const char *preset, const CdrJsonMembers *options,
-			  const CdrJsonMembers *members)
+check_option(const char *preset, const CdrJsonMembers *members,
+			 const CdrJsonMember *option)
 {
-	for (int i = 0; i < options->count; i++)
-	{
-		const char *name = options->members[i].name;
-		int			number = option_number(name);
+	int number = option_number(option->name);
 
-		if (options_known[number].must_be_there &&
-			cdr_json_member(members, name) == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("preset \"%s\" has no \"%s\"", preset, name),
-					 errhint("Leave the option out: nothing depends on it.")));
-	}
+	if (number < 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("option \"%s\" is unknown",
+							   option->name ? option->name : ""),
+						errhint("Options of preset \"%s\" are: %s.", preset,
+								option_names(members))));
+	if (options_known[number].must_be_there &&
+		cdr_json_member(members, option->name) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("preset \"%s\" has no \"%s\"", preset, option->name),
+				 errhint("Leave the option out: nothing depends on it.")));
+	if (!fits_option(options_known[number].type, option))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("option \"%s\" must be %s", option->name,
+							   option_must_be(options_known[number].type))));
 }
 
 static void
@@ -263,6 +313,17 @@ append_definition(StringInfo text, const CdrJsonMembers *members,
 	appendStringInfoString(text, "\n}");
 }
 
+/* What an option says may still be nothing that can be: a zone, a list. */
+static void
+check_preset_definition(const char *preset, const char *text, size_t length)
+{
+	CdrMappings		*set = cdr_mappings_begin(&cdr_mapping_zones);
+	const CdrReason *reason = cdr_mappings_add(set, preset, 1, text, length);
+
+	if (reason != NULL)
+		cdr_throw(reason);
+}
+
 static char *
 apply_options(const char *preset, const char *definition, const char *given)
 {
@@ -276,9 +337,11 @@ apply_options(const char *preset, const char *definition, const char *given)
 	if (!cdr_json_members_read(definition, strlen(definition), &members))
 		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
 						errmsg("preset \"%s\" is no JSON object", preset)));
-	check_options(preset, &options, &members);
+	for (int i = 0; i < options.count; i++)
+		check_option(preset, &members, &options.members[i]);
 	initStringInfo(&text);
 	append_definition(&text, &members, &options);
+	check_preset_definition(preset, text.data, text.len);
 	return text.data;
 }
 
