@@ -194,12 +194,13 @@ BEGIN
 	RAISE NOTICE '% rows, % known', n, k;
 END $$;
 
--- whatever ends it: what was committed stays, and to repeat it adds the rest
-CREATE TYPE tripwire AS ENUM ('none', 'error', 'cancel');
+-- all rows are JSON before one of them is recorded: what that meets leaves nothing
+CREATE TYPE tripwire AS ENUM ('none', 'error', 'cancel', 'internal');
 CREATE FUNCTION trip(tripwire) RETURNS json LANGUAGE plpgsql AS $$
 BEGIN
 	IF $1 = 'error' THEN RAISE 'tripped'; END IF;
 	IF $1 = 'cancel' THEN PERFORM pg_cancel_backend(pg_backend_pid()); END IF;
+	IF $1 = 'internal' THEN RAISE 'cache lookup failed' USING ERRCODE = 'XX000'; END IF;
 	RETURN to_json($1::text);
 END $$;
 CREATE CAST (tripwire AS json) WITH FUNCTION trip(tripwire);
@@ -207,20 +208,38 @@ CREATE TABLE many AS
 	SELECT 'm.' || n AS uniqueid, '2026-03-08 21:00:00'::timestamp + n * interval '1 s' AS start,
 		'2026-03-08 21:00:05'::timestamp + n * interval '1 s' AS "end", 'none'::tripwire AS wire
 	FROM generate_series(1, 95) AS n;
-UPDATE many SET wire = 'error' WHERE uniqueid = 'm.35';
-UPDATE many SET wire = 'cancel' WHERE uniqueid = 'm.75';
 \set VERBOSITY default
 \set in_order '''SELECT * FROM many ORDER BY start'''
+UPDATE many SET wire = 'error' WHERE uniqueid = 'm.35';
 CALL cdr_backfill('pbx', :in_order, portion => 10);
-SELECT count(*) FROM calls WHERE call_id ~ '^m\.';
+UPDATE many SET wire = 'internal' WHERE uniqueid = 'm.35';
+CALL cdr_backfill('pbx', :in_order, portion => 10);
 UPDATE many SET wire = 'none' WHERE uniqueid = 'm.35';
+UPDATE many SET wire = 'cancel' WHERE uniqueid = 'm.75';
 \set VERBOSITY terse
 CALL cdr_backfill('pbx', :in_order, portion => 10);
 SELECT count(*) FROM calls WHERE call_id ~ '^m\.';
-UPDATE many SET wire = 'none' WHERE uniqueid = 'm.75';
+UPDATE many SET wire = 'none';
+
+-- whatever ends it later: what was committed stays, and to repeat it adds the rest
+\set VERBOSITY default
+CALL cdr_backfill('pbx', $$SELECT CASE WHEN uniqueid = 'm.35' THEN '[1]' ELSE row_to_json(many) END FROM many ORDER BY start$$, portion => 10, keep_refused => false);
+\set VERBOSITY terse
+SELECT count(*) FROM calls WHERE call_id ~ '^m\.';
+CREATE TABLE wires AS SELECT 'm.75' AS call_id, 'cancel'::tripwire AS wire;
+CREATE FUNCTION trip_recording() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+BEGIN
+	PERFORM trip(wire) FROM wires WHERE call_id = NEW.call_id;
+	RETURN NEW;
+END $$;
+CREATE TRIGGER trip BEFORE INSERT ON call_events FOR EACH ROW EXECUTE FUNCTION trip_recording();
+CALL cdr_backfill('pbx', :in_order, portion => 10);
+SELECT count(*) FROM calls WHERE call_id ~ '^m\.';
+DELETE FROM wires;
 CALL cdr_backfill('pbx', :in_order, portion => 10);
 SELECT count(*), count(*) FILTER (WHERE duration_seconds = 5) FROM calls WHERE call_id ~ '^m\.';
 SELECT count(*) FROM cdr_verify_calls();
+DROP TRIGGER trip ON call_events;
 
 -- rights: to record rows is given to nobody, and lends none
 CREATE ROLE regress_cdr_backfiller;
@@ -272,6 +291,6 @@ DROP ROLE regress_cdr_backfiller;
 SET client_min_messages = warning;
 SET cdr_service.allow_drop = on;
 DROP EXTENSION cdr_service;
-DROP TABLE calls, call_events, dead_letters, timeless_events, old, typed, both_ways, many, spied, secret CASCADE;
+DROP TABLE calls, call_events, dead_letters, timeless_events, old, typed, both_ways, many, wires, spied, secret CASCADE;
 DROP TYPE tripwire CASCADE;
-DROP FUNCTION live, in_function, spy, spy_trigger, plant;
+DROP FUNCTION live, in_function, spy, spy_trigger, plant, trip_recording;

@@ -5,10 +5,10 @@
  *	  transaction of its own.
  *
  * The query is the caller's own: it runs to its end, with the rights and settings
- * of the session and nobody else's, before anything is written, and no other SQL
- * of the caller runs after it but what turns values into JSON.  So it sees the
- * tables as of one moment, and neither a snapshot nor a lock of it lasts while its
- * rows are recorded.
+ * of the session and nobody else's, and its rows become JSON, before anything is
+ * written, and no SQL of the caller runs after that.  So it sees the tables as of
+ * one moment, neither a snapshot nor a lock of it lasts while its rows are recorded,
+ * and whatever is dropped or changed then changes no row.
  *
  * What was committed stays, however it ends.  Rows that were recorded are known
  * when they come again: so whoever repeats the call gets the rest.
@@ -21,25 +21,20 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
-#include "executor/tstoreReceiver.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "pgstat.h"
-#include "tcop/dest.h"
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
-#include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/plancache.h"
 #include "utils/snapmgr.h"
 #include "utils/tuplestore.h"
 
+#include "backfill/query.h"
 #include "backfill/rows.h"
 #include "base/clock.h"
 #include "store/constraints.h"
@@ -56,143 +51,40 @@ typedef struct Backfill
 {
 	CdrRowReading	 reading;
 	int				 portion;
-	Tuplestorestate *store; /* what the query returned */
-	TupleTableSlot	*slot;
+	Tuplestorestate *store; /* what the query returned, as JSON */
+	TupleTableSlot	*slot;	/* a row of it */
 	int64			 total; /* rows in it */
 	CdrRowCounts	 counts;
 	CdrMoment		 next_notice;
 } Backfill;
 
 /* ------------------------------------------------------------------------
- * The query
+ * In many transactions
  * ------------------------------------------------------------------------
  */
 
-/*
- * It only reads: what it changed would be committed before its rows are recorded,
- * and lost with them if that fails.
- */
-static CachedPlanSource *
-check_query(SPIPlanPtr plan)
-{
-	List			 *sources = SPI_plan_get_plan_sources(plan);
-	CachedPlanSource *source =
-		list_length(sources) == 1 ? linitial(sources) : NULL;
-	const Query *query = source != NULL && list_length(source->query_list) == 1
-							 ? linitial_node(Query, source->query_list)
-							 : NULL;
-
-	if (query == NULL || query->commandType != CMD_SELECT ||
-		query->hasModifyingCTE || source->resultDesc == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("query is not one SELECT that only reads"),
-				 errdetail("What it changes would be committed, and its rows "
-						   "lost, if they cannot be recorded.")));
-	return source;
-}
-
-/* Runs the query to its end, as the caller. */
-static void
-run_query(Backfill *fill, const char *text)
-{
-	SPIPlanPtr		  plan = SPI_prepare(text, 0, NULL);
-	SPIExecuteOptions options = {0};
-	MemoryContext	  context = CurrentMemoryContext;
-	int				  result;
-
-	if (plan == NULL)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("query cannot be prepared: %s",
-							   SPI_result_code_string(SPI_result))));
-	fill->slot = MakeSingleTupleTableSlot(
-		BlessTupleDesc(CreateTupleDescCopy(check_query(plan)->resultDesc)),
-		&TTSOpsMinimalTuple);
-	options.dest = CreateDestReceiver(DestTuplestore);
-	SetTuplestoreDestReceiverParams(options.dest, fill->store, context, true,
-									NULL, NULL);
-	result = SPI_execute_plan_extended(plan, &options);
-	if (result < 0)
-		elog(ERROR, "query failed: %s", SPI_result_code_string(result));
-	fill->total = (int64) SPI_processed;
-	options.dest->rDestroy(options.dest);
-	SPI_freeplan(plan);
-}
-
-/* ------------------------------------------------------------------------
- * Rows as JSON
- * ------------------------------------------------------------------------
- */
-
-/*
- * What JSON of a value depends on, for the same row must be the same bytes in
- * every session.
- */
+/* The next rows in the current context; how many. */
 static int
-fix_settings(void)
+take_portion(Backfill *fill, Datum *rows)
 {
-	static const char *const settings[][2] = {
-		{"timezone", "UTC"},		   {"datestyle", "ISO, YMD"},
-		{"intervalstyle", "postgres"}, {"extra_float_digits", "1"},
-		{"bytea_output", "hex"},	   {"lc_monetary", "C"}};
-	int level = NewGUCNestLevel();
-
-	for (int i = 0; i < (int) lengthof(settings); i++)
-		(void) set_config_option(settings[i][0], settings[i][1], PGC_USERSET,
-								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
-								 false);
-	return level;
-}
-
-/* A value of type json or jsonb, if that is all there is in a row, is the row. */
-static Datum
-row_as_json(TupleTableSlot *slot)
-{
-	TupleDesc columns = slot->tts_tupleDescriptor;
-	Oid		  type =
-		  columns->natts == 1 ? TupleDescAttr(columns, 0)->atttypid : InvalidOid;
-	Datum value;
-	bool  isnull;
-
-	if (type != JSONOID && type != JSONBOID)
-		return OidFunctionCall1(F_ROW_TO_JSON_RECORD,
-								ExecFetchSlotHeapTupleDatum(slot));
-	value = slot_getattr(slot, 1, &isnull);
-	if (isnull)
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-						errmsg("query returned a null for a row")));
-	if (type == JSONBOID)
-		return PointerGetDatum(cstring_to_text(
-			DatumGetCString(OidFunctionCall1(F_JSONB_OUT, value))));
-	return PointerGetDatum(DatumGetTextPCopy(value));
-}
-
-/* The next rows, as JSON in the current context; how many. */
-static int
-take_as_json(Backfill *fill, Datum *rows)
-{
-	int	 level = fix_settings();
 	int	 count = 0;
 	Size bytes = 0;
 
 	while (count < fill->portion && bytes < PORTION_BYTES &&
 		   tuplestore_gettupleslot(fill->store, true, false, fill->slot))
 	{
+		bool isnull;
+
 		CHECK_FOR_INTERRUPTS();
-		rows[count] = row_as_json(fill->slot);
+		rows[count] = PointerGetDatum(
+			DatumGetTextPCopy(slot_getattr(fill->slot, 1, &isnull)));
 		bytes += VARSIZE_ANY(DatumGetPointer(rows[count]));
 		count++;
 	}
 	/* what was read from a file is in this context, too */
 	ExecClearTuple(fill->slot);
-	AtEOXact_GUC(false, level);
 	return count;
 }
-
-/* ------------------------------------------------------------------------
- * In many transactions
- * ------------------------------------------------------------------------
- */
 
 /*
  * How far it is: in pg_stat_activity, in place of the command, and for whoever
@@ -238,7 +130,7 @@ record_portion(Backfill *fill, Datum *rows)
 	error_context_stack = &place;
 	PushActiveSnapshot(GetTransactionSnapshot());
 	cdr_check_constraints_at_once();
-	count = take_as_json(fill, rows);
+	count = take_portion(fill, rows);
 	if (count > 0)
 	{
 		CdrRowCounts counts = fill->counts;
@@ -262,7 +154,7 @@ record_all(Backfill *fill, const char *query)
 	MemoryContext outer = CurrentMemoryContext;
 	Datum		 *rows;
 
-	run_query(fill, query);
+	fill->total = cdr_backfill_query(query, fill->store);
 	/* so that no lock and no snapshot of it lasts */
 	SPI_commit();
 	rows = palloc(fill->portion * sizeof(Datum));
@@ -283,6 +175,8 @@ static void
 run_backfill(Backfill *fill, const char *query)
 {
 	fill->store = tuplestore_begin_heap(false, true, work_mem);
+	fill->slot =
+		MakeSingleTupleTableSlot(cdr_backfill_columns(), &TTSOpsMinimalTuple);
 	PG_TRY();
 	{
 		record_all(fill, query);
