@@ -21,6 +21,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -28,9 +29,11 @@
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "pgstat.h"
+#include "storage/latch.h"
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/tuplestore.h"
 
@@ -38,10 +41,16 @@
 #include "backfill/rows.h"
 #include "base/clock.h"
 #include "store/constraints.h"
+#include "store/writer.h"
 
 /* Rows that are recorded in one transaction, at most, and bytes of their JSON. */
 #define PORTION_MAX	  10000
 #define PORTION_BYTES (8 * 1024 * 1024)
+
+/* How often a portion is tried, if others are in the way, and the milliseconds
+ * between the first two tries; then twice as many, and so on. */
+#define TRIES	   6
+#define FIRST_WAIT 100
 
 /* Milliseconds between two notices of how far it is. */
 #define NOTICE_EVERY 10000
@@ -119,7 +128,100 @@ tell_place(void *argument)
 			   (long long) fill->counts.rows + 1, (long long) fill->total);
 }
 
-/* The next rows, in a transaction of their own; false: there are none. */
+/* May what failed succeed when it is tried again, as it is? */
+static bool
+is_of_others(int sqlerrcode)
+{
+	return ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_TRANSACTION_ROLLBACK;
+}
+
+/*
+ * Records rows in a subtransaction.  False, with nothing done, if others, who record
+ * the same calls, were in the way: a deadlock, or a snapshot that is too old.
+ */
+static bool
+try_portion(Backfill *fill, const Datum *rows, int count, bool is_last_try)
+{
+	MemoryContext context = CurrentMemoryContext;
+	MemoryContext scratch = AllocSetContextCreate(
+		context, "cdr_service try of rows", ALLOCSET_DEFAULT_SIZES);
+	ResourceOwner owner = CurrentResourceOwner;
+	CdrRowCounts  counts = fill->counts;
+	volatile bool done = false;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(scratch);
+	PG_TRY();
+	{
+		cdr_backfill_store(&fill->reading, rows, count, &counts);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		fill->counts = counts;
+		done = true;
+	}
+	PG_CATCH();
+	{
+		ErrorData *error;
+
+		MemoryContextSwitchTo(scratch);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		cdr_writer_forget_plans();
+		if (is_last_try || !is_of_others(error->sqlerrcode))
+			ReThrowError(error);
+	}
+	PG_END_TRY();
+	MemoryContextDelete(scratch);
+	return done;
+}
+
+/*
+ * Lets those go first who were in the way: else they would wait for this portion
+ * again, and it for them.
+ */
+static void
+wait_for_others(long milliseconds)
+{
+	CdrMoment until = cdr_after(milliseconds);
+	long	  left;
+
+	while ((left = cdr_milliseconds_until(until)) > 0)
+	{
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, left,
+						 PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/* The same in a transaction of its own, some times if need be. */
+static void
+record_rows(Backfill *fill, const Datum *rows, int count)
+{
+	bool done = false;
+
+	for (int n = 1; !done; n++)
+	{
+		PushActiveSnapshot(GetTransactionSnapshot());
+		cdr_check_constraints_at_once();
+		done = try_portion(fill, rows, count, n == TRIES);
+		PopActiveSnapshot();
+		if (done)
+			SPI_commit();
+		else
+		{
+			SPI_rollback();
+			wait_for_others(FIRST_WAIT << (n - 1));
+		}
+	}
+}
+
+/* The next rows; false: there are none. */
 static bool
 record_portion(Backfill *fill, Datum *rows)
 {
@@ -128,20 +230,9 @@ record_portion(Backfill *fill, Datum *rows)
 	int count;
 
 	error_context_stack = &place;
-	PushActiveSnapshot(GetTransactionSnapshot());
-	cdr_check_constraints_at_once();
 	count = take_portion(fill, rows);
 	if (count > 0)
-	{
-		CdrRowCounts counts = fill->counts;
-
-		cdr_backfill_store(&fill->reading, rows, count, &counts);
-		PopActiveSnapshot();
-		SPI_commit();
-		fill->counts = counts;
-	}
-	else
-		PopActiveSnapshot();
+		record_rows(fill, rows, count);
 	error_context_stack = place.previous;
 	return count > 0;
 }
