@@ -31,6 +31,8 @@ SELECT * FROM (VALUES
 	(2, 'BRIN (attempt_time, start_time, first_event_time)', 'CREATE INDEX variant ON calls USING brin (attempt_time, start_time, first_event_time) WITH (pages_per_range = 32)'),
 	(3, 'btree (start_time)', 'CREATE INDEX variant ON calls (start_time)'),
 	(4, 'btree (tenant_id, start_time)', 'CREATE INDEX variant ON calls (tenant_id, start_time)'),
+	(6, 'btree (caller_number, attempt_time) and (callee_number, attempt_time)',
+		'CREATE INDEX variant ON calls (caller_number, attempt_time); CREATE INDEX variant_2 ON calls (callee_number, attempt_time)'),
 	(5, 'open calls: btree (start_time) WHERE end_time IS NULL', 'CREATE INDEX variant ON calls (start_time) WHERE end_time IS NULL')
 ) AS v(n, variant, command);
 
@@ -65,7 +67,7 @@ BEGIN
 				pg_stat_get_xact_tuples_hot_updated('calls'::regclass) - hot,
 				pg_indexes_size('calls') - pg_relation_size('calls_pkey');
 			COMMIT;
-			DROP INDEX IF EXISTS variant;
+			DROP INDEX IF EXISTS variant, variant_2;
 			COMMIT;
 		END LOOP;
 	END LOOP;
