@@ -1,0 +1,110 @@
+-- ---------------------------------------------------------------------------
+-- Calls without people
+-- ---------------------------------------------------------------------------
+
+-- The view is no member of the extension, and calls none of its functions: it is an
+-- ordinary view, like the tables, and may be dropped where a column of calls is to be
+-- altered.  A column that it does not name is not in it; sql/report_rights.sql fails
+-- where one of calls is neither here nor known to be left out.
+CREATE FUNCTION @extschema@.cdr_create_masked_view()
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+	-- where the extension is by now: schemas are renamed
+	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
+								WHERE extname = 'cdr_service');
+	-- a number: its first three digits and the last two, if at least five are hidden; the
+	-- first three, if four are; of what is shorter, or a name, nothing
+	masked_number constant text := $$
+		CASE WHEN %1$s ~ '^\+?[0-9]{10,}$'
+			 THEN regexp_replace(%1$s, '^(\+?[0-9]{3})[0-9]+([0-9]{2})$', '\1***\2')
+			 WHEN %1$s ~ '^\+?[0-9]{7,9}$'
+			 THEN regexp_replace(%1$s, '^(\+?[0-9]{3})[0-9]+$', '\1***')
+			 WHEN %1$s = 'anonymous' THEN %1$s
+			 WHEN %1$s IS NOT NULL THEN '***' END$$;
+	-- what tells that two numbers are the same, on a day and of a tenant: else it would be
+	-- another name of a person
+	reference constant text := $$
+		CASE WHEN %1$s NOT IN ('', 'anonymous')
+			 THEN left(encode(sha256((SELECT k.key FROM %2$s.calls_masked_key AS k)
+				|| convert_to(jsonb_build_array(
+					   (COALESCE(c.attempt_time, c.first_event_time) AT TIME ZONE 'UTC')::date,
+					   c.tenant_id, %1$s)::text, 'UTF8')), 'hex'), 12) END$$;
+	-- a word of a platform, that has no room for a number or a sentence
+	word constant text := $$
+		CASE WHEN %1$s ~ '^([A-Za-z][A-Za-z0-9_.:-]{0,39}|[0-9]{1,3})$' AND %1$s !~ '[0-9]{5}' THEN %1$s
+			 WHEN %1$s IS NOT NULL THEN '***' END$$;
+	owner name;
+	is_superuser boolean;
+	key_owner name;
+	made text;
+	grantee text;
+BEGIN
+	EXECUTE format('SELECT %s.cdr_require_tables()', extension);
+	SELECT r.rolname, r.rolsuper INTO owner, is_superuser
+	FROM pg_class AS c JOIN pg_roles AS r ON r.oid = c.relowner
+	WHERE c.oid = (extension || '.calls')::regclass;
+	-- the view reads with the rights of its owner
+	IF is_superuser THEN
+		RAISE insufficient_privilege USING
+			MESSAGE = format('table %s.calls belongs to superuser %I', extension, owner),
+			HINT = format('Run SELECT %s.cdr_adopt_tables(''cdr_service'').', extension);
+	END IF;
+
+	-- a key that is there stays, unless somebody else may know it
+	SELECT c.relowner::regrole INTO key_owner FROM pg_class AS c
+	WHERE c.oid = to_regclass(extension || '.calls_masked_key');
+	IF FOUND AND key_owner::text <> quote_ident(owner) THEN
+		RAISE insufficient_privilege USING
+			MESSAGE = format('%s.calls_masked_key does not belong to %I', extension, owner),
+			HINT = 'Drop it: whoever made it may know the key.';
+	ELSIF NOT FOUND THEN
+		EXECUTE format('CREATE TABLE %s.calls_masked_key (key bytea NOT NULL)', extension);
+		EXECUTE format('CREATE UNIQUE INDEX ON %s.calls_masked_key ((true))', extension);
+		EXECUTE format('COMMENT ON TABLE %s.calls_masked_key IS %L', extension,
+			'what calls_masked makes references of numbers with: who knows it can find the numbers');
+		EXECUTE format('INSERT INTO %s.calls_masked_key '
+			'VALUES (uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))', extension);
+	END IF;
+
+	EXECUTE format($view$
+		CREATE VIEW %1$s.calls_masked WITH (security_barrier) AS
+		SELECT left(encode(sha256((SELECT k.key FROM %1$s.calls_masked_key AS k)
+				|| convert_to(c.call_id, 'UTF8')), 'hex'), 16) AS call_ref,
+			   c.status, c.disposition,
+			   CASE WHEN c.direction IN ('inbound', 'outbound', 'internal') THEN c.direction END AS direction,
+			   %2$s AS caller_number, %3$s AS caller_ref, %4$s AS callee_number, %5$s AS callee_ref,
+			   %6$s AS trunk, c.tenant_id,
+			   c.attempt_time, c.start_time, c.ring_time, c.answer_time, c.end_time,
+			   c.duration_seconds, c.billable_seconds,
+			   %7$s AS hangup_cause, %8$s AS hangup_source, c.sip_status,
+			   c.recording_url IS NOT NULL AS is_recorded,
+			   c.anomalies, c.event_count, c.first_event_time, c.last_event_time
+		FROM ONLY %1$s.calls AS c
+		$view$, extension,
+		format(masked_number, 'c.caller_number'), format(reference, 'c.caller_number', extension),
+		format(masked_number, 'c.callee_number'), format(reference, 'c.callee_number', extension),
+		format(word, 'c.trunk'), format(word, 'c.hangup_cause'), format(word, 'c.hangup_source'));
+	EXECUTE format('COMMENT ON VIEW %s.calls_masked IS %L', extension,
+		'calls without what tells who the people are, for daily work');
+
+	-- nobody's, whatever default privileges there are
+	FOREACH made IN ARRAY ARRAY['calls_masked', 'calls_masked_key'] LOOP
+		FOR grantee IN
+			SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END
+			FROM pg_class AS c, aclexplode(c.relacl) AS a
+			WHERE c.oid = (extension || '.' || made)::regclass AND a.grantee <> c.relowner
+			-- the grants on a key that was there are its owner's
+			AND (made = 'calls_masked' OR key_owner IS NULL)
+		LOOP
+			EXECUTE format('REVOKE ALL ON %s.%I FROM %s', extension, made, grantee);
+		END LOOP;
+		EXECUTE format('ALTER TABLE %s.%I OWNER TO %I', extension, made, owner);
+	END LOOP;
+END
+$function$;
+
+COMMENT ON FUNCTION @extschema@.cdr_create_masked_view() IS
+'makes the view calls_masked: calls without what tells who the people are, granted to nobody';
