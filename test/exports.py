@@ -1,11 +1,11 @@
 #!/usr/bin/python3
 """Calls with values that break files, and whether files have them as they were.
 
-    exports.py make COUNT                         rows of calls, as COPY reads them
-    exports.py csv FILE COUNT ZONE [FROM TO]      compares a file with them, cell by cell
-    exports.py safe|json FILE COUNT ZONE [FROM TO]
+    exports.py make COUNT               rows of calls, as COPY reads them
+    exports.py COUNT KIND FILE ZONE FROM TO ...
+                                        compares files with them, cell by cell
 
-Times are worked out by Python's own zones.  With "safe", an apostrophe is to stand in
+The kind of a file is csv, json or safe; FROM and TO are - for all calls.  Times are worked out by Python's own zones.  With "safe", an apostrophe is to stand in
 front of what may be a formula.
 """
 
@@ -128,13 +128,13 @@ def may_be_formula(text):
     return False
 
 
-def compare(kind, rows, names, count, zone, begin, end):
+def compare(all_calls, kind, rows, names, zone, begin, end):
     """Says how many rows and cells are as they were, and which are not."""
     def attempt(row):
         return datetime.fromisoformat(row["attempt_time"]).astimezone(timezone.utc)
 
-    expected = sorted((exported(call, zone) for call in calls(count)), key=lambda r: (attempt(r), r["call_id"].encode()))
-    if begin:
+    expected = sorted((exported(call, zone) for call in all_calls), key=lambda r: (attempt(r), r["call_id"].encode()))
+    if begin != "-":
         begin, end = (datetime.fromisoformat(t).replace(tzinfo=ZoneInfo(zone)) for t in (begin, end))
         expected = [row for row in expected if begin <= attempt(row) < end]
     wrong = guarded = 0
@@ -155,24 +155,29 @@ def compare(kind, rows, names, count, zone, begin, end):
           + (f", {guarded} guarded" if kind == "safe" else ""))
 
 
-def main():
-    kind, argument = sys.argv[1:3]
-    if kind == "make":
-        sys.stdout.reconfigure(encoding="utf-8", newline="\n")
-        for call in calls(int(argument)):
-            print("\t".join(copied(call[name]) for name in COLUMNS))
-        return
-    count, zone, begin, end = (sys.argv[3:] + [None, None])[:4]
-    with open(argument, encoding="utf-8", newline="") as file:
+def read(kind, path):
+    """The rows of a file, and the names of its columns."""
+    with open(path, encoding="utf-8", newline="") as file:
         if kind == "json":
             # a line is an object, whatever its texts hold
             rows = [json.loads(line) for line in file.read().split("\n")[:-1]]
-            names = rows[0].keys()
-        else:
-            reader = csv.DictReader(file, strict=True)
-            rows = list(reader)
-            names = reader.fieldnames
-    compare(kind, rows, names, int(count), zone, begin, end)
+            return rows, rows[0].keys()
+        reader = csv.DictReader(file, strict=True)
+        return list(reader), reader.fieldnames
+
+
+def main():
+    if sys.argv[1] == "make":
+        sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+        for call in calls(int(sys.argv[2])):
+            print("\t".join(copied(call[name]) for name in COLUMNS))
+        return
+    all_calls = list(calls(int(sys.argv[1])))
+    arguments = sys.argv[2:]
+    while arguments:
+        kind, path, zone, begin, end = arguments[:5]
+        compare(all_calls, kind, *read(kind, path), zone, begin, end)
+        arguments = arguments[5:]
 
 
 main()

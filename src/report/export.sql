@@ -2,25 +2,24 @@
 -- Exports
 -- ---------------------------------------------------------------------------
 
--- Written so that no operator is looked up when it runs: whoever calls it may have
--- any search_path.
+-- Neither STRICT nor with a subquery: so it becomes a part of the query that calls it.
 CREATE FUNCTION @extschema@.cdr_local_time(moment timestamptz, zone text DEFAULT 'UTC')
 RETURNS text
-LANGUAGE sql STABLE STRICT PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 RETURN CASE
 	-- what no event has: dates of more or less than four digits, in any zone
 	WHEN NOT pg_catalog.isfinite(moment) THEN moment::text
 	WHEN moment < '0001-01-02 00:00Z' OR moment >= '9999-12-31 00:00Z'
 	THEN pg_catalog.to_char(moment AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
 		 || CASE WHEN moment < '0001-01-01 00:00Z' THEN ' BC' ELSE '' END
-	ELSE (SELECT pg_catalog.to_char(local, 'YYYY-MM-DD"T"HH24:MI:SS.US')
-				 || CASE WHEN ahead < '0' THEN '-' ELSE '+' END
-				 -- seconds are of local mean times, before there were zones
-				 || pg_catalog.to_char(GREATEST(ahead, -ahead),
-									   CASE WHEN extract(second FROM ahead) = 0 THEN 'HH24:MI'
-											ELSE 'HH24:MI:SS' END)
-		  FROM (SELECT moment AT TIME ZONE zone AS local,
-					   (moment AT TIME ZONE zone) - (moment AT TIME ZONE 'UTC') AS ahead) AS t)
+	ELSE pg_catalog.to_char(moment AT TIME ZONE zone, 'YYYY-MM-DD"T"HH24:MI:SS.US')
+		 || CASE WHEN moment AT TIME ZONE zone < moment AT TIME ZONE 'UTC' THEN '-' ELSE '+' END
+		 || pg_catalog.to_char(
+				GREATEST((moment AT TIME ZONE zone) - (moment AT TIME ZONE 'UTC'),
+						 (moment AT TIME ZONE 'UTC') - (moment AT TIME ZONE zone)),
+				-- seconds are of local mean times, before there were zones
+				CASE WHEN extract(second FROM (moment AT TIME ZONE zone) - (moment AT TIME ZONE 'UTC')) = 0
+					 THEN 'HH24:MI' ELSE 'HH24:MI:SS' END)
 END;
 
 COMMENT ON FUNCTION @extschema@.cdr_local_time(timestamptz, text) IS
@@ -77,7 +76,9 @@ DECLARE
 	-- where the extension is by now: schemas are renamed
 	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
 								WHERE extname = 'cdr_service');
-	guard constant text := CASE WHEN for_spreadsheets THEN extension || '.cdr_csv_safe(%s)' ELSE '%s' END;
+	-- a type that a column was given may have a function of this name, of whoever made it
+	guard constant text := CASE WHEN for_spreadsheets THEN extension || '.cdr_csv_safe(%s::text)'
+								ELSE '%s::text' END;
 BEGIN
 	IF from_time IS NULL OR to_time IS NULL OR zone IS NULL OR for_spreadsheets IS NULL THEN
 		RAISE null_value_not_allowed USING
@@ -85,16 +86,20 @@ BEGIN
 	END IF;
 	EXECUTE format('SELECT %s.cdr_require_tables()', extension);
 	RETURN QUERY EXECUTE format($query$
-		SELECT %2$s, c.status, c.disposition, %3$s, %4$s, %5$s, %6$s, %7$s, %8$s, c.contact_id::text,
-			   %1$s.cdr_local_time(c.attempt_time, $3), %1$s.cdr_local_time(c.start_time, $3),
-			   %1$s.cdr_local_time(c.ring_time, $3), %1$s.cdr_local_time(c.answer_time, $3),
-			   %1$s.cdr_local_time(c.end_time, $3),
+		SELECT %2$s, c.status::text, c.disposition::text, %3$s, %4$s, %5$s, %6$s, %7$s, %8$s,
+			   c.contact_id::text,
+			   %1$s.cdr_local_time(c.attempt_time::timestamptz, $3),
+			   %1$s.cdr_local_time(c.start_time::timestamptz, $3),
+			   %1$s.cdr_local_time(c.ring_time::timestamptz, $3),
+			   %1$s.cdr_local_time(c.answer_time::timestamptz, $3),
+			   %1$s.cdr_local_time(c.end_time::timestamptz, $3),
 			   c.duration_seconds::text, c.billable_seconds::text,
 			   CASE WHEN c.end_time >= c.answer_time
 					THEN extract(epoch FROM c.end_time - c.answer_time)::text END,
 			   %9$s, %10$s, c.sip_status::text, %11$s, array_to_string(c.anomalies, ','),
 			   c.event_count::text,
-			   %1$s.cdr_local_time(c.first_event_time, $3), %1$s.cdr_local_time(c.last_event_time, $3)
+			   %1$s.cdr_local_time(c.first_event_time::timestamptz, $3),
+			   %1$s.cdr_local_time(c.last_event_time::timestamptz, $3)
 		FROM ONLY %1$s.calls AS c
 		WHERE c.attempt_time >= $1 AND c.attempt_time < $2 AND ($4 IS NULL OR c.tenant_id = $4)
 		ORDER BY c.attempt_time, c.call_id COLLATE "C"
