@@ -28,6 +28,7 @@ SQL_PARTS = src/head.sql \
 	src/report/traffic.sql \
 	src/report/export.sql \
 	src/report/masked.sql \
+	src/report/metrics.sql \
 	src/rights.sql
 
 # The columns of the tables, which these parts name.
@@ -62,6 +63,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	event_charsets event_protobuf event_cloudevents event_explain \
 	store_dead_letters store_partitions store_repetitions store_verify \
 	store_retired store_recording store_examples store_remap report_traffic \
+	report_metrics \
 	report_queries report_export report_rights worker_status store_mappings store_each backfill_rows store_privileges store_guard \
 	call_order_permuted call_order_random call_segments_random event_json_random
 REGRESS_OPTS = --encoding=UTF8

@@ -36,10 +36,24 @@ BEGIN
 END $$;
 SELECT odd_rows();
 
+-- what monitoring reads of it: all of it numbers, none of them missing
+SELECT works_or_says_why('SELECT * FROM cdr_metrics_worker');
+CREATE FUNCTION odd_metrics() RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+	IF NOT preloaded() THEN
+		RETURN 0;
+	END IF;
+	RETURN (SELECT count(*) FROM cdr_metrics_worker AS m, jsonb_each(to_jsonb(m)) AS v
+			WHERE CASE v.key WHEN 'queue' THEN jsonb_typeof(v.value) <> 'string' ELSE jsonb_typeof(v.value) <> 'number' OR v.value::text::numeric < 0 END)
+		+ (SELECT count(*) FROM cdr_status() AS s FULL JOIN cdr_metrics_worker AS m USING (worker)
+		   WHERE m.stats_reset IS DISTINCT FROM extract(epoch FROM s.stats_reset)::float8 OR m.reconnects > s.reconnects);
+END $$;
+SELECT odd_metrics();
+
 -- and the rest works either way
 SELECT cdr_ingest_event('{"eventType":"call.answered","callId":"x","timestamp":"2026-01-19T22:00:00Z"}');
 SELECT status FROM calls;
 
-DROP FUNCTION odd_rows, works_or_says_why, preloaded;
+DROP FUNCTION odd_metrics, odd_rows, works_or_says_why, preloaded;
 DROP EXTENSION cdr_service;
 DROP TABLE calls, call_events, dead_letters;

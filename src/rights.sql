@@ -20,6 +20,9 @@ REVOKE ALL ON FUNCTION
 	@extschema@.cdr_dead_letters(),
 	@extschema@.cdr_status(),
 	@extschema@.cdr_check_health(),
+	-- they read calls with the rights of the role that writes them, and return sums
+	@extschema@.cdr_count_recent_calls(),
+	@extschema@.cdr_count_open_calls(),
 	@extschema@.cdr_stats_reset(),
 	@extschema@.cdr_pause(),
 	@extschema@.cdr_resume(),
@@ -43,9 +46,16 @@ FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
 	@extschema@.cdr_status(),
 	@extschema@.cdr_check_health(),
-	@extschema@.cdr_dead_letters()
+	@extschema@.cdr_dead_letters(),
+	@extschema@.cdr_count_recent_calls(),
+	@extschema@.cdr_count_open_calls()
 TO pg_monitor;
-GRANT SELECT ON @extschema@.cdr_health TO pg_monitor;
+GRANT SELECT ON
+	@extschema@.cdr_health,
+	@extschema@.cdr_metrics_worker,
+	@extschema@.cdr_metrics_traffic,
+	@extschema@.cdr_metrics_open
+TO pg_monitor;
 -- it shows what whoever asks may read of calls
 GRANT SELECT ON @extschema@.cdr_stale_calls TO PUBLIC;
 -- whatever default privileges there are: called as whoever writes the tables

@@ -40,6 +40,28 @@ AS 'MODULE_PATHNAME', 'cdr_status';
 COMMENT ON FUNCTION @extschema@.cdr_status() IS
 'what each worker does and has done, and its last error';
 
+-- The same for monitoring.  Counters are only what never goes down.
+
+CREATE VIEW @extschema@.cdr_metrics_worker AS
+	SELECT s.worker, COALESCE(s.queue, '') AS queue,
+		   (s.state IN ('consuming', 'storing'))::integer AS up,
+		   COALESCE(extract(epoch FROM clock_timestamp() - s.unhealthy_since), 0)::float8 AS unhealthy_seconds,
+		   COALESCE(s.backlog, 0) AS backlog,
+		   COALESCE(s.consumers, 0) AS consumers,
+		   COALESCE(s.waiting, 0) AS waiting,
+		   COALESCE(extract(epoch FROM s.lag), 0)::float8 AS lag_seconds,
+		   COALESCE(extract(epoch FROM s.last_event_time), 0)::float8 AS last_event_time,
+		   COALESCE(extract(epoch FROM s.last_commit_time), 0)::float8 AS last_commit_time,
+		   s.received, s.recorded, s.without_call, s.without_time, s.unmapped,
+		   s.duplicates, s.dead_letters, s.batches, s.reconnects,
+		   extract(epoch FROM s.stats_reset)::float8 AS stats_reset,
+		   -- an exporter may repeat what it read before the server went away
+		   extract(epoch FROM clock_timestamp())::float8 AS sampled_at
+	FROM @extschema@.cdr_status() AS s;
+
+COMMENT ON VIEW @extschema@.cdr_metrics_worker IS
+'for monitoring: what each worker does, in numbers; the columns from received to reconnects are counters';
+
 CREATE FUNCTION @extschema@.cdr_stats_reset()
 RETURNS void
 LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED
