@@ -85,16 +85,18 @@ PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
-# The presets of mappings, in a directory beside the extension.
-mappings = $(DESTDIR)$(datadir)/extension/cdr_service/mappings
-.PHONY: install-mappings uninstall-mappings
-install: install-mappings
-install-mappings:
-	$(MKDIR_P) '$(mappings)'
-	$(INSTALL_DATA) $(addprefix $(source)/,$(call files,share/mappings/*.json)) '$(mappings)/'
-uninstall: uninstall-mappings
-uninstall-mappings:
-	rm -rf '$(dir $(mappings))'
+# The presets of mappings, and what monitoring systems are set up with, in a
+# directory beside the extension.
+shared = $(DESTDIR)$(datadir)/extension/cdr_service
+.PHONY: install-shared uninstall-shared
+install: install-shared
+install-shared:
+	$(MKDIR_P) '$(shared)/mappings' '$(shared)/monitoring'
+	$(INSTALL_DATA) $(addprefix $(source)/,$(call files,share/mappings/*.json)) '$(shared)/mappings/'
+	$(INSTALL_DATA) $(addprefix $(source)/,$(call files,share/monitoring/*)) '$(shared)/monitoring/'
+uninstall: uninstall-shared
+uninstall-shared:
+	rm -rf '$(shared)'
 
 # after PGXS, which sets it to nothing
 PROVE_FLAGS += -I test/perl
