@@ -92,6 +92,7 @@ function figure(title: string, column: string, unit: string, description: string
     .unit(unit)
     .noValue('no calls')
     .graphMode(common.BigValueGraphMode.None)
+    .reduceOptions({ build: () => ({ calcs: ['lastNotNull'] }) })
     .height(4)
     .span(4)
     .withTarget(
@@ -106,6 +107,12 @@ function course(title: string, unit: string, query: string): SeriesBuilder {
     .unit(unit)
     .min(0)
     .interval('1m')
+    .legend(
+      new common.VizLegendOptionsBuilder()
+        .showLegend(true)
+        .displayMode(common.LegendDisplayMode.List)
+        .placement(common.LegendPlacement.Bottom),
+    )
     .height(8)
     .span(12)
     .withTarget(new Sql('time_series', query));
@@ -226,12 +233,12 @@ const board = new dashboard.DashboardBuilder('Calls')
   .withPanel(course('Lines that are occupied', 'short', series(['erlang', 'erlang'])).fillOpacity(20))
   .withPanel(course('Time to answer', 's', series(['median', 'setup_p50'], ['19 of 20', 'setup_p95'])))
   .withPanel(
-    table('Causes', 'Why calls ended', breakdown('hangup_cause')).overrideByRegexp('asr|ner', percent),
+    table('Causes', 'Why calls ended', breakdown('hangup_cause')).overrideByRegexp('/^(asr|ner)$/', percent),
   )
   .withPanel(
-    table('Destinations', 'By country code', breakdown('destination')).overrideByRegexp('asr|ner', percent),
+    table('Destinations', 'By country code', breakdown('destination')).overrideByRegexp('/^(asr|ner)$/', percent),
   )
-  .withPanel(table('Trunks', 'By the trunk that the start names', breakdown('trunk')).overrideByRegexp('asr|ner', percent))
+  .withPanel(table('Trunks', 'By the trunk that the start names', breakdown('trunk')).overrideByRegexp('/^(asr|ner)$/', percent))
   .withPanel(
     table(
       'Calls that failed',
