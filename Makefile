@@ -8,6 +8,7 @@ DATA_built = cdr_service--$(EXTVERSION).sql
 # The install script: parts that lie in the room whose business they are, in
 # the order in which they must run.
 SQL_PARTS = src/head.sql \
+	src/store/rollup.sql \
 	src/store/tables.sql \
 	src/store/causes.sql \
 	src/store/mappings.sql \
@@ -62,6 +63,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	event_timestamps event_bad_input event_foreign_text event_packed event_amqp10 \
 	event_charsets event_protobuf event_cloudevents event_explain \
 	store_dead_letters store_partitions store_repetitions store_verify \
+	store_rollup \
 	store_retired store_recording store_examples store_remap report_traffic \
 	report_metrics \
 	report_queries report_export report_rights worker_status store_mappings store_each backfill_rows store_privileges store_guard \

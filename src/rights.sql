@@ -36,6 +36,11 @@ REVOKE ALL ON FUNCTION
 	@extschema@.cdr_create_masked_view(),
 	-- else a trigger of anybody's could hold the lock that they take
 	@extschema@.cdr_change_mapping(),
+	@extschema@.cdr_count_call(),
+	@extschema@.cdr_keep_rollup(),
+	@extschema@.cdr_verify_rollup(),
+	@extschema@.cdr_rebuild_rollup(),
+	@extschema@.cdr_fold_rollup(),
 	@extschema@.cdr_spread_mapping()
 FROM PUBLIC;
 REVOKE ALL ON PROCEDURE

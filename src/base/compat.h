@@ -186,6 +186,17 @@ cdr_wait_event(const char *name)
 #endif
 }
 
+/* Enters a row that was inserted into the indexes of its table. */
+#if PG_VERSION_NUM >= 160000
+#define cdr_insert_index_tuples(target, slot, estate)                       \
+	((void) ExecInsertIndexTuples(target, slot, estate, false, false, NULL, \
+								  NIL, false))
+#else
+#define cdr_insert_index_tuples(target, slot, estate)                       \
+	((void) ExecInsertIndexTuples(target, slot, estate, false, false, NULL, \
+								  NIL))
+#endif
+
 #endif /* !FRONTEND */
 
 /*

@@ -19,6 +19,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/indexing.h"
 #include "catalog/objectaddress.h"
@@ -38,6 +39,7 @@
 
 #include "base/guc.h"
 #include "store/adopt.h"
+#include "store/rollup_trigger.h"
 #include "store/shape.h"
 
 /* The owner of an object, from its row in a system catalog. */
@@ -232,4 +234,6 @@ cdr_adopt(const CdrTables *tables, bool creating)
 	}
 	let_others_go(tables);
 	tie_keys_to_log(tables);
+	CommandCounterIncrement();
+	cdr_rollup_hang(tables);
 }

@@ -29,14 +29,22 @@
 #define PARTITION_LOCK 64
 #define MAPPING_LOCK   65
 #define REMAP_LOCK	   66
+#define ROLLUP_LOCK	   67
 
-static void
-lock_exclusively(uint32 number)
+static bool
+lock_number(uint32 number, bool dont_wait)
 {
 	LOCKTAG tag;
 
 	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, LOCK_CLASS, number, LOCK_SUBCLASS);
-	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+	return LockAcquire(&tag, ExclusiveLock, false, dont_wait) !=
+		   LOCKACQUIRE_NOT_AVAIL;
+}
+
+static void
+lock_exclusively(uint32 number)
+{
+	(void) lock_number(number, false);
 }
 
 void
@@ -55,4 +63,16 @@ void
 cdr_lock_remap(void)
 {
 	lock_exclusively(REMAP_LOCK);
+}
+
+void
+cdr_lock_rollup(void)
+{
+	lock_exclusively(ROLLUP_LOCK);
+}
+
+bool
+cdr_try_lock_rollup(void)
+{
+	return lock_number(ROLLUP_LOCK, true);
 }

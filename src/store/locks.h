@@ -18,4 +18,9 @@ extern void cdr_lock_mappings(void);
 /* Locks out whoever else is moving events in the log. */
 extern void cdr_lock_remap(void);
 
+/* Locks out whoever else deletes rows of the rollup; the second form does not wait
+ * for him, and says whether it has the lock. */
+extern void cdr_lock_rollup(void);
+extern bool cdr_try_lock_rollup(void);
+
 #endif /* CDR_LOCKS_H */

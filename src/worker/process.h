@@ -75,6 +75,7 @@ typedef struct CdrWorker
 	bool		 read_only;		 /* was the reason of the last one */
 	CdrMoment	 wake_at;		 /* of backing off and retrying */
 	CdrMoment	 maintain_at;	 /* when to look after partitions again */
+	CdrMoment	 fold_at;		 /* the rollup; 0: there is nothing to fold */
 	bool		 stats_pending;
 } CdrWorker;
 

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/compat.h"
 #include "worker/delay.h"
+#include "worker/folding.h"
 #include "worker/states.h"
 #include "worker/stuck.h"
 #include "worker/trying.h"
@@ -37,6 +38,7 @@ cdr_worker_count_stored(CdrWorker *worker, const CdrBatchResult *result)
 	worker->stats_pending = true;
 	if (result->recorded + result->duplicates > 0)
 		worker->storable_at = cdr_now();
+	cdr_worker_fold_later(worker);
 	cdr_stats_add_batch(result);
 	/* an event of no use to a call must not hide what is worse, again and again */
 	if (result->dead_letters > 0 ||

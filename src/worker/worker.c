@@ -56,6 +56,7 @@
 #include "store/tables.h"
 #include "worker/crashes.h"
 #include "worker/delay.h"
+#include "worker/folding.h"
 #include "worker/given_back.h"
 #include "worker/override.h"
 #include "worker/pause.h"
@@ -308,6 +309,7 @@ wait_for_messages(CdrWorker *worker)
 
 		if (!worker->proved)
 			timeout = Min(timeout, cdr_milliseconds_until(worker->proved_at));
+		timeout = cdr_worker_fold_due(worker, timeout);
 		report_stats(worker);
 		cdr_broker_wait(worker->broker,
 						Min(timeout, cdr_worker_held_due(worker)));
@@ -366,6 +368,7 @@ consume_messages(CdrWorker *worker)
 
 	make_partitions_ahead(worker);
 	make_late_partition(worker);
+	cdr_worker_fold(worker);
 	if (!worker->proved && cdr_milliseconds_until(worker->proved_at) == 0)
 		cdr_worker_prove(worker);
 	received = receive_batch(worker);

@@ -51,11 +51,15 @@ sub same_in
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	is(rows($subscriber, $database), $expected, "$database: $name: the same");
-	return is(
-		$subscriber->sql(
+	is( $subscriber->sql(
 			'SELECT count(*) FROM cdr_verify_calls()', $database),
 		0,
 		"$database: $name: the calls are right");
+	return is(
+		$subscriber->sql(
+			'SELECT * FROM cdr_verify_rollup() LIMIT 10', $database),
+		'',
+		"$database: $name: the rollup is right");
 }
 
 # Makes the partitions that the publisher has, as a DBA does who gets them one by

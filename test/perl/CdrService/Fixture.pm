@@ -618,8 +618,10 @@ sub calls_are_right
 			"$reference SELECT * FROM differing_calls ORDER BY 1, 2 LIMIT 4"),
 		'',
 		"$name: calls are as the reference computes them");
-	return is($self->sql('SELECT call_id FROM cdr_verify_calls() LIMIT 10'),
+	is($self->sql('SELECT call_id FROM cdr_verify_calls() LIMIT 10'),
 		'', "$name: cdr_verify_calls() finds nothing");
+	return is($self->sql('SELECT * FROM cdr_verify_rollup() LIMIT 10'),
+		'', "$name: cdr_verify_rollup() finds nothing");
 }
 
 # What a database holds: checksum and number of rows of the three tables, and
@@ -647,6 +649,8 @@ sub carries_on
 		$contents, "$database: every row is back, in as many partitions");
 	is($self->sql('SELECT count(*) FROM cdr_verify_calls()', $database),
 		0, "$database: and the calls are right");
+	is($self->sql('SELECT count(*) FROM cdr_verify_rollup()', $database),
+		0, "$database: and so is the rollup");
 	foreach my $event (@events)
 	{
 		is($self->sql("SELECT cdr_ingest_event('$event')", $database),

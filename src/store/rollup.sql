@@ -1,0 +1,124 @@
+-- ---------------------------------------------------------------------------
+-- The rollup
+-- ---------------------------------------------------------------------------
+
+-- Both tables are members, and a dump has no rows of theirs: what is loaded into calls
+-- is counted again.  (Functions in C write them, and nobody else.)
+CREATE TABLE @extschema@.cdr_rollup_sums (
+	bucket timestamptz NOT NULL,
+	quarters integer NOT NULL,
+	tenant_id text,
+	direction text,
+	cause text,
+	attempts bigint NOT NULL,
+	without_start bigint NOT NULL,
+	open bigint NOT NULL,
+	lengthy bigint NOT NULL,
+	answered bigint NOT NULL,
+	presumed bigint NOT NULL,
+	busy bigint NOT NULL,
+	canceled bigint NOT NULL,
+	failed bigint NOT NULL,
+	no_answer bigint NOT NULL,
+	talks bigint NOT NULL,
+	talk_time bigint NOT NULL,
+	short_calls bigint NOT NULL,
+	setups bigint NOT NULL,
+	setup_time bigint NOT NULL,
+	occupied bigint NOT NULL) USING heap;
+
+CREATE INDEX cdr_rollup_sums_bucket_idx ON @extschema@.cdr_rollup_sums (bucket);
+
+CREATE TABLE @extschema@.cdr_rollup_deltas (
+	LIKE @extschema@.cdr_rollup_sums) USING heap;
+
+COMMENT ON TABLE @extschema@.cdr_rollup_sums IS
+'calls, counted by quarters of an hour; cdr_rollup() reads it';
+COMMENT ON TABLE @extschema@.cdr_rollup_deltas IS
+'what was added to the counts and not folded into cdr_rollup_sums yet';
+
+CREATE FUNCTION @extschema@.cdr_count_call()
+RETURNS trigger
+LANGUAGE C
+AS 'MODULE_PATHNAME', 'cdr_count_call';
+
+COMMENT ON FUNCTION @extschema@.cdr_count_call() IS
+'counts what a change of calls adds and takes away';
+
+CREATE FUNCTION @extschema@.cdr_keep_rollup()
+RETURNS trigger
+LANGUAGE C
+AS 'MODULE_PATHNAME', 'cdr_keep_rollup';
+
+COMMENT ON FUNCTION @extschema@.cdr_keep_rollup() IS
+'refuses what is written to the rollup by hand, and leaves out what is replicated';
+
+CREATE TRIGGER cdr_keep_rollup BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.cdr_rollup_sums
+	FOR EACH ROW EXECUTE FUNCTION @extschema@.cdr_keep_rollup();
+CREATE TRIGGER cdr_keep_rollup BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.cdr_rollup_deltas
+	FOR EACH ROW EXECUTE FUNCTION @extschema@.cdr_keep_rollup();
+ALTER TABLE @extschema@.cdr_rollup_sums ENABLE ALWAYS TRIGGER cdr_keep_rollup;
+ALTER TABLE @extschema@.cdr_rollup_deltas ENABLE ALWAYS TRIGGER cdr_keep_rollup;
+
+CREATE FUNCTION @extschema@.cdr_rollup(
+	from_time timestamptz DEFAULT NULL,
+	to_time timestamptz DEFAULT NULL,
+	OUT bucket timestamptz,
+	OUT quarters integer,
+	OUT tenant_id text,
+	OUT direction text,
+	OUT cause text,
+	OUT attempts bigint,
+	OUT without_start bigint,
+	OUT open bigint,
+	OUT lengthy bigint,
+	OUT answered bigint,
+	OUT presumed bigint,
+	OUT busy bigint,
+	OUT canceled bigint,
+	OUT failed bigint,
+	OUT no_answer bigint,
+	OUT talks bigint,
+	OUT talk_time bigint,
+	OUT short_calls bigint,
+	OUT setups bigint,
+	OUT setup_time bigint,
+	OUT occupied bigint)
+RETURNS SETOF record
+LANGUAGE C STABLE PARALLEL UNSAFE ROWS 2000
+AS 'MODULE_PATHNAME', 'cdr_rollup';
+
+COMMENT ON FUNCTION @extschema@.cdr_rollup(timestamptz, timestamptz) IS
+'calls, counted by quarters of an hour, for who may read all of calls';
+
+CREATE FUNCTION @extschema@.cdr_verify_rollup(
+	OUT bucket timestamptz,
+	OUT quarters integer,
+	OUT tenant_id text,
+	OUT direction text,
+	OUT cause text,
+	OUT measure text,
+	OUT stored bigint,
+	OUT expected bigint)
+RETURNS SETOF record
+LANGUAGE C STABLE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cdr_verify_rollup';
+
+COMMENT ON FUNCTION @extschema@.cdr_verify_rollup() IS
+'counts of the rollup that differ from a recount of calls (normally none)';
+
+CREATE FUNCTION @extschema@.cdr_rebuild_rollup()
+RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cdr_rebuild_rollup';
+
+COMMENT ON FUNCTION @extschema@.cdr_rebuild_rollup() IS
+'counts all calls anew, while nobody changes them';
+
+CREATE FUNCTION @extschema@.cdr_fold_rollup()
+RETURNS bigint
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cdr_fold_rollup';
+
+COMMENT ON FUNCTION @extschema@.cdr_fold_rollup() IS
+'adds up what was appended to the rollup, as workers do; returns how many rows that were';

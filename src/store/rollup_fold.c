@@ -1,0 +1,173 @@
+/*-------------------------------------------------------------------------
+ *
+ * rollup_fold.c
+ *	  The rollup, folded, made anew, and counted again.
+ *
+ * Locks.  Who deletes rows of the rollup holds cdr_lock_rollup(), so that each row is
+ * deleted once; who makes it anew has locked calls before.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/lmgr.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "base/fault.h"
+#include "store/locks.h"
+#include "store/patience.h"
+#include "store/rollup_fold.h"
+#include "store/rollup_pending.h"
+
+/* Keys in memory at a time, each of some 300 bytes. */
+#define KEYS_AT_MOST 20000
+
+/* Rows that the worker folds in a transaction, and how long that may take. */
+#define ROWS_AT_MOST 50000
+#define PATIENCE	 ((CdrPatience){200, 10000})
+
+void
+cdr_rollup_recount(const CdrRollupTables *tables, Snapshot snapshot,
+				   CdrRollup *rollup, Oid write_to)
+{
+	Relation		rel = table_open(tables->calls, AccessShareLock);
+	TableScanDesc	scan = table_beginscan(rel, snapshot, 0, NULL);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	MemoryContext	context = AllocSetContextCreate(
+		  CurrentMemoryContext, "cdr_service row", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext outer = MemoryContextSwitchTo(context);
+
+	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		MemoryContextReset(context);
+		cdr_rollup_count(rollup, slot, &tables->columns, 1);
+		if (OidIsValid(write_to) && cdr_rollup_size(rollup) >= KEYS_AT_MOST)
+		{
+			cdr_rollup_write(write_to, rollup);
+			cdr_rollup_clear(rollup);
+		}
+	}
+	MemoryContextSwitchTo(outer);
+	MemoryContextDelete(context);
+	ExecDropSingleTupleTableSlot(slot);
+	table_endscan(scan);
+	table_close(rel, NoLock);
+}
+
+/*
+ * What this transaction has changed and not written yet is in calls already, and will
+ * be written, or goes with its subtransaction, this then with it: so it is taken
+ * away.
+ */
+int64
+cdr_rollup_rebuild(void)
+{
+	const CdrRollupTables *found = cdr_rollup_tables();
+	CdrRollupTables		   tables;
+	CdrRollup			  *rollup;
+	Snapshot			   snapshot;
+	int64				   before;
+
+	if (found == NULL || !OidIsValid(found->calls))
+		return 0;
+	tables = *found;
+	LockRelationOid(tables.calls, ShareRowExclusiveLock);
+	cdr_lock_rollup();
+	before = cdr_rollup_take(tables.deltas, 0, NULL);
+	before += cdr_rollup_take(tables.sums, 0, NULL);
+	rollup = cdr_rollup_create(CurrentMemoryContext);
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	if (tables.fits)
+		cdr_rollup_recount(&tables, snapshot, rollup, tables.sums);
+	cdr_rollup_join_pending(rollup, -1);
+	cdr_rollup_write(tables.sums, rollup);
+	UnregisterSnapshot(snapshot);
+	cdr_rollup_free(rollup);
+	CommandCounterIncrement();
+	return before;
+}
+
+int64
+cdr_rollup_fold(const CdrRollupTables *found, int64 at_most)
+{
+	CdrRollupTables tables = *found;
+	CdrRollup	   *rollup = cdr_rollup_create(CurrentMemoryContext);
+	int64			folded = 0;
+	int64			taken;
+
+	do
+	{
+		taken = cdr_rollup_take(tables.deltas, KEYS_AT_MOST, rollup);
+		CDR_FAULT("while-folding");
+		cdr_rollup_take_keys(tables.sums, rollup);
+		cdr_rollup_write(tables.sums, rollup);
+		cdr_rollup_clear(rollup);
+		CommandCounterIncrement();
+		folded += taken;
+	} while (taken > 0 && folded < at_most);
+	cdr_rollup_free(rollup);
+	return folded;
+}
+
+static bool
+fold_in_transaction(void)
+{
+	const CdrRollupTables *tables;
+	int64				   folded = 0;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	pgstat_report_activity(STATE_RUNNING, "cdr_service: folding the rollup");
+	cdr_patience_begin(PATIENCE);
+	tables = cdr_rollup_tables();
+	if (tables != NULL && cdr_try_lock_rollup())
+		folded = cdr_rollup_fold(tables, ROWS_AT_MOST);
+	PopActiveSnapshot();
+	cdr_patience_end();
+	CommitTransactionCommand();
+	pgstat_report_activity(STATE_IDLE, NULL);
+	return folded >= ROWS_AT_MOST;
+}
+
+bool
+cdr_rollup_maintain(bool *more, CdrReasonBuffer *reason)
+{
+	MemoryContext context = CurrentMemoryContext;
+	volatile bool done = true;
+
+	*more = false;
+	PG_TRY();
+	{
+		*more = fold_in_transaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData *data;
+
+		HOLD_INTERRUPTS();
+		cdr_patience_end();
+		MemoryContextSwitchTo(context);
+		data = CopyErrorData();
+		cdr_fail(reason, data->sqlerrcode, "could not fold the rollup: %s",
+				 data->message ? data->message : "");
+		EmitErrorReport();
+		FlushErrorState();
+		AbortCurrentTransaction();
+		pgstat_report_activity(STATE_IDLE, NULL);
+		FreeErrorData(data);
+		RESUME_INTERRUPTS();
+		done = false;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	return done;
+}
