@@ -194,7 +194,8 @@ class Service(Contestant):
     """The extension."""
 
     def __init__(self, queue: str, messages: Messages, *, workers: int = 1,
-                 batch: int = BATCH, mappings: int = 0):
+                 batch: int = BATCH, mappings: int = 0,
+                 counted: bool = True):
         plural = "s" if workers > 1 else ""
         form = f", {messages.form.title}" if messages.form else ""
         suffix = f"/{messages.form.key}" if messages.form else ""
@@ -208,11 +209,15 @@ class Service(Contestant):
         if mappings:
             form += f", {mappings} mappings in force"
             suffix += f"/mappings_{mappings}"
+        if not counted:
+            form += ", without the rollup"
+            suffix += "/uncounted"
         super().__init__(f"service/{queue}/{workers}/{batch}{suffix}",
                          f"service, {workers} worker{plural}{form}", queue,
                          batch, messages)
         self.workers = workers
         self.mappings = mappings
+        self.counted = counted
 
     def run(self, servers: Servers) -> Measured:
         """Fills the queue while the service is paused, and lets it go."""
@@ -220,6 +225,10 @@ class Service(Contestant):
                               paused=True)
         servers.sql("TRUNCATE call_events, calls")
         self.enable_mappings(servers)
+        # (the triggers, too, which the last one may have disabled)
+        servers.sql("SELECT cdr_rebuild_rollup()")
+        if not self.counted:
+            servers.sql("ALTER TABLE calls DISABLE TRIGGER ALL")
         servers.publish(self.messages.path)
         servers.settle()
         servers.sql("SELECT cdr_resume()")
@@ -279,6 +288,9 @@ class Service(Contestant):
         wrong = servers.value("SELECT count(*) FROM cdr_verify_calls()")
         if wrong:
             raise BenchError(f"cdr_verify_calls() found {wrong} calls")
+        wrong = servers.value("SELECT count(*) FROM cdr_verify_rollup()")
+        if wrong and self.counted:
+            raise BenchError(f"cdr_verify_rollup() found {wrong} counts")
         check_tables(servers, DATABASE, self.messages)
 
 
@@ -512,6 +524,7 @@ def all_contestants(every: Messages, forms: list[Messages],
         Service("quorum", every, mappings=MAPPINGS_MAX),
         Service("quorum", old),
         *(Service("quorum", messages) for messages in repeated),
+        Service("quorum", every, counted=False),
         Service("quorum", every),
         Copy("events", every),
         Copy("calls", every),

@@ -16,6 +16,7 @@ from servers import BATCH, Servers, run
 SERVICE = f"service/quorum/1/{BATCH}"
 MAPPINGS = f"{SERVICE}/mappings_{MAPPINGS_MAX}"
 OLD_EVENTS = f"{SERVICE}/old"
+UNCOUNTED = f"{SERVICE}/uncounted"
 REPEATS_2 = f"{SERVICE}/repeats_2"
 REPEATS_20 = f"{SERVICE}/repeats_20"
 FEW_PARTITIONS, MANY_PARTITIONS = "partitions/40", "partitions/4000"
@@ -163,6 +164,10 @@ class Results:
                   / self.body_bytes),
             Ratio("old_events", "events/s, of long ago / of yesterday",
                   rate(OLD_EVENTS, SERVICE)),
+            Ratio("rollup_us", "CPU of worker, us an event, with - without the"
+                  " rollup",
+                  lambda found: cpu(found[SERVICE], "consumer_cpu")
+                  - cpu(found[UNCOUNTED], "consumer_cpu")),
             Ratio("repeats_2", "deliveries/s, 2 % repetitions / none",
                   rate(REPEATS_2, SERVICE)),
             Ratio("repeats_20", "deliveries/s, 20 % repetitions / none",

@@ -270,6 +270,7 @@ DELETE FROM calls WHERE call_id = 'random 13';
 SELECT count(*) > 0 AS differs FROM cdr_verify_rollup();
 ALTER TABLE calls ENABLE TRIGGER ALL;
 SELECT count(*) > 0 AS differs FROM cdr_verify_rollup();
+SELECT count(*) FROM cdr_rollup();
 SELECT cdr_rebuild_rollup();
 SELECT * FROM compare();
 -- under another name, its changes cannot be counted

@@ -167,7 +167,9 @@ facts (kind, name, fact) AS (
 	OR (o.schema IS NULL AND o.type IN ('table constraint', 'trigger', 'policy', 'rule', 'publication', 'event trigger'))
 	UNION ALL
 	-- the extension: what belongs to it, and what it cannot be without
-	SELECT CASE WHEN d.deptype = 'e' THEN 'member' ELSE 'depends on the extension' END, o.type || ' ' || o.identity, d.deptype::text
+	-- (what stands behind the name of an internal trigger is its OID)
+	SELECT CASE WHEN d.deptype = 'e' THEN 'member' ELSE 'depends on the extension' END,
+		   o.type || ' ' || CASE WHEN d.classid = 'pg_trigger'::regclass THEN regexp_replace(o.identity, '^(cdr_rollup)_\d+', '\1') ELSE o.identity END, d.deptype::text
 	FROM pg_extension AS e JOIN pg_depend AS d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid,
 		 pg_identify_object(d.classid, d.objid, d.objsubid) AS o
 	WHERE e.extname = 'cdr_service'

@@ -125,22 +125,46 @@ return_counts(ReturnSetInfo *info, const CdrRollup *rollup, TimestampTz from,
 	MemoryContextDelete(context);
 }
 
-static void
-refuse_spoilt(const CdrRollupTables *tables)
+/* Were changes made that could not be counted? */
+static bool
+is_spoilt(const CdrRollupTables *tables)
 {
 	CdrRollup *spoilt =
 		read_rollup(tables, CDR_ROLLUP_SPOILT, CDR_ROLLUP_SPOILT);
 	CdrRollupKey	key = {.bucket = CDR_ROLLUP_SPOILT};
 	CdrRollupEntry *entry = cdr_rollup_find(spoilt, &key);
+	bool			result = entry != NULL && !cdr_rollup_is_zero(entry);
 
-	if (entry != NULL && !cdr_rollup_is_zero(entry))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the rollup is not right any more"),
-				 errdetail("Calls were changed while their table had another "
-						   "name or other columns."),
-				 errhint("cdr_rebuild_rollup() makes it anew.")));
 	cdr_rollup_free(spoilt);
+	return result;
+}
+
+/* Why the counts are not to be used; NULL: they are right. */
+static const char *
+why_not_right(void)
+{
+	CdrTables tables;
+
+	cdr_tables_require(&tables, AccessShareLock);
+	if (!cdr_rollup_hangs(&tables))
+		return "The triggers that count changes of calls are missing or "
+			   "disabled, or were.";
+	if (is_spoilt(require_rollup()))
+		return "Calls were changed while their table had another name or "
+			   "other columns.";
+	return NULL;
+}
+
+static void
+check_right(void)
+{
+	const char *why = why_not_right();
+
+	if (why != NULL)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("the rollup may not be right any more"),
+						errdetail("%s", why),
+						errhint("cdr_rebuild_rollup() makes it anew.")));
 }
 
 PG_FUNCTION_INFO_V1(cdr_rollup);
@@ -160,7 +184,7 @@ cdr_rollup(PG_FUNCTION_ARGS)
 		2 + CDR_ROLLUP_NDIMENSIONS + CDR_ROLLUP_NMEASURES)
 		elog(ERROR, "cdr_rollup() is not declared as it is");
 	check_reader(tables);
-	refuse_spoilt(tables);
+	check_right();
 	rollup = read_rollup(require_rollup(), from, to);
 	return_counts(info, rollup, from, to);
 	cdr_rollup_free(rollup);
