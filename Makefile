@@ -30,6 +30,7 @@ SQL_PARTS = src/head.sql \
 	src/report/export.sql \
 	src/report/masked.sql \
 	src/report/metrics.sql \
+	src/report/concurrency.sql \
 	src/rights.sql
 
 # The columns of the tables, which these parts name.
@@ -65,6 +66,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	store_dead_letters store_partitions store_repetitions store_verify \
 	store_rollup \
 	store_retired store_recording store_examples store_remap report_traffic \
+	report_concurrency \
 	report_metrics \
 	report_queries report_export report_rights worker_status store_mappings store_each backfill_rows store_privileges store_guard \
 	call_order_permuted call_order_random call_segments_random event_json_random
