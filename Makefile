@@ -31,6 +31,11 @@ SQL_PARTS = src/head.sql \
 	src/report/masked.sql \
 	src/report/metrics.sql \
 	src/report/concurrency.sql \
+	src/report/report_page.sql \
+	src/report/report_chart.sql \
+	src/report/report_data.sql \
+	src/report/report_tables.sql \
+	src/report/report.sql \
 	src/rights.sql
 
 # The columns of the tables, which these parts name.
@@ -66,6 +71,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	store_dead_letters store_partitions store_repetitions store_verify \
 	store_rollup \
 	store_retired store_recording store_examples store_remap report_traffic \
+	report_page \
 	report_concurrency \
 	report_metrics \
 	report_queries report_export report_rights worker_status store_mappings store_each backfill_rows store_privileges store_guard \

@@ -1,0 +1,303 @@
+-- ---------------------------------------------------------------------------
+-- What a report says, as JSON
+-- ---------------------------------------------------------------------------
+
+-- As long as makes a chart of at most 75 steps.
+CREATE FUNCTION @extschema@.cdr_report_step(from_time timestamptz, to_time timestamptz)
+RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (SELECT s
+		FROM unnest(ARRAY['1 minute', '15 minutes', '1 hour', '1 day', '7 days', '1 month', '1 year', '10 years', '100 years',
+						  '10000 years']) WITH ORDINALITY AS t (s, n)
+		WHERE date_part('epoch', to_time) - date_part('epoch', from_time) <= 75 * date_part('epoch', CAST(s AS interval))
+		ORDER BY n LIMIT 1);
+
+COMMENT ON FUNCTION @extschema@.cdr_report_step(timestamptz, timestamptz) IS
+'how long the steps of a report are';
+
+-- One look at the calls for the counts by steps, hours and causes: in groups first,
+-- and what those are is asked of each group.  Definitions are those of cdr_traffic().
+CREATE FUNCTION @extschema@.cdr_report_course(steps timestamptz[], zone text, tenant text)
+RETURNS jsonb
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $function$
+DECLARE
+	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
+								WHERE extname = 'cdr_service');
+	found jsonb;
+BEGIN
+	EXECUTE format($query$
+		WITH groups AS (
+			SELECT width_bucket(c.attempt_time, $1) AS i,
+				   date_trunc('hour', c.attempt_time AT TIME ZONE $2) AS hour,
+				   CASE WHEN c.answer_time IS NOT NULL THEN 'answered'
+						WHEN c.end_time IS NULL THEN 'ringing'
+						WHEN c.disposition = 'ANSWERED' THEN 'presumed'
+						ELSE lower(c.disposition) END AS outcome,
+				   CASE WHEN c.answer_time IS NULL AND c.end_time IS NOT NULL THEN c.sip_status END AS sip,
+				   CASE WHEN c.answer_time IS NULL AND c.end_time IS NOT NULL AND c.sip_status IS NULL
+						THEN c.hangup_cause END AS cause,
+				   count(*) AS n,
+				   count(*) FILTER (WHERE c.start_time IS NULL) AS without_start,
+				   count(*) FILTER (WHERE c.end_time IS NULL) AS open,
+				   count(*) FILTER (WHERE c.end_time >= c.answer_time) AS talks,
+				   sum(c.end_time - c.answer_time) FILTER (WHERE c.end_time >= c.answer_time) AS talk,
+				   max(c.last_event_time) AS last
+			FROM ONLY %1$s.calls AS c
+			WHERE c.attempt_time >= $1[1] AND c.attempt_time < $1[cardinality($1)]
+			AND ($3 IS NULL OR c.tenant_id = $3)
+			GROUP BY 1, 2, 3, 4, 5),
+		classified AS (
+			SELECT g.*, extract(hour FROM g.hour)::integer AS h, extract(isodow FROM g.hour)::integer AS d,
+				   g.outcome NOT IN ('answered', 'ringing') OR g.outcome IS NULL AS unanswered,
+				   COALESCE(k.ner_effective, 'depends') AS effective, k.fault
+			FROM groups AS g
+			LEFT JOIN %1$s.cdr_known_causes AS k ON k.name = COALESCE(g.sip::text, %1$s.cdr_cause_name(g.cause))),
+		figures AS (
+			SELECT grouping(i, d, h) AS set, i, d, h,
+				   COALESCE(sum(n), 0) AS attempts, COALESCE(sum(without_start), 0) AS without_start, COALESCE(sum(open), 0) AS open,
+				   COALESCE(sum(n) FILTER (WHERE unanswered OR outcome = 'answered'), 0) AS decided,
+				   COALESCE(sum(n) FILTER (WHERE outcome = 'answered'), 0) AS answered,
+				   COALESCE(sum(n) FILTER (WHERE outcome = 'presumed'), 0) AS presumed,
+				   COALESCE(sum(n) FILTER (WHERE outcome = 'busy'), 0) AS busy,
+				   COALESCE(sum(n) FILTER (WHERE outcome = 'canceled'), 0) AS canceled,
+				   COALESCE(sum(n) FILTER (WHERE outcome = 'failed'), 0) AS failed,
+				   COALESCE(sum(n) FILTER (WHERE outcome = 'no_answer'), 0) AS no_answer,
+				   COALESCE(sum(n) FILTER (WHERE outcome = 'answered' OR unanswered AND effective = 'yes'), 0) AS effective,
+				   COALESCE(sum(n) FILTER (WHERE outcome = 'answered' OR unanswered AND effective IN ('yes', 'no')), 0) AS told,
+				   COALESCE(sum(talks), 0) AS talks, COALESCE(extract(epoch FROM sum(talk)), 0) AS talk_seconds,
+				   extract(epoch FROM max(last)) AS last
+			FROM classified GROUP BY GROUPING SETS ((), (i), (h), (d, h))),
+		causes AS (
+			SELECT outcome, sip, cause, fault, sum(n) AS calls
+			FROM classified WHERE unanswered GROUP BY outcome, sip, cause, fault)
+		SELECT jsonb_build_object(
+			'total', (SELECT to_jsonb(f) FROM figures AS f WHERE set = 7),
+			'steps', (SELECT COALESCE(jsonb_agg(f ORDER BY i), '[]') FROM figures AS f WHERE set = 3),
+			'hours', (SELECT COALESCE(jsonb_agg(f ORDER BY h), '[]') FROM figures AS f WHERE set = 6),
+			'week', (SELECT COALESCE(jsonb_agg(f ORDER BY d, h), '[]') FROM figures AS f WHERE set = 4),
+			'causes', (SELECT COALESCE(jsonb_agg(c ORDER BY calls DESC, outcome COLLATE "C", sip, cause COLLATE "C"), '[]')
+					   FROM (SELECT * FROM causes ORDER BY calls DESC, outcome COLLATE "C", sip, cause COLLATE "C" LIMIT 20) AS c),
+			'other_causes', (SELECT jsonb_build_object('rows', count(*), 'calls', sum(calls))
+							 FROM (SELECT calls FROM causes ORDER BY calls DESC, outcome COLLATE "C", sip, cause COLLATE "C" OFFSET 20) AS c))
+		$query$, extension)
+		INTO found USING steps, zone, tenant;
+	RETURN found;
+END
+$function$;
+
+COMMENT ON FUNCTION @extschema@.cdr_report_course(timestamptz[], text, text) IS
+'of a report: counts by steps, hours of the day and of the week, and causes';
+
+-- Another time is looked at, too: for changes, and for what is new.
+CREATE FUNCTION @extschema@.cdr_report_places(
+	from_time timestamptz,
+	to_time timestamptz,
+	before_from timestamptz,
+	before_to timestamptz,
+	tenant text)
+RETURNS jsonb
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $function$
+DECLARE
+	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
+								WHERE extname = 'cdr_service');
+	found jsonb;
+BEGIN
+	EXECUTE format($query$
+		WITH groups AS (
+			SELECT c.past, c.tenant_id, %1$s.cdr_destination(c.callee_number) AS destination,
+				   count(*) AS n,
+				   count(*) FILTER (WHERE c.answer_time IS NOT NULL OR c.end_time IS NOT NULL) AS decided,
+				   count(c.answer_time) AS answered,
+				   count(*) FILTER (WHERE c.end_time >= c.answer_time) AS talks,
+				   sum(c.end_time - c.answer_time) FILTER (WHERE c.end_time >= c.answer_time) AS talk,
+				   count(*) FILTER (WHERE c.end_time >= c.answer_time AND c.end_time - c.answer_time <= interval '15 s') AS short,
+				   min(c.attempt_time) AS first
+			FROM (SELECT false AS past, * FROM ONLY %1$s.calls AS c WHERE c.attempt_time >= $1 AND c.attempt_time < $2
+				  UNION ALL
+				  SELECT true AS past, * FROM ONLY %1$s.calls AS c WHERE c.attempt_time >= $3 AND c.attempt_time < $4) AS c
+			WHERE $5 IS NULL OR c.tenant_id = $5
+			GROUP BY 1, 2, 3),
+		figures AS (
+			SELECT grouping(tenant_id, destination) AS set, tenant_id, destination,
+				   COALESCE(sum(n) FILTER (WHERE NOT past), 0) AS attempts,
+				   COALESCE(sum(decided) FILTER (WHERE NOT past), 0) AS decided,
+				   COALESCE(sum(answered) FILTER (WHERE NOT past), 0) AS answered,
+				   COALESCE(sum(talks) FILTER (WHERE NOT past), 0) AS talks,
+				   COALESCE(extract(epoch FROM sum(talk) FILTER (WHERE NOT past)), 0) AS talk_seconds,
+				   COALESCE(sum(short) FILTER (WHERE NOT past), 0) AS short,
+				   extract(epoch FROM min(first) FILTER (WHERE NOT past)) AS first,
+				   COALESCE(sum(n) FILTER (WHERE past), 0) AS before,
+				   COALESCE(sum(decided) FILTER (WHERE past), 0) AS before_decided,
+				   COALESCE(sum(answered) FILTER (WHERE past), 0) AS before_answered,
+				   COALESCE(sum(talks) FILTER (WHERE past), 0) AS before_talks,
+				   COALESCE(extract(epoch FROM sum(talk) FILTER (WHERE past)), 0) AS before_talk_seconds
+			FROM groups GROUP BY GROUPING SETS ((), (tenant_id), (destination), (tenant_id, destination))),
+		-- the first 20 of each, and the rest as one
+		ranked AS (
+			SELECT *, row_number() OVER (PARTITION BY set ORDER BY CASE WHEN set = 0 THEN decided - answered ELSE attempts END DESC,
+										 tenant_id COLLATE "C", destination COLLATE "C") AS rank
+			FROM figures WHERE attempts > 0),
+		rest AS (
+			SELECT set, count(*) AS rows, sum(attempts) AS attempts, sum(decided) AS decided, sum(answered) AS answered,
+				   sum(talks) AS talks, sum(talk_seconds) AS talk_seconds, sum(short) AS short, sum(before) AS before
+			FROM ranked WHERE rank > 20 GROUP BY set)
+		SELECT jsonb_build_object(
+			'total', (SELECT to_jsonb(f) FROM figures AS f WHERE set = 3),
+			'tenants', (SELECT COALESCE(jsonb_agg(r ORDER BY rank), '[]') FROM ranked AS r WHERE set = 1 AND rank <= 20),
+			'other_tenants', (SELECT to_jsonb(r) FROM rest AS r WHERE set = 1),
+			'destinations', (SELECT COALESCE(jsonb_agg(r ORDER BY rank), '[]') FROM ranked AS r WHERE set = 2 AND rank <= 20),
+			'other_destinations', (SELECT to_jsonb(r) FROM rest AS r WHERE set = 2),
+			'lost', (SELECT COALESCE(jsonb_agg(r ORDER BY rank), '[]') FROM ranked AS r WHERE set = 0 AND rank <= 20 AND decided > answered),
+			'new', (SELECT COALESCE(jsonb_agg(n ORDER BY attempts DESC, first, destination COLLATE "C"), '[]')
+					FROM (SELECT * FROM figures WHERE set = 2 AND before = 0 AND attempts > 0 AND destination IS NOT NULL
+						  ORDER BY attempts DESC, first, destination COLLATE "C" LIMIT 20) AS n),
+			'new_count', (SELECT count(*) FROM figures WHERE set = 2 AND before = 0 AND attempts > 0 AND destination IS NOT NULL))
+		$query$, extension)
+		INTO found USING from_time, to_time, before_from, before_to, tenant;
+	RETURN found;
+END
+$function$;
+
+COMMENT ON FUNCTION @extschema@.cdr_report_places(timestamptz, timestamptz, timestamptz, timestamptz, text) IS
+'of a report: tenants and destinations, and what they were in another time';
+
+-- What the counts do not say.  Of a call that is up it is asked until the last event of
+-- all, not until now: so that the same calls make the same report at any time.
+CREATE FUNCTION @extschema@.cdr_report_calls(steps timestamptz[], as_of timestamptz, tenant text)
+RETURNS jsonb
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $function$
+DECLARE
+	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
+								WHERE extname = 'cdr_service');
+	bounds constant text := 'c.attempt_time >= $1[1] AND c.attempt_time < $1[cardinality($1)] AND ($2 IS NULL OR c.tenant_id = $2)';
+	levels bigint[];
+	found jsonb := '{}';
+	part jsonb;
+BEGIN
+	EXECUTE format($query$
+		SELECT %1$s.cdr_levels(c.start_time, c.until, $1)
+		FROM (SELECT c.start_time, COALESCE(c.end_time, LEAST($3, c.last_event_time + interval '1 day')) AS until
+			  FROM ONLY %1$s.calls AS c
+			  WHERE c.attempt_time >= $1[1] - interval '3 days' AND c.attempt_time < $1[cardinality($1)]
+			  AND ($2 IS NULL OR c.tenant_id = $2)
+			  ORDER BY c.start_time) AS c
+		$query$, extension) INTO levels USING steps, tenant, as_of;
+	found := jsonb_build_object('levels', (
+		SELECT jsonb_agg(jsonb_build_object(
+			'i', i, 'peak', COALESCE(levels[i][1], 0),
+			'peak_at', CASE WHEN levels[i][1] > 0 THEN extract(epoch FROM steps[i]) + levels[i][2] / 1000000.0 END,
+			'mean', COALESCE(levels[i][3], 0) / 1000000 / extract(epoch FROM steps[i + 1] - steps[i])) ORDER BY i)
+		FROM generate_series(1, cardinality(steps) - 1) AS i));
+
+	-- how long it took to answer, counted by lengths that differ by 2 %%: sorting
+	-- them all would take longer than all the rest
+	EXECUTE format($query$
+		WITH counted AS (
+			SELECT width_bucket(c.attempt_time, $1) AS i,
+				   floor(50 * ln(GREATEST(date_part('epoch', c.answer_time - c.start_time), 0.001))) AS length, count(*) AS n
+			FROM ONLY %1$s.calls AS c WHERE %2$s AND c.answer_time >= c.start_time GROUP BY 1, 2),
+		summed AS (
+			SELECT i, length, sum(n) AS n FROM counted GROUP BY GROUPING SETS ((i, length), (length))),
+		ranked AS (
+			SELECT i, length, sum(n) OVER (PARTITION BY i ORDER BY length) AS until, sum(n) OVER (PARTITION BY i) AS n FROM summed)
+		SELECT jsonb_agg(s ORDER BY i)
+		FROM (SELECT i, max(n) AS n,
+					 round(exp((min(length) FILTER (WHERE until >= 0.5 * n) + 0.5) / 50)::numeric, 3) AS p50,
+					 round(exp((min(length) FILTER (WHERE until >= 0.95 * n) + 0.5) / 50)::numeric, 3) AS p95
+			  FROM ranked GROUP BY i) AS s
+		$query$, extension, bounds) INTO part USING steps, tenant;
+	found := found || jsonb_build_object('setup', COALESCE(part, '[]'));
+
+	EXECUTE format($query$
+		SELECT jsonb_agg(l ORDER BY seconds DESC, call_id COLLATE "C")
+		FROM (SELECT c.call_id, c.tenant_id, %1$s.cdr_destination(c.callee_number) AS destination,
+					 extract(epoch FROM c.attempt_time) AS at, extract(epoch FROM c.end_time - c.answer_time) AS seconds
+			  FROM ONLY %1$s.calls AS c WHERE %2$s AND c.end_time > c.answer_time
+			  ORDER BY c.end_time - c.answer_time DESC, c.call_id COLLATE "C" LIMIT 10) AS l
+		$query$, extension, bounds) INTO part USING steps, tenant;
+	found := found || jsonb_build_object('longest', COALESCE(part, '[]'));
+
+	EXECUTE format($query$
+		SELECT jsonb_agg(m ORDER BY calls DESC, at)
+		FROM (SELECT extract(epoch FROM date_trunc('minute', c.attempt_time, 'UTC')) AS at, count(*) AS calls, count(c.answer_time) AS answered
+			  FROM ONLY %1$s.calls AS c WHERE %2$s
+			  GROUP BY date_trunc('minute', c.attempt_time, 'UTC') ORDER BY count(*) DESC, date_trunc('minute', c.attempt_time, 'UTC') LIMIT 10) AS m
+		$query$, extension, bounds) INTO part USING steps, tenant;
+	RETURN found || jsonb_build_object('bursts', COALESCE(part, '[]'));
+END
+$function$;
+
+COMMENT ON FUNCTION @extschema@.cdr_report_calls(timestamptz[], timestamptz, text) IS
+'of a report: calls at once, time to answer, the longest calls and the busiest minutes';
+
+CREATE FUNCTION @extschema@.cdr_report_data(
+	from_time timestamptz,
+	to_time timestamptz,
+	zone text DEFAULT 'UTC',
+	tenant text DEFAULT NULL,
+	before_from timestamptz DEFAULT NULL,
+	before_to timestamptz DEFAULT NULL)
+RETURNS jsonb
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
+								WHERE extname = 'cdr_service');
+	step text;
+	steps timestamptz[];
+	course jsonb;
+	places jsonb;
+	calls jsonb;
+	later boolean;
+	stale bigint;
+	as_of timestamptz;
+BEGIN
+	EXECUTE format('SELECT %s.cdr_require_tables()', extension);
+	-- which complains of what is no time
+	EXECUTE format('SELECT %s.cdr_steps($1, $2, NULL, $3)', extension) INTO steps USING from_time, to_time, zone;
+	EXECUTE format('SELECT %s.cdr_report_step($1, $2)', extension) INTO step USING from_time, to_time;
+	EXECUTE format('SELECT %s.cdr_steps($1, $2, $3::interval, $4)', extension) INTO steps USING from_time, to_time, step, zone;
+	IF before_from IS NULL OR before_to IS NULL THEN
+		-- as long by the clocks of the zone, where there is such a time
+		BEGIN
+			before_from := LEAST((from_time AT TIME ZONE zone - (to_time AT TIME ZONE zone - from_time AT TIME ZONE zone)) AT TIME ZONE zone,
+								 from_time - interval '1 us');
+		EXCEPTION WHEN datetime_field_overflow THEN
+			before_from := from_time;
+		END;
+		before_to := from_time;
+	END IF;
+
+	EXECUTE format('SELECT %s.cdr_report_course($1, $2, $3)', extension) INTO course USING steps, zone, tenant;
+	as_of := to_timestamp((course #>> '{total,last}')::float8);
+	EXECUTE format('SELECT EXISTS (SELECT FROM ONLY %s.calls WHERE attempt_time >= $1)', extension) INTO later USING to_time;
+	EXECUTE format($query$
+		SELECT count(*) FROM ONLY %s.calls AS c
+		WHERE c.attempt_time >= $1 AND c.attempt_time < $2 AND ($3 IS NULL OR c.tenant_id = $3)
+		AND c.end_time IS NULL AND c.last_event_time < $4 - interval '1 day'
+		$query$, extension) INTO stale USING from_time, to_time, tenant, as_of;
+	EXECUTE format('SELECT %s.cdr_report_places($1, $2, $3, $4, $5)', extension)
+		INTO places USING from_time, to_time, before_from, before_to, tenant;
+	EXECUTE format('SELECT %s.cdr_report_calls($1, $2, $3)', extension) INTO calls USING steps, as_of, tenant;
+	RETURN jsonb_build_object(
+		'from', extract(epoch FROM from_time), 'to', extract(epoch FROM to_time), 'before', extract(epoch FROM before_from),
+		'before_to', extract(epoch FROM before_to), 		'zone', zone, 'tenant', tenant, 'step', step,
+		'begins', (SELECT jsonb_agg(extract(epoch FROM s) ORDER BY i) FROM unnest(steps) WITH ORDINALITY AS t (s, i)
+				   WHERE i < cardinality(steps)),
+		'as_of', extract(epoch FROM as_of), 'later', later, 'stale', stale) || calls ||
+		jsonb_build_object('course', course, 'places', places);
+END
+$function$;
+
+COMMENT ON FUNCTION @extschema@.cdr_report_data(timestamptz, timestamptz, text, text, timestamptz, timestamptz) IS
+'what cdr_report() says of a time, as JSON';
