@@ -36,6 +36,9 @@ SQL_PARTS = src/head.sql \
 	src/report/report_data.sql \
 	src/report/report_tables.sql \
 	src/report/report.sql \
+	src/alert/tables.sql \
+	src/alert/measure.sql \
+	src/alert/check.sql \
 	src/rights.sql
 
 # The columns of the tables, which these parts name.
@@ -49,7 +52,7 @@ EXTRA_CLEAN = $(CAUSE_LIST)
 list_causes = LC_ALL=C awk -v language=$(1) -f $(addprefix $(source)/,$(CAUSES))
 
 # The rooms of src/, each with its files; one without any is a mistake.
-ROOMS = base broker event call store report worker backfill
+ROOMS = base broker event call store report alert worker backfill
 files = $(or $(patsubst $(source)/%,%,$(sort $(wildcard $(source)/$(1)))), \
 	$(error there is no file $(source)/$(1)))
 
@@ -69,6 +72,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	event_timestamps event_bad_input event_foreign_text event_packed event_amqp10 \
 	event_charsets event_protobuf event_cloudevents event_explain \
 	store_dead_letters store_partitions store_repetitions store_verify \
+	report_alerts \
 	store_rollup \
 	store_retired store_recording store_examples store_remap report_traffic \
 	report_page \

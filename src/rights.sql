@@ -42,6 +42,17 @@ REVOKE ALL ON FUNCTION
 	@extschema@.cdr_rebuild_rollup(),
 	@extschema@.cdr_fold_rollup(),
 	@extschema@.cdr_spread_mapping()
+	@extschema@.cdr_spread_mapping(),
+	@extschema@.cdr_check_alerts(timestamptz, boolean),
+	-- what that does, as the role that writes: whatever hangs on the tables is not
+	-- to run with the rights of somebody else
+	@extschema@.cdr_evaluate_alert_rules(timestamptz, boolean),
+	@extschema@.cdr_evaluate_alert_rule(text, timestamptz, boolean),
+	@extschema@.cdr_evaluate_alert_rule_at(@extschema@.cdr_alert_rules, timestamptz, boolean),
+	@extschema@.cdr_forget_alert_rules(),
+	@extschema@.cdr_raise_alert(@extschema@.cdr_alert_rules, text, text, numeric, timestamptz, boolean),
+	@extschema@.cdr_follow_alert(@extschema@.cdr_alert_rules, bigint, numeric, boolean, boolean, timestamptz),
+	@extschema@.cdr_tell_alert(@extschema@.cdr_alerts)
 FROM PUBLIC;
 REVOKE ALL ON PROCEDURE
 	@extschema@.cdr_rebuild_calls_in_slices(text, timestamptz, timestamptz, boolean, text[], integer, boolean, text, bigint),
@@ -66,3 +77,18 @@ GRANT SELECT ON @extschema@.cdr_stale_calls TO PUBLIC;
 -- whatever default privileges there are: called as whoever writes the tables
 GRANT EXECUTE ON FUNCTION @extschema@.cdr_rows(bigint) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.cdr_join_calls(record, record) TO PUBLIC;
+
+-- what the role that writes needs to evaluate alert rules
+GRANT EXECUTE ON FUNCTION
+	@extschema@.cdr_evaluate_alert_rules(timestamptz, boolean),
+	@extschema@.cdr_evaluate_alert_rule(text, timestamptz, boolean),
+	@extschema@.cdr_evaluate_alert_rule_at(@extschema@.cdr_alert_rules, timestamptz, boolean),
+	@extschema@.cdr_forget_alert_rules(),
+	@extschema@.cdr_raise_alert(@extschema@.cdr_alert_rules, text, text, numeric, timestamptz, boolean),
+	@extschema@.cdr_follow_alert(@extschema@.cdr_alert_rules, bigint, numeric, boolean, boolean, timestamptz),
+	@extschema@.cdr_tell_alert(@extschema@.cdr_alerts)
+TO cdr_service;
+GRANT SELECT ON @extschema@.cdr_alert_rules TO cdr_service;
+GRANT SELECT, INSERT, UPDATE ON @extschema@.cdr_alerts TO cdr_service;
+GRANT USAGE ON @extschema@.cdr_alerts_id_seq TO cdr_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON @extschema@.cdr_alert_progress, @extschema@.cdr_alert_pending TO cdr_service;

@@ -40,6 +40,7 @@ char *cdr_role;
 bool  cdr_paused = false;
 int	  cdr_batch_size = 2000;
 int	  cdr_batch_linger = 5;
+int	  cdr_alert_interval = 60;
 
 int	 cdr_max_event_size = 1024 * 1024;
 int	 cdr_extension_digits = 6;
@@ -131,6 +132,9 @@ static const struct
 	{"cdr_service.batch_linger",
 	 "Time that an event may wait for others to share its transaction.",
 	 &cdr_batch_linger, 0, 10000, PGC_SIGHUP, GUC_UNIT_MS},
+	{"cdr_service.alert_interval",
+	 "Time between evaluations of the alert rules by a worker; 0 for none.",
+	 &cdr_alert_interval, 0, 86400, PGC_SIGHUP, GUC_UNIT_S},
 	{"cdr_service.max_event_size", "Size of the largest event that is read.",
 	 &cdr_max_event_size, 1024, CDR_EVENT_SIZE_MAX, PGC_SIGHUP, GUC_UNIT_BYTE},
 	{"cdr_service.extension_digits",

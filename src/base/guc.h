@@ -36,7 +36,8 @@ extern int	 cdr_workers;
 extern char *cdr_role;
 extern bool	 cdr_paused;
 extern int	 cdr_batch_size;
-extern int	 cdr_batch_linger; /* milliseconds */
+extern int	 cdr_batch_linger;	 /* milliseconds */
+extern int	 cdr_alert_interval; /* seconds; 0: none */
 
 /* events and tables */
 extern int	cdr_max_event_size; /* bytes */

@@ -30,6 +30,7 @@
 #define MAPPING_LOCK   65
 #define REMAP_LOCK	   66
 #define ROLLUP_LOCK	   67
+#define ALERTS_LOCK	   68
 
 static bool
 lock_number(uint32 number, bool dont_wait)
@@ -75,4 +76,10 @@ bool
 cdr_try_lock_rollup(void)
 {
 	return lock_number(ROLLUP_LOCK, true);
+}
+
+bool
+cdr_try_lock_alerts(void)
+{
+	return lock_number(ALERTS_LOCK, true);
 }

@@ -23,4 +23,7 @@ extern void cdr_lock_remap(void);
 extern void cdr_lock_rollup(void);
 extern bool cdr_try_lock_rollup(void);
 
+/* Is nobody else evaluating alert rules?  Does not wait. */
+extern bool cdr_try_lock_alerts(void);
+
 #endif /* CDR_LOCKS_H */

@@ -9,6 +9,7 @@
 #ifndef CDR_PROCESS_H
 #define CDR_PROCESS_H
 
+#include "alert/check.h"
 #include "base/clock.h"
 #include "broker/broker.h"
 #include "worker/halving.h"
@@ -64,19 +65,21 @@ typedef struct CdrWorker
 	int		  careful;		 /* messages to be tried one by one: stuck.c */
 	CdrMoment partitions_at; /* not before, for the same reason */
 	CdrMoment full_since; /* messages take all their memory; 0: they do not */
-	CdrGivenBack given_back;
-	CdrMoment	 tell_retry_at; /* in the log, not before; so are these: */
-	CdrMoment	 tell_held_at;
-	CdrMoment	 tell_free_at;
-	CdrMoment	 tell_slow_at;
-	CdrMoment	 tell_useless_at;
-	CdrMoment	 tell_mapping_at;
-	int			 failed_upkeeps; /* of partitions, in a row */
-	bool		 read_only;		 /* was the reason of the last one */
-	CdrMoment	 wake_at;		 /* of backing off and retrying */
-	CdrMoment	 maintain_at;	 /* when to look after partitions again */
-	CdrMoment	 fold_at;		 /* the rollup; 0: there is nothing to fold */
-	bool		 stats_pending;
+	CdrGivenBack  given_back;
+	CdrMoment	  tell_retry_at; /* in the log, not before; so are these: */
+	CdrMoment	  tell_held_at;
+	CdrMoment	  tell_free_at;
+	CdrMoment	  tell_slow_at;
+	CdrMoment	  tell_useless_at;
+	CdrMoment	  tell_mapping_at;
+	int			  failed_upkeeps; /* of partitions, in a row */
+	bool		  read_only;	  /* was the reason of the last one */
+	CdrMoment	  wake_at;		  /* of backing off and retrying */
+	CdrMoment	  maintain_at;	  /* when to look after partitions again */
+	CdrMoment	  fold_at;		  /* the rollup; 0: there is nothing to fold */
+	CdrAlertRound alerts;
+	CdrMoment	  alerts_at; /* when to go on with them; 0: not settled yet */
+	bool		  stats_pending;
 } CdrWorker;
 
 #endif /* CDR_PROCESS_H */

@@ -54,6 +54,7 @@
 #include "store/read_only.h"
 #include "store/ready.h"
 #include "store/tables.h"
+#include "worker/alerts.h"
 #include "worker/crashes.h"
 #include "worker/delay.h"
 #include "worker/folding.h"
@@ -307,6 +308,7 @@ wait_for_messages(CdrWorker *worker)
 		long timeout = Min(cdr_heartbeat * 500L,
 						   cdr_milliseconds_until(worker->maintain_at));
 
+		timeout = Min(timeout, cdr_worker_alerts_due(worker));
 		if (!worker->proved)
 			timeout = Min(timeout, cdr_milliseconds_until(worker->proved_at));
 		timeout = cdr_worker_fold_due(worker, timeout);
@@ -369,6 +371,7 @@ consume_messages(CdrWorker *worker)
 	make_partitions_ahead(worker);
 	make_late_partition(worker);
 	cdr_worker_fold(worker);
+	cdr_worker_check_alerts(worker);
 	if (!worker->proved && cdr_milliseconds_until(worker->proved_at) == 0)
 		cdr_worker_prove(worker);
 	received = receive_batch(worker);
@@ -489,6 +492,7 @@ try_now(CdrWorker *worker)
 	worker->wake_at = 0;
 	worker->held.due = 0;
 	worker->maintain_at = 0;
+	worker->alerts_at = 0;
 	cdr_given_back_hurry(worker);
 	cdr_late_hurry();
 }
