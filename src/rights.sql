@@ -41,7 +41,6 @@ REVOKE ALL ON FUNCTION
 	@extschema@.cdr_verify_rollup(),
 	@extschema@.cdr_rebuild_rollup(),
 	@extschema@.cdr_fold_rollup(),
-	@extschema@.cdr_spread_mapping()
 	@extschema@.cdr_spread_mapping(),
 	@extschema@.cdr_check_alerts(timestamptz, boolean),
 	-- what that does, as the role that writes: whatever hangs on the tables is not
