@@ -72,6 +72,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	event_timestamps event_bad_input event_foreign_text event_packed event_amqp10 \
 	event_charsets event_protobuf event_cloudevents event_explain \
 	store_dead_letters store_partitions store_repetitions store_verify \
+	report_rollup \
 	report_alerts \
 	store_rollup \
 	store_retired store_recording store_examples store_remap report_traffic \

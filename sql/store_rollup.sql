@@ -15,7 +15,7 @@ counted AS (
 	SELECT date_bin('15 min', at, '2000-01-01') AS bucket, 0 AS quarters, tenant_id, direction,
 		   CASE WHEN lost THEN COALESCE(sip_status::text, regexp_replace(lower(translate(hangup_cause, '- ', '__')), '^sip:(?=[2-6]\d\d$)', '')) END AS cause,
 		   1 AS attempts, (start_time IS NULL)::int AS without_start, (end_time IS NULL)::int AS open,
-		   (until > start_time + interval '2 hours' AND until > start_time)::int AS lengthy, (answer_time IS NOT NULL)::int AS answered,
+		   (until > start_time + interval '2 hours' AND until > start_time)::int AS lengthy, (answer_time IS NOT NULL OR end_time IS NOT NULL)::int AS decided, (answer_time IS NOT NULL)::int AS answered,
 		   (lost AND disposition = 'ANSWERED')::int AS presumed, (lost AND disposition = 'BUSY')::int AS busy,
 		   (lost AND disposition = 'CANCELED')::int AS canceled, (lost AND disposition = 'FAILED')::int AS failed,
 		   (lost AND disposition = 'NO_ANSWER')::int AS no_answer,
@@ -29,12 +29,12 @@ counted AS (
 	UNION ALL
 	SELECT b, (extract(epoch FROM b - date_bin('15 min', at, '2000-01-01')) / 900)::int, tenant_id, direction,
 		   CASE WHEN lost AND b <= at THEN COALESCE(sip_status::text, regexp_replace(lower(translate(hangup_cause, '- ', '__')), '^sip:(?=[2-6]\d\d$)', '')) END,
-		   0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+		   0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 		   1000000 * extract(epoch FROM LEAST(until, b + '15 min') - GREATEST(start_time, b))
 	FROM c, generate_series(date_bin('15 min', at, '2000-01-01'), until, '15 min') AS b
 	WHERE until > start_time AND until <= start_time + interval '2 hours' AND isfinite(at) AND b < until)
 SELECT bucket, quarters, tenant_id, direction, cause, sum(attempts) AS attempts, sum(without_start) AS without_start, sum(open) AS open,
-	   COALESCE(sum(lengthy), 0) AS lengthy, sum(answered) AS answered, COALESCE(sum(presumed), 0) AS presumed, COALESCE(sum(busy), 0) AS busy,
+	   COALESCE(sum(lengthy), 0) AS lengthy, sum(decided) AS decided, sum(answered) AS answered, COALESCE(sum(presumed), 0) AS presumed, COALESCE(sum(busy), 0) AS busy,
 	   COALESCE(sum(canceled), 0) AS canceled, COALESCE(sum(failed), 0) AS failed, COALESCE(sum(no_answer), 0) AS no_answer,
 	   COALESCE(sum(talks), 0) AS talks, COALESCE(sum(talk_time), 0)::bigint AS talk_time,
 	   COALESCE(sum(short_calls), 0) AS short_calls, COALESCE(sum(setups), 0) AS setups,

@@ -56,8 +56,80 @@ DECLARE
 		'weekday', 'extract(isodow FROM c.attempt_time AT TIME ZONE $2)::integer');
 	unknown text;
 	asked text;
+	counts text;
+	-- what the occupancy of is not in the rollup
+	others text;
 	-- when each step begins, and at last when the last one ends
 	steps timestamptz[];
+	is_covered boolean;
+	-- The same sums in two ways.
+	from_calls constant text := $query$
+		SELECT c.i, c.tenant_id, c.direction, c.trunk, c.destination, c.hangup_cause,
+			   c.hour::integer, c.weekday::integer,
+			   count(*) AS attempts,
+			   count(*) FILTER (WHERE c.start_time IS NULL) AS without_start,
+			   count(*) FILTER (WHERE c.end_time IS NULL) AS open,
+			   count(*) FILTER (WHERE c.answer_time IS NOT NULL OR c.end_time IS NOT NULL) AS decided,
+			   count(c.answer_time) AS answered,
+			   count(*) FILTER (WHERE c.unanswered AND c.disposition = 'ANSWERED') AS presumed,
+			   count(*) FILTER (WHERE c.unanswered AND c.disposition = 'BUSY') AS busy,
+			   count(*) FILTER (WHERE c.unanswered AND c.disposition = 'CANCELED') AS canceled,
+			   count(*) FILTER (WHERE c.unanswered AND c.disposition = 'FAILED') AS failed,
+			   count(*) FILTER (WHERE c.unanswered AND c.disposition = 'NO_ANSWER') AS no_answer,
+			   count(*) FILTER (WHERE c.unanswered AND k.ner_effective = 'yes') AS effective,
+			   count(*) FILTER (WHERE c.unanswered AND
+				   COALESCE(k.ner_effective, 'depends') IN ('depends', 'exclude')) AS undetermined,
+			   count(*) FILTER (WHERE c.unanswered AND k.rfc6076 = 'effective') AS established,
+			   count(*) FILTER (WHERE c.unanswered AND k.rfc6076 = 'redirect') AS redirected,
+			   count(c.talk) AS talks,
+			   extract(epoch FROM sum(c.talk)) AS talk_seconds,
+			   count(*) FILTER (WHERE c.talk <= interval '15 s') AS short_calls,
+			   count(c.setup) AS setups,
+			   extract(epoch FROM sum(c.setup)) AS setup_seconds,
+			   NULL::float8[] AS setup,
+			   NULL::numeric AS occupied
+		FROM (SELECT width_bucket(c.attempt_time, $1) AS i, %2$s,
+					 c.start_time, c.answer_time, c.end_time, c.disposition,
+					 c.answer_time IS NULL AND c.end_time IS NOT NULL AS unanswered,
+					 -- SIP's status tells more than the name that some platform made of it
+					 CASE WHEN c.answer_time IS NULL AND c.end_time IS NOT NULL
+						  THEN COALESCE(c.sip_status::text,
+										%1$s.cdr_cause_name(c.hangup_cause)) END AS cause,
+					 CASE WHEN c.end_time >= c.answer_time
+						  THEN c.end_time - c.answer_time END AS talk,
+					 CASE WHEN c.answer_time >= c.start_time
+						  THEN c.answer_time - c.start_time END AS setup
+			  FROM ONLY %1$s.calls AS c
+			  WHERE c.attempt_time >= $1[1]
+			  AND c.attempt_time < $1[cardinality($1)]) AS c
+		LEFT JOIN %1$s.cdr_known_causes AS k ON k.name = c.cause
+		GROUP BY 1, 2, 3, 4, 5, 6, 7, 8$query$;
+	from_rollup constant text := $query$
+		SELECT c.i, c.tenant_id, c.direction, c.trunk, c.destination, c.hangup_cause,
+			   c.hour::integer, c.weekday::integer,
+			   sum(c.attempts), sum(c.without_start), sum(c.open), sum(c.decided), sum(c.answered),
+			   sum(c.presumed), sum(c.busy), sum(c.canceled), sum(c.failed), sum(c.no_answer),
+			   COALESCE(sum(c.unanswered) FILTER (WHERE k.ner_effective = 'yes'), 0),
+			   COALESCE(sum(c.unanswered) FILTER (WHERE
+				   COALESCE(k.ner_effective, 'depends') IN ('depends', 'exclude')), 0),
+			   COALESCE(sum(c.unanswered) FILTER (WHERE k.rfc6076 = 'effective'), 0),
+			   COALESCE(sum(c.unanswered) FILTER (WHERE k.rfc6076 = 'redirect'), 0),
+			   sum(c.talks),
+			   CASE WHEN sum(c.talks) > 0 THEN round(sum(c.talk_time) / 1000000, 6) END,
+			   sum(c.short_calls),
+			   sum(c.setups),
+			   CASE WHEN sum(c.setups) > 0 THEN round(sum(c.setup_time) / 1000000, 6) END,
+			   NULL::float8[],
+			   CASE WHEN sum(c.occupied) > 0 THEN round(sum(c.occupied) / 1000000, 6) END
+		FROM (SELECT width_bucket(c.bucket, $1) AS i, %2$s, c.cause,
+					 c.attempts, c.without_start, c.open, c.decided, c.answered,
+					 c.presumed, c.busy, c.canceled, c.failed, c.no_answer,
+					 c.decided - c.answered AS unanswered,
+					 c.talks, c.talk_time, c.short_calls, c.setups, c.setup_time, c.occupied
+			  FROM (SELECT r.*, r.bucket - r.quarters * interval '15 minutes' AS attempt_time
+					FROM %1$s.cdr_rollup($1[1], $1[cardinality($1)]) AS r) AS c) AS c
+		LEFT JOIN %1$s.cdr_known_causes AS k ON k.name = c.cause
+		GROUP BY 1, 2, 3, 4, 5, 6, 7, 8$query$;
 BEGIN
 	SELECT d INTO unknown FROM unnest(dimensions) AS d
 	WHERE d IS NULL OR NOT expressions ? d LIMIT 1;
@@ -73,64 +145,63 @@ BEGIN
 	SELECT string_agg(CASE WHEN d = ANY (dimensions) THEN expressions ->> d ELSE 'NULL' END
 					  || ' AS ' || d, ', ')
 	INTO asked FROM jsonb_object_keys(expressions) AS d;
+	EXECUTE format('SELECT %s.cdr_rollup_covers($1, $2, $3)', extension)
+		INTO is_covered USING steps, zone, dimensions;
+	IF is_covered THEN
+		counts := from_rollup;
+		others := 'AND (c.end_time IS NULL OR c.end_time > c.start_time + interval ''2 hours'')';
+	ELSE
+		counts := from_calls;
+		others := '';
+	END IF;
 
 	RETURN QUERY EXECUTE format($query$
-		WITH cohort AS (
+		WITH cohort(i, tenant_id, direction, trunk, destination, hangup_cause, hour, weekday,
+					attempts, without_start, open, decided, answered, presumed, busy, canceled,
+					failed, no_answer, effective, undetermined, established, redirected,
+					talks, talk_seconds, short_calls, setups, setup_seconds, setup, occupied) AS (
+			$query$ || counts || $query$),
+		-- no sums: of the rows themselves
+		setup_times AS (
 			SELECT c.i, c.tenant_id, c.direction, c.trunk, c.destination, c.hangup_cause,
 				   c.hour::integer, c.weekday::integer,
-				   count(*) AS attempts,
-				   count(*) FILTER (WHERE c.start_time IS NULL) AS without_start,
-				   count(*) FILTER (WHERE c.end_time IS NULL) AS open,
-				   count(*) FILTER (WHERE c.answer_time IS NOT NULL OR c.end_time IS NOT NULL) AS decided,
-				   count(c.answer_time) AS answered,
-				   count(*) FILTER (WHERE c.unanswered AND c.disposition = 'ANSWERED') AS presumed,
-				   count(*) FILTER (WHERE c.unanswered AND c.disposition = 'BUSY') AS busy,
-				   count(*) FILTER (WHERE c.unanswered AND c.disposition = 'CANCELED') AS canceled,
-				   count(*) FILTER (WHERE c.unanswered AND c.disposition = 'FAILED') AS failed,
-				   count(*) FILTER (WHERE c.unanswered AND c.disposition = 'NO_ANSWER') AS no_answer,
-				   count(*) FILTER (WHERE c.unanswered AND k.ner_effective = 'yes') AS effective,
-				   count(*) FILTER (WHERE c.unanswered AND
-					   COALESCE(k.ner_effective, 'depends') IN ('depends', 'exclude')) AS undetermined,
-				   count(*) FILTER (WHERE c.unanswered AND k.rfc6076 = 'effective') AS established,
-				   count(*) FILTER (WHERE c.unanswered AND k.rfc6076 = 'redirect') AS redirected,
-				   count(c.talk) AS talks,
-				   extract(epoch FROM sum(c.talk)) AS talk_seconds,
-				   count(*) FILTER (WHERE c.talk <= interval '15 s') AS short_calls,
-				   count(c.setup) AS setups,
-				   extract(epoch FROM sum(c.setup)) AS setup_seconds,
-				   percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY c.setup) AS setup,
-				   NULL::numeric AS occupied
+				   percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY c.setup) AS setup
 			FROM (SELECT width_bucket(c.attempt_time, $1) AS i, %2$s,
-						 c.start_time, c.answer_time, c.end_time, c.disposition,
-						 c.answer_time IS NULL AND c.end_time IS NOT NULL AS unanswered,
-						 -- SIP's status tells more than the name that some platform made of it
-						 CASE WHEN c.answer_time IS NULL AND c.end_time IS NOT NULL
-							  THEN COALESCE(c.sip_status::text,
-											%1$s.cdr_cause_name(c.hangup_cause)) END AS cause,
-						 CASE WHEN c.end_time >= c.answer_time
-							  THEN c.end_time - c.answer_time END AS talk,
-						 CASE WHEN c.answer_time >= c.start_time
-							  THEN c.answer_time - c.start_time END AS setup
+						 date_part('epoch', c.answer_time - c.start_time) AS setup
 				  FROM ONLY %1$s.calls AS c
 				  WHERE c.attempt_time >= $1[1]
-				  AND c.attempt_time < $1[cardinality($1)]) AS c
-			LEFT JOIN %1$s.cdr_known_causes AS k ON k.name = c.cause
+				  AND c.attempt_time < $1[cardinality($1)]
+				  AND c.answer_time >= c.start_time) AS c
 			GROUP BY 1, 2, 3, 4, 5, 6, 7, 8),
-		-- what lines were occupied: also by calls that began up to three days before;
-		-- of a call that is up, until now, or until a day after it was heard of last
+		-- what lines were occupied, also by calls that began before; of a call that is up,
+		-- until now, or until a day after it was heard of last; three days at most
+		spans AS MATERIALIZED (
+			SELECT c.*,
+				   GREATEST(width_bucket(c.start_time, $1), 1) AS first,
+				   LEAST(width_bucket(c.until - interval '1 us', $1), cardinality($1) - 1) AS last
+			FROM (SELECT %2$s, c.start_time,
+						 LEAST(COALESCE(c.end_time, LEAST(now(), c.last_event_time + interval '24 hours')),
+							   c.start_time + interval '72 hours') AS until
+				  FROM ONLY %1$s.calls AS c
+				  WHERE c.attempt_time >= $1[1] - interval '72 hours'
+				  AND c.attempt_time < $1[cardinality($1)]
+				  AND (c.end_time IS NULL OR c.end_time > $1[1] AND c.end_time > c.start_time)
+				  %3$s) AS c
+			WHERE c.until > c.start_time AND c.until > $1[1]),
 		occupancy AS (
+			SELECT first AS i, c.tenant_id, c.direction, c.trunk, c.destination, c.hangup_cause,
+				   c.hour::integer, c.weekday::integer,
+				   extract(epoch FROM sum(c.until - GREATEST(c.start_time, $1[1]))) AS occupied
+			FROM spans AS c
+			WHERE first = last AND c.until <= $1[cardinality($1)]
+			GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+			UNION ALL
 			SELECT i, c.tenant_id, c.direction, c.trunk, c.destination, c.hangup_cause,
 				   c.hour::integer, c.weekday::integer,
 				   extract(epoch FROM sum(LEAST(c.until, $1[i + 1])
 										  - GREATEST(c.start_time, $1[i]))) AS occupied
-			FROM (SELECT %2$s, c.start_time,
-						 COALESCE(c.end_time, LEAST(now(), c.last_event_time + interval '1 day')) AS until
-				  FROM ONLY %1$s.calls AS c
-				  WHERE c.attempt_time >= $1[1] - interval '3 days'
-				  AND c.attempt_time < $1[cardinality($1)]) AS c,
-				 generate_series(GREATEST(width_bucket(c.start_time, $1), 1),
-								 LEAST(width_bucket(c.until, $1), cardinality($1) - 1)) AS i
-			WHERE c.until > c.start_time AND c.until > $1[1]
+			FROM spans AS c, generate_series(first, last) AS i
+			WHERE first < last OR c.until > $1[cardinality($1)]
 			GROUP BY 1, 2, 3, 4, 5, 6, 7, 8),
 		parts AS (
 			SELECT * FROM cohort
@@ -138,6 +209,10 @@ BEGIN
 			SELECT o.i, o.tenant_id, o.direction, o.trunk, o.destination, o.hangup_cause, o.hour, o.weekday,
 				   0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0, NULL, NULL, o.occupied
 			FROM occupancy AS o
+			UNION ALL
+			SELECT t.i, t.tenant_id, t.direction, t.trunk, t.destination, t.hangup_cause, t.hour, t.weekday,
+				   0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0, NULL, t.setup, NULL
+			FROM setup_times AS t
 			-- each step has a row, though there was no call
 			UNION ALL
 			SELECT i, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
@@ -154,19 +229,46 @@ BEGIN
 			   COALESCE(sum(talk_seconds), 0),
 			   sum(talk_seconds) / NULLIF(sum(talks), 0),
 			   sum(setup_seconds) / NULLIF(sum(setups), 0),
-			   extract(epoch FROM max(setup[1])), extract(epoch FROM max(setup[2])),
+			   round(max(setup[1])::numeric, 6), round(max(setup[2])::numeric, 6),
 			   sum(short_calls)::bigint,
 			   COALESCE(sum(occupied), 0) / extract(epoch FROM $1[i + 1] - $1[i])
 		FROM parts AS p
 		GROUP BY 1, i, 2, 3, 4, 5, 6, 7, 8
 		ORDER BY 1, 2, 3, 4, 5, 6, 7, 8
-		$query$, extension, asked)
+		$query$, extension, asked, others)
 	USING steps, zone, COALESCE(cardinality(dimensions), 0) = 0;
 END
 $function$;
 
 COMMENT ON FUNCTION @extschema@.cdr_traffic(timestamptz, timestamptz, interval, text, text[]) IS
 'sums, counts and ratios of the calls that were attempted in a time, by steps of it and by dimensions';
+
+-- Are steps and dimensions of cdr_traffic() sums of buckets of the rollup?  (A zone of no
+-- multiple of a quarter of an hour has other hours.)
+CREATE FUNCTION @extschema@.cdr_rollup_covers(steps timestamptz[], zone text, dimensions text[])
+RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+	serves boolean;
+BEGIN
+	IF NOT COALESCE(dimensions, '{}') <@ '{tenant_id,direction,hour,weekday}'
+	OR EXISTS (SELECT FROM unnest(steps) AS s WHERE extract(epoch FROM s) % 900 <> 0)
+	OR dimensions && '{hour,weekday}' AND EXISTS (
+		SELECT FROM generate_series(steps[1], steps[cardinality(steps)], '12 hours') AS t
+		WHERE extract(epoch FROM t AT TIME ZONE zone) % 900 <> 0) THEN
+		RETURN false;
+	END IF;
+	EXECUTE format('SELECT %s.cdr_rollup_serves()',
+				   (SELECT extnamespace::regnamespace FROM pg_extension WHERE extname = 'cdr_service'))
+		INTO serves;
+	RETURN serves;
+END
+$function$;
+
+COMMENT ON FUNCTION @extschema@.cdr_rollup_covers(timestamptz[], text, text[]) IS
+'can cdr_traffic() take these steps and dimensions from the rollup?';
 
 CREATE FUNCTION @extschema@.cdr_destination(callee_number text)
 RETURNS text

@@ -36,6 +36,7 @@
 	MEASURE(without_start)           \
 	MEASURE(open)                    \
 	MEASURE(lengthy)                 \
+	MEASURE(decided)                 \
 	MEASURE(answered)                \
 	MEASURE(presumed)                \
 	MEASURE(busy)                    \

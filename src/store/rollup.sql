@@ -14,6 +14,7 @@ CREATE TABLE @extschema@.cdr_rollup_sums (
 	without_start bigint NOT NULL,
 	open bigint NOT NULL,
 	lengthy bigint NOT NULL,
+	decided bigint NOT NULL,
 	answered bigint NOT NULL,
 	presumed bigint NOT NULL,
 	busy bigint NOT NULL,
@@ -72,6 +73,7 @@ CREATE FUNCTION @extschema@.cdr_rollup(
 	OUT without_start bigint,
 	OUT open bigint,
 	OUT lengthy bigint,
+	OUT decided bigint,
 	OUT answered bigint,
 	OUT presumed bigint,
 	OUT busy bigint,
@@ -90,6 +92,14 @@ AS 'MODULE_PATHNAME', 'cdr_rollup';
 
 COMMENT ON FUNCTION @extschema@.cdr_rollup(timestamptz, timestamptz) IS
 'calls, counted by quarters of an hour, for who may read all of calls';
+
+CREATE FUNCTION @extschema@.cdr_rollup_serves()
+RETURNS boolean
+LANGUAGE C STABLE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cdr_rollup_serves';
+
+COMMENT ON FUNCTION @extschema@.cdr_rollup_serves() IS
+'may the caller read the rollup, and is it right?';
 
 CREATE FUNCTION @extschema@.cdr_verify_rollup(
 	OUT bucket timestamptz,

@@ -238,6 +238,7 @@ cdr_rollup_count(CdrRollup *rollup, TupleTableSlot *slot,
 	counts[CDR_ROLLUP_open] = !is_known(call.end);
 	counts[CDR_ROLLUP_answered] = is_known(call.answer);
 	counts[CDR_ROLLUP_lengthy] = lengthy;
+	counts[CDR_ROLLUP_decided] = is_known(call.answer) || is_known(call.end);
 	if (!is_known(call.answer) && is_known(call.end))
 		count_unanswered(counts, &key, slot, columns);
 	count_times(counts, &call);

@@ -80,19 +80,22 @@ read_rollup(const CdrRollupTables *found, TimestampTz from, TimestampTz to)
  * Counts tell of all calls: they are for who may read all of them.  With a policy
  * that shows some only, he has to count himself.
  */
+static bool
+may_read_all(const CdrRollupTables *tables)
+{
+	return pg_class_aclcheck(tables->calls, GetUserId(), ACL_SELECT) ==
+			   ACLCHECK_OK &&
+		   check_enable_rls(tables->calls, InvalidOid, true) != RLS_ENABLED;
+}
+
 static void
 check_reader(const CdrRollupTables *tables)
 {
-	AclResult result =
-		pg_class_aclcheck(tables->calls, GetUserId(), ACL_SELECT);
-
-	if (result != ACLCHECK_OK)
-		aclcheck_error(result, OBJECT_TABLE, "calls");
-	if (check_enable_rls(tables->calls, InvalidOid, true) == RLS_ENABLED)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("the rollup is not for roles that row-level security "
-						"shows a part of table \"calls\" only")));
+	if (!may_read_all(tables))
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						errmsg("permission denied for the rollup"),
+						errdetail("It is for roles that may read all of table "
+								  "\"calls\".")));
 }
 
 static void
@@ -189,6 +192,17 @@ cdr_rollup(PG_FUNCTION_ARGS)
 	return_counts(info, rollup, from, to);
 	cdr_rollup_free(rollup);
 	return (Datum) 0;
+}
+
+PG_FUNCTION_INFO_V1(cdr_rollup_serves);
+
+Datum
+cdr_rollup_serves(PG_FUNCTION_ARGS)
+{
+	const CdrRollupTables *tables = cdr_rollup_tables();
+
+	PG_RETURN_BOOL(tables != NULL && OidIsValid(tables->calls) &&
+				   may_read_all(tables) && why_not_right() == NULL);
 }
 
 /* ------------------------------------------------------------------------

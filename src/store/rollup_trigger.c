@@ -146,7 +146,9 @@ counting_function(const CdrTables *tables)
 static int
 look_at_triggers(const CdrTables *tables, Oid function, bool drop)
 {
-	Relation	rel = table_open(TriggerRelationId, RowExclusiveLock);
+	/* (a standby grants no more than the weaker one) */
+	Relation	rel = table_open(TriggerRelationId,
+								 drop ? RowExclusiveLock : AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
