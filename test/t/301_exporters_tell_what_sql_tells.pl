@@ -166,7 +166,8 @@ my $config = adapted(
 	'prometheus.yml',
 	'localhost:9237' => "127.0.0.1:$port{sql_exporter}",
 	'localhost:9187' => "127.0.0.1:$port{postgres_exporter}",
-	'interval: 15s' => 'interval: 1s',
+	# (a scrape may take as long as that)
+	'interval: 15s' => 'interval: 2s',
 	# both of the two
 	"\n  # - job_name: cdr_service\n" => "\n  - job_name: second\n",
 	"\n  #   " => "\n    ");
