@@ -10,7 +10,7 @@ CREATE EXTENSION cdr_service;
 -- both hours that come twice; quarters; before there were zones; far away; elsewhere
 SELECT zone, cdr_local_time(t, zone), cdr_local_time(t, zone)::timestamptz = t AS same
 FROM (VALUES ('2026-10-25 00:30Z'::timestamptz, 'Europe/Berlin'), ('2026-10-25 01:30Z', 'Europe/Berlin'), ('2026-03-01 10:00:00.000001Z', 'Asia/Kathmandu'),
-	('2026-03-01', 'America/St_Johns'), ('1880-01-01', 'Europe/Amsterdam'), ('1880-01-01', 'America/New_York'), ('0001-01-01', 'Asia/Tokyo'), ('0044-03-15 BC', 'Europe/Rome'),
+	('2026-03-01', 'America/St_Johns'), ('1880-01-01', 'Asia/Kathmandu'), ('1880-01-01', 'America/New_York'), ('0001-01-01', 'Asia/Tokyo'), ('0044-03-15 BC', 'Europe/Rome'),
 	('9999-12-31 23:59:59.999999Z', 'Asia/Tokyo'), ('12000-01-01', 'UTC'), ('infinity', 'UTC'), ('-infinity', 'Asia/Tokyo'), (NULL, 'UTC'), ('2026-03-01', NULL)) AS v(t, zone);
 SELECT cdr_local_time('2026-03-01 10:00Z'), cdr_local_time('2026-03-01 10:00Z', 'Europe/Atlantis');
 -- times of 150 years are themselves again, in zones that have changed much

@@ -213,6 +213,18 @@ FROM said JOIN probes USING (what) GROUP BY what, command ORDER BY what COLLATE 
 SET ROLE regress_x_monitoring;
 SELECT count(*) AS letters, count(*) FILTER (WHERE d::text ~ '77788') AS telling FROM cdr_dead_letters() AS d;
 RESET ROLE;
+-- nor does the service quote a body where it says why that is no event
+CREATE FUNCTION refused(body text, content_type text DEFAULT 'application/json') RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM cdr_ingest_message(convert_to(body, 'UTF8'), 'call.started', content_type);
+	RETURN 'recorded';
+EXCEPTION WHEN OTHERS THEN
+	RETURN SQLERRM;
+END $$;
+SELECT DISTINCT refused(body) AS message FROM unnest(ARRAY['4915177788', '"4915177788"', '[4915177788]', '{"callId":4915177788', '{"callId":"4915177788' || repeat('x', 300) || '"}', '4915177788{}', '{"4915177788":', '\x4915177788',
+	'{"callId":"4915177788"} 4915177788']) AS body ORDER BY 1;
+SELECT refused('4915177788', 'application/protobuf') ~ '77788' AS "in Protobuf", refused(chr(31) || '4915177788', '4915177788') ~ '77788' AS "of another type";
+DROP FUNCTION refused;
 -- whoever has calls_masked has nothing else that not everybody has
 SELECT c.relname FROM pg_class AS c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm') AND has_any_column_privilege('regress_x_daily', c.oid, 'SELECT')
 AND NOT has_any_column_privilege('regress_x_ingest', c.oid, 'SELECT');
