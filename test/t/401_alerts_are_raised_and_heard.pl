@@ -73,6 +73,21 @@ is $cdr->sql(
   ),
   'atlas|atlas|12|f|12', 'with what it found';
 
+# --- somebody holds what a rule needs
+
+my $session = $cdr->session;
+$session->send('BEGIN');
+$session->send('LOCK TABLE cdr_alerts');
+$session->receive;
+$cdr->wait_for(
+	q{last_error LIKE 'could not evaluate alert rules: %lock timeout' FROM cdr_status()}
+);
+$cdr->publish(call_started('meanwhile'));
+$cdr->wait_for('count(*) = 13 FROM calls');
+pass('a lock holds up the rules, but no event');
+$session->send('ROLLBACK');
+$session->receive;
+
 # --- a rule that fails
 
 my $log = $cdr->log_size;
@@ -91,7 +106,7 @@ is $cdr->log_matches(qr/ERROR:  broken/, $log), 1,
 like $cdr->log_since($log), qr/while evaluating alert rule "bad"/,
   'with its name';
 $cdr->publish(call_started('another'));
-$cdr->wait_for('count(*) = 13 FROM calls');
+$cdr->wait_for('count(*) = 14 FROM calls');
 pass('and events are stored meanwhile');
 is heard(), 'good raised', 'as are the alerts of others';
 
