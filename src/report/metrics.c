@@ -65,7 +65,7 @@
 
 /* The %s of the query is the schema.  Many tenants make many rows, but small ones. */
 static void
-return_windows(FunctionCallInfo fcinfo, const char *query)
+return_metrics(FunctionCallInfo fcinfo, const char *query)
 {
 	ReturnSetInfo *info = (ReturnSetInfo *) fcinfo->resultinfo;
 	CdrTables	   tables;
@@ -88,7 +88,7 @@ PG_FUNCTION_INFO_V1(cdr_count_recent_calls);
 Datum
 cdr_count_recent_calls(PG_FUNCTION_ARGS)
 {
-	return_windows(fcinfo, COUNT_RECENT);
+	return_metrics(fcinfo, COUNT_RECENT);
 	return (Datum) 0;
 }
 
@@ -97,6 +97,6 @@ PG_FUNCTION_INFO_V1(cdr_count_open_calls);
 Datum
 cdr_count_open_calls(PG_FUNCTION_ARGS)
 {
-	return_windows(fcinfo, COUNT_OPEN);
+	return_metrics(fcinfo, COUNT_OPEN);
 	return (Datum) 0;
 }
