@@ -100,7 +100,25 @@ SELECT * FROM differing;
 
 -- by versions that see other calls, times and identities; in random order; each message
 -- up to three times, by whatever is in force then; in one transaction or in slices
-CREATE PROCEDURE try_all(rounds integer) LANGUAGE plpgsql AS $$
+-- (narrow: the newest version does not match all that the others have read; a time that
+-- only the body of these has is lost with it, so times of no call's are not compared)
+CREATE FUNCTION narrow(call text, at text, identity text) RETURNS json LANGUAGE sql AS $$
+	SELECT replace(definition(call, at, identity)::text, '["s", "a", "e", "x"]', '["s", "e"]')::json $$;
+CALL forget();
+INSERT INTO cdr_mappings (name, version, definition) VALUES ('pbx', 5, narrow('id', 't', 'uid'));
+CREATE VIEW narrowly AS
+	SELECT 'log' AS what, (r.event_id, r.call_id, event_type, trace_id, r.tenant_id, headers, properties, name, version, payload, body,
+		CASE WHEN r.call_id <> '' OR time_source = 'b' THEN (event_time, time_source)::text END)::text AS d FROM read AS r
+	UNION ALL SELECT 'rows', count(*)::text FROM read
+	UNION ALL SELECT 'calls', c::text FROM calls AS c
+	UNION ALL SELECT 'keys', (call_id, event_id, CASE WHEN call_id <> '' THEN event_time END)::text FROM timeless_events
+	UNION ALL SELECT 'verify', call_id FROM cdr_verify_calls();
+SELECT count(*) FILTER (WHERE record(m)) AS recorded FROM messages AS m;
+CREATE TABLE truly_narrow AS TABLE narrowly;
+SELECT what, count(*) FROM truly_narrow GROUP BY what ORDER BY what COLLATE "C";
+CREATE VIEW differing_narrowly AS (TABLE narrowly EXCEPT TABLE truly_narrow) UNION ALL (TABLE truly_narrow EXCEPT TABLE narrowly);
+
+CREATE PROCEDURE try_all(rounds integer, is_narrow boolean) LANGUAGE plpgsql AS $$
 DECLARE
 	m messages;
 	step integer;
@@ -116,27 +134,35 @@ BEGIN
 					WHEN 0 THEN UPDATE cdr_mappings SET enabled = false;
 					WHEN 1 THEN INSERT INTO cdr_mappings (name, version, definition) VALUES ('pbx', 1, definition('id2', 't2')) ON CONFLICT DO NOTHING;
 					WHEN 2 THEN INSERT INTO cdr_mappings (name, version, definition) VALUES ('pbx', 2, definition('id2', 't', 'vid')) ON CONFLICT DO NOTHING;
-					WHEN 3 THEN INSERT INTO cdr_mappings (name, version, definition, priority) VALUES ('first', 1, definition('uid', 't2'), 9) ON CONFLICT DO NOTHING;
+					WHEN 3 THEN
+						IF is_narrow THEN
+							INSERT INTO cdr_mappings (name, version, definition) VALUES ('pbx', 3, narrow('uid', 't2', 'vid')) ON CONFLICT DO NOTHING;
+						ELSE
+							INSERT INTO cdr_mappings (name, version, definition, priority) VALUES ('first', 1, definition('uid', 't2'), 9) ON CONFLICT DO NOTHING;
+						END IF;
 					WHEN 4 THEN UPDATE cdr_mappings SET enabled = random() < 0.5;
 				END CASE;
 			END IF;
 			PERFORM record(m);
 		END LOOP;
 		UPDATE cdr_mappings SET enabled = false;
-		INSERT INTO cdr_mappings (name, version, definition) VALUES ('pbx', 5, definition('id', 't', 'uid'));
+		INSERT INTO cdr_mappings (name, version, definition) VALUES ('pbx', 5, CASE WHEN is_narrow THEN narrow('id', 't', 'uid')::text ELSE definition('id', 't', 'uid')::text END::json);
 		IF i % 2 = 0 THEN
 			PERFORM cdr_rebuild_calls(remap => true);
 		ELSE
 			COMMIT;
 			CALL cdr_rebuild_calls_in_slices(remap => true, slice => i, rebuilt => written);
 		END IF;
-		IF EXISTS (SELECT FROM differing) THEN
+		IF is_narrow AND EXISTS (SELECT FROM differing_narrowly) THEN
+			RAISE EXCEPTION 'round %: %', i, (SELECT string_agg(what || ' ' || d, E'\n') FROM (SELECT * FROM differing_narrowly LIMIT 5) AS d);
+		ELSIF NOT is_narrow AND EXISTS (SELECT FROM differing) THEN
 			RAISE EXCEPTION 'round %: %', i, (SELECT string_agg(what || ' ' || d, E'\n') FROM (SELECT * FROM differing LIMIT 5) AS d);
 		END IF;
 	END LOOP;
 END $$;
 SET client_min_messages = warning;
-CALL try_all(20);
+CALL try_all(12, false);
+CALL try_all(12, true);
 RESET client_min_messages;
 
 -- different events take turns in their identities, in a ring and in a chain
@@ -352,8 +378,8 @@ DROP ROLE regress_cdr_remapper;
 SET client_min_messages = warning;
 SET cdr_service.allow_drop = on;
 DROP EXTENSION cdr_service CASCADE;
-DROP VIEW IF EXISTS differing, read;
+DROP VIEW IF EXISTS differing, differing_narrowly, narrowly, read;
 DROP TABLE calls, call_events, dead_letters, timeless_events CASCADE;
-DROP TABLE messages, true_log, true_calls, true_keys, marks, shown CASCADE;
-DROP FUNCTION definition, hold;
+DROP TABLE messages, true_log, true_calls, true_keys, truly_narrow, marks, shown CASCADE;
+DROP FUNCTION definition, narrow, hold;
 DROP PROCEDURE forget, try_all;
