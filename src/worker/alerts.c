@@ -33,6 +33,9 @@
 #define LAG_MAX		 60000 /* of events that are no backlog */
 #define ALERTS_SOON	 1000  /* with more to do */
 
+/* Rules that take long, however many, take a fifth of a worker's time. */
+#define REST 4
+
 /* What a worker says of the events that have come. */
 typedef enum CdrCompleteness
 {
@@ -119,9 +122,25 @@ cdr_worker_alerts_due(CdrWorker *worker)
 	return cdr_milliseconds_until(worker->alerts_at);
 }
 
+/* When to go on, after a turn that took so many milliseconds. */
+static void
+plan_turn(CdrWorker *worker, long took)
+{
+	long rest = took * REST;
+
+	if (worker->alerts.is_under_way)
+		worker->alerts_at = cdr_after(rest);
+	else if (worker->alerts.is_behind)
+		worker->alerts_at =
+			cdr_after(Max(rest, Min(ALERTS_SOON, cdr_alert_interval * 1000L)));
+	else
+		plan_round(worker);
+}
+
 void
 cdr_worker_check_alerts(CdrWorker *worker)
 {
+	CdrMoment		began;
 	CdrAlertClock	clock;
 	CdrReasonBuffer why;
 	bool			done;
@@ -129,6 +148,7 @@ cdr_worker_check_alerts(CdrWorker *worker)
 	/* what was received already would not be seen */
 	if (worker->unacked.count > 0 || cdr_worker_alerts_due(worker) > 0)
 		return;
+	began = cdr_now();
 	clock = read_clock();
 	cdr_cancel_begin();
 	done = cdr_alerts_turn(&worker->alerts, &clock, &why);
@@ -136,13 +156,7 @@ cdr_worker_check_alerts(CdrWorker *worker)
 	if (!done)
 		cdr_stats_set_error(&why.reason);
 	worker->stats_pending = true;
-	if (worker->alerts.is_under_way)
-		return;
-	if (worker->alerts.is_behind)
-		worker->alerts_at =
-			cdr_after(Min(ALERTS_SOON, cdr_alert_interval * 1000L));
-	else
-		plan_round(worker);
+	plan_turn(worker, cdr_milliseconds_since(began));
 }
 
 /* ------------------------------------------------------------------------
