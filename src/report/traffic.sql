@@ -86,7 +86,8 @@ DECLARE
 			   count(*) FILTER (WHERE c.talk <= interval '15 s') AS short_calls,
 			   count(c.setup) AS setups,
 			   extract(epoch FROM sum(c.setup)) AS setup_seconds,
-			   NULL::float8[] AS setup,
+			   percentile_cont(ARRAY[0.5, 0.95])
+				   WITHIN GROUP (ORDER BY date_part('epoch', c.setup)) AS setup,
 			   NULL::numeric AS occupied
 		FROM (SELECT width_bucket(c.attempt_time, $1) AS i, %2$s,
 					 c.start_time, c.answer_time, c.end_time, c.disposition,
@@ -100,8 +101,7 @@ DECLARE
 					 CASE WHEN c.answer_time >= c.start_time
 						  THEN c.answer_time - c.start_time END AS setup
 			  FROM ONLY %1$s.calls AS c
-			  WHERE c.attempt_time >= $1[1]
-			  AND c.attempt_time < $1[cardinality($1)]) AS c
+			  WHERE c.attempt_time >= $4 AND c.attempt_time < $5) AS c
 		LEFT JOIN %1$s.cdr_known_causes AS k ON k.name = c.cause
 		GROUP BY 1, 2, 3, 4, 5, 6, 7, 8$query$;
 	from_rollup constant text := $query$
@@ -127,7 +127,7 @@ DECLARE
 					 c.decided - c.answered AS unanswered,
 					 c.talks, c.talk_time, c.short_calls, c.setups, c.setup_time, c.occupied
 			  FROM (SELECT r.*, r.bucket - r.quarters * interval '15 minutes' AS attempt_time
-					FROM %1$s.cdr_rollup($1[1], $1[cardinality($1)]) AS r) AS c) AS c
+					FROM %1$s.cdr_rollup($4, $5) AS r) AS c) AS c
 		LEFT JOIN %1$s.cdr_known_causes AS k ON k.name = c.cause
 		GROUP BY 1, 2, 3, 4, 5, 6, 7, 8$query$;
 BEGIN
@@ -161,7 +161,7 @@ BEGIN
 					failed, no_answer, effective, undetermined, established, redirected,
 					talks, talk_seconds, short_calls, setups, setup_seconds, setup, occupied) AS (
 			$query$ || counts || $query$),
-		-- no sums: of the rows themselves
+		-- no sums: of the rows themselves, where they were not read for the sums
 		setup_times AS (
 			SELECT c.i, c.tenant_id, c.direction, c.trunk, c.destination, c.hangup_cause,
 				   c.hour::integer, c.weekday::integer,
@@ -169,9 +169,8 @@ BEGIN
 			FROM (SELECT width_bucket(c.attempt_time, $1) AS i, %2$s,
 						 date_part('epoch', c.answer_time - c.start_time) AS setup
 				  FROM ONLY %1$s.calls AS c
-				  WHERE c.attempt_time >= $1[1]
-				  AND c.attempt_time < $1[cardinality($1)]
-				  AND c.answer_time >= c.start_time) AS c
+				  WHERE c.attempt_time >= $4 AND c.attempt_time < $5
+				  AND c.answer_time >= c.start_time AND $7) AS c
 			GROUP BY 1, 2, 3, 4, 5, 6, 7, 8),
 		-- what lines were occupied, also by calls that began before; of a call that is up,
 		-- until now, or until a day after it was heard of last; three days at most
@@ -183,17 +182,16 @@ BEGIN
 						 LEAST(COALESCE(c.end_time, LEAST(now(), c.last_event_time + interval '24 hours')),
 							   c.start_time + interval '72 hours') AS until
 				  FROM ONLY %1$s.calls AS c
-				  WHERE c.attempt_time >= $1[1] - interval '72 hours'
-				  AND c.attempt_time < $1[cardinality($1)]
-				  AND (c.end_time IS NULL OR c.end_time > $1[1] AND c.end_time > c.start_time)
+				  WHERE c.attempt_time >= $6 AND c.attempt_time < $5
+				  AND (c.end_time IS NULL OR c.end_time > $4 AND c.end_time > c.start_time)
 				  %3$s) AS c
-			WHERE c.until > c.start_time AND c.until > $1[1]),
+			WHERE c.until > c.start_time AND c.until > $4),
 		occupancy AS (
 			SELECT first AS i, c.tenant_id, c.direction, c.trunk, c.destination, c.hangup_cause,
 				   c.hour::integer, c.weekday::integer,
-				   extract(epoch FROM sum(c.until - GREATEST(c.start_time, $1[1]))) AS occupied
+				   extract(epoch FROM sum(c.until - GREATEST(c.start_time, $4))) AS occupied
 			FROM spans AS c
-			WHERE first = last AND c.until <= $1[cardinality($1)]
+			WHERE first = last AND c.until <= $5
 			GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
 			UNION ALL
 			SELECT i, c.tenant_id, c.direction, c.trunk, c.destination, c.hangup_cause,
@@ -201,7 +199,7 @@ BEGIN
 				   extract(epoch FROM sum(LEAST(c.until, $1[i + 1])
 										  - GREATEST(c.start_time, $1[i]))) AS occupied
 			FROM spans AS c, generate_series(first, last) AS i
-			WHERE first < last OR c.until > $1[cardinality($1)]
+			WHERE first < last OR c.until > $5
 			GROUP BY 1, 2, 3, 4, 5, 6, 7, 8),
 		parts AS (
 			SELECT * FROM cohort
@@ -236,7 +234,8 @@ BEGIN
 		GROUP BY 1, i, 2, 3, 4, 5, 6, 7, 8
 		ORDER BY 1, 2, 3, 4, 5, 6, 7, 8
 		$query$, extension, asked, others)
-	USING steps, zone, COALESCE(cardinality(dimensions), 0) = 0;
+	USING steps, zone, COALESCE(cardinality(dimensions), 0) = 0,
+		  steps[1], steps[cardinality(steps)], steps[1] - interval '72 hours', is_covered;
 END
 $function$;
 
