@@ -84,6 +84,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 REGRESS_OPTS = --encoding=UTF8
 ISOLATION = store_same_call store_same_event store_opposite_order \
 	store_rebuild store_corrections store_partitions store_foreign_locks \
+	store_rollup \
 	report_alerts \
 	store_mappings store_remap backfill_same_rows backfill_dropped backfill_deadlock
 ISOLATION_OPTS = --inputdir=test --encoding=UTF8

@@ -301,7 +301,9 @@ cdr_rebuild_rollup(PG_FUNCTION_ARGS)
 {
 	CdrTables tables;
 
-	cdr_tables_require(&tables, RowExclusiveLock);
+	/* (a stronger lock first would have two of them wait for each other) */
+	PreventCommandIfReadOnly("cdr_rebuild_rollup()");
+	cdr_tables_require(&tables, AccessShareLock);
 	(void) require_rollup();
 	if (!cdr_rollup_hangs(&tables))
 		cdr_rollup_hang(&tables);
@@ -317,7 +319,8 @@ cdr_fold_rollup(PG_FUNCTION_ARGS)
 {
 	CdrTables tables;
 
-	cdr_tables_require(&tables, RowExclusiveLock);
+	PreventCommandIfReadOnly("cdr_fold_rollup()");
+	cdr_tables_require(&tables, AccessShareLock);
 	cdr_lock_rollup();
 	PG_RETURN_INT64(cdr_rollup_fold(require_rollup(), PG_INT64_MAX));
 }
