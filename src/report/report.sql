@@ -15,23 +15,22 @@ RETURN (
 		 LATERAL (VALUES
 			(1, CASE WHEN attempts = 0 THEN 'No call is known of this time.'
 					 WHEN NOT (data ->> 'later')::boolean THEN
-						'The data are not known to be complete: the last event of these calls is of ' ||
-						@extschema@.cdr_report_time((data ->> 'as_of')::numeric, data ->> 'zone', 'YYYY-MM-DD HH24:MI:SS') ||
-						', and no call is known that was tried after the end of this time. Calls of the latest moments may be missing.' END),
+						'<b>The latest calls may be missing.</b> No call is known that was tried after this time; the last event is of ' ||
+						@extschema@.cdr_report_time((data ->> 'as_of')::numeric, data ->> 'zone', 'YYYY-MM-DD HH24:MI:SS') || '.' END),
 			(2, CASE WHEN decided >= 30 AND (answered = decided OR setup.p50 < 0.05) THEN
 						'<b>This producer shows no failed attempts.</b> ' ||
 						CASE WHEN answered = decided THEN 'Every one of ' || @extschema@.cdr_report_number(decided) || ' calls was answered'
 							 ELSE 'Half of the calls were answered within ' || @extschema@.cdr_report_number(1000 * setup.p50) || ' ms' END ||
 						', as if they were told of only once they are answered. The answered share says nothing then.' END),
 			(3, CASE WHEN without_start > 0 AND without_start * 20 >= attempts THEN
-						'Nobody told the start of ' || @extschema@.cdr_report_number(without_start) || ' calls (' ||
-						@extschema@.cdr_report_ratio(without_start, attempts) || '): they count as calls, and in nothing that is measured from the start.' END),
+						'Calls whose start nobody told: ' || @extschema@.cdr_report_number(without_start) || ' (' ||
+						@extschema@.cdr_report_ratio(without_start, attempts) || '). They count as calls, and in nothing that is measured from the start.' END),
 			(4, CASE WHEN presumed > 0 AND presumed * 20 >= decided THEN
-						@extschema@.cdr_report_number(presumed) || ' calls (' || @extschema@.cdr_report_ratio(presumed, decided) ||
-						') ended like calls that were answered, but nobody saw the answer: they are not among the answered ones.' END),
+						'Calls that ended like answered ones, though nobody saw the answer: ' || @extschema@.cdr_report_number(presumed) || ' (' ||
+						@extschema@.cdr_report_ratio(presumed, decided) || '). They are not among the answered ones.' END),
 			(5, CASE WHEN (data ->> 'stale')::numeric > 0 THEN
-						@extschema@.cdr_report_number((data ->> 'stale')::numeric) ||
-						' calls have no end, and nothing was heard of them for a day: their ends may be lost.' END)) AS doubts (n, said)
+						'Calls without an end of which nothing was heard for a day: ' || @extschema@.cdr_report_number((data ->> 'stale')::numeric) ||
+						'. Their ends may be lost.' END)) AS doubts (n, said)
 	WHERE said IS NOT NULL);
 
 COMMENT ON FUNCTION @extschema@.cdr_report_doubts(jsonb) IS
@@ -50,12 +49,13 @@ RETURN (
 		 (SELECT (array_agg(peak ORDER BY peak DESC, i))[1] AS peak, (array_agg(peak_at ORDER BY peak DESC, i))[1] AS peak_at
 		  FROM jsonb_to_recordset(data -> 'levels') AS l (i integer, peak numeric, peak_at numeric)) AS levels,
 		 LATERAL (VALUES
-			(1, 'Calls', @extschema@.cdr_report_number(attempts), @extschema@.cdr_report_change(attempts, before) || ' on ' ||
-				@extschema@.cdr_report_number(before)),
+			(1, 'Calls', @extschema@.cdr_report_number(attempts), CASE WHEN before > 0 THEN
+				@extschema@.cdr_report_change(attempts, before) || ' on ' || @extschema@.cdr_report_number(before) ELSE 'none before' END),
 			(2, 'Answered', @extschema@.cdr_report_ratio(answered, decided), 'of ' || @extschema@.cdr_report_number(decided) || '; before ' ||
 				@extschema@.cdr_report_ratio(before_answered, before_decided)),
-			(3, 'Minutes talked', @extschema@.cdr_report_number(talk_seconds / 60), @extschema@.cdr_report_change(talk_seconds, before_talk_seconds) ||
-				' on ' || @extschema@.cdr_report_number(before_talk_seconds / 60)),
+			(3, 'Minutes talked', @extschema@.cdr_report_number(talk_seconds / 60), CASE WHEN before_talk_seconds > 0 THEN
+				@extschema@.cdr_report_change(talk_seconds, before_talk_seconds) || ' on ' || @extschema@.cdr_report_number(before_talk_seconds / 60)
+				ELSE 'none before' END),
 			(4, 'Mean length', @extschema@.cdr_report_length(talk_seconds / NULLIF(talks, 0)), 'min:s; before ' ||
 				@extschema@.cdr_report_length(before_talk_seconds / NULLIF(before_talks, 0))),
 			(5, 'Most at once', @extschema@.cdr_report_number(peak),
@@ -152,13 +152,13 @@ RETURN (
 					'title', name || ': ASR ' || COALESCE(round(100 * answered / NULLIF(decided, 0), 1) || ' %', 'none') || ', NER ' ||
 							 COALESCE(round(100 * effective / NULLIF(told, 0), 1) || ' %', 'none') || ', of ' || decided || ' calls',
 					'values', jsonb_build_array(round(100 * answered / NULLIF(decided, 0), 1), round(100 * effective / NULLIF(told, 0), 1))) ORDER BY n),
-				ARRAY['answered', 'busy'], ' %', 'ASR and NER') || '</figure>' ||
+				ARRAY['answered', 'busy'], '%', 'ASR and NER') || '</figure>' ||
 		   '<figure><h3>Time to answer</h3><ul class="legend"><li><i class="answered"></i>median</li><li><i class="canceled"></i>95 % answered within</li></ul>' ||
 		   @extschema@.cdr_chart_lines(
 				jsonb_agg(jsonb_build_object('label', label, 'few', setups < 30,
 					'title', name || ': median ' || COALESCE(round(p50, 1) || ' s', 'none') || ', 95 % within ' || COALESCE(round(p95, 1) || ' s', 'none'),
 					'values', jsonb_build_array(round(p50, 2), round(p95, 2))) ORDER BY n),
-				ARRAY['answered', 'canceled'], ' s', 'seconds from start to answer') || '</figure></div>' ||
+				ARRAY['answered', 'canceled'], 's', 'seconds from start to answer') || '</figure></div>' ||
 		   '<figure><h3>Calls at once</h3><ul class="legend"><li><i class="up"></i>at most</li><li><i class="canceled"></i>on average</li></ul>' ||
 		   @extschema@.cdr_chart_steps(
 				jsonb_agg(jsonb_build_object('label', label, 'title', name || ': at most ' || peak || ', on average ' || round(mean, 1),
@@ -216,8 +216,8 @@ BEGIN
 	IF has_table_privilege(format('%s.dead_letters', extension), 'SELECT') THEN
 		EXECUTE format('SELECT count(*) FROM %s.dead_letters WHERE received_at >= $1 AND received_at < $2', extension)
 			INTO letters USING from_time, to_time;
-		said := CASE letters WHEN 0 THEN ' No message of this time could not be read.'
-				ELSE format(' %s messages that came in this time could not be read (dead letters): their calls may be missing.', letters) END;
+		said := format(' Messages that came in this time and could not be read (dead letters): %s%s.', letters,
+					   CASE WHEN letters > 0 THEN '; calls may be missing' END);
 	END IF;
 	-- of a time that is over, how far the workers are says nothing any more
 	IF NOT later AND has_function_privilege(format('%s.cdr_status()', extension), 'EXECUTE') THEN
@@ -244,8 +244,8 @@ RETURN (
 		   @extschema@.cdr_report_time((data ->> 'to')::numeric, data ->> 'zone', 'Dy, DD Mon YYYY, HH24:MI') || ', clocks of ' ||
 		   @extschema@.cdr_html(data ->> 'zone') || '.</p><p class="soft">As of the last event of these calls, ' ||
 		   @extschema@.cdr_report_time((data ->> 'as_of')::numeric, data ->> 'zone', 'YYYY-MM-DD HH24:MI:SS') || '. ' ||
-		   @extschema@.cdr_report_number(open) || ' calls are open, of which ' || @extschema@.cdr_report_number((data ->> 'stale')::numeric) ||
-		   ' were not heard of for a day.' || state || ' Compared with ' ||
+		   'Open calls: ' || @extschema@.cdr_report_number(open) || ', of which not heard of for a day: ' ||
+		   @extschema@.cdr_report_number((data ->> 'stale')::numeric) || '.' || state || ' Compared with ' ||
 		   @extschema@.cdr_report_time((data ->> 'before')::numeric, data ->> 'zone') || ' to ' ||
 		   @extschema@.cdr_report_time((data ->> 'before_to')::numeric, data ->> 'zone') || '.</p>'
 	FROM jsonb_to_record(data #> '{course,total}') AS t (open numeric));

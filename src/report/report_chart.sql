@@ -18,7 +18,9 @@ RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN '<svg viewBox="0 0 720 240" role="img"><title>' || described || '</title>' ||
 	(SELECT string_agg(format('<line class="grid" x1="56" x2="712" y1="%1$s" y2="%1$s"/><text x="50" y="%2$s" text-anchor="end">%3$s</text>',
-							  204 - q * 47, 208 - q * 47, trim_scale(top * q / 4) || unit), '' ORDER BY q)
+							  204 - q * 47, 208 - q * 47,
+							  CASE WHEN top >= 4000000 THEN trim_scale(top * q / 4000000) || 'M' WHEN top >= 4000 THEN trim_scale(top * q / 4000) || 'k'
+								   ELSE trim_scale(top * q / 4) || unit END), '' ORDER BY q)
 	 FROM generate_series(0, 4) AS q) || marks ||
 	COALESCE((SELECT string_agg(format('<text%s x="%s" y="224" text-anchor="middle">%s</text>',
 									   CASE WHEN (i - 1) / every % 3 > 0 THEN ' class="minor"' END,
@@ -64,7 +66,7 @@ RETURN (
 			   (row -> 'values' ->> (k - 1))::numeric AS v
 		FROM jsonb_array_elements(rows) WITH ORDINALITY AS r (row, i), generate_series(1, cardinality(classes)) AS k),
 	size AS (
-		SELECT CASE unit WHEN ' %' THEN 100 ELSE @extschema@.cdr_chart_top(max(v)) END AS top, 656.0 / NULLIF(max(i), 0) AS width FROM cells),
+		SELECT CASE unit WHEN '%' THEN 100 ELSE @extschema@.cdr_chart_top(max(v)) END AS top, 656.0 / NULLIF(max(i), 0) AS width FROM cells),
 	points AS (
 		SELECT i, k, title, few, round(56 + (i - 0.5) * width, 1) AS x, round(204 - v * 188 / top, 1) AS y,
 			   lag(v) OVER (PARTITION BY k ORDER BY i) IS NULL AS first

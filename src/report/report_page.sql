@@ -72,7 +72,8 @@ CREATE FUNCTION @extschema@.cdr_report_table(caption text, columns text[], rows 
 RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN '<div class="wide"><table><caption>' || caption || '</caption><thead><tr>' ||
-	(SELECT string_agg('<th scope="col">' || c || '</th>', '' ORDER BY n) FROM unnest(columns) WITH ORDINALITY AS t (c, n)) ||
+	(SELECT string_agg('<th scope="col"' || CASE WHEN c IN ('outcome', 'fault', 'tenant', 'to') THEN ' class="text"' ELSE '' END || '>' || c || '</th>',
+					   '' ORDER BY n) FROM unnest(columns) WITH ORDINALITY AS t (c, n)) ||
 	'</tr></thead><tbody>' || COALESCE(rows, '<tr><td>none</td></tr>') || '</tbody></table></div>';
 
 COMMENT ON FUNCTION @extschema@.cdr_report_table(text, text[], text) IS
@@ -91,7 +92,7 @@ CREATE FUNCTION @extschema@.cdr_report_row(name text, VARIADIC cells text[])
 RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN '<tr><th scope="row">' || name || '</th>' ||
-	(SELECT string_agg('<td>' || COALESCE(c, '&#8211;') || '</td>', '' ORDER BY n) FROM unnest(cells) WITH ORDINALITY AS t (c, n)) || '</tr>';
+	(SELECT string_agg('<td' || CASE WHEN c ~ '^<(bdi|i)>' THEN ' class="text">' ELSE '>' END || COALESCE(c, '&#8211;') || '</td>', '' ORDER BY n) FROM unnest(cells) WITH ORDINALITY AS t (c, n)) || '</tr>';
 
 COMMENT ON FUNCTION @extschema@.cdr_report_row(text, text[]) IS
 'a row of a table of a page, of cells that are markup already';
@@ -114,7 +115,7 @@ body { margin: 0; background: var(--page); color: var(--text); font: 15px/1.5 sy
 main { max-width: 68rem; margin: 0 auto; padding: 2.5rem 1.5rem 3rem; }
 h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .3rem; letter-spacing: -.01em; overflow-wrap: anywhere; }
 h2 { font-size: 1.25rem; margin: 2.75rem 0 .75rem; padding-top: 1rem; border-top: 2px solid var(--line); }
-h3 { font-size: 1rem; margin: 1.75rem 0 .4rem; }
+h3 { font-size: 1rem; margin: 1.75rem 0 .4rem; } h2 + h3, h2 + .two h3, h2 + figure h3 { margin-top: .5rem; }
 p { margin: .3rem 0 .8rem; max-width: 46rem; }
 .soft, caption, .legend, figcaption { color: var(--soft); }
 .warn { background: var(--warn); color: var(--warn-text); border-radius: 6px; padding: .6rem .9rem; margin: .6rem 0; max-width: none; }
@@ -124,7 +125,7 @@ p { margin: .3rem 0 .8rem; max-width: 46rem; }
 .tiles small { display: block; color: var(--soft); font-size: .82rem; }
 .few { color: var(--soft); font-style: italic; }
 figure { margin: .5rem 0 0; }
-svg { display: block; width: 100%; height: auto; font-size: 11px; }
+svg { display: block; width: 100%; height: auto; font-size: 9px; } .two svg { font-size: 15px; }
 svg text { fill: var(--soft); }
 svg .mark { fill: var(--text); font-weight: 600; }
 .grid { stroke: var(--line); stroke-width: 1; }
@@ -141,7 +142,7 @@ circle.pale { fill-opacity: .35; }
 table { border-collapse: collapse; width: 100%; font-size: .87rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding: .2rem 0 .4rem; }
 th, td { padding: .28rem .55rem; border-bottom: 1px solid var(--line); text-align: right; font-weight: 400; white-space: nowrap; }
-th:first-child, td.text { text-align: left; }
+th:first-child, .text { text-align: left; }
 tbody th { overflow-wrap: anywhere; white-space: normal; min-width: 7rem; }
 thead th { color: var(--soft); font-size: .8rem; vertical-align: bottom; }
 tr.sum > * { font-weight: 600; border-top: 2px solid var(--line); }
@@ -150,7 +151,7 @@ details { margin: .5rem 0 0; } summary { cursor: pointer; color: var(--accent); 
 dl { display: grid; grid-template-columns: minmax(7rem, max-content) 1fr; gap: .25rem 1.2rem; margin: 0; font-size: .87rem; } dt { font-weight: 600; } dd { margin: 0; }
 pre { background: var(--panel); border-radius: 6px; padding: .8rem 1rem; font: .78rem/1.5 ui-monospace, "DejaVu Sans Mono", monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
 @media (max-width: 600px) { main { padding: 1.25rem 1rem 2rem; } h1 { font-size: 1.5rem; } .tiles { grid-template-columns: 1fr 1fr; }
-	.tiles b { font-size: 1.35rem; } svg { font-size: 20px; } .minor { display: none; } dl { grid-template-columns: 1fr; } dd { margin-bottom: .5rem; } }
+	.tiles b { font-size: 1.35rem; } svg, .two svg { font-size: 19px; } .minor { display: none; } dl { grid-template-columns: 1fr; } dd { margin-bottom: .5rem; } }
 @media print { :root { color-scheme: light; --page: #fff; --panel: #f5f6f8; --text: #000; --soft: #444; --line: #ccc; --accent: #1d5fa8; --answered: #24806b;
 	--presumed: #83c5b3; --busy: #e0a12f; --no_answer: #8296b5; --canceled: #b49bd3; --failed: #c9453c; --warn: #fff4d6; --warn-text: #5c4300; }
 	body { font-size: 10pt; } main { max-width: none; padding: 0; } summary { display: none; } figure, table, .tiles, dl { break-inside: avoid; }
