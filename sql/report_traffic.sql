@@ -229,6 +229,7 @@ SELECT attempts FROM cdr_traffic('2026-03-01', '2026-03-02');
 RESET ROLE;
 DROP OWNED BY regress_traffic;
 DROP ROLE regress_traffic;
+DROP FUNCTION differences, round_all, recount;
 SET client_min_messages = warning;
 DROP EXTENSION cdr_service;
 DROP TABLE calls, call_events, dead_letters, timeless_events;
