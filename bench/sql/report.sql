@@ -28,6 +28,19 @@ FROM (SELECT n, floor(12 * random() ^ 2)::integer AS tenant, random() < 0.68 AS 
 			 - ln(1 - random()) * interval '150 s' AS talk,
 			 -- as they come: in the order of time, more by day than by night
 			 timestamptz '2026-03-01' + (n / 1000000.0) * interval '31 days'
-				+ interval '5 hours' * sin(n / 1000000.0 * 31 * 2 * pi()) AS start_time
+				+ interval '3 hours' * sin(n / 1000000.0 * 31 * 2 * pi()) AS start_time
 	  FROM generate_series(0, 999999) AS n) AS drawn;
 VACUUM (FREEZE, ANALYZE) calls;
+
+\timing on
+\o /dev/null
+\echo calls at once, of a month by days
+SELECT * FROM cdr_concurrency('2026-03-01', '2026-04-01', '1 day');
+\echo the report of a month, and its three looks at the calls
+SELECT cdr_report('2026-03-01', '2026-04-01');
+SELECT cdr_report_course(cdr_steps('2026-03-01', '2026-04-01', '1 day'), 'UTC', NULL);
+SELECT cdr_report_places('2026-03-01', '2026-04-01', '2026-01-29', '2026-03-01', NULL);
+SELECT cdr_report_calls(cdr_steps('2026-03-01', '2026-04-01', '1 day'), '2026-04-01', NULL);
+\echo of a day, and of a tenant
+SELECT cdr_report('2026-03-10', '2026-03-11');
+SELECT cdr_report('2026-03-01', '2026-04-01', 'UTC', 'tenant-c');

@@ -318,13 +318,13 @@ COMMENT ON FUNCTION @extschema@.cdr_report(timestamptz, timestamptz, text, text)
 
 -- What there is of each figure in both times; how it is shown: a count, a ratio, a length.
 CREATE FUNCTION @extschema@.cdr_report_figures(data jsonb)
-RETURNS TABLE (n integer, name text, shown text, value numeric)
+RETURNS TABLE (n integer, name text, shown text, value numeric, is_ratio boolean)
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT f.n, f.name,
 		   CASE f.kind WHEN 'count' THEN @extschema@.cdr_report_number(f.part) WHEN 'mean' THEN @extschema@.cdr_report_number(f.part, 1)
 				WHEN 'length' THEN @extschema@.cdr_report_length(f.part) ELSE @extschema@.cdr_report_ratio(f.part, f.whole) END,
-		   f.part / CASE f.kind WHEN 'ratio' THEN NULLIF(f.whole, 0) ELSE 1 END
+		   f.part / CASE f.kind WHEN 'ratio' THEN NULLIF(f.whole, 0) ELSE 1 END, f.kind = 'ratio'
 	FROM jsonb_to_record(data #> '{course,total}') AS t (attempts numeric, open numeric, decided numeric, answered numeric, presumed numeric,
 			no_answer numeric, busy numeric, canceled numeric, failed numeric, effective numeric, told numeric, talks numeric, talk_seconds numeric),
 		 (SELECT max(p50) AS p50, max(p95) AS p95 FROM jsonb_to_recordset(data -> 'setup') AS s (i integer, p50 numeric, p95 numeric)
@@ -355,7 +355,9 @@ RETURN (
 		@extschema@.cdr_report_summary(b),
 		'<h2>Then and now</h2>',
 		@extschema@.cdr_report_table('the time that it is compared with, and this one', ARRAY['', names.past, names.now, 'change'],
-			(SELECT string_agg(@extschema@.cdr_report_row(fa.name, fa.shown, fb.shown, @extschema@.cdr_report_change(fb.value, fa.value)), '' ORDER BY fa.n)
+			(SELECT string_agg(@extschema@.cdr_report_row(fa.name, fa.shown, fb.shown,
+					CASE WHEN fa.is_ratio THEN @extschema@.cdr_report_points(fb.value, fa.value)
+						 ELSE @extschema@.cdr_report_change(fb.value, fa.value) END), '' ORDER BY fa.n)
 			 FROM @extschema@.cdr_report_figures(a) AS fa JOIN @extschema@.cdr_report_figures(b) AS fb USING (n))),
 		@extschema@.cdr_report_stacked(@extschema@.cdr_report_steps(a), names.past, 'outcomes then, by time'),
 		@extschema@.cdr_report_stacked(@extschema@.cdr_report_steps(b), names.now, 'outcomes now, by time'),

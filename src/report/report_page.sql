@@ -57,6 +57,17 @@ RETURN CASE WHEN value IS NULL OR COALESCE(before, 0) = 0 THEN '&#8211;'
 COMMENT ON FUNCTION @extschema@.cdr_report_change(numeric, numeric) IS
 'for a page, how far a number is from what it was before';
 
+-- A percentage of a percentage is read wrongly.
+CREATE FUNCTION @extschema@.cdr_report_points(ratio numeric, before numeric)
+RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN ratio IS NULL OR before IS NULL THEN '&#8211;'
+			ELSE CASE sign(round(100 * (ratio - before), 1)) WHEN 1 THEN '+' WHEN -1 THEN '&#8722;' ELSE '&#177;' END ||
+				 @extschema@.cdr_report_number(abs(100 * (ratio - before)), 1) || ' points' END;
+
+COMMENT ON FUNCTION @extschema@.cdr_report_points(numeric, numeric) IS
+'for a page, how far a ratio is from what it was before, in points of a hundred';
+
 CREATE FUNCTION @extschema@.cdr_report_length(seconds numeric)
 RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -143,7 +154,7 @@ table { border-collapse: collapse; width: 100%; font-size: .87rem; font-variant-
 caption { text-align: left; padding: .2rem 0 .4rem; }
 th, td { padding: .28rem .55rem; border-bottom: 1px solid var(--line); text-align: right; font-weight: 400; white-space: nowrap; }
 th:first-child, .text { text-align: left; }
-tbody th { overflow-wrap: anywhere; white-space: normal; min-width: 7rem; }
+tbody th { overflow-wrap: anywhere; white-space: normal; min-width: 8.5rem; }
 thead th { color: var(--soft); font-size: .8rem; vertical-align: bottom; }
 tr.sum > * { font-weight: 600; border-top: 2px solid var(--line); }
 details { margin: .5rem 0 0; } summary { cursor: pointer; color: var(--accent); font-size: .87rem; width: fit-content; }
@@ -151,10 +162,11 @@ details { margin: .5rem 0 0; } summary { cursor: pointer; color: var(--accent); 
 dl { display: grid; grid-template-columns: minmax(7rem, max-content) 1fr; gap: .25rem 1.2rem; margin: 0; font-size: .87rem; } dt { font-weight: 600; } dd { margin: 0; }
 pre { background: var(--panel); border-radius: 6px; padding: .8rem 1rem; font: .78rem/1.5 ui-monospace, "DejaVu Sans Mono", monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
 @media (max-width: 600px) { main { padding: 1.25rem 1rem 2rem; } h1 { font-size: 1.5rem; } .tiles { grid-template-columns: 1fr 1fr; }
-	.tiles b { font-size: 1.35rem; } svg, .two svg { font-size: 19px; } .minor { display: none; } dl { grid-template-columns: 1fr; } dd { margin-bottom: .5rem; } }
+	.tiles b { font-size: 1.35rem; } svg, .two svg { font-size: 19px; } .minor { display: none; } th, td { padding: .28rem .4rem; } dl { grid-template-columns: 1fr; } dd { margin-bottom: .5rem; } }
 @media print { :root { color-scheme: light; --page: #fff; --panel: #f5f6f8; --text: #000; --soft: #444; --line: #ccc; --accent: #1d5fa8; --answered: #24806b;
 	--presumed: #83c5b3; --busy: #e0a12f; --no_answer: #8296b5; --canceled: #b49bd3; --failed: #c9453c; --warn: #fff4d6; --warn-text: #5c4300; }
-	body { font-size: 10pt; } main { max-width: none; padding: 0; } summary { display: none; } figure, table, .tiles, dl { break-inside: avoid; }
+	body { font-size: 10pt; } main { max-width: none; padding: 0; } summary { display: none; } figure, tr, .tiles, dl > * { break-inside: avoid; } .tiles { grid-template-columns: repeat(6, 1fr); gap: .4rem; }
+	.tiles li { padding: .5rem .6rem; } .tiles b { font-size: 1.15rem; } .two { grid-template-columns: 1fr 1fr; gap: 0 1.5rem; } .tables { grid-template-columns: 1fr; }
 	h2, h3 { break-after: avoid; } * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } .wide { overflow: visible; } th, td { white-space: normal; } }
 </style></head><body><main>
 ' || body || '

@@ -54,7 +54,7 @@ COMMENT ON FUNCTION @extschema@.cdr_report_causes(jsonb) IS
 CREATE FUNCTION @extschema@.cdr_report_oddities(data jsonb)
 RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
-RETURN '<h2>Worth a look</h2><div class="two"><div><h3>Longest calls</h3>' ||
+RETURN '<h2>Worth a look</h2><div class="two tables"><div><h3>Longest calls</h3>' ||
 	(SELECT @extschema@.cdr_report_table('from answer to end, in hours, minutes and seconds', ARRAY['call', 'tenant', 'to', 'tried', 'length'],
 				string_agg(@extschema@.cdr_report_row(@extschema@.cdr_html(call_id), @extschema@.cdr_html(tenant_id), @extschema@.cdr_html(destination),
 					@extschema@.cdr_report_time(at, data ->> 'zone'), @extschema@.cdr_report_length(seconds)),
