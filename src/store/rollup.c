@@ -32,8 +32,8 @@ hash_of_key(const CdrRollupKey *key)
 	return hash;
 }
 
-static bool
-is_same_key(const CdrRollupKey *a, const CdrRollupKey *b)
+bool
+cdr_rollup_is_same(const CdrRollupKey *a, const CdrRollupKey *b)
 {
 	if (a->bucket != b->bucket || a->quarters != b->quarters)
 		return false;
@@ -54,7 +54,7 @@ is_same_key(const CdrRollupKey *a, const CdrRollupKey *b)
 #define SH_KEY_TYPE			 CdrRollupKey
 #define SH_KEY				 key
 #define SH_HASH_KEY(tb, key) hash_of_key(&(key))
-#define SH_EQUAL(tb, a, b)	 is_same_key(&(a), &(b))
+#define SH_EQUAL(tb, a, b)	 cdr_rollup_is_same(&(a), &(b))
 #define SH_STORE_HASH
 #define SH_GET_HASH(tb, entry) (entry)->hash
 #define SH_SCOPE			   static inline

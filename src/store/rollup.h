@@ -101,6 +101,8 @@ typedef struct CdrRollup
 	size_t					 bytes; /* of texts */
 } CdrRollup;
 
+extern bool cdr_rollup_is_same(const CdrRollupKey *a, const CdrRollupKey *b);
+
 extern CdrRollup *cdr_rollup_create(MemoryContext parent);
 extern void		  cdr_rollup_free(CdrRollup *rollup);
 extern void		  cdr_rollup_clear(CdrRollup *rollup);

@@ -212,26 +212,38 @@ count_span(CdrRollup *rollup, CdrRollupKey key, const CountedCall *call,
 	}
 }
 
-void
-cdr_rollup_count(CdrRollup *rollup, TupleTableSlot *slot,
-				 const CdrRollupColumns *columns, int sign)
+/* What a row adds to the counts of its bucket, and to those after it. */
+typedef struct CountedRow
 {
-	CountedCall	 call = get_call(slot, columns);
-	CdrRollupKey key = {0};
-	int64		 counts[CDR_ROLLUP_NMEASURES] = {0};
-	int64		 into_bucket;
-	bool		 lengthy = call.occupied > CDR_LENGTHY;
+	bool		 counts_at_all;
+	bool		 is_split;
+	CountedCall	 call;
+	CdrRollupKey key;
+	int64		 counts[CDR_ROLLUP_NMEASURES];
+} CountedRow;
 
+static void
+look_at_row(CountedRow *row, TupleTableSlot *slot,
+			const CdrRollupColumns *columns)
+{
+	CountedCall call = get_call(slot, columns);
+	int64	   *counts = row->counts;
+	int64		into_bucket;
+	bool		lengthy = call.occupied > CDR_LENGTHY;
+
+	memset(row, 0, sizeof(CountedRow));
 	/* at infinity, or never: in no time that anybody asks for */
 	if (!is_known(call.attempt) || TIMESTAMP_NOT_FINITE(call.attempt))
 		return;
+	row->counts_at_all = true;
+	row->call = call;
 	into_bucket = call.attempt % CDR_QUARTER;
 	if (into_bucket < 0)
 		into_bucket += CDR_QUARTER;
-	key.bucket = call.attempt - into_bucket;
-	key.text[CDR_ROLLUP_TENANT] =
+	row->key.bucket = call.attempt - into_bucket;
+	row->key.text[CDR_ROLLUP_TENANT] =
 		get_text(slot, columns->numbers[CDR_ROLLUP_TENANT_ID]);
-	key.text[CDR_ROLLUP_DIRECTION] =
+	row->key.text[CDR_ROLLUP_DIRECTION] =
 		get_text(slot, columns->numbers[CDR_ROLLUP_DIRECTION_OF]);
 	counts[CDR_ROLLUP_attempts] = 1;
 	counts[CDR_ROLLUP_without_start] = !is_known(call.start);
@@ -240,13 +252,54 @@ cdr_rollup_count(CdrRollup *rollup, TupleTableSlot *slot,
 	counts[CDR_ROLLUP_lengthy] = lengthy;
 	counts[CDR_ROLLUP_decided] = is_known(call.answer) || is_known(call.end);
 	if (!is_known(call.answer) && is_known(call.end))
-		count_unanswered(counts, &key, slot, columns);
+		count_unanswered(counts, &row->key, slot, columns);
 	count_times(counts, &call);
-	if (call.occupied > 0 && !lengthy)
-	{
+	row->is_split = call.occupied > 0 && !lengthy;
+	if (row->is_split)
 		counts[CDR_ROLLUP_occupied] =
 			Min(call.occupied, CDR_QUARTER - into_bucket);
-		count_span(rollup, key, &call, sign);
+}
+
+static void
+add_row_looked_at(CdrRollup *rollup, const CountedRow *row, int sign)
+{
+	if (!row->counts_at_all)
+		return;
+	if (row->is_split)
+		count_span(rollup, row->key, &row->call, sign);
+	cdr_rollup_add(cdr_rollup_entry(rollup, &row->key)->counts, row->counts,
+				   sign);
+}
+
+void
+cdr_rollup_count(CdrRollup *rollup, TupleTableSlot *slot,
+				 const CdrRollupColumns *columns, int sign)
+{
+	CountedRow row;
+
+	look_at_row(&row, slot, columns);
+	add_row_looked_at(rollup, &row, sign);
+}
+
+/* Most changes are of a call that is up, whose key stays the same: then one entry is
+ * looked for, or none. */
+void
+cdr_rollup_recount_row(CdrRollup *rollup, TupleTableSlot *before,
+					   TupleTableSlot *after, const CdrRollupColumns *columns)
+{
+	CountedRow old;
+	CountedRow new;
+
+	look_at_row(&old, before, columns);
+	look_at_row(&new, after, columns);
+	if (old.counts_at_all && new.counts_at_all && !old.is_split &&
+		!new.is_split && cdr_rollup_is_same(&old.key, &new.key))
+	{
+		if (memcmp(old.counts, new.counts, sizeof(old.counts)) == 0)
+			return;
+		cdr_rollup_add(new.counts, old.counts, -1);
+		old.counts_at_all = false;
 	}
-	cdr_rollup_add(cdr_rollup_entry(rollup, &key)->counts, counts, sign);
+	add_row_looked_at(rollup, &old, -1);
+	add_row_looked_at(rollup, &new, 1);
 }

@@ -41,4 +41,9 @@ extern bool cdr_rollup_columns(TupleDesc row, CdrRollupColumns *columns);
 extern void cdr_rollup_count(CdrRollup *rollup, TupleTableSlot *slot,
 							 const CdrRollupColumns *columns, int sign);
 
+/* Counts a call whose row was changed: takes away what it was, adds what it is. */
+extern void
+cdr_rollup_recount_row(CdrRollup *rollup, TupleTableSlot *before,
+					   TupleTableSlot *after, const CdrRollupColumns *columns);
+
 #endif /* CDR_ROLLUP_CALL_H */

@@ -70,10 +70,11 @@ count_change(const TriggerData *data, const CdrRollupColumns *columns)
 
 	if (TRIGGER_FIRED_BY_INSERT(data->tg_event))
 		cdr_rollup_count(rollup, data->tg_trigslot, columns, 1);
-	else
+	else if (TRIGGER_FIRED_BY_DELETE(data->tg_event))
 		cdr_rollup_count(rollup, data->tg_trigslot, columns, -1);
-	if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
-		cdr_rollup_count(rollup, data->tg_newslot, columns, 1);
+	else
+		cdr_rollup_recount_row(rollup, data->tg_trigslot, data->tg_newslot,
+							   columns);
 	cdr_rollup_bound_pending();
 }
 
