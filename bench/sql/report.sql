@@ -36,7 +36,7 @@ VACUUM (FREEZE, ANALYZE) calls;
 \o /dev/null
 \echo calls at once, of a month by days
 SELECT * FROM cdr_concurrency('2026-03-01', '2026-04-01', '1 day');
-\echo the report of a month, and its three looks at the calls
+\echo the report of a month, and the three parts of its data
 SELECT cdr_report('2026-03-01', '2026-04-01');
 SELECT cdr_report_course(cdr_steps('2026-03-01', '2026-04-01', '1 day'), 'UTC', NULL);
 SELECT cdr_report_places('2026-03-01', '2026-04-01', '2026-01-29', '2026-03-01', NULL);
