@@ -232,6 +232,20 @@ DROP FUNCTION refused;
 SELECT c.relname FROM pg_class AS c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm') AND has_any_column_privilege('regress_x_daily', c.oid, 'SELECT')
 AND NOT has_any_column_privilege('regress_x_ingest', c.oid, 'SELECT');
 
+-- a type that a column was given brings no function of somebody else's into reports
+BEGIN;
+DROP VIEW calls_masked;
+SET ROLE regress_x_thief;
+CREATE FUNCTION cdr_destination(varchar) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE 'trapped as %', current_user; END $$;
+CREATE FUNCTION cdr_cause_name(varchar) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE 'trapped as %', current_user; END $$;
+RESET ROLE;
+ALTER TABLE calls ALTER callee_number TYPE varchar(300), ALTER hangup_cause TYPE varchar(300);
+INSERT INTO calls (call_id, status, event_count, first_event_time, last_event_time, start_time, end_time, callee_number, hangup_cause)
+VALUES ('trap', 'x', 1, '2026-01-19', '2026-01-19', '2026-01-19', '2026-01-19', '+4930123456', 'no_answer');
+SELECT destination, attempts, round(ner, 3) AS ner FROM cdr_traffic('2026-01-19 00:00:00', '2026-01-19 00:00:01', NULL, 'UTC', '{destination}');
+SELECT length(cdr_report('2026-01-19', '2026-01-20')) > 1000 AS page;
+ROLLBACK;
+
 DROP TABLE document, decided, probes, said;
 DROP VIEW calls_masked;
 DROP TABLE calls_masked_key;

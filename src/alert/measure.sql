@@ -22,7 +22,7 @@ DECLARE
 		WHEN 'tenant' THEN 'c.tenant_id'
 		WHEN 'user' THEN 'c.user_id'
 		WHEN 'trunk' THEN 'c.trunk'
-		WHEN 'destination' THEN extension || '.cdr_destination(c.callee_number)'
+		WHEN 'destination' THEN extension || '.cdr_destination(c.callee_number::text)'
 		WHEN 'caller' THEN 'c.caller_number'
 		-- a block of a hundred numbers
 		WHEN 'caller_range' THEN 'CASE WHEN length(c.caller_number) > 5 THEN left(c.caller_number, -2) END'
@@ -128,8 +128,8 @@ BEGIN
 		evidence := 'mark = 1';
 	WHEN 'new_destinations' THEN
 		marked := format($query$SELECT c.*, CASE WHEN o.subject IS NULL THEN 1 END AS mark
-			FROM (SELECT *, %1$s.cdr_destination(callee_number) AS place FROM chosen) AS c
-			LEFT JOIN (SELECT DISTINCT left(%2$s, 255) AS subject, %1$s.cdr_destination(c.callee_number) AS place
+			FROM (SELECT *, %1$s.cdr_destination(callee_number::text) AS place FROM chosen) AS c
+			LEFT JOIN (SELECT DISTINCT left(%2$s, 255) AS subject, %1$s.cdr_destination(c.callee_number::text) AS place
 					   FROM ONLY %1$s.calls AS c
 					   WHERE c.attempt_time >= $1 - $14 AND c.attempt_time < $1
 					   AND ($3 IS NULL OR c.tenant_id = $3) AND ($4 IS NULL OR c.direction = $4)
@@ -148,7 +148,7 @@ BEGIN
 				WHEN e IS NOT NULL AND k.ner_effective = 'no' THEN 0 END AS mark
 			FROM chosen AS c
 			LEFT JOIN %1$s.cdr_known_causes AS k
-			ON k.name = COALESCE(c.sip_status::text, %1$s.cdr_cause_name(c.hangup_cause))$query$, extension);
+			ON k.name = COALESCE(c.sip_status::text, %1$s.cdr_cause_name(c.hangup_cause::text))$query$, extension);
 		measured := 'sum(mark)::numeric / NULLIF(count(mark), 0)';
 		sample := 'count(mark)';
 		evidence := 'mark = 0';
@@ -163,7 +163,7 @@ BEGIN
 		sample := 'count(*) FILTER (WHERE e >= a)';
 		evidence := 'e >= a AND e - a <= interval ''15 s''';
 	WHEN 'cause_share' THEN
-		evidence := format('e IS NOT NULL AND (sip_status::text = ANY ($7) OR %1$s.cdr_cause_name(hangup_cause)'
+		evidence := format('e IS NOT NULL AND (sip_status::text = ANY ($7) OR %1$s.cdr_cause_name(hangup_cause::text)'
 			|| ' = ANY (ARRAY(SELECT %1$s.cdr_cause_name(n) FROM unnest($7) AS n)))', extension);
 		measured := format('(count(*) FILTER (WHERE %s))::numeric / NULLIF(count(e), 0)', evidence);
 		sample := 'count(e)';

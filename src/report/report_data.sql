@@ -61,7 +61,7 @@ BEGIN
 				   g.outcome NOT IN ('answered', 'ringing') OR g.outcome IS NULL AS unanswered,
 				   COALESCE(k.ner_effective, 'depends') AS effective, k.fault
 			FROM groups AS g
-			LEFT JOIN %1$s.cdr_known_causes AS k ON k.name = COALESCE(g.sip::text, %1$s.cdr_cause_name(g.cause))),
+			LEFT JOIN %1$s.cdr_known_causes AS k ON k.name = COALESCE(g.sip::text, %1$s.cdr_cause_name(g.cause::text))),
 		figures AS (
 			SELECT grouping(i, d, h) AS set, i, d, h,
 				   COALESCE(sum(n), 0) AS attempts, COALESCE(sum(without_start), 0) AS without_start, COALESCE(sum(open), 0) AS open,
@@ -118,7 +118,7 @@ DECLARE
 BEGIN
 	EXECUTE format($query$
 		WITH groups AS (
-			SELECT c.past, c.tenant_id, %1$s.cdr_destination(c.callee_number) AS destination,
+			SELECT c.past, c.tenant_id, %1$s.cdr_destination(c.callee_number::text) AS destination,
 				   count(*) AS n,
 				   count(*) FILTER (WHERE c.answer_time IS NOT NULL OR c.end_time IS NOT NULL) AS decided,
 				   count(c.answer_time) AS answered,
@@ -230,7 +230,7 @@ BEGIN
 	found := found || jsonb_build_object('setup', COALESCE(part, '[]'));
 
 	EXECUTE format($query$
-		SELECT jsonb_agg(jsonb_build_object('call_id', call_id, 'tenant_id', tenant_id, 'destination', %1$s.cdr_destination(callee_number),
+		SELECT jsonb_agg(jsonb_build_object('call_id', call_id, 'tenant_id', tenant_id, 'destination', %1$s.cdr_destination(callee_number::text),
 											'at', extract(epoch FROM attempt_time), 'seconds', extract(epoch FROM talk))
 						 ORDER BY talk DESC, call_id COLLATE "C")
 		FROM (SELECT c.call_id, c.tenant_id, c.callee_number, c.attempt_time, c.end_time - c.answer_time AS talk

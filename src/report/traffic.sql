@@ -50,7 +50,7 @@ DECLARE
 		'tenant_id', 'c.tenant_id',
 		'direction', 'c.direction',
 		'trunk', 'c.trunk',
-		'destination', extension || '.cdr_destination(c.callee_number)',
+		'destination', extension || '.cdr_destination(c.callee_number::text)',
 		'hangup_cause', 'c.hangup_cause',
 		'hour', 'extract(hour FROM c.attempt_time AT TIME ZONE $2)::integer',
 		'weekday', 'extract(isodow FROM c.attempt_time AT TIME ZONE $2)::integer');
@@ -95,7 +95,7 @@ DECLARE
 					 -- SIP's status tells more than the name that some platform made of it
 					 CASE WHEN c.answer_time IS NULL AND c.end_time IS NOT NULL
 						  THEN COALESCE(c.sip_status::text,
-										%1$s.cdr_cause_name(c.hangup_cause)) END AS cause,
+										%1$s.cdr_cause_name(c.hangup_cause::text)) END AS cause,
 					 CASE WHEN c.end_time >= c.answer_time
 						  THEN c.end_time - c.answer_time END AS talk,
 					 CASE WHEN c.answer_time >= c.start_time
