@@ -316,15 +316,15 @@ cdr_alerts_turn(CdrAlertRound *round, const CdrAlertClock *clock,
 				CdrReasonBuffer *why)
 {
 	MemoryContext		 context = CurrentMemoryContext;
-	ErrorContextCallback callback = {.callback = tell_rule, .arg = round};
+	ErrorContextCallback frame = {.callback = tell_rule, .arg = round};
 	char				 rule[CDR_ALERT_NAME_SIZE];
 	volatile bool		 done = true;
 
 	if (!round->is_under_way)
 		memset(round, 0, sizeof(CdrAlertRound));
 	strlcpy(rule, round->rule, sizeof(rule));
-	callback.previous = error_context_stack;
-	error_context_stack = &callback;
+	frame.previous = error_context_stack;
+	error_context_stack = &frame;
 	PG_TRY();
 	{
 		run_turn(round, clock);
@@ -335,7 +335,7 @@ cdr_alerts_turn(CdrAlertRound *round, const CdrAlertClock *clock,
 		done = false;
 	}
 	PG_END_TRY();
-	error_context_stack = callback.previous;
+	error_context_stack = frame.previous;
 	MemoryContextSwitchTo(context);
 	if (!round->is_under_way && !round->has_failed)
 		nfailures = 0;

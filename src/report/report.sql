@@ -221,11 +221,15 @@ BEGIN
 	END IF;
 	-- of a time that is over, how far the workers are says nothing any more
 	IF NOT later AND has_function_privilege(format('%s.cdr_status()', extension), 'EXECUTE') THEN
-		EXECUTE format($query$
-			SELECT string_agg(format('worker %%s: %%s', worker, CASE WHEN lag IS NULL THEN state
-				ELSE round(extract(epoch FROM lag)) || ' s behind' END), ', ' ORDER BY worker)
-			FROM %s.cdr_status() WHERE database = current_database()
-			$query$, extension) INTO lag;
+		BEGIN
+			EXECUTE format($query$
+				SELECT string_agg(format('worker %%s: %%s', worker, CASE WHEN lag IS NULL THEN state
+					ELSE round(extract(epoch FROM lag)) || ' s behind' END), ', ' ORDER BY worker)
+				FROM %s.cdr_status() WHERE database = current_database()
+				$query$, extension) INTO lag;
+		EXCEPTION WHEN object_not_in_prerequisite_state THEN
+			-- the server was not started with the library: there are no workers
+		END;
 		said := said || COALESCE(' Consumption: ' || lag || '.', '');
 	END IF;
 	RETURN said;

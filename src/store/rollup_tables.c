@@ -122,8 +122,8 @@ cdr_rollup_tables(void)
 		return NULL;
 	found.extension = tables.extension;
 	found.calls = tables.table[CDR_CALLS];
-	found.deltas = find_member_table(&tables, "cdr_rollup_deltas");
 	found.sums = find_member_table(&tables, "cdr_rollup_sums");
+	found.deltas = find_member_table(&tables, "cdr_rollup_deltas");
 	if (!OidIsValid(found.deltas) || !OidIsValid(found.sums))
 		return NULL;
 	/* first, so that an invalidation while we look has the next one look too */

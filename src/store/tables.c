@@ -372,6 +372,24 @@ lock_waits(Oid relation, LOCKMODE mode)
 }
 
 /*
+ * Who changes calls writes to the rollup, too, whose tables DROP EXTENSION locks before
+ * it waits for calls: so they come first, in the order in which they were made.
+ */
+static bool
+lock_rollup(const CdrTables *tables)
+{
+	Oid	 sums = get_relname_relid("cdr_rollup_sums", tables->schema);
+	Oid	 deltas = get_relname_relid("cdr_rollup_deltas", tables->schema);
+	bool waited = false;
+
+	if (OidIsValid(sums))
+		waited = lock_waits(sums, AccessShareLock);
+	if (OidIsValid(deltas))
+		waited = lock_waits(deltas, RowExclusiveLock) || waited;
+	return waited;
+}
+
+/*
  * Locks those that are needed, and the default partition of the log with it; those
  * that are only looked at, so that they stay as they are seen.  True if that had to
  * wait.
@@ -383,6 +401,8 @@ lock_tables(const CdrTables *tables, unsigned needed, LOCKMODE mode)
 	bool waited = false;
 	Oid	 default_partition;
 
+	if (mode == RowExclusiveLock && (needed & CDR_TABLE_BIT(CDR_CALLS)))
+		waited = lock_rollup(tables);
 	for (CdrTable t = 0; t < CDR_NTABLES; t++)
 	{
 		if (needed & CDR_TABLE_BIT(t))

@@ -75,7 +75,8 @@ sub work
 	return stored($call, $before + 5, 2);
 }
 
-# Waits until so much is stored, or refused.
+# Waits until so much is stored, or refused: that is told after the message that is no
+# event, if not at once.
 sub stored
 {
 	my ($call, $events, $letters) = @_;
@@ -87,7 +88,8 @@ sub stored
 				"SELECT CASE WHEN (SELECT count(*) FROM cdr.call_events WHERE call_id LIKE '$call%') = $events
 				 AND (SELECT count(*) FROM cdr.dead_letters WHERE convert_from(body, 'UTF8') LIKE '%: $call') = $letters
 				 THEN 'stored' WHEN EXISTS (SELECT FROM cdr.dead_letters WHERE convert_from(body, 'UTF8') LIKE '%callId%$call%') OR waiting > 0 OR state IN ('retrying', 'waiting for tables', 'waiting for extension')
-				 THEN last_error ELSE '' END FROM cdr.cdr_status()"
+				 THEN CASE WHEN last_error LIKE '%neither a JSON object nor Protobuf' THEN '' ELSE last_error END
+				 ELSE '' END FROM cdr.cdr_status()"
 			);
 			$answer ne '';
 		},
