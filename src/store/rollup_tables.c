@@ -100,7 +100,9 @@ look_at_calls(CdrRollupTables *found)
 	if (!OidIsValid(found->calls))
 		return;
 	rel = table_open(found->calls, AccessShareLock);
-	found->fits = cdr_rollup_columns(RelationGetDescr(rel), &found->columns);
+	/* whatever else has that name is not read row by row */
+	found->fits = rel->rd_rel->relkind == RELKIND_RELATION &&
+				  cdr_rollup_columns(RelationGetDescr(rel), &found->columns);
 	table_close(rel, NoLock);
 }
 

@@ -216,6 +216,7 @@ cdr_rollup_hang(const CdrTables *tables)
 	Oid function = counting_function(tables);
 
 	if (!OidIsValid(function) || !OidIsValid(tables->table[CDR_CALLS]) ||
+		get_rel_relkind(tables->table[CDR_CALLS]) != RELKIND_RELATION ||
 		look_at_triggers(tables, function, false) == TRIGGERS)
 		return;
 	(void) look_at_triggers(tables, function, true);

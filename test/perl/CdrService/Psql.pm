@@ -89,12 +89,12 @@ sub _parameter
 sub _exchange
 {
 	my ($self, $input) = @_;
-	my $mark = "\x01" . ++$self->{asked};
+	my $mark = "\x01" . ++$self->{asked} . "\n";
 
 	$self->{timer}->start;
-	$self->{in} .= "$input\\unset ON_ERROR_STOP\n\\warn $mark\n\\echo $mark\n";
+	$self->{in} .= "$input\\unset ON_ERROR_STOP\n\\warn $mark\\echo $mark";
 	my $good = eval {
-		until ($self->{out} =~ /\Q$mark\E\n/ && $self->{err} =~ /\Q$mark\E\n/)
+		until ($self->_has_ended($mark))
 		{
 			$self->{psql}->pumpable or last;
 			$self->{psql}->pump;
@@ -102,13 +102,32 @@ sub _exchange
 		1;
 	};
 	my $why = $@;
-	$good &&=
-	  $self->{out} =~ s/\Q$mark\E\n// && $self->{err} =~ s/\Q$mark\E\n//;
-	$self->_end unless $good;
+	$good &&= $self->_has_ended($mark);
+	if ($good)
+	{
+		substr($self->{$_}, -length $mark) = '' foreach qw(out err);
+	}
+	else
+	{
+		$self->_end;
+	}
 	chomp(@{$self}{qw(printed complaints)} = @{$self}{qw(out err)});
 	@{$self}{qw(out err)} = ('', '');
 	croak "psql: $why, while running: $input" if $why =~ /timeout/;
 	return $good ? $self->{printed} : undef;
+}
+
+# Both end with the mark.  (What comes before may be long.)
+sub _has_ended
+{
+	my ($self, $mark) = @_;
+
+	foreach my $name (qw(out err))
+	{
+		return 0 if length $self->{$name} < length $mark;
+		return 0 if substr($self->{$name}, -length $mark) ne $mark;
+	}
+	return 1;
 }
 
 sub _start
