@@ -388,17 +388,35 @@ sub wait_for
 	my ($self, $condition, $database) = @_;
 	my $psql = $self->_psql($database);
 	my $connected;
+	my $holds = eval {
+		poll(
+			sub {
+				$connected ||= $psql->connect or return 0;
+				my $answer = $psql->ask("SELECT $condition");
+				$connected = defined $answer;
+				return $connected && $answer eq 't';
+			},
+			$condition);
+	};
+	my $why = $@;
 
-	poll(
-		sub {
-			$connected ||= $psql->connect or return 0;
-			my $answer = $psql->ask("SELECT $condition");
-			$connected = defined $answer;
-			return $connected && $answer eq 't';
-		},
-		$condition);
-	$psql->disconnect;
+	$psql->disconnect if $connected;
+	croak $why . $self->_what_goes_on($database) unless $holds;
 	return 1;
+}
+
+# For who looks why something has not come about: what the processes wait for, and
+# the state of the workers.
+sub _what_goes_on
+{
+	my ($self, $database) = @_;
+	my $told = ($self->_psql($database)->run(<<'EOS'))[1];
+SELECT pid, backend_type, state, wait_event_type, wait_event, pg_blocking_pids(pid), left(query, 80)
+FROM pg_stat_activity WHERE backend_type ~ 'client|cdr_service' AND pid <> pg_backend_pid();
+SELECT * FROM cdr_status();
+EOS
+
+	return defined $told ? "\n$told" : '';
 }
 
 # Waits until all workers are in this state.
