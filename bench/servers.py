@@ -76,17 +76,21 @@ class Process:
 
 
 def read_process(pid: int) -> Process | None:
-    """Reads /proc/PID/stat; None if there is no such process any more."""
+    """Reads /proc/PID; None if there is no such process any more."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8",
                                                    errors="replace")
+        # in nanoseconds, but of the first thread alone
+        scheduled = Path(f"/proc/{pid}/schedstat").read_text("ascii")
     except (FileNotFoundError, ProcessLookupError):
         return None
     # the command's name stands in brackets and may hold anything
     fields = text.rpartition(")")[2].split()
     user, system, user_ended, system_ended = map(int, fields[11:15])
-    return Process(int(fields[1]),
-                   (user + system) * MICROSECONDS_PER_TICK,
+    threads = int(fields[17])
+    cpu = (int(scheduled.split()[0]) // 1000 if threads == 1
+           else (user + system) * MICROSECONDS_PER_TICK)
+    return Process(int(fields[1]), cpu,
                    (user_ended + system_ended) * MICROSECONDS_PER_TICK)
 
 

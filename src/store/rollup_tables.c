@@ -17,6 +17,7 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "catalog/catalog.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
@@ -192,40 +193,99 @@ get_entry(HeapTuple row, TupleDesc columns, CdrRollupEntry *entry)
 		entry->counts[i] = DatumGetInt64(values[FIRST_COUNT + i]);
 }
 
+/* Rows that are written together: some pages full. */
+#define ROWS_TOGETHER 64
+
+/* Rows on their way to a table. */
+typedef struct RollupWriter
+{
+	Relation		 rel;
+	CommandId		 command;
+	EState			*estate; /* its per-tuple memory holds the rows' texts */
+	ResultRelInfo	*target;
+	TupleTableSlot **slots;
+	int				 nslots;
+	int				 count; /* of slots that hold a row */
+} RollupWriter;
+
+static void
+open_writer(RollupWriter *writer, Oid table, uint32 rows)
+{
+	writer->rel = table_open(table, RowExclusiveLock);
+	writer->command = GetCurrentCommandId(true);
+	writer->estate = CreateExecutorState();
+	writer->target = makeNode(ResultRelInfo);
+	writer->count = 0;
+	writer->nslots = (int) Min(rows, ROWS_TOGETHER);
+	writer->slots = palloc(writer->nslots * sizeof(TupleTableSlot *));
+	for (int i = 0; i < writer->nslots; i++)
+		writer->slots[i] = table_slot_create(writer->rel, NULL);
+	InitResultRelInfo(writer->target, writer->rel, 0, NULL, 0);
+	ExecOpenIndices(writer->target, false);
+}
+
+static void
+write_rows(RollupWriter *writer)
+{
+	MemoryContext outer =
+		MemoryContextSwitchTo(GetPerTupleMemoryContext(writer->estate));
+
+	/* nobody decodes them: what changes calls is decoded, and is counted there */
+	if (!RelationIsLogicallyLogged(writer->rel))
+		table_multi_insert(writer->rel, writer->slots, writer->count,
+						   writer->command, 0, NULL);
+	else
+	{
+		/* only rows that are written alone can be left out */
+		for (int i = 0; i < writer->count; i++)
+			table_tuple_insert(writer->rel, writer->slots[i], writer->command,
+							   TABLE_INSERT_NO_LOGICAL, NULL);
+	}
+	for (int i = 0; writer->target->ri_NumIndices > 0 && i < writer->count;
+		 i++)
+		cdr_insert_index_tuples(writer->target, writer->slots[i],
+								writer->estate);
+	MemoryContextSwitchTo(outer);
+	ResetPerTupleExprContext(writer->estate);
+	writer->count = 0;
+}
+
+static void
+close_writer(RollupWriter *writer)
+{
+	if (writer->count > 0)
+		write_rows(writer);
+	ExecCloseIndices(writer->target);
+	for (int i = 0; i < writer->nslots; i++)
+		ExecDropSingleTupleTableSlot(writer->slots[i]);
+	pfree(writer->slots);
+	FreeExecutorState(writer->estate);
+	table_close(writer->rel, NoLock);
+}
+
 void
 cdr_rollup_write(Oid table, const CdrRollup *rollup)
 {
-	Relation		rel = table_open(table, RowExclusiveLock);
-	EState		   *estate = CreateExecutorState();
-	ResultRelInfo  *target = makeNode(ResultRelInfo);
-	TupleTableSlot *slot =
-		MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsVirtual);
-	MemoryContext	context = GetPerTupleMemoryContext(estate);
-	CommandId		command = GetCurrentCommandId(true);
+	RollupWriter	writer;
 	CdrRollupCursor cursor = {rollup, 0};
 	CdrRollupEntry *entry;
 
-	InitResultRelInfo(target, rel, 0, NULL, 0);
-	ExecOpenIndices(target, false);
+	if (cdr_rollup_size(rollup) == 0)
+		return;
+	open_writer(&writer, table, cdr_rollup_size(rollup));
 	while ((entry = cdr_rollup_next(&cursor)) != NULL)
 	{
-		MemoryContext outer = MemoryContextSwitchTo(context);
+		MemoryContext outer;
 
-		if (!cdr_rollup_is_zero(entry))
-		{
-			put_entry(slot, entry);
-			table_tuple_insert(rel, slot, command, TABLE_INSERT_NO_LOGICAL,
-							   NULL);
-			if (target->ri_NumIndices > 0)
-				cdr_insert_index_tuples(target, slot, estate);
-		}
+		if (cdr_rollup_is_zero(entry))
+			continue;
+		if (writer.count == ROWS_TOGETHER)
+			write_rows(&writer);
+		outer = MemoryContextSwitchTo(GetPerTupleMemoryContext(writer.estate));
+		put_entry(writer.slots[writer.count++], entry);
 		MemoryContextSwitchTo(outer);
-		ResetPerTupleExprContext(estate);
 	}
-	ExecCloseIndices(target);
-	ExecDropSingleTupleTableSlot(slot);
-	FreeExecutorState(estate);
-	table_close(rel, NoLock);
+	close_writer(&writer);
 }
 
 /* ------------------------------------------------------------------------
