@@ -18,7 +18,6 @@
 
 #include "access/relation.h"
 #include "access/tableam.h"
-#include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
@@ -26,8 +25,6 @@
 #include "common/hashfn.h"
 #include "executor/spi.h"
 #include "executor/tuptable.h"
-#include "miscadmin.h"
-#include "pgstat.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -36,9 +33,9 @@
 
 #include "alert/check.h"
 #include "store/locks.h"
-#include "store/patience.h"
 #include "store/rights.h"
 #include "store/tables.h"
+#include "store/upkeep.h"
 
 /*
  * How long one rule may take, in milliseconds: for a lock, and for all.  What it
@@ -247,11 +244,7 @@ run_turn(CdrAlertRound *round, const CdrAlertClock *clock)
 	CdrReasonBuffer why;
 	bool			more = false;
 
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	pgstat_report_activity(STATE_RUNNING, "evaluating alert rules");
-	cdr_patience_begin(PATIENCE_ALERTS);
+	cdr_upkeep_begin("evaluating alert rules", PATIENCE_ALERTS);
 	/* tables that are not fit are told of where events are stored */
 	if (has_work(&tables) &&
 		cdr_tables_lock_some(&tables, CDR_TABLE_BIT(CDR_CALLS),
@@ -259,29 +252,27 @@ run_turn(CdrAlertRound *round, const CdrAlertClock *clock)
 		cdr_try_lock_alerts())
 		more = take_turn(&tables, round, clock);
 	round->is_under_way = more;
-	PopActiveSnapshot();
-	cdr_patience_end();
-	CommitTransactionCommand();
-	pgstat_report_activity(STATE_IDLE, NULL);
+	cdr_upkeep_end();
 }
 
-/* Was it logged before, since all went well? */
+/* Was it not logged before, since all went well? */
 static bool
-is_known_failure(const CdrAlertRound *round, const ErrorData *error)
+is_new_failure(const ErrorData *error, void *argument)
 {
-	const char *message = error->message ? error->message : "";
-	uint32		hash = hash_combine(
-			 string_hash(round->rule, CDR_ALERT_NAME_SIZE),
-			 hash_bytes((const unsigned char *) message, (int) strlen(message)));
+	const CdrAlertRound *round = argument;
+	const char			*message = error->message ? error->message : "";
+	uint32				 hash = hash_combine(
+					  string_hash(round->rule, CDR_ALERT_NAME_SIZE),
+					  hash_bytes((const unsigned char *) message, (int) strlen(message)));
 
 	for (int i = 0; i < nfailures; i++)
 	{
 		if (failures[i] == hash)
-			return true;
+			return false;
 	}
 	if (nfailures < FAILURES_MAX)
 		failures[nfailures++] = hash;
-	return false;
+	return true;
 }
 
 /* After an error: says why, and lets the round go on with the next rule. */
@@ -289,26 +280,12 @@ static void
 alerts_failed(CdrAlertRound *round, const char *rule, CdrReasonBuffer *why,
 			  MemoryContext context)
 {
-	ErrorData *error;
-
-	HOLD_INTERRUPTS();
-	cdr_patience_end();
-	MemoryContextSwitchTo(context);
-	error = CopyErrorData();
-	(void) cdr_fail(why, error->sqlerrcode,
-					"could not evaluate alert rules: %s",
-					error->message ? error->message : "");
-	if (!is_known_failure(round, error))
-		EmitErrorReport();
-	FlushErrorState();
-	AbortCurrentTransaction();
-	pgstat_report_activity(STATE_IDLE, NULL);
-	FreeErrorData(error);
+	cdr_upkeep_failed("evaluate alert rules", context, is_new_failure, round,
+					  why);
 	/* it failed before it came to another rule: it would again */
 	if (strcmp(rule, round->rule) == 0)
 		round->is_under_way = false;
 	round->has_failed = true;
-	RESUME_INTERRUPTS();
 }
 
 bool

@@ -28,7 +28,6 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "pgstat.h"
 #include "pgtime.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
@@ -51,8 +50,8 @@
 #include "store/late.h"
 #include "store/locks.h"
 #include "store/partition.h"
-#include "store/patience.h"
 #include "store/rights.h"
+#include "store/upkeep.h"
 
 /* Far more than anybody means to make at once. */
 #define PARTITIONS_MAX 1000
@@ -449,11 +448,7 @@ make_partitions(TimestampTz from, TimestampTz until, int most,
 	CdrTables		tables;
 	CdrReasonBuffer why;
 
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	pgstat_report_activity(STATE_RUNNING, "making partitions");
-	cdr_patience_begin(patience);
+	cdr_upkeep_begin("making partitions", patience);
 	cdr_check_constraints_at_once();
 	/* whoever held this lock may have made what we are about to make */
 	cdr_lock_partitions();
@@ -463,12 +458,9 @@ make_partitions(TimestampTz from, TimestampTz until, int most,
 		!is_covered(&tables, from, until) &&
 		cdr_bounds_count(tables.table[CDR_CALL_EVENTS]) < most)
 		cdr_partition_create(&tables, from, until);
-	PopActiveSnapshot();
-	cdr_patience_end();
 	CDR_FAULT("partitions-before-commit");
-	CommitTransactionCommand();
+	cdr_upkeep_end();
 	CDR_FAULT("partitions-after-commit");
-	pgstat_report_activity(STATE_IDLE, NULL);
 }
 
 /* The same; false if that failed, which is logged. */
@@ -485,20 +477,7 @@ try_partitions(TimestampTz from, TimestampTz until, int most,
 	}
 	PG_CATCH();
 	{
-		ErrorData *data;
-
-		HOLD_INTERRUPTS();
-		cdr_patience_end();
-		MemoryContextSwitchTo(context);
-		data = CopyErrorData();
-		cdr_fail(reason, data->sqlerrcode, "could not make partitions: %s",
-				 data->message ? data->message : "");
-		EmitErrorReport();
-		FlushErrorState();
-		AbortCurrentTransaction();
-		pgstat_report_activity(STATE_IDLE, NULL);
-		FreeErrorData(data);
-		RESUME_INTERRUPTS();
+		cdr_upkeep_failed("make partitions", context, NULL, NULL, reason);
 		done = false;
 	}
 	PG_END_TRY();

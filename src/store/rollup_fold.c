@@ -14,7 +14,6 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "miscadmin.h"
-#include "pgstat.h"
 #include "storage/lmgr.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -22,9 +21,9 @@
 
 #include "base/fault.h"
 #include "store/locks.h"
-#include "store/patience.h"
 #include "store/rollup_fold.h"
 #include "store/rollup_pending.h"
+#include "store/upkeep.h"
 
 /* Keys in memory at a time, each of some 300 bytes. */
 #define KEYS_AT_MOST 20000
@@ -123,18 +122,11 @@ fold_in_transaction(void)
 	const CdrRollupTables *tables;
 	int64				   folded = 0;
 
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	pgstat_report_activity(STATE_RUNNING, "cdr_service: folding the rollup");
-	cdr_patience_begin(PATIENCE);
+	cdr_upkeep_begin("cdr_service: folding the rollup", PATIENCE);
 	tables = cdr_rollup_tables();
 	if (tables != NULL && cdr_try_lock_rollup())
 		folded = cdr_rollup_fold(tables, ROWS_AT_MOST);
-	PopActiveSnapshot();
-	cdr_patience_end();
-	CommitTransactionCommand();
-	pgstat_report_activity(STATE_IDLE, NULL);
+	cdr_upkeep_end();
 	return folded >= ROWS_AT_MOST;
 }
 
@@ -151,20 +143,7 @@ cdr_rollup_maintain(bool *more, CdrReasonBuffer *reason)
 	}
 	PG_CATCH();
 	{
-		ErrorData *data;
-
-		HOLD_INTERRUPTS();
-		cdr_patience_end();
-		MemoryContextSwitchTo(context);
-		data = CopyErrorData();
-		cdr_fail(reason, data->sqlerrcode, "could not fold the rollup: %s",
-				 data->message ? data->message : "");
-		EmitErrorReport();
-		FlushErrorState();
-		AbortCurrentTransaction();
-		pgstat_report_activity(STATE_IDLE, NULL);
-		FreeErrorData(data);
-		RESUME_INTERRUPTS();
+		cdr_upkeep_failed("fold the rollup", context, NULL, NULL, reason);
 		done = false;
 	}
 	PG_END_TRY();
