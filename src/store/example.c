@@ -18,6 +18,7 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
+#include "base/compat.h"
 #include "base/properties.h"
 #include "event/each.h"
 #include "event/fields.h"
