@@ -39,12 +39,12 @@ DECLARE
 					|| ' AND ($12 IS NULL OR (%2$s)::date <> ALL ($12)))',
 					CASE WHEN rule.outside THEN 'NOT ' END, '%1$s AT TIME ZONE $8 - $9') END;
 	chosen constant text := format($query$
-			SELECT left(%2$s, 255) AS subject, c.call_id, c.tenant_id, c.callee_number, c.attempt_time,
-				   c.hangup_cause, c.sip_status, c.last_event_time,
+			SELECT left(%2$s, 255) AS subject, c.call_id::text AS call_id, c.tenant_id::text AS tenant_id,
+				   c.callee_number::text AS callee_number, c.attempt_time, c.hangup_cause, c.sip_status, c.last_event_time,
 				   -- what was known by then
 				   CASE WHEN c.start_time < $2 THEN c.start_time END AS s,
-				   CASE WHEN c.answer_time < $2 THEN c.answer_time END AS a,
-				   CASE WHEN c.end_time < $2 THEN c.end_time END AS e
+				   CASE WHEN c.answer_time < $2 AND c.answer_time > '-infinity' THEN c.answer_time END AS a,
+				   CASE WHEN c.end_time < $2 AND c.end_time > '-infinity' THEN c.end_time END AS e
 			FROM ONLY %1$s.calls AS c
 			WHERE c.attempt_time >= $1 AND c.attempt_time < $2
 			AND ($3 IS NULL OR c.tenant_id = $3) AND ($4 IS NULL OR c.direction = $4)
@@ -69,7 +69,7 @@ BEGIN
 				FROM generate_series(0, $13) AS week),
 			counts AS (
 				SELECT left(%2$s, 255) AS subject, w.week, count(*) AS calls,
-					   min(c.tenant_id) AS first_tenant, max(c.tenant_id) AS last_tenant,
+					   min(c.tenant_id::text) AS first_tenant, max(c.tenant_id::text) AS last_tenant,
 					   count(c.tenant_id) AS with_tenant
 				FROM windows AS w
 				JOIN ONLY %1$s.calls AS c ON c.attempt_time >= w.begins AND c.attempt_time < w.ends

@@ -60,9 +60,9 @@ BEGIN
 	EXECUTE format($query$
 		SELECT %1$s.cdr_levels(c.start_time, c.until, $1)
 		FROM (SELECT c.start_time,
-					 COALESCE(c.end_time, LEAST(now(), c.last_event_time + interval '1 day')) AS until
+					 COALESCE(c.end_time, LEAST(now(), c.last_event_time + interval '24 hours')) AS until
 			  FROM ONLY %1$s.calls AS c
-			  WHERE c.attempt_time >= $1[1] - interval '3 days'
+			  WHERE c.attempt_time >= $1[1] - interval '72 hours'
 			  AND c.attempt_time < $1[cardinality($1)]
 			  AND ($2 IS NULL OR c.tenant_id = $2)
 			  ORDER BY c.start_time) AS c
@@ -71,7 +71,7 @@ BEGIN
 	RETURN QUERY
 		SELECT steps[i], COALESCE(levels[i][1], 0),
 			   CASE WHEN levels[i][1] > 0 THEN steps[i] + levels[i][2] * interval '1 us' END,
-			   COALESCE(levels[i][3], 0) / 1000000 / extract(epoch FROM steps[i + 1] - steps[i])
+			   COALESCE(levels[i][3], 0) / (1000000 * extract(epoch FROM steps[i + 1] - steps[i]))
 		FROM generate_series(1, cardinality(steps) - 1) AS i;
 END
 $function$;

@@ -77,13 +77,18 @@ DECLARE
 	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
 								WHERE extname = 'cdr_service');
 	-- a type that a column was given may have a function of this name, of whoever made it
-	guard constant text := CASE WHEN for_spreadsheets THEN extension || '.cdr_csv_safe(%s::text)'
+	guard constant text := CASE WHEN for_spreadsheets THEN replace(extension, '%', '%%') || '.cdr_csv_safe(%s::text)'
 								ELSE '%s::text' END;
 BEGIN
 	IF from_time IS NULL OR to_time IS NULL OR zone IS NULL OR for_spreadsheets IS NULL THEN
 		RAISE null_value_not_allowed USING
 			MESSAGE = 'from_time, to_time, zone and for_spreadsheets must not be null';
 	END IF;
+	IF to_time < from_time THEN
+		RAISE invalid_parameter_value USING MESSAGE = 'to_time must not be earlier than from_time';
+	END IF;
+	-- an error, if there is none of that name
+	PERFORM now() AT TIME ZONE zone;
 	EXECUTE format('SELECT %s.cdr_require_tables()', extension);
 	RETURN QUERY EXECUTE format($query$
 		SELECT %2$s, c.status::text, c.disposition::text, %3$s, %4$s, %5$s, %6$s, %7$s, %8$s,
@@ -94,7 +99,7 @@ BEGIN
 			   %1$s.cdr_local_time(c.answer_time::timestamptz, $3),
 			   %1$s.cdr_local_time(c.end_time::timestamptz, $3),
 			   c.duration_seconds::text, c.billable_seconds::text,
-			   CASE WHEN c.end_time >= c.answer_time
+			   CASE WHEN c.end_time >= c.answer_time AND c.answer_time > '-infinity' AND c.end_time < 'infinity'
 					THEN extract(epoch FROM c.end_time - c.answer_time)::text END,
 			   %9$s, %10$s, c.sip_status::text, %11$s, array_to_string(c.anomalies, ','),
 			   c.event_count::text,

@@ -43,24 +43,25 @@
 	" WHEN c.disposition = 'ANSWERED' THEN 'presumed'"                              \
 	" WHEN c.disposition IN ('BUSY', 'CANCELED', 'FAILED', 'NO_ANSWER')"            \
 	" THEN lower(c.disposition::text) ELSE 'undecided' END AS outcome,"             \
-	" CASE WHEN c.end_time >= c.answer_time"                                        \
+	" CASE WHEN c.end_time >= c.answer_time AND c.answer_time > '-infinity'"        \
+	" AND c.end_time < 'infinity'"                                                  \
 	" THEN c.end_time - c.answer_time END AS talk,"                                 \
-	" CASE WHEN c.answer_time >= c.start_time"                                      \
+	" CASE WHEN c.answer_time >= c.start_time AND c.answer_time < 'infinity'"       \
 	" THEN c.answer_time - c.start_time END AS setup"                               \
 	" FROM ONLY %s.calls AS c WHERE c.attempt_time >= now() - interval '1 hour'"    \
 	" AND c.attempt_time < now()) AS c GROUP BY 1, 2, 3, 4"
 
 /* What cdr_traffic() takes for occupied lines: calls that were tried in the last three
  * days, and heard of in the last one. */
-#define COUNT_OPEN                                                               \
-	"SELECT " TENANT_OF_CALL ", " DIRECTION_OF_CALL ","                          \
-	" count(*) FILTER (WHERE c.last_event_time >= now() - interval '1 day'),"    \
-	" count(*) FILTER (WHERE c.last_event_time >= now() - interval '1 day'"      \
-	" AND c.answer_time IS NOT NULL),"                                           \
-	" count(*) FILTER (WHERE c.last_event_time < now() - interval '1 day'),"     \
-	" COALESCE(extract(epoch FROM now() - min(c.attempt_time)"                   \
-	" FILTER (WHERE c.last_event_time >= now() - interval '1 day')), 0)::float8" \
-	" FROM ONLY %s.calls AS c WHERE c.attempt_time >= now() - interval '3 days'" \
+#define COUNT_OPEN                                                                  \
+	"SELECT " TENANT_OF_CALL ", " DIRECTION_OF_CALL ","                             \
+	" count(*) FILTER (WHERE c.last_event_time >= now() - interval '24 hours'),"    \
+	" count(*) FILTER (WHERE c.last_event_time >= now() - interval '24 hours'"      \
+	" AND c.answer_time IS NOT NULL),"                                              \
+	" count(*) FILTER (WHERE c.last_event_time < now() - interval '24 hours'),"     \
+	" COALESCE(extract(epoch FROM now() - min(c.attempt_time)"                      \
+	" FILTER (WHERE c.last_event_time >= now() - interval '24 hours')), 0)::float8" \
+	" FROM ONLY %s.calls AS c WHERE c.attempt_time >= now() - interval '72 hours'"  \
 	" AND c.attempt_time <= now() AND c.end_time IS NULL GROUP BY 1, 2"
 
 /* The %s of the query is the schema.  Many tenants make many rows, but small ones. */

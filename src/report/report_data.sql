@@ -49,8 +49,8 @@ BEGIN
 				   count(*) AS n,
 				   count(*) FILTER (WHERE c.start_time IS NULL) AS without_start,
 				   count(*) FILTER (WHERE c.end_time IS NULL) AS open,
-				   count(*) FILTER (WHERE c.end_time >= c.answer_time) AS talks,
-				   sum(c.end_time - c.answer_time) FILTER (WHERE c.end_time >= c.answer_time) AS talk,
+				   count(*) FILTER (WHERE c.end_time >= c.answer_time AND c.answer_time > '-infinity' AND c.end_time < 'infinity') AS talks,
+				   sum(c.end_time - c.answer_time) FILTER (WHERE c.end_time >= c.answer_time AND c.answer_time > '-infinity' AND c.end_time < 'infinity') AS talk,
 				   max(c.last_event_time) AS last
 			FROM (SELECT * FROM ONLY %1$s.calls AS c
 				  WHERE c.attempt_time >= $1[1] AND c.attempt_time < $1[cardinality($1)] AND ($3 IS NULL OR c.tenant_id = $3)
@@ -122,13 +122,15 @@ BEGIN
 				   count(*) AS n,
 				   count(*) FILTER (WHERE c.answer_time IS NOT NULL OR c.end_time IS NOT NULL) AS decided,
 				   count(c.answer_time) AS answered,
-				   count(*) FILTER (WHERE c.end_time >= c.answer_time) AS talks,
-				   sum(c.end_time - c.answer_time) FILTER (WHERE c.end_time >= c.answer_time) AS talk,
-				   count(*) FILTER (WHERE c.end_time >= c.answer_time AND c.end_time - c.answer_time <= interval '15 s') AS short,
+				   count(*) FILTER (WHERE c.end_time >= c.answer_time AND c.answer_time > '-infinity' AND c.end_time < 'infinity') AS talks,
+				   sum(c.end_time - c.answer_time) FILTER (WHERE c.end_time >= c.answer_time AND c.answer_time > '-infinity' AND c.end_time < 'infinity') AS talk,
+				   count(*) FILTER (WHERE c.end_time >= c.answer_time AND c.answer_time > '-infinity' AND c.end_time < 'infinity' AND c.end_time - c.answer_time <= interval '15 s') AS short,
 				   min(c.attempt_time) AS first
-			FROM (SELECT false AS past, * FROM ONLY %1$s.calls AS c WHERE c.attempt_time >= $1 AND c.attempt_time < $2
+			FROM (SELECT false AS past, c.tenant_id, c.callee_number, c.attempt_time, c.answer_time, c.end_time
+				  FROM ONLY %1$s.calls AS c WHERE c.attempt_time >= $1 AND c.attempt_time < $2
 				  UNION ALL
-				  SELECT true AS past, * FROM ONLY %1$s.calls AS c WHERE c.attempt_time >= $3 AND c.attempt_time < $4) AS c
+				  SELECT true, c.tenant_id, c.callee_number, c.attempt_time, c.answer_time, c.end_time
+				  FROM ONLY %1$s.calls AS c WHERE c.attempt_time >= $3 AND c.attempt_time < $4) AS c
 			WHERE $5 IS NULL OR c.tenant_id = $5
 			GROUP BY 1, 2, 3),
 		figures AS (
@@ -197,9 +199,9 @@ DECLARE
 BEGIN
 	EXECUTE format($query$
 		SELECT %1$s.cdr_levels(c.start_time, c.until, $1)
-		FROM (SELECT c.start_time, COALESCE(c.end_time, LEAST($3, c.last_event_time + interval '1 day')) AS until
+		FROM (SELECT c.start_time, COALESCE(c.end_time, LEAST($3, c.last_event_time + interval '24 hours')) AS until
 			  FROM ONLY %1$s.calls AS c
-			  WHERE c.attempt_time >= $1[1] - interval '3 days' AND c.attempt_time < $1[cardinality($1)]
+			  WHERE c.attempt_time >= $1[1] - interval '72 hours' AND c.attempt_time < $1[cardinality($1)]
 			  AND ($2 IS NULL OR c.tenant_id = $2)
 			  ORDER BY c.start_time) AS c
 		$query$, extension) INTO levels USING steps, tenant, as_of;
@@ -207,7 +209,7 @@ BEGIN
 		SELECT jsonb_agg(jsonb_build_object(
 			'i', i, 'peak', COALESCE(levels[i][1], 0),
 			'peak_at', CASE WHEN levels[i][1] > 0 THEN extract(epoch FROM steps[i]) + levels[i][2] / 1000000.0 END,
-			'mean', COALESCE(levels[i][3], 0) / 1000000 / extract(epoch FROM steps[i + 1] - steps[i])) ORDER BY i)
+			'mean', COALESCE(levels[i][3], 0) / (1000000 * extract(epoch FROM steps[i + 1] - steps[i]))) ORDER BY i)
 		FROM generate_series(1, cardinality(steps) - 1) AS i));
 
 	-- how long it took to answer, counted by lengths that differ by 2 %%: sorting
@@ -216,7 +218,7 @@ BEGIN
 		WITH counted AS (
 			SELECT width_bucket(c.attempt_time, $1) AS i,
 				   floor(50 * ln(GREATEST(date_part('epoch', c.answer_time - c.start_time), 0.001::float8))) AS length, count(*) AS n
-			FROM (%2$s) AS c WHERE c.answer_time >= c.start_time GROUP BY 1, 2),
+			FROM (%2$s) AS c WHERE c.answer_time >= c.start_time AND c.answer_time < 'infinity' GROUP BY 1, 2),
 		summed AS (
 			SELECT i, length, sum(n) AS n FROM counted GROUP BY GROUPING SETS ((i, length), (length))),
 		ranked AS (
@@ -236,7 +238,7 @@ BEGIN
 		FROM (SELECT c.call_id, c.tenant_id, c.callee_number, c.attempt_time, c.end_time - c.answer_time AS talk
 			  FROM ONLY %1$s.calls AS c
 			  WHERE c.attempt_time >= $1[1] AND c.attempt_time < $1[cardinality($1)] AND ($2 IS NULL OR c.tenant_id = $2)
-			  AND c.end_time > c.answer_time
+			  AND c.end_time > c.answer_time AND c.answer_time > '-infinity' AND c.end_time < 'infinity'
 			  ORDER BY c.end_time - c.answer_time DESC, c.call_id COLLATE "C" LIMIT 10) AS l
 		$query$, extension) INTO part USING steps, tenant;
 	found := found || jsonb_build_object('longest', COALESCE(part, '[]'));
@@ -299,7 +301,7 @@ BEGIN
 		EXECUTE format($query$
 			SELECT count(*) FROM ONLY %s.calls AS c
 			WHERE c.attempt_time >= $1 AND c.attempt_time < $2 AND ($3 IS NULL OR c.tenant_id = $3)
-			AND c.end_time IS NULL AND c.last_event_time < $4 - interval '1 day'
+			AND c.end_time IS NULL AND c.last_event_time < $4 - interval '24 hours'
 			$query$, extension) INTO stale USING from_time, to_time, tenant, as_of;
 	END IF;
 	EXECUTE format('SELECT %s.cdr_report_places($1, $2, $3, $4, $5)', extension)

@@ -47,11 +47,11 @@ DECLARE
 	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
 								WHERE extname = 'cdr_service');
 	expressions constant jsonb := jsonb_build_object(
-		'tenant_id', 'c.tenant_id',
-		'direction', 'c.direction',
-		'trunk', 'c.trunk',
+		'tenant_id', 'c.tenant_id::text',
+		'direction', 'c.direction::text',
+		'trunk', 'c.trunk::text',
 		'destination', extension || '.cdr_destination(c.callee_number::text)',
-		'hangup_cause', 'c.hangup_cause',
+		'hangup_cause', 'c.hangup_cause::text',
 		'hour', 'extract(hour FROM c.attempt_time AT TIME ZONE $2)::integer',
 		'weekday', 'extract(isodow FROM c.attempt_time AT TIME ZONE $2)::integer');
 	unknown text;
@@ -96,9 +96,10 @@ DECLARE
 					 CASE WHEN c.answer_time IS NULL AND c.end_time IS NOT NULL
 						  THEN COALESCE(c.sip_status::text,
 										%1$s.cdr_cause_name(c.hangup_cause::text)) END AS cause,
-					 CASE WHEN c.end_time >= c.answer_time
+					 -- at infinity, by hand: of no length
+					 CASE WHEN c.end_time >= c.answer_time AND c.answer_time > '-infinity' AND c.end_time < 'infinity'
 						  THEN c.end_time - c.answer_time END AS talk,
-					 CASE WHEN c.answer_time >= c.start_time
+					 CASE WHEN c.answer_time >= c.start_time AND c.answer_time < 'infinity'
 						  THEN c.answer_time - c.start_time END AS setup
 			  FROM ONLY %1$s.calls AS c
 			  WHERE c.attempt_time >= $4 AND c.attempt_time < $5) AS c
@@ -170,7 +171,7 @@ BEGIN
 						 date_part('epoch', c.answer_time - c.start_time) AS setup
 				  FROM ONLY %1$s.calls AS c
 				  WHERE c.attempt_time >= $4 AND c.attempt_time < $5
-				  AND c.answer_time >= c.start_time AND $7) AS c
+				  AND c.answer_time >= c.start_time AND c.answer_time < 'infinity' AND $7) AS c
 			GROUP BY 1, 2, 3, 4, 5, 6, 7, 8),
 		-- what lines were occupied, also by calls that began before; of a call that is up,
 		-- until now, or until a day after it was heard of last; three days at most
@@ -255,7 +256,9 @@ BEGIN
 	IF NOT COALESCE(dimensions, '{}') <@ '{tenant_id,direction,hour,weekday}'
 	OR EXISTS (SELECT FROM unnest(steps) AS s WHERE extract(epoch FROM s) % 900 <> 0)
 	OR dimensions && '{hour,weekday}' AND EXISTS (
-		SELECT FROM generate_series(steps[1], steps[cardinality(steps)], '12 hours') AS t
+		-- before these years, and after them, zones have what they have then
+		SELECT FROM generate_series(LEAST(GREATEST(steps[1], '1800-01-01 00:00Z'), steps[cardinality(steps)], '2100-01-01 00:00Z'),
+									LEAST(steps[cardinality(steps)], '2101-01-01 00:00Z'), '12 hours') AS t
 		WHERE extract(epoch FROM t AT TIME ZONE zone) % 900 <> 0) THEN
 		RETURN false;
 	END IF;
