@@ -29,6 +29,7 @@ SQL_PARTS = src/head.sql \
 	src/report/traffic.sql \
 	src/report/export.sql \
 	src/report/masked.sql \
+	src/report/tenants.sql \
 	src/report/metrics.sql \
 	src/report/concurrency.sql \
 	src/report/report_page.sql \
@@ -80,7 +81,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	report_concurrency \
 	report_anywhere \
 	report_metrics \
-	report_queries report_export report_rights worker_status store_mappings store_each backfill_rows store_privileges store_guard \
+	report_queries report_export report_rights report_tenants worker_status store_mappings store_each backfill_rows store_privileges store_guard \
 	call_order_permuted call_order_random call_segments_random event_json_random
 REGRESS_OPTS = --encoding=UTF8
 ISOLATION = store_same_call store_same_event store_opposite_order \

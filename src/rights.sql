@@ -34,6 +34,7 @@ REVOKE ALL ON FUNCTION
 	@extschema@.cdr_withdraw_correction(text, text[], text),
 	@extschema@.cdr_close_stale_calls(interval, text, bigint),
 	@extschema@.cdr_create_masked_view(),
+	@extschema@.cdr_create_tenant_views(),
 	-- else a trigger of anybody's could hold the lock that they take
 	@extschema@.cdr_change_mapping(),
 	@extschema@.cdr_count_call(),
