@@ -93,14 +93,14 @@ is_durable(void)
 /* The ways to store a batch, from the fastest to the one that always works. */
 typedef enum Manner
 {
-	MOSTLY_NEW, /* fails if an event is recorded that did not come lately */
+	MOSTLY_NEW, /* fails if an event, or a call, is recorded that did not come lately */
 	AS_A_WHOLE, /* fails if the tables refuse an event */
 	IN_HALVES
 } Manner;
 
 /*
  * Batches that are still to be stored as a whole, after one that held an event
- * that was recorded long ago: for there will be more.
+ * that was recorded long ago, or the start of a call that was: for there will be more.
  */
 #define WARY_BATCHES 30
 static int wary = 0;
@@ -411,7 +411,8 @@ cdr_batch_store(CdrEvent *events, int count, CdrPatience patience,
 
 	if (wary > 0)
 		wary--;
-	else if (manner != MOSTLY_NEW && job.recorded.events < job.nevents)
+	else if (manner == AS_A_WHOLE ||
+			 (manner == IN_HALVES && job.recorded.events < job.nevents))
 		wary = WARY_BATCHES;
 	result->reason = reason_of_job(&job, result->dead_letters);
 	result->recorded = job.recorded.events;

@@ -8,6 +8,10 @@
  * which all batches lock them.  The join is that of call/merge.c: there is no
  * other in SQL.
  *
+ * Most calls of a batch are new.  Those that are thought to be are inserted after
+ * the others, without looking for a row of theirs, which takes a twelfth of the time
+ * of a batch; if there is one, the batch fails, and is stored the other way.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -17,8 +21,10 @@
 #include "funcapi.h"
 #include "utils/typcache.h"
 
+#include "base/guc.h"
 #include "store/call_values.h"
 #include "store/calls.h"
+#include "store/recent.h"
 #include "store/table_columns.h"
 
 /* clang-format off */
@@ -46,12 +52,22 @@ static CdrStatement merge_calls = {
 	.types = {CDR_CALL_COLUMNS(OID)},
 };
 
+/* For calls that have no row yet: looks for none, and throws if there is one. */
+static CdrStatement insert_calls = {
+	.sql = "INSERT INTO %1$s.calls (call_id" CDR_CALL_VALUES(NAME) ")"
+		   " SELECT * FROM %2$s",
+	.has_rows = true,
+	.ncolumns = CDR_CALL_NCOLUMNS,
+	.types = {CDR_CALL_COLUMNS(OID)},
+};
+
 /* clang-format on */
 
 StaticAssertDecl(CDR_CALL_NCOLUMNS <= CDR_COLUMNS_MAX,
 				 "a row of calls has too many columns");
 
-CdrStatement *const cdr_calls_statements[] = {&merge_calls, NULL};
+CdrStatement *const cdr_calls_statements[] = {&merge_calls, &insert_calls,
+											  NULL};
 
 static void
 put_call(CdrRows *rows, const CdrCall *call)
@@ -60,12 +76,27 @@ put_call(CdrRows *rows, const CdrCall *call)
 	cdr_row_end(rows);
 }
 
+/*
+ * Has the call no row yet?  It has begun among these events, and none of it came
+ * before, as far as is remembered.
+ */
+static bool
+is_new_call(const CdrCall *call)
+{
+	return !cdr_recent_call(call->call_id) &&
+		   call->facts[CDR_REG_STARTED].time != CDR_NO_TIME;
+}
+
 void
-cdr_calls_merge(CdrEvent **events, int count)
+cdr_calls_merge(CdrEvent **events, int count, bool mostly_new)
 {
 	CdrRows *rows = cdr_rows_begin(&merge_calls);
+	CdrRows *new_rows = NULL;
 	CdrCall	 call;
 
+	/* in two orders, so not where another worker may wait for one of them */
+	if (mostly_new && cdr_workers == 1)
+		new_rows = cdr_rows_begin(&insert_calls);
 	for (int i = 0; i < count; i++)
 	{
 		const char *call_id = events[i]->call_id;
@@ -76,9 +107,12 @@ cdr_calls_merge(CdrEvent **events, int count)
 			cdr_call_init(&call, call_id);
 		cdr_call_add(&call, events[i]);
 		if (i == count - 1 || strcmp(events[i + 1]->call_id, call_id) != 0)
-			put_call(rows, &call);
+			put_call(is_new_call(&call) && new_rows != NULL ? new_rows : rows,
+					 &call);
 	}
 	cdr_rows_execute(rows, SPI_OK_INSERT);
+	if (new_rows != NULL)
+		cdr_rows_execute(new_rows, SPI_OK_INSERT);
 }
 
 /* The call that an argument is, which may be any record. */

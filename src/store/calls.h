@@ -14,7 +14,11 @@
 /* For writer.c. */
 extern CdrStatement *const cdr_calls_statements[];
 
-/* Merges new events, sorted by call, into the rows of their calls. */
-extern void cdr_calls_merge(CdrEvent **events, int count);
+/*
+ * Merges new events, sorted by call, into the rows of their calls.  With mostly_new,
+ * calls that have begun among them and were not seen lately are thought to have no
+ * row; if one has, that is an ERROR (unique_violation).
+ */
+extern void cdr_calls_merge(CdrEvent **events, int count, bool mostly_new);
 
 #endif /* CDR_CALLS_H */

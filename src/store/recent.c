@@ -3,12 +3,15 @@
  * recent.c
  *	  A memory of the identities that came lately: a hint, and no more.
  *
- * Who publishes an event twice does so within seconds or minutes.  A batch whose
+ * Of events.  Who publishes an event twice does so within seconds or minutes.  A batch whose
  * events are all thought to be new is inserted as if they were; those that are
  * remembered here are looked up first, so that a few repetitions among many new
  * events do not make the whole batch fail.
  *
- * It is a table in shared memory, for all workers: 32 bits of each of the last
+ * Of calls.  A call whose start has come and that was not seen before has no row
+ * yet, most likely, and is inserted without looking for one.
+ *
+ * Each is a table in shared memory, for all workers: 32 bits of each of the last
  * million identities, which are digests and so as random as can be.  A bucket is
  * a line of the processor's cache, and holds the last 16 that fell into it.
  * Nothing is locked.  Two who write to a bucket at once may lose one of its
@@ -18,6 +21,7 @@
  */
 #include "postgres.h"
 
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
@@ -25,42 +29,63 @@
 
 #include "store/recent.h"
 
-#define BUCKETS		 65536
-#define BUCKET_MARKS 16 /* 64 bytes */
+#define BUCKETS_OF_EVENTS 65536
+#define BUCKETS_OF_CALLS  16384
+#define BUCKET_MARKS	  16 /* 64 bytes */
 
 typedef struct Bucket
 {
 	uint32 marks[BUCKET_MARKS]; /* the latest first; 0: none */
 } Bucket;
 
-static Bucket *buckets = NULL; /* BUCKETS of them, in shared memory */
+/* One of them, in shared memory; buckets is NULL without preloading. */
+typedef struct Memory
+{
+	const char *name;
+	uint32		nbuckets;
+	Bucket	   *buckets;
+} Memory;
+
+static Memory events = {"cdr_service recent events", BUCKETS_OF_EVENTS, NULL};
+static Memory calls = {"cdr_service recent calls", BUCKETS_OF_CALLS, NULL};
 
 static shmem_request_hook_type previous_request_hook = NULL;
 static shmem_startup_hook_type previous_startup_hook = NULL;
 
-static void
-request_buckets(void)
+static Size
+size_of(const Memory *memory)
 {
-	if (previous_request_hook)
-		previous_request_hook();
-	RequestAddinShmemSpace(BUCKETS * sizeof(Bucket) + PG_CACHE_LINE_SIZE);
+	return memory->nbuckets * sizeof(Bucket) + PG_CACHE_LINE_SIZE;
 }
 
 static void
-make_buckets(void)
+request_memories(void)
 {
-	void *memory;
-	bool  found;
+	if (previous_request_hook)
+		previous_request_hook();
+	RequestAddinShmemSpace(size_of(&events));
+	RequestAddinShmemSpace(size_of(&calls));
+}
 
+static void
+make_memory(Memory *memory)
+{
+	bool  found;
+	void *place = ShmemInitStruct(memory->name, size_of(memory), &found);
+
+	memory->buckets = (Bucket *) CACHELINEALIGN(place);
+	if (!found)
+		memset(memory->buckets, 0, memory->nbuckets * sizeof(Bucket));
+}
+
+static void
+make_memories(void)
+{
 	if (previous_startup_hook)
 		previous_startup_hook();
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	memory =
-		ShmemInitStruct("cdr_service recent events",
-						BUCKETS * sizeof(Bucket) + PG_CACHE_LINE_SIZE, &found);
-	buckets = (Bucket *) CACHELINEALIGN(memory);
-	if (!found)
-		memset(buckets, 0, BUCKETS * sizeof(Bucket));
+	make_memory(&events);
+	make_memory(&calls);
 	LWLockRelease(AddinShmemInitLock);
 }
 
@@ -68,34 +93,51 @@ void
 cdr_recent_init(void)
 {
 	previous_request_hook = shmem_request_hook;
-	shmem_request_hook = request_buckets;
+	shmem_request_hook = request_memories;
 	previous_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = make_buckets;
+	shmem_startup_hook = make_memories;
+}
+
+/* Was it there?  Remembers it. */
+static bool
+remember(Memory *memory, uint32 place, uint32 mark)
+{
+	uint32 *marks;
+
+	if (memory->buckets == NULL)
+		return false;
+	marks = memory->buckets[place % memory->nbuckets].marks;
+	for (int i = 0; i < BUCKET_MARKS; i++)
+	{
+		if (marks[i] == mark)
+			return true;
+	}
+	memmove(&marks[1], &marks[0], sizeof(uint32) * (BUCKET_MARKS - 1));
+	marks[0] = mark;
+	return false;
 }
 
 bool
 cdr_recent_repeats(const pg_uuid_t *id)
 {
-	uint32	words[2];
-	uint32 *marks;
+	uint32 words[2];
 
-	if (buckets == NULL)
-		return false;
 	memcpy(words, id->data, sizeof(words));
-	marks = buckets[words[0] % BUCKETS].marks;
-	for (int i = 0; i < BUCKET_MARKS; i++)
-	{
-		if (marks[i] == words[1])
-			return true;
-	}
-	memmove(&marks[1], &marks[0], sizeof(uint32) * (BUCKET_MARKS - 1));
-	marks[0] = words[1];
-	return false;
+	return remember(&events, words[0], words[1]);
+}
+
+bool
+cdr_recent_call(const char *call_id)
+{
+	uint64 hash = hash_bytes_extended((const unsigned char *) call_id,
+									  (int) strlen(call_id), 0);
+
+	return remember(&calls, (uint32) hash, (uint32) (hash >> 32));
 }
 
 void
 cdr_recent_forget(void)
 {
-	if (buckets != NULL)
-		memset(buckets, 0, BUCKETS * sizeof(Bucket));
+	if (events.buckets != NULL)
+		memset(events.buckets, 0, events.nbuckets * sizeof(Bucket));
 }

@@ -19,7 +19,10 @@ extern void cdr_recent_init(void);
  */
 extern bool cdr_recent_repeats(const pg_uuid_t *id);
 
-/* What is remembered has proved wrong: begins anew. */
+/* The same for a call. */
+extern bool cdr_recent_call(const char *call_id);
+
+/* What is remembered of events has proved wrong: begins anew. */
 extern void cdr_recent_forget(void);
 
 #endif /* CDR_RECENT_H */

@@ -54,7 +54,7 @@ cdr_record_events(CdrEvent **events, int count, bool mostly_new,
 		fresh = cdr_call_events_insert(work, fresh);
 	cdr_retired_refuse(work, fresh);
 	CDR_FAULT("before-merge");
-	cdr_calls_merge(work, fresh);
+	cdr_calls_merge(work, fresh, mostly_new);
 	CDR_FAULT("after-merge");
 
 	MemoryContextSwitchTo(outer);

@@ -45,8 +45,8 @@ cdr_event_lacks_time(const CdrEvent *event)
 /*
  * Records understood, sorted events through an open writer (writer.h); adds to
  * *recorded what was new.  With mostly_new, those that came before are thought
- * to be known for such (call_events.h), and if another one is recorded, that is
- * an ERROR (unique_violation).
+ * to be known for such (call_events.h), and so are calls that have a row (calls.h);
+ * if another one is recorded, that is an ERROR (unique_violation).
  */
 extern void cdr_record_events(CdrEvent **events, int count, bool mostly_new,
 							  CdrRecorded *recorded);

@@ -53,6 +53,19 @@ $cdr->node->start;
 $cdr->let_through;
 all_stored('crash of PostgreSQL');
 
+# Calls are not known any more after a crash: what comes late of them finds them, also
+# their starts, by which most calls are new.
+my @late = simple_events(60, 'crash between');
+$cdr->publish(grep { !/call\.started/ } @late);
+$cdr->wait_drained($stored + 40);
+$cdr->node->stop('immediate');
+$cdr->node->start;
+$cdr->publish((grep { /call\.started/ } @late), simple_events(3, 'new call'));
+$stored += 63;
+$cdr->wait_drained($stored);
+$cdr->stored_is($stored, 'starts after a crash');
+$cdr->status_is('dead_letters', 0, 'none of them is a dead letter');
+
 # --- RabbitMQ
 
 half_way('restart of RabbitMQ');
