@@ -340,9 +340,63 @@ SELECT rule, refused(rule::jsonb) FROM unnest(ARRAY['{}', '{"metric": "cost"}', 
 	'{"causes": ["x"]}', '{"metric": "cause_share"}', '{"metric": "cause_share", "causes": []}', '{"metric": "cause_share", "causes": [null]}', '{"metric": "cause_share", "causes": ["503"], "raise_at": 0.5, "clear_at": 0.5}',
 	'{"metric": "new_destinations"}', '{"baseline": "1 day"}', '{"metric": "new_destinations", "baseline": "367 days"}', '{"active_from": "08:00"}', '{"active_days": [0]}', '{"active_days": [8]}', '{"active_days": []}',
 	'{"days_off": [null]}', '{"outside": true}', '{"outside": true, "active_days": [6, 7]}', '{"every": "9 s"}', '{"every": "1 month"}', '{"every": "1 day"}', '{"lag": "-1 s"}', '{"sleep": "32 days"}',
+	'{"time_window": "1 month -29 days"}', '{"time_window": "1 day -1 hour"}', '{"lag": "2 hours -1 day"}', '{"sleep": "1 day -1 us"}', '{"every": "2 min -1 s"}',
 	'{"zone": "Europe/Atlantis"}', '{"name": ""}', '{"name": "0123456789012345678901234567890123456789012345678901234567890123"}']) AS rule;
 -- nor become so
 UPDATE cdr_alert_rules SET clear_at = 1000 WHERE name = 'flap';
+
+-- null is no time, and no rule
+SELECT * FROM cdr_try_alert_rule('flap', NULL);
+SELECT cdr_alert_query(NULL);
+
+-- ---------------------------------------------------------------------------
+-- Other clocks
+-- ---------------------------------------------------------------------------
+
+-- A day has 24 hours, whatever zone the session is in: clocks of Berlin go on on 2026-03-29
+-- at 01:00Z.  Each time of the grid is evaluated once, and no other.
+INSERT INTO cdr_alert_rules (name, metric, scope, time_window, raise_at, clear_at, raise_after, every, lag)
+VALUES ('daily', 'calls', 'all', '1 day', 1, 1, 5, '1 day', '0');
+CREATE FUNCTION daily() RETURNS TABLE (zone text, times integer, last_at timestamptz, raised text, "window" numeric) LANGUAGE plpgsql AS $$
+BEGIN
+	FOR zone IN SELECT unnest('{UTC,Europe/Berlin,America/New_York}'::text[]) LOOP
+		PERFORM set_config('TimeZone', zone, true);
+		PERFORM take('daily');
+		PERFORM ring(5, '2026-03-26 12:00Z', '24 hours');
+		FOR d IN 27 .. 31 LOOP
+			PERFORM cdr_check_alerts(format('2026-03-%s 00:30Z', d)::timestamptz, true);
+			CONTINUE WHEN d < 30;
+			SELECT p.times, p.last_at INTO times, last_at FROM cdr_alert_pending AS p;
+			raised := (SELECT string_agg(extract(epoch FROM a.raised_at - '2026-03-27 00:00Z') / 3600 || ' h', ', ') FROM cdr_alerts AS a);
+			RETURN NEXT;
+		END LOOP;
+	END LOOP;
+	PERFORM set_config('TimeZone', 'Europe/Berlin', true);
+	zone := 'Europe/Berlin'; times := NULL; last_at := NULL; raised := NULL;
+	SELECT t.value INTO "window" FROM cdr_try_alert_rule('daily', '2026-03-29 12:00Z') AS t;
+	RETURN NEXT;
+	SELECT t.value INTO "window" FROM cdr_try_alert_rule('daily', '2026-03-29 11:59:59Z') AS t;
+	RETURN NEXT;
+	PERFORM set_config('TimeZone', 'UTC', true);
+END
+$$;
+SELECT zone, times, to_char(last_at, 'DD HH24:MI') AS last_at, raised, "window" FROM daily();
+DELETE FROM cdr_alert_rules WHERE name = 'daily';
+
+-- A clock that was ten years ahead, and is set right again: rules go on, an alert of then is
+-- no sleep, and what cannot be measured is not held until then.
+INSERT INTO cdr_alert_rules (name, metric, time_window, raise_at, clear_at, sleep, lag) VALUES ('ahead', 'calls', '2 min', 10, 5, '1 min', '0');
+SELECT take('ahead'), ring(10, now() + interval '10 years' - interval '1 min', '0'), open_at(now() + interval '10 years') AS then,
+	open_at(now() + interval '10 years 1 hour') AS later;
+SELECT ring(10, date_trunc('minute', now()) - interval '1 min', '0'), open_at(now()) AS now;
+SELECT count(*) FILTER (WHERE evaluated_at <= now()) AS set_right, count(*) FILTER (WHERE evaluated_at > now()) AS ahead FROM cdr_alert_progress;
+DELETE FROM cdr_alert_rules WHERE name = 'ahead';
+UPDATE cdr_alert_rules SET every = '1 hour' WHERE name = 'asr';
+SELECT take('asr'), open_at(now() - interval '28 hours');
+INSERT INTO cdr_alerts (rule, subject, level, metric, scope, threshold, time_window, raised_at, first_value, worst_value, last_value, last_at, late)
+VALUES ('asr', '', 'warning', 'asr', 'all', 0.4, '15 min', now() + interval '10 years', 0, 0, 0, now() + interval '10 years', false);
+SELECT open_at(now() - interval '26 hours') AS held, open_at(now() - interval '1 hour') AS cleared;
+SELECT cleared_because FROM cdr_alerts;
 
 -- ---------------------------------------------------------------------------
 -- Rights
@@ -401,4 +455,4 @@ DROP EXTENSION cdr_service CASCADE;
 SET cdr_service.allow_drop = on;
 DROP TABLE calls, call_events, dead_letters, timeless_events;
 RESET cdr_service.allow_drop;
-DROP FUNCTION ring, take, open_at, is_late, refused, who, fail;
+DROP FUNCTION ring, take, open_at, daily, is_late, refused, who, fail;

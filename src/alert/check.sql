@@ -14,6 +14,8 @@ CREATE FUNCTION @extschema@.cdr_try_alert_rule(
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+-- a day of an interval has 24 hours, whatever zone the session is in
+SET TimeZone = 'UTC'
 SET jit = off
 AS $function$
 DECLARE
@@ -22,6 +24,9 @@ DECLARE
 	day constant interval := interval '24 hours';
 	r record;
 BEGIN
+	IF as_of IS NULL THEN
+		RAISE null_value_not_allowed USING MESSAGE = 'as_of must not be null';
+	END IF;
 	EXECUTE format('SELECT %s.cdr_require_tables()', extension);
 	EXECUTE format('SELECT r.*, %1$s.cdr_alert_query(r, $2) AS query'
 				   ' FROM %1$s.cdr_alert_rules AS r WHERE r.name = $1', extension)
@@ -98,7 +103,9 @@ BEGIN
 		SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $10, $9,
 			   ARRAY(SELECT t.call_id FROM %1$s.cdr_try_alert_rule($1, $9, $2) AS t), $11
 		WHERE NOT EXISTS (SELECT FROM %1$s.cdr_alerts AS o
-						  WHERE o.rule = $1 AND o.subject = $2 AND o.cleared_at > $9 - $12)
+						  WHERE o.rule = $1 AND o.subject = $2 AND o.cleared_at > $9 - $12
+						  -- by a clock that was ahead, it would sleep until then
+						  AND o.cleared_at <= GREATEST($9, now()))
 		ON CONFLICT (rule, subject) WHERE cleared_at IS NULL DO NOTHING
 		RETURNING id$query$, extension)
 		INTO raised
@@ -130,9 +137,11 @@ DECLARE
 	because text;
 BEGIN
 	IF value IS NULL THEN
-		-- it is held, but not for ever
+		-- it is held, but not for ever, nor from a time on that has not come yet
+		EXECUTE format('UPDATE %s.cdr_alerts SET last_at = $2 WHERE id = $1 AND last_at > GREATEST($2, now())', extension)
+			USING id, at;
 		EXECUTE format('UPDATE %s.cdr_alerts SET cleared_at = $2, cleared_because = ''no data'''
-					   ' WHERE id = $1 AND last_at <= $2 - interval ''1 day'' RETURNING cleared_because', extension)
+					   ' WHERE id = $1 AND last_at <= $2 - interval ''24 hours'' RETURNING cleared_because', extension)
 			INTO because USING id, at;
 	ELSE
 		EXECUTE format($query$
@@ -235,6 +244,8 @@ CREATE FUNCTION @extschema@.cdr_evaluate_alert_rule(
 	OUT changes integer, OUT is_behind boolean)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+-- for days and grids of days
+SET TimeZone = 'UTC'
 AS $function$
 DECLARE
 	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
@@ -259,8 +270,9 @@ BEGIN
 		RETURN;
 	END IF;
 	until := date_bin(r.every, clock - r.lag, timestamptz '2000-01-01 00:00:00+00');
-	-- a rule that is new begins now
-	at := CASE WHEN r.evaluated_at IS NULL THEN until
+	-- a rule that is new begins now; so does one that was evaluated by a clock that was
+	-- ahead: it would else be silent until that time has come
+	at := CASE WHEN r.evaluated_at IS NULL OR r.evaluated_at > GREATEST(clock, now()) THEN until
 			   ELSE date_bin(r.every, GREATEST(r.evaluated_at, until - interval '1 day') + r.every,
 							 timestamptz '2000-01-01 00:00:00+00') END;
 	FOR i IN 1 .. most LOOP

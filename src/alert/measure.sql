@@ -60,6 +60,9 @@ DECLARE
 	-- which calls an alert is about
 	evidence text := 'true';
 BEGIN
+	IF rule.metric IS NULL OR of_calls IS NULL THEN
+		RAISE null_value_not_allowed USING MESSAGE = 'rule and of_calls must not be null';
+	END IF;
 	IF rule.metric IN ('burst', 'silence') AND NOT of_calls THEN
 		-- week 0 is now; weeks are those of the zone
 		RETURN format($query$

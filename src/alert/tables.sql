@@ -301,6 +301,16 @@ BEGIN
 		RAISE invalid_parameter_value USING
 			MESSAGE = format('alert rule %L cannot be: %s %s', NEW.name, wrong, why);
 	END IF;
+	-- a month without 31 days may be less than nothing
+	SELECT i.name INTO wrong FROM (VALUES ('time_window', NEW.time_window), ('baseline', NEW.baseline), ('every', NEW.every),
+		('lag', NEW.lag), ('sleep', NEW.sleep)) AS i (name, length)
+	WHERE LEAST(extract(year FROM i.length), extract(month FROM i.length), extract(day FROM i.length), extract(hour FROM i.length),
+				extract(minute FROM i.length), extract(second FROM i.length)) < 0
+	LIMIT 1;
+	IF FOUND THEN
+		RAISE invalid_parameter_value USING
+			MESSAGE = format('alert rule %L cannot be: %s must have no negative part', NEW.name, wrong);
+	END IF;
 	-- an error, if there is none of that name
 	PERFORM now() AT TIME ZONE NEW.zone;
 	RETURN NEW;
