@@ -399,6 +399,36 @@ SELECT open_at(now() - interval '26 hours') AS held, open_at(now() - interval '1
 SELECT cleared_because FROM cdr_alerts;
 
 -- ---------------------------------------------------------------------------
+-- Whether all is well
+-- ---------------------------------------------------------------------------
+
+-- No subject is told to who monitors: only that rules are not evaluated, or find too many.
+CREATE VIEW well AS SELECT level, regexp_replace(detail, '2[0-9]{3}-[-0-9 :]*', '... ') AS detail FROM cdr_health WHERE "check" = 'alerts';
+CREATE ROLE regress_cdr_monitor IN ROLE pg_monitor;
+GRANT SELECT ON well TO regress_cdr_monitor;
+SELECT take('no such');
+TABLE well;
+SELECT take('flap', 'crowd');
+TABLE well;
+SELECT ring(1, now(), '0'), open_at(now()), (SELECT level || ': ' || detail FROM well) AS well;
+UPDATE cdr_alert_progress SET evaluated_at = evaluated_at - interval '15 min' WHERE rule = 'crowd';
+TABLE well;
+UPDATE cdr_alert_progress SET evaluated_at = evaluated_at + interval '15 min', left_out = 7 WHERE rule = 'crowd';
+INSERT INTO cdr_alerts (rule, subject, level, metric, scope, threshold, time_window, raised_at, first_value, worst_value, last_value, last_at, late)
+SELECT 'flap', s, s, 'calls', 'all', 1, '1 min', now(), 1, 1, 1, now(), false FROM unnest('{warning,critical}'::text[]) AS s;
+TABLE well;
+UPDATE cdr_alert_progress SET left_out = 0;
+SET ROLE regress_cdr_monitor;
+TABLE well;
+RESET ROLE;
+-- where they are locked or gone, it says so
+ALTER TABLE cdr_alerts RENAME TO elsewhere;
+TABLE well;
+ALTER TABLE elsewhere RENAME TO cdr_alerts;
+DROP VIEW well;
+DROP ROLE regress_cdr_monitor;
+
+-- ---------------------------------------------------------------------------
 -- Rights
 -- ---------------------------------------------------------------------------
 

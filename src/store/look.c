@@ -37,8 +37,9 @@
 /* clang-format on */
 
 static void
-look_for_tables(CdrLook *look)
+look_for_tables(void *argument)
 {
+	CdrLook	 *look = argument;
 	CdrRights rights;
 
 	look->state = cdr_tables_lock(&look->tables, AccessShareLock, &look->why);
@@ -53,8 +54,9 @@ look_for_tables(CdrLook *look)
 }
 
 static void
-look_for_letters(CdrLook *look)
+look_for_letters(void *argument)
 {
+	CdrLook		 *look = argument;
 	MemoryContext context = CurrentMemoryContext;
 	CdrTables	  tables;
 	CdrRights	  rights;
@@ -73,9 +75,8 @@ look_for_letters(CdrLook *look)
 	cdr_writer_query_close(&rights);
 }
 
-/* Takes a look, without waiting; false, with the reason, after an error. */
-static bool
-take_look(void (*at)(CdrLook *), CdrLook *look)
+bool
+cdr_look_at(void (*at)(void *), void *argument, CdrReasonBuffer *why)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -90,7 +91,7 @@ take_look(void (*at)(CdrLook *), CdrLook *look)
 		(void) set_config_option("lock_timeout", LOOK_TIMEOUT, PGC_USERSET,
 								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
 								 false);
-		at(look);
+		at(argument);
 		AtEOXact_GUC(false, guc_level);
 		ReleaseCurrentSubTransaction();
 	}
@@ -99,7 +100,7 @@ take_look(void (*at)(CdrLook *), CdrLook *look)
 		if (geterrcode() == ERRCODE_QUERY_CANCELED)
 			PG_RE_THROW();
 		MemoryContextSwitchTo(context);
-		cdr_fail_with_error(&look->why);
+		cdr_fail_with_error(why);
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
 		done = false;
@@ -115,11 +116,11 @@ cdr_look_for_tables(CdrLook *look)
 {
 	memset(look, 0, sizeof(CdrLook));
 	look->state = CDR_TABLES_UNFIT;
-	return take_look(look_for_tables, look);
+	return cdr_look_at(look_for_tables, look, &look->why);
 }
 
 bool
 cdr_look_for_letters(CdrLook *look)
 {
-	return take_look(look_for_letters, look);
+	return cdr_look_at(look_for_letters, look, &look->why);
 }

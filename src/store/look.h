@@ -35,4 +35,8 @@ typedef struct CdrLook
 extern bool cdr_look_for_tables(CdrLook *look);
 extern bool cdr_look_for_letters(CdrLook *look);
 
+/* The same for any other look: in a subtransaction, without waiting for long. */
+extern bool
+cdr_look_at(void (*at)(void *), void *argument, CdrReasonBuffer *why);
+
 #endif /* CDR_LOOK_H */

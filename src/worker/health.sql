@@ -5,7 +5,7 @@ CREATE FUNCTION @extschema@.cdr_check_health(
 	OUT hint text)
 RETURNS SETOF record
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
-ROWS 16
+ROWS 20
 AS 'MODULE_PATHNAME', 'cdr_check_health';
 
 COMMENT ON FUNCTION @extschema@.cdr_check_health() IS

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "alert/look.h"
 #include "base/guc.h"
 #include "store/look.h"
 #include "store/mapping_cache.h"
@@ -74,6 +75,48 @@ cdr_health_check_tables(CdrHealth *health)
 	cdr_health_put(health, "tables", CDR_HEALTH_OK, "they fit", NULL);
 	check_partitions(health, &look);
 	check_letters(health, &look);
+}
+
+/* Of calls that go wrong, alerts tell: it is a warning only that they cannot. */
+void
+cdr_health_check_alerts(CdrHealth *health)
+{
+	CdrAlertLook look;
+
+	if (!cdr_alerts_look(&look))
+		cdr_health_put(
+			health, "alerts", CDR_HEALTH_WARNING,
+			psprintf("they could not be looked at: %s", look.why.message),
+			look.why.reason.hint);
+	else if (look.late > 0)
+		cdr_health_put(
+			health, "alerts", CDR_HEALTH_WARNING,
+			psprintf("rules that are not evaluated, or late: %lld; rule "
+					 "\"%s\", %s",
+					 (long long) look.late, look.latest,
+					 look.evaluated == NULL
+						 ? "never yet"
+						 : psprintf("up to %s UTC", look.evaluated)),
+			"Look at last_error of cdr_status(), and in the server's log, for "
+			"one that fails; workers that consume evaluate them, and some "
+			"wait until no events do. Or run cdr_check_alerts().");
+	else if (look.left_out > 0)
+		cdr_health_put(
+			health, "alerts", CDR_HEALTH_WARNING,
+			psprintf("%lld open, %lld of them critical; subjects of which "
+					 "none was raised, because there are too many: %lld",
+					 (long long) look.open, (long long) look.critical,
+					 (long long) look.left_out),
+			"Look at left_out in cdr_alert_progress: that rule's threshold may "
+			"be too low, or its scope too narrow.");
+	else
+		cdr_health_put(health, "alerts", CDR_HEALTH_OK,
+					   look.rules == 0 && look.open == 0
+						   ? "no rules"
+						   : psprintf("%lld open, %lld of them critical",
+									  (long long) look.open,
+									  (long long) look.critical),
+					   NULL);
 }
 
 /* Those that this process can read, the workers can. */

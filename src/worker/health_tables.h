@@ -13,6 +13,9 @@
 /* Rows for the tables, their partitions, the dead letters. */
 extern void cdr_health_check_tables(CdrHealth *health);
 
+/* A row for the alerts. */
+extern void cdr_health_check_alerts(CdrHealth *health);
+
 /* A row for the mappings. */
 extern void cdr_health_check_mappings(CdrHealth *health);
 
