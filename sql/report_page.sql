@@ -205,6 +205,31 @@ FROM cdr_report('2026-07-01', '2026-07-02', '<+03>-3', :'evil' || 1) AS r, look(
 SELECT l.well_formed, l.elements, says(r, '<script') AS script
 FROM cdr_report_diff('2026-06-30', '2026-07-01', '2026-07-01', '2026-07-02', '<+03>-3', :'evil' || 1) AS r, look(r) AS l;
 
+-- alerts that were raised in this time: the critical ones first, no numbers of people, and
+-- nothing for who may not read them
+INSERT INTO cdr_alerts (rule, subject, tenant_id, level, metric, scope, threshold, time_window, raised_at, cleared_at, first_value, worst_value, last_value,
+	last_at, late)
+SELECT :'evil' || n, s, 't', l, 'calls', scope, 20.50, '5 min', r::timestamptz, r::timestamptz + interval '1 hour', 1, 41.250, 1, r::timestamptz, false
+FROM (VALUES (1, :'evil', 'warning', 'user', '2026-07-01 00:00'), (2, 'alice', 'critical', 'user', '2026-07-01 23:59:59'),
+	(3, '+12125550143', 'warning', 'caller', '2026-07-01 12:00'), (4, 'sip:+12125550144@x', 'warning', 'user', '2026-07-01 12:00'),
+	(5, '', 'warning', 'all', '2026-07-01 12:00'), (6, 'before', 'warning', 'user', '2026-06-30 23:59:59'), (7, 'after', 'warning', 'user', '2026-07-02')) AS a (n, s, l, scope, r);
+SELECT a ->> 'rank' AS rank, right(a ->> 'rule', 1) AS rule, a ->> 'level' AS level, left(a ->> 'subject', 5) AS subject, a ->> 'worst' AS worst, a ->> 'threshold' AS threshold
+FROM jsonb_array_elements(cdr_report_data('2026-07-01', '2026-07-02') #> '{alerts,first}') AS a;
+SELECT l.well_formed, l.small, l.elements, says(r, 'raised in this time; 5 of them') AS told, says(r, '12125550') AS numbers, says(r, '<td>41.25</td><td>20.5</td>') AS value,
+	says(cdr_report('2026-07-01', '2026-07-02', 'UTC', 'u'), 'raised in this time; 0 of them') AS of_another
+FROM cdr_report('2026-07-01', '2026-07-02') AS r, look(r) AS l;
+SET client_min_messages = warning;
+DROP ROLE IF EXISTS regress_cdr_manager;
+RESET client_min_messages;
+CREATE ROLE regress_cdr_manager;
+GRANT SELECT ON calls TO regress_cdr_manager;
+SET ROLE regress_cdr_manager;
+SELECT l.well_formed, says(r, 'Alerts') AS told, cdr_report_data('2026-07-01', '2026-07-02') -> 'alerts' AS alerts FROM cdr_report('2026-07-01', '2026-07-02') AS r, look(r) AS l;
+RESET ROLE;
+DROP OWNED BY regress_cdr_manager;
+DROP ROLE regress_cdr_manager;
+DELETE FROM cdr_alerts;
+
 -- ---------------------------------------------------------------------------
 -- Many
 -- ---------------------------------------------------------------------------

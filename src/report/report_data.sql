@@ -255,6 +255,40 @@ $function$;
 COMMENT ON FUNCTION @extschema@.cdr_report_calls(timestamptz[], timestamptz, text) IS
 'of a report: calls at once, time to answer, the longest calls and the busiest minutes';
 
+-- The alerts that were raised in a time, for who may read them: null for others.  A subject
+-- that is a number of somebody's, or looks like one, is none.
+CREATE FUNCTION @extschema@.cdr_report_alerts(from_time timestamptz, to_time timestamptz, tenant text)
+RETURNS jsonb
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+	alerts constant regclass := to_regclass((SELECT extnamespace::regnamespace FROM pg_extension
+											 WHERE extname = 'cdr_service') || '.cdr_alerts');
+	found jsonb;
+BEGIN
+	IF alerts IS NULL OR NOT has_table_privilege(alerts, 'SELECT') THEN
+		RETURN NULL;
+	END IF;
+	EXECUTE format($query$
+		WITH alerts AS (
+			SELECT row_number() OVER (ORDER BY a.level <> 'critical', a.raised_at, a.id) AS rank, a.rule, a.level,
+				   CASE WHEN a.scope NOT IN ('caller', 'caller_range')
+						AND a.subject !~ '^((sips?|tel):)?[+]?[-0-9(). *#]{3,}(@.*)?$' THEN a.subject END AS subject,
+				   extract(epoch FROM a.raised_at) AS raised, extract(epoch FROM a.cleared_at) AS cleared,
+				   trim_scale(a.worst_value) AS worst, trim_scale(a.threshold) AS threshold
+			FROM %s AS a
+			WHERE a.raised_at >= $1 AND a.raised_at < $2 AND ($3 IS NULL OR a.tenant_id = $3))
+		SELECT jsonb_build_object('count', (SELECT count(*) FROM alerts),
+			'first', (SELECT COALESCE(jsonb_agg(a ORDER BY a.rank), '[]') FROM alerts AS a WHERE a.rank <= 20))
+		$query$, alerts) INTO found USING from_time, to_time, tenant;
+	RETURN found;
+END
+$function$;
+
+COMMENT ON FUNCTION @extschema@.cdr_report_alerts(timestamptz, timestamptz, text) IS
+'of a report: the alerts that were raised, where the caller may read them';
+
 CREATE FUNCTION @extschema@.cdr_report_data(
 	from_time timestamptz,
 	to_time timestamptz,
@@ -277,6 +311,7 @@ DECLARE
 	later boolean;
 	stale bigint := 0;
 	as_of timestamptz;
+	alerts jsonb;
 BEGIN
 	EXECUTE format('SELECT %s.cdr_require_tables()', extension);
 	-- which complains of what is no time
@@ -307,13 +342,14 @@ BEGIN
 	EXECUTE format('SELECT %s.cdr_report_places($1, $2, $3, $4, $5)', extension)
 		INTO places USING from_time, to_time, before_from, before_to, tenant;
 	EXECUTE format('SELECT %s.cdr_report_calls($1, $2, $3)', extension) INTO calls USING steps, as_of, tenant;
+	EXECUTE format('SELECT %s.cdr_report_alerts($1, $2, $3)', extension) INTO alerts USING from_time, to_time, tenant;
 	RETURN jsonb_build_object(
 		'from', extract(epoch FROM from_time), 'to', extract(epoch FROM to_time), 'before', extract(epoch FROM before_from),
-		'before_to', extract(epoch FROM before_to), 		'zone', zone, 'tenant', tenant, 'step', step,
+		'before_to', extract(epoch FROM before_to), 'zone', zone, 'tenant', tenant, 'step', step,
 		'begins', (SELECT jsonb_agg(extract(epoch FROM s) ORDER BY i) FROM unnest(steps) WITH ORDINALITY AS t (s, i)
 				   WHERE i < cardinality(steps)),
 		'as_of', extract(epoch FROM as_of), 'later', later, 'stale', stale) || calls ||
-		jsonb_build_object('course', course, 'places', places);
+		jsonb_build_object('course', course, 'places', places, 'alerts', alerts);
 END
 $function$;
 

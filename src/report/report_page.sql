@@ -83,7 +83,7 @@ CREATE FUNCTION @extschema@.cdr_report_table(caption text, columns text[], rows 
 RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN '<div class="wide"><table><caption>' || caption || '</caption><thead><tr>' ||
-	(SELECT string_agg('<th scope="col"' || CASE WHEN c IN ('outcome', 'fault', 'tenant', 'to') THEN ' class="text"' ELSE '' END || '>' || c || '</th>',
+	(SELECT string_agg('<th scope="col"' || CASE WHEN c IN ('outcome', 'fault', 'tenant', 'to', 'level', 'subject') THEN ' class="text"' ELSE '' END || '>' || c || '</th>',
 					   '' ORDER BY n) FROM unnest(columns) WITH ORDINALITY AS t (c, n)) ||
 	'</tr></thead><tbody>' || COALESCE(rows, '<tr><td>none</td></tr>') || '</tbody></table></div>';
 

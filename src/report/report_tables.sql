@@ -50,11 +50,27 @@ RETURN (
 COMMENT ON FUNCTION @extschema@.cdr_report_causes(jsonb) IS
 'of the page of a report: why calls were not answered';
 
+-- Alerts: nothing for those who may not read them.
+CREATE FUNCTION @extschema@.cdr_report_alarms(data jsonb)
+RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN CASE WHEN jsonb_typeof(data -> 'alerts') = 'object' THEN '<h3>Alerts</h3>' ||
+	(SELECT @extschema@.cdr_report_table('raised in this time; ' || @extschema@.cdr_report_number((data #>> '{alerts,count}')::numeric) ||
+					' of them', ARRAY['rule', 'level', 'subject', 'raised', 'cleared', 'worst', 'limit'],
+				string_agg(@extschema@.cdr_report_row(@extschema@.cdr_html(rule), @extschema@.cdr_html(level), @extschema@.cdr_html(NULLIF(subject, '')),
+					@extschema@.cdr_report_time(raised, data ->> 'zone'), @extschema@.cdr_report_time(cleared, data ->> 'zone'),
+					worst::text, threshold::text), '' ORDER BY rank))
+	 FROM jsonb_to_recordset(data #> '{alerts,first}') AS a (rank integer, rule text, level text, subject text, raised numeric, cleared numeric,
+			worst numeric, threshold numeric)) ELSE '' END;
+
+COMMENT ON FUNCTION @extschema@.cdr_report_alarms(jsonb) IS
+'of the page of a report: the alerts of its time';
+
 -- No numbers of people stand on the page: who may read calls finds them by call id.
 CREATE FUNCTION @extschema@.cdr_report_oddities(data jsonb)
 RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
-RETURN '<h2>Worth a look</h2><div class="two tables"><div><h3>Longest calls</h3>' ||
+RETURN '<h2>Worth a look</h2>' || @extschema@.cdr_report_alarms(data) || '<div class="two tables"><div><h3>Longest calls</h3>' ||
 	(SELECT @extschema@.cdr_report_table('from answer to end, in hours, minutes and seconds', ARRAY['call', 'tenant', 'to', 'tried', 'length'],
 				string_agg(@extschema@.cdr_report_row(@extschema@.cdr_html(call_id), @extschema@.cdr_html(tenant_id), @extschema@.cdr_html(destination),
 					@extschema@.cdr_report_time(at, data ->> 'zone'), @extschema@.cdr_report_length(seconds)),
