@@ -66,6 +66,41 @@ SELECT * FROM both_ways('2026-06-01 00:00:00.000001', '2026-06-03', NULL, 'UTC',
 SELECT * FROM both_ways('2026-06-01', '2026-06-03', NULL, 'UTC', '{hangup_cause}');
 SELECT * FROM both_ways('2026-06-01', '2026-06-03', '1 hour', '+05:07', '{hour}');
 SELECT * FROM both_ways('2026-06-01', '2026-06-03', '1 hour', '+05:07', '{}');
+
+-- added up by steps: the sums of the buckets in them
+CREATE FUNCTION differs(steps timestamptz[], dimensions text[]) RETURNS bigint LANGUAGE sql AS $$
+	WITH by_steps AS (
+		SELECT bucket - quarters * interval '15 minutes' AS attempt, width_bucket(bucket, steps) AS i, tenant_id, direction, cause,
+			   attempts, decided, answered, busy, open, lengthy, talk_time, setup_time, occupied FROM cdr_rollup_by_steps(steps, dimensions)),
+	of_buckets AS (
+		SELECT CASE WHEN dimensions && '{hour,weekday}' THEN bucket - quarters * interval '15 minutes' ELSE steps[width_bucket(bucket, steps)] END AS attempt,
+			   width_bucket(bucket, steps) AS i,
+			   CASE WHEN 'tenant_id' = ANY (dimensions) THEN tenant_id END, CASE WHEN 'direction' = ANY (dimensions) THEN direction END, cause,
+			   sum(attempts), sum(decided), sum(answered), sum(busy), sum(open), sum(lengthy), sum(talk_time), sum(setup_time), sum(occupied)
+		FROM cdr_rollup(steps[1], steps[cardinality(steps)]) GROUP BY 1, 2, 3, 4, 5)
+	SELECT count(*) FROM ((TABLE by_steps EXCEPT ALL TABLE of_buckets) UNION ALL (TABLE of_buckets EXCEPT ALL TABLE by_steps)) AS d $$;
+SELECT s, d, differs(cdr_steps('2026-06-01 03:00', '2026-06-03', s::interval), d::text[])
+FROM unnest('{15 min,5 hours}'::text[]) AS s, unnest('{"{}","{tenant_id}","{direction}","{tenant_id,direction,hour,weekday}"}'::text[]) AS d ORDER BY 1, 2;
+SELECT count(*) > 50 AS some FROM cdr_rollup_by_steps(cdr_steps('2026-06-01 03:00', '2026-06-03', '5 hours'), '{tenant_id}');
+SELECT count(*) FROM cdr_rollup_by_steps(NULL, '{}');
+SELECT count(*) FROM cdr_rollup_by_steps('{2026-06-01}', '{}');
+SELECT count(*) FROM cdr_rollup_by_steps('{2026-06-02,2026-06-01}', '{}');
+SELECT count(*) FROM cdr_rollup_by_steps('{2026-06-01,NULL}', '{}');
+SELECT count(*) FROM cdr_rollup_by_steps('{2026-06-01,infinity}', '{}');
+SELECT count(*) FROM cdr_rollup_by_steps('{2026-06-01,2026-06-02}', '{trunk}');
+SELECT count(*) FROM cdr_rollup_by_steps('{2026-06-01,2026-06-02}', '{NULL}');
+SELECT count(*) > 0 AS counts FROM cdr_rollup_by_steps('{2026-06-01,2026-06-02}', NULL);
+
+-- percentiles in memory are those of the server, to the last bit
+SELECT count(*), count(*) FILTER (WHERE ours IS DISTINCT FROM theirs) AS differ
+FROM (SELECT cdr_percentiles(v) AS ours, percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY v) AS theirs
+	  FROM (SELECT n % 40 AS g, CASE WHEN n % 40 > 0 AND n % 7 > 0 THEN (ARRAY[sin(n), n, -1.5, 1e300, 1e-300, 0])[1 + n % 6] END AS v
+			FROM generate_series(1, 5000) AS n WHERE n % 40 < 35 OR n < 40) AS x GROUP BY g) AS y;
+SELECT cdr_percentiles(v) FROM unnest('{NaN,1,Infinity,NaN,2}'::float8[]) AS v;
+SELECT cdr_percentiles(v), percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY v) FROM unnest('{3,1,2,5}'::float8[]) AS v;
+SELECT cdr_percentiles(NULL) FROM generate_series(1, 3);
+-- too many for that
+SELECT cdr_percentiles(n) FROM generate_series(1, 5000000) AS n;
 -- with what the transaction has not written yet, and of one that was rolled back
 BEGIN;
 UPDATE calls SET end_time = end_time + interval '1 hour', direction = 'changed' WHERE random() < 0.1;

@@ -2,6 +2,32 @@
 -- Traffic
 -- ---------------------------------------------------------------------------
 
+CREATE FUNCTION @extschema@.cdr_percentiles_add(internal, float8)
+RETURNS internal
+LANGUAGE C IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cdr_percentiles_add';
+
+COMMENT ON FUNCTION @extschema@.cdr_percentiles_add(internal, float8) IS
+'of cdr_percentiles(): a value more';
+
+CREATE FUNCTION @extschema@.cdr_percentiles_found(internal)
+RETURNS float8[]
+LANGUAGE C IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cdr_percentiles_found';
+
+COMMENT ON FUNCTION @extschema@.cdr_percentiles_found(internal) IS
+'of cdr_percentiles(): what it returns';
+
+CREATE AGGREGATE @extschema@.cdr_percentiles(value float8) (
+	SFUNC = @extschema@.cdr_percentiles_add,
+	STYPE = internal,
+	FINALFUNC = @extschema@.cdr_percentiles_found,
+	FINALFUNC_MODIFY = READ_WRITE,
+	PARALLEL = SAFE);
+
+COMMENT ON AGGREGATE @extschema@.cdr_percentiles(float8) IS
+'median and 95th percentile, of values in memory';
+
 CREATE FUNCTION @extschema@.cdr_traffic(
 	from_time timestamptz,
 	to_time timestamptz,
@@ -41,6 +67,11 @@ LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 100
 SET search_path = pg_catalog, pg_temp
 -- compiling it takes longer than running it, up to millions of calls
 SET jit = off
+-- starting parallel workers takes longer than reading some days without them
+SET parallel_setup_cost = '1e4'
+-- the planner takes all groups that could be for some that are: it would sort the calls
+-- rather than count them in a hash
+SET enable_sort = off
 AS $function$
 DECLARE
 	-- where the extension is by now: schemas are renamed
@@ -62,6 +93,7 @@ DECLARE
 	-- when each step begins, and at last when the last one ends
 	steps timestamptz[];
 	is_covered boolean;
+	percentiles text;
 	-- The same sums in two ways.
 	from_calls constant text := $query$
 		SELECT c.i, c.tenant_id, c.direction, c.trunk, c.destination, c.hangup_cause,
@@ -86,9 +118,8 @@ DECLARE
 			   count(*) FILTER (WHERE c.talk <= interval '15 s') AS short_calls,
 			   count(c.setup) AS setups,
 			   extract(epoch FROM sum(c.setup)) AS setup_seconds,
-			   percentile_cont(ARRAY[0.5, 0.95])
-				   WITHIN GROUP (ORDER BY date_part('epoch', c.setup)) AS setup,
-			   NULL::numeric AS occupied
+			   %4$s date_part('epoch', c.setup)) AS setup,
+			   extract(epoch FROM sum(c.span)) AS occupied
 		FROM (SELECT width_bucket(c.attempt_time, $1) AS i, %2$s,
 					 c.start_time, c.answer_time, c.end_time, c.disposition,
 					 c.answer_time IS NULL AND c.end_time IS NOT NULL AS unanswered,
@@ -100,7 +131,11 @@ DECLARE
 					 CASE WHEN c.end_time >= c.answer_time AND c.answer_time > '-infinity' AND c.end_time < 'infinity'
 						  THEN c.end_time - c.answer_time END AS talk,
 					 CASE WHEN c.answer_time >= c.start_time AND c.answer_time < 'infinity'
-						  THEN c.answer_time - c.start_time END AS setup
+						  THEN c.answer_time - c.start_time END AS setup,
+					 -- of those that are over before the step is
+					 CASE WHEN c.end_time > c.start_time
+						  AND c.end_time <= $1[width_bucket(c.start_time, $1) + 1]
+						  THEN LEAST(c.end_time - c.start_time, interval '72 hours') END AS span
 			  FROM ONLY %1$s.calls AS c
 			  WHERE c.attempt_time >= $4 AND c.attempt_time < $5) AS c
 		LEFT JOIN %1$s.cdr_known_causes AS k ON k.name = c.cause
@@ -128,7 +163,7 @@ DECLARE
 					 c.decided - c.answered AS unanswered,
 					 c.talks, c.talk_time, c.short_calls, c.setups, c.setup_time, c.occupied
 			  FROM (SELECT r.*, r.bucket - r.quarters * interval '15 minutes' AS attempt_time
-					FROM %1$s.cdr_rollup($4, $5) AS r) AS c) AS c
+					FROM %1$s.cdr_rollup_by_steps($1, $8) AS r) AS c) AS c
 		LEFT JOIN %1$s.cdr_known_causes AS k ON k.name = c.cause
 		GROUP BY 1, 2, 3, 4, 5, 6, 7, 8$query$;
 BEGIN
@@ -153,9 +188,13 @@ BEGIN
 		others := 'AND (c.end_time IS NULL OR c.end_time > c.start_time + interval ''2 hours'')';
 	ELSE
 		counts := from_calls;
-		others := '';
+		others := 'AND (c.end_time IS NULL OR c.end_time > $1[width_bucket(c.start_time, $1) + 1])';
 	END IF;
 
+	-- in memory, where they have room there; else sorted
+	FOREACH percentiles IN ARRAY ARRAY[extension || '.cdr_percentiles(',
+									   'percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY '] LOOP
+	BEGIN
 	RETURN QUERY EXECUTE format($query$
 		WITH cohort(i, tenant_id, direction, trunk, destination, hangup_cause, hour, weekday,
 					attempts, without_start, open, decided, answered, presumed, busy, canceled,
@@ -166,7 +205,7 @@ BEGIN
 		setup_times AS (
 			SELECT c.i, c.tenant_id, c.direction, c.trunk, c.destination, c.hangup_cause,
 				   c.hour::integer, c.weekday::integer,
-				   percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY c.setup) AS setup
+				   %4$s c.setup) AS setup
 			FROM (SELECT width_bucket(c.attempt_time, $1) AS i, %2$s,
 						 date_part('epoch', c.answer_time - c.start_time) AS setup
 				  FROM ONLY %1$s.calls AS c
@@ -234,9 +273,17 @@ BEGIN
 		FROM parts AS p
 		GROUP BY 1, i, 2, 3, 4, 5, 6, 7, 8
 		ORDER BY 1, 2, 3, 4, 5, 6, 7, 8
-		$query$, extension, asked, others)
+		$query$, extension, asked, others, percentiles)
 	USING steps, zone, COALESCE(cardinality(dimensions), 0) = 0,
-		  steps[1], steps[cardinality(steps)], steps[1] - interval '72 hours', is_covered;
+		  steps[1], steps[cardinality(steps)], steps[1] - interval '72 hours', is_covered, dimensions;
+	-- (all calls are counted before the first row is returned)
+	RETURN;
+	EXCEPTION WHEN program_limit_exceeded THEN
+		IF percentiles LIKE 'percentile_cont%' THEN
+			RAISE;
+		END IF;
+	END;
+	END LOOP;
 END
 $function$;
 

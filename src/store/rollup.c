@@ -188,6 +188,16 @@ cdr_rollup_is_zero(const CdrRollupEntry *entry)
 	return true;
 }
 
+void
+cdr_rollup_bound(CdrRollup *rollup, const CdrRollupDrain *drain)
+{
+	if (drain == NULL || (cdr_rollup_size(rollup) < CDR_ROLLUP_KEYS_AT_MOST &&
+						  rollup->bytes < CDR_ROLLUP_BYTES_AT_MOST))
+		return;
+	drain->take(rollup, drain->argument);
+	cdr_rollup_clear(rollup);
+}
+
 CdrRollupEntry *
 cdr_rollup_next(CdrRollupCursor *cursor)
 {

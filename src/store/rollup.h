@@ -123,6 +123,19 @@ extern void
 cdr_rollup_join(CdrRollup *rollup, const CdrRollup *added, int sign);
 extern bool cdr_rollup_is_zero(const CdrRollupEntry *entry);
 
+/* Takes counts that have become too many for memory, each of some 300 bytes. */
+typedef struct CdrRollupDrain
+{
+	void (*take)(const CdrRollup *rollup, void *argument);
+	void *argument;
+} CdrRollupDrain;
+
+#define CDR_ROLLUP_KEYS_AT_MOST	 20000
+#define CDR_ROLLUP_BYTES_AT_MOST (8 * 1024 * 1024) /* of texts */
+
+/* Drains it if it has become too large; a drain of NULL lets it grow. */
+extern void cdr_rollup_bound(CdrRollup *rollup, const CdrRollupDrain *drain);
+
 /* Each entry in turn; the table is not to be changed meanwhile. */
 typedef struct CdrRollupCursor
 {

@@ -93,6 +93,39 @@ AS 'MODULE_PATHNAME', 'cdr_rollup';
 COMMENT ON FUNCTION @extschema@.cdr_rollup(timestamptz, timestamptz) IS
 'calls, counted by quarters of an hour, for who may read all of calls';
 
+-- (fewer rows, for cdr_traffic(): the rollup of a day is thousands)
+CREATE FUNCTION @extschema@.cdr_rollup_by_steps(
+	steps timestamptz[],
+	dimensions text[],
+	OUT bucket timestamptz,
+	OUT quarters integer,
+	OUT tenant_id text,
+	OUT direction text,
+	OUT cause text,
+	OUT attempts bigint,
+	OUT without_start bigint,
+	OUT open bigint,
+	OUT lengthy bigint,
+	OUT decided bigint,
+	OUT answered bigint,
+	OUT presumed bigint,
+	OUT busy bigint,
+	OUT canceled bigint,
+	OUT failed bigint,
+	OUT no_answer bigint,
+	OUT talks bigint,
+	OUT talk_time bigint,
+	OUT short_calls bigint,
+	OUT setups bigint,
+	OUT setup_time bigint,
+	OUT occupied bigint)
+RETURNS SETOF record
+LANGUAGE C STABLE PARALLEL UNSAFE ROWS 2000
+AS 'MODULE_PATHNAME', 'cdr_rollup_by_steps';
+
+COMMENT ON FUNCTION @extschema@.cdr_rollup_by_steps(timestamptz[], text[]) IS
+'the rollup, added up by steps of time and by dimensions of cdr_traffic()';
+
 CREATE FUNCTION @extschema@.cdr_rollup_serves()
 RETURNS boolean
 LANGUAGE C STABLE PARALLEL UNSAFE

@@ -25,16 +25,13 @@
 #include "store/rollup_pending.h"
 #include "store/upkeep.h"
 
-/* Keys in memory at a time, each of some 300 bytes. */
-#define KEYS_AT_MOST 20000
-
 /* Rows that the worker folds in a transaction, and how long that may take. */
 #define ROWS_AT_MOST 50000
 #define PATIENCE	 ((CdrPatience){200, 10000})
 
 void
 cdr_rollup_recount(const CdrRollupTables *tables, Snapshot snapshot,
-				   CdrRollup *rollup, Oid write_to)
+				   CdrRollup *rollup, const CdrRollupDrain *drain)
 {
 	Relation		rel = table_open(tables->calls, AccessShareLock);
 	TableScanDesc	scan = table_beginscan(rel, snapshot, 0, NULL);
@@ -48,17 +45,19 @@ cdr_rollup_recount(const CdrRollupTables *tables, Snapshot snapshot,
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextReset(context);
 		cdr_rollup_count(rollup, slot, &tables->columns, 1);
-		if (OidIsValid(write_to) && cdr_rollup_size(rollup) >= KEYS_AT_MOST)
-		{
-			cdr_rollup_write(write_to, rollup);
-			cdr_rollup_clear(rollup);
-		}
+		cdr_rollup_bound(rollup, drain);
 	}
 	MemoryContextSwitchTo(outer);
 	MemoryContextDelete(context);
 	ExecDropSingleTupleTableSlot(slot);
 	table_endscan(scan);
 	table_close(rel, NoLock);
+}
+
+static void
+write_drained(const CdrRollup *rollup, void *argument)
+{
+	cdr_rollup_write(*(Oid *) argument, rollup);
 }
 
 /*
@@ -72,6 +71,7 @@ cdr_rollup_rebuild(void)
 	const CdrRollupTables *found = cdr_rollup_tables();
 	CdrRollupTables		   tables;
 	CdrRollup			  *rollup;
+	CdrRollupDrain		   drain = {write_drained, &tables.sums};
 	Snapshot			   snapshot;
 	int64				   before;
 
@@ -85,7 +85,7 @@ cdr_rollup_rebuild(void)
 	rollup = cdr_rollup_create(CurrentMemoryContext);
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	if (tables.fits)
-		cdr_rollup_recount(&tables, snapshot, rollup, tables.sums);
+		cdr_rollup_recount(&tables, snapshot, rollup, &drain);
 	cdr_rollup_join_pending(rollup, -1);
 	cdr_rollup_write(tables.sums, rollup);
 	UnregisterSnapshot(snapshot);
@@ -104,7 +104,8 @@ cdr_rollup_fold(const CdrRollupTables *found, int64 at_most)
 
 	do
 	{
-		taken = cdr_rollup_take(tables.deltas, KEYS_AT_MOST, rollup);
+		taken =
+			cdr_rollup_take(tables.deltas, CDR_ROLLUP_KEYS_AT_MOST, rollup);
 		CDR_FAULT("while-folding");
 		cdr_rollup_take_keys(tables.sums, rollup);
 		cdr_rollup_write(tables.sums, rollup);

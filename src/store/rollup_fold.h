@@ -14,7 +14,7 @@
 /* Adds what a snapshot sees of calls: its rows of buckets between two times. */
 extern void
 cdr_rollup_recount(const CdrRollupTables *tables, Snapshot snapshot,
-				   CdrRollup *rollup, Oid write_to);
+				   CdrRollup *rollup, const CdrRollupDrain *drain);
 
 /*
  * Makes the rollup anew from calls, while nobody changes them, whatever else this

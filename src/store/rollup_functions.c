@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * rollup_functions.c
- *	  SQL: the rollup, read, checked, folded and made anew.
+ *	  SQL: the rollup, read, folded and made anew.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,10 +9,12 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
+#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/rls.h"
@@ -21,11 +23,12 @@
 
 #include "store/locks.h"
 #include "store/rollup_fold.h"
+#include "store/rollup_functions.h"
 #include "store/rollup_pending.h"
 #include "store/rollup_trigger.h"
 
-static const CdrRollupTables *
-require_rollup(void)
+const CdrRollupTables *
+cdr_rollup_require(void)
 {
 	const CdrRollupTables *tables = cdr_rollup_tables();
 
@@ -39,9 +42,8 @@ require_rollup(void)
 	return tables;
 }
 
-/* Key and first columns of a result. */
-static void
-key_values(const CdrRollupKey *key, Datum *values, bool *nulls)
+void
+cdr_rollup_key_values(const CdrRollupKey *key, Datum *values, bool *nulls)
 {
 	values[0] = TimestampTzGetDatum(key->bucket);
 	values[1] = Int32GetDatum(key->quarters);
@@ -68,6 +70,21 @@ read_rollup(const CdrRollupTables *found, TimestampTz from, TimestampTz to)
 	cdr_rollup_read(tables.sums, GetActiveSnapshot(), from, to, rollup);
 	cdr_rollup_read(tables.deltas, GetActiveSnapshot(), from, to, rollup);
 	cdr_rollup_join_pending(rollup, 1);
+	return rollup;
+}
+
+static CdrRollup *
+read_rollup_by_steps(const CdrRollupTables *found, CdrRollupSteps *steps)
+{
+	CdrRollupTables tables = *found;
+	CdrRollup	   *rollup = cdr_rollup_create(CurrentMemoryContext);
+	CdrRollup	   *pending = cdr_rollup_create(CurrentMemoryContext);
+
+	cdr_rollup_read_steps(tables.sums, GetActiveSnapshot(), steps, rollup);
+	cdr_rollup_read_steps(tables.deltas, GetActiveSnapshot(), steps, rollup);
+	cdr_rollup_join_pending(pending, 1);
+	cdr_rollup_join_by_steps(rollup, pending, steps);
+	cdr_rollup_free(pending);
 	return rollup;
 }
 
@@ -117,7 +134,7 @@ return_counts(ReturnSetInfo *info, const CdrRollup *rollup, TimestampTz from,
 		if (cdr_rollup_is_zero(entry) || entry->key.bucket < from ||
 			entry->key.bucket >= to)
 			continue;
-		key_values(&entry->key, values, nulls);
+		cdr_rollup_key_values(&entry->key, values, nulls);
 		for (int i = 0; i < CDR_ROLLUP_NMEASURES; i++)
 			values[2 + CDR_ROLLUP_NDIMENSIONS + i] =
 				Int64GetDatum(entry->counts[i]);
@@ -152,7 +169,7 @@ why_not_right(void)
 	if (!cdr_rollup_hangs(&tables))
 		return "The triggers that count changes of calls are missing or "
 			   "disabled, or were.";
-	if (is_spoilt(require_rollup()))
+	if (is_spoilt(cdr_rollup_require()))
 		return "Calls were changed while their table had another name or "
 			   "other columns.";
 	return NULL;
@@ -170,26 +187,114 @@ check_right(void)
 						errhint("cdr_rebuild_rollup() makes it anew.")));
 }
 
+/* What both functions that return counts do first. */
+static ReturnSetInfo *
+begin_counts(FunctionCallInfo fcinfo)
+{
+	ReturnSetInfo		  *info = (ReturnSetInfo *) fcinfo->resultinfo;
+	const CdrRollupTables *tables = cdr_rollup_require();
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (info->setDesc->natts !=
+		2 + CDR_ROLLUP_NDIMENSIONS + CDR_ROLLUP_NMEASURES)
+		elog(ERROR, "a function of the rollup is not declared as it is");
+	check_reader(tables);
+	check_right();
+	return info;
+}
+
 PG_FUNCTION_INFO_V1(cdr_rollup);
 
 Datum
 cdr_rollup(PG_FUNCTION_ARGS)
 {
-	ReturnSetInfo *info = (ReturnSetInfo *) fcinfo->resultinfo;
-	TimestampTz	   from =
-		   PG_ARGISNULL(0) ? DT_NOBEGIN + 1 : PG_GETARG_TIMESTAMPTZ(0);
-	TimestampTz to = PG_ARGISNULL(1) ? DT_NOEND : PG_GETARG_TIMESTAMPTZ(1);
-	const CdrRollupTables *tables = require_rollup();
-	CdrRollup			  *rollup;
+	TimestampTz from =
+		PG_ARGISNULL(0) ? DT_NOBEGIN + 1 : PG_GETARG_TIMESTAMPTZ(0);
+	TimestampTz	   to = PG_ARGISNULL(1) ? DT_NOEND : PG_GETARG_TIMESTAMPTZ(1);
+	ReturnSetInfo *info = begin_counts(fcinfo);
+	CdrRollup	  *rollup = read_rollup(cdr_rollup_require(), from, to);
 
-	InitMaterializedSRF(fcinfo, 0);
-	if (info->setDesc->natts !=
-		2 + CDR_ROLLUP_NDIMENSIONS + CDR_ROLLUP_NMEASURES)
-		elog(ERROR, "cdr_rollup() is not declared as it is");
-	check_reader(tables);
-	check_right();
-	rollup = read_rollup(require_rollup(), from, to);
 	return_counts(info, rollup, from, to);
+	cdr_rollup_free(rollup);
+	return (Datum) 0;
+}
+
+static void
+read_step_bounds(CdrRollupSteps *steps, ArrayType *array)
+{
+	Datum		*values;
+	bool		*nulls;
+	int			 count;
+	bool		 fits;
+	TimestampTz *bounds;
+
+	deconstruct_array(array, TIMESTAMPTZOID, sizeof(TimestampTz),
+					  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &values, &nulls,
+					  &count);
+	bounds = palloc(Max(count, 1) * sizeof(TimestampTz));
+	fits = count >= 2;
+	for (int i = 0; fits && i < count; i++)
+	{
+		bounds[i] = DatumGetTimestampTz(values[i]);
+		fits = !nulls[i] && !TIMESTAMP_NOT_FINITE(bounds[i]) &&
+			   (i == 0 || bounds[i] > bounds[i - 1]);
+	}
+	if (!fits)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("steps must be times in ascending order, at "
+							   "least two of them"),
+						errhint("Take them from cdr_steps().")));
+	steps->bounds = bounds;
+	steps->nsteps = count - 1;
+}
+
+static void
+read_step_dimension(CdrRollupSteps *steps, const char *name)
+{
+	if (strcmp(name, "tenant_id") == 0)
+		steps->by_tenant = true;
+	else if (strcmp(name, "direction") == 0)
+		steps->by_direction = true;
+	else if (strcmp(name, "hour") == 0 || strcmp(name, "weekday") == 0)
+		steps->by_attempt = true;
+	else
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the rollup does not have the dimension \"%s\"", name),
+				 errhint("It has tenant_id, direction, hour and weekday.")));
+}
+
+static void
+read_step_dimensions(CdrRollupSteps *steps, ArrayType *array)
+{
+	Datum *names;
+	bool  *nulls;
+	int	   count;
+
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &names, &nulls,
+					  &count);
+	for (int i = 0; i < count; i++)
+		read_step_dimension(steps,
+							nulls[i] ? "" : TextDatumGetCString(names[i]));
+}
+
+PG_FUNCTION_INFO_V1(cdr_rollup_by_steps);
+
+Datum
+cdr_rollup_by_steps(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *info = begin_counts(fcinfo);
+	CdrRollupSteps steps = {0};
+	CdrRollup	  *rollup;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("steps must not be null")));
+	read_step_bounds(&steps, PG_GETARG_ARRAYTYPE_P(0));
+	if (!PG_ARGISNULL(1))
+		read_step_dimensions(&steps, PG_GETARG_ARRAYTYPE_P(1));
+	rollup = read_rollup_by_steps(cdr_rollup_require(), &steps);
+	return_counts(info, rollup, DT_NOBEGIN, DT_NOEND);
 	cdr_rollup_free(rollup);
 	return (Datum) 0;
 }
@@ -203,90 +308,6 @@ cdr_rollup_serves(PG_FUNCTION_ARGS)
 
 	PG_RETURN_BOOL(tables != NULL && OidIsValid(tables->calls) &&
 				   may_read_all(tables) && why_not_right() == NULL);
-}
-
-/* ------------------------------------------------------------------------
- * Verifying
- * ------------------------------------------------------------------------
- */
-
-static const char *const measure_names[] = {
-#define MEASURE_NAME(name) #name,
-	CDR_ROLLUP_MEASURES(MEASURE_NAME)};
-
-static void
-return_difference_of(ReturnSetInfo *info, const CdrRollupKey *key,
-					 const int64 *stored, const int64 *expected)
-{
-	for (int i = 0; i < CDR_ROLLUP_NMEASURES; i++)
-	{
-		Datum values[2 + CDR_ROLLUP_NDIMENSIONS + 3];
-		bool  nulls[lengthof(values)] = {false};
-		int	  next = 2 + CDR_ROLLUP_NDIMENSIONS;
-
-		if (stored[i] == expected[i])
-			continue;
-		key_values(key, values, nulls);
-		values[next++] = CStringGetTextDatum(measure_names[i]);
-		values[next++] = Int64GetDatum(stored[i]);
-		values[next++] = Int64GetDatum(expected[i]);
-		tuplestore_putvalues(info->setResult, info->setDesc, values, nulls);
-	}
-}
-
-/* Whatever is in the one and not in the other. */
-static void
-compare_rollups(ReturnSetInfo *info, CdrRollup *stored, CdrRollup *expected)
-{
-	static const int64 nothing[CDR_ROLLUP_NMEASURES];
-	CdrRollupCursor	   cursor = {stored, 0};
-	CdrRollupEntry	  *entry;
-
-	while ((entry = cdr_rollup_next(&cursor)) != NULL)
-	{
-		CdrRollupEntry *other = cdr_rollup_find(expected, &entry->key);
-
-		return_difference_of(info, &entry->key, entry->counts,
-							 other == NULL ? nothing : other->counts);
-	}
-	cursor = (CdrRollupCursor){expected, 0};
-	while ((entry = cdr_rollup_next(&cursor)) != NULL)
-	{
-		if (cdr_rollup_find(stored, &entry->key) == NULL)
-			return_difference_of(info, &entry->key, nothing, entry->counts);
-	}
-}
-
-PG_FUNCTION_INFO_V1(cdr_verify_rollup);
-
-/* Reads all calls, whoever is asking and whatever policies there are. */
-Datum
-cdr_verify_rollup(PG_FUNCTION_ARGS)
-{
-	ReturnSetInfo *info = (ReturnSetInfo *) fcinfo->resultinfo;
-	CdrTables	   all;
-	CdrRollup	  *stored;
-	CdrRollup	  *expected;
-
-	cdr_tables_require(&all, AccessShareLock);
-	InitMaterializedSRF(fcinfo, 0);
-	if (info->setDesc->natts != 2 + CDR_ROLLUP_NDIMENSIONS + 3)
-		elog(ERROR, "cdr_verify_rollup() is not declared as it is");
-	if (!cdr_rollup_hangs(&all))
-		ereport(WARNING,
-				(errcode(ERRCODE_WARNING),
-				 errmsg("changes of table \"calls\" are not counted"),
-				 errdetail("The triggers of extension \"%s\" are missing or "
-						   "disabled.",
-						   CDR_EXTENSION_NAME),
-				 errhint("cdr_rebuild_rollup() makes them, and the rollup, "
-						 "anew.")));
-	stored = read_rollup(require_rollup(), DT_NOBEGIN, DT_NOEND);
-	expected = cdr_rollup_create(CurrentMemoryContext);
-	cdr_rollup_recount(require_rollup(), GetActiveSnapshot(), expected,
-					   InvalidOid);
-	compare_rollups(info, stored, expected);
-	return (Datum) 0;
 }
 
 /* ------------------------------------------------------------------------
@@ -304,7 +325,7 @@ cdr_rebuild_rollup(PG_FUNCTION_ARGS)
 	/* (a stronger lock first would have two of them wait for each other) */
 	PreventCommandIfReadOnly("cdr_rebuild_rollup()");
 	cdr_tables_require(&tables, AccessShareLock);
-	(void) require_rollup();
+	(void) cdr_rollup_require();
 	if (!cdr_rollup_hangs(&tables))
 		cdr_rollup_hang(&tables);
 	else
@@ -322,5 +343,5 @@ cdr_fold_rollup(PG_FUNCTION_ARGS)
 	PreventCommandIfReadOnly("cdr_fold_rollup()");
 	cdr_tables_require(&tables, AccessShareLock);
 	cdr_lock_rollup();
-	PG_RETURN_INT64(cdr_rollup_fold(require_rollup(), PG_INT64_MAX));
+	PG_RETURN_INT64(cdr_rollup_fold(cdr_rollup_require(), PG_INT64_MAX));
 }

@@ -387,6 +387,39 @@ cdr_rollup_read(Oid table, Snapshot snapshot, TimestampTz from, TimestampTz to,
 	close_scan(&scan);
 }
 
+void
+cdr_rollup_read_steps(Oid table, Snapshot snapshot, CdrRollupSteps *steps,
+					  CdrRollup *rollup)
+{
+	RollupScan	   scan;
+	CdrRollupEntry row;
+
+	open_scan(&scan, table, snapshot, steps->bounds[0],
+			  steps->bounds[steps->nsteps], AccessShareLock);
+	while (next_of_scan(&scan, &row) != NULL)
+	{
+		if (cdr_rollup_step_key(steps, &row.key))
+			add_row_of_rollup(rollup, &row);
+	}
+	close_scan(&scan);
+}
+
+void
+cdr_rollup_read_all(Oid table, Snapshot snapshot, const CdrRollupDrain *drain,
+					CdrRollup *rollup)
+{
+	RollupScan	   scan;
+	CdrRollupEntry row;
+
+	open_scan(&scan, table, snapshot, DT_NOBEGIN, DT_NOEND, AccessShareLock);
+	while (next_of_scan(&scan, &row) != NULL)
+	{
+		add_row_of_rollup(rollup, &row);
+		cdr_rollup_bound(rollup, drain);
+	}
+	close_scan(&scan);
+}
+
 int64
 cdr_rollup_take(Oid table, uint32 keys_at_most, CdrRollup *rollup)
 {

@@ -16,6 +16,7 @@
 #include "utils/snapshot.h"
 
 #include "store/rollup_call.h"
+#include "store/rollup_steps.h"
 
 typedef struct CdrRollupTables
 {
@@ -43,6 +44,15 @@ extern void cdr_rollup_write(Oid table, const CdrRollup *rollup);
 /* Adds what a snapshot sees of the rows of some buckets. */
 extern void cdr_rollup_read(Oid table, Snapshot snapshot, TimestampTz from,
 							TimestampTz to, CdrRollup *rollup);
+
+/* Adds it up by steps. */
+extern void cdr_rollup_read_steps(Oid table, Snapshot snapshot,
+								  CdrRollupSteps *steps, CdrRollup *rollup);
+
+/* Drains all of it, so that what is left in the rollup is less than too much. */
+extern void
+cdr_rollup_read_all(Oid table, Snapshot snapshot, const CdrRollupDrain *drain,
+					CdrRollup *rollup);
 
 /*
  * The same of all rows, which are deleted; until there are so many keys.  Returns how
