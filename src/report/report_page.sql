@@ -158,7 +158,7 @@ tbody th { overflow-wrap: anywhere; white-space: normal; min-width: 8.5rem; }
 thead th { color: var(--soft); font-size: .8rem; vertical-align: bottom; }
 tr.sum > * { font-weight: 600; border-top: 2px solid var(--line); }
 details { margin: .5rem 0 0; } summary { cursor: pointer; color: var(--accent); font-size: .87rem; width: fit-content; }
-.two { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(26rem, 100%), 1fr)); gap: 0 2.5rem; } .two > * { min-width: 0; }
+.two { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(26rem, 100%), 1fr)); gap: 0 2.5rem; } .two > * { min-width: 0; } .two.tables { grid-template-columns: 1fr; }
 dl { display: grid; grid-template-columns: minmax(7rem, max-content) 1fr; gap: .25rem 1.2rem; margin: 0; font-size: .87rem; } dt { font-weight: 600; } dd { margin: 0; }
 pre { background: var(--panel); border-radius: 6px; padding: .8rem 1rem; font: .78rem/1.5 ui-monospace, "DejaVu Sans Mono", monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
 @media (max-width: 600px) { main { padding: 1.25rem 1rem 2rem; } h1 { font-size: 1.5rem; } .tiles { grid-template-columns: 1fr 1fr; }
@@ -166,7 +166,7 @@ pre { background: var(--panel); border-radius: 6px; padding: .8rem 1rem; font: .
 @media print { :root { color-scheme: light; --page: #fff; --panel: #f5f6f8; --text: #000; --soft: #444; --line: #ccc; --accent: #1d5fa8; --answered: #24806b;
 	--presumed: #83c5b3; --busy: #e0a12f; --no_answer: #8296b5; --canceled: #b49bd3; --failed: #c9453c; --warn: #fff4d6; --warn-text: #5c4300; }
 	body { font-size: 10pt; } main { max-width: none; padding: 0; } summary { display: none; } figure, tr, .tiles, dl > * { break-inside: avoid; } .tiles { grid-template-columns: repeat(6, 1fr); gap: .4rem; }
-	.tiles li { padding: .5rem .6rem; } .tiles b { font-size: 1.15rem; } .two { grid-template-columns: 1fr 1fr; gap: 0 1.5rem; } .tables { grid-template-columns: 1fr; }
+	.tiles li { padding: .5rem .6rem; } .tiles b { font-size: 1.15rem; } .two { grid-template-columns: 1fr 1fr; gap: 0 1.5rem; }
 	h2, h3 { break-after: avoid; } * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } .wide { overflow: visible; } th, td { white-space: normal; } }
 </style></head><body><main>
 ' || body || '
