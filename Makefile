@@ -79,7 +79,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	store_retired store_recording store_examples store_remap report_traffic report_mistakes \
 	report_page \
 	report_concurrency \
-	report_anywhere \
+	report_anywhere report_documents \
 	report_metrics \
 	report_queries report_export report_rights report_tenants worker_status store_mappings store_each backfill_rows store_privileges store_guard \
 	call_order_permuted call_order_random call_segments_random event_json_random

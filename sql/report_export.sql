@@ -110,7 +110,7 @@ ROLLBACK;
 DROP OWNED BY regress_export;
 DROP ROLE regress_export;
 DROP TABLE read_again;
-DROP FUNCTION told;
+DROP FUNCTION told(anyelement);
 SET client_min_messages = warning;
 DROP EXTENSION cdr_service;
 DROP TABLE calls, call_events, dead_letters, timeless_events;

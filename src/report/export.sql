@@ -85,10 +85,12 @@ BEGIN
 			MESSAGE = 'from_time, to_time, zone and for_spreadsheets must not be null';
 	END IF;
 	IF to_time < from_time THEN
-		RAISE invalid_parameter_value USING MESSAGE = 'to_time must not be earlier than from_time';
+		RAISE invalid_parameter_value USING
+			MESSAGE = 'to_time must not be earlier than from_time',
+			DETAIL = 'What begins at to_time is not exported.';
 	END IF;
-	-- an error, if there is none of that name
-	PERFORM now() AT TIME ZONE zone;
+	-- an error, if there is no such zone, though no call is exported
+	EXECUTE format('SELECT %s.cdr_steps(''epoch'', ''2000-01-01 UTC'', NULL, $1)', extension) USING zone;
 	EXECUTE format('SELECT %s.cdr_require_tables()', extension);
 	RETURN QUERY EXECUTE format($query$
 		SELECT %2$s, c.status::text, c.disposition::text, %3$s, %4$s, %5$s, %6$s, %7$s, %8$s,

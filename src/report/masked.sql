@@ -53,6 +53,12 @@ BEGIN
 			HINT = format('Run SELECT %s.cdr_adopt_tables(''cdr_service'').', extension);
 	END IF;
 
+	IF to_regclass(extension || '.calls_masked') IS NOT NULL THEN
+		RAISE duplicate_table USING
+			MESSAGE = 'relation "calls_masked" already exists',
+			HINT = format('To have it made anew: DROP VIEW %s.calls_masked. What was granted on it goes with it.',
+						  extension);
+	END IF;
 	-- a key that is there stays, unless somebody else may know it
 	SELECT c.relowner::regrole INTO key_owner FROM pg_class AS c
 	WHERE c.oid = to_regclass(extension || '.calls_masked_key');

@@ -18,6 +18,8 @@
 #include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
 
+#include "base/zone.h"
+
 /* A result has no more of them. */
 #define STEPS_MAX 100000
 
@@ -46,8 +48,10 @@ time_argument(FunctionCallInfo fcinfo, int number, const char *name)
 						errmsg("%s must not be null", name)));
 	time = PG_GETARG_TIMESTAMPTZ(number);
 	if (TIMESTAMP_NOT_FINITE(time))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("%s must be finite", name)));
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must be finite", name),
+				 errhint("Name a time, such as that of the oldest call.")));
 	return time;
 }
 
@@ -57,7 +61,8 @@ check_step(const Interval *step)
 	if (step->month < 0 || step->day < 0 || step->time < 0 ||
 		(step->month == 0 && step->day == 0 && step->time == 0))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("step must be greater than zero")));
+						errmsg("step must be greater than zero"),
+						errhint("NULL makes one step of all.")));
 }
 
 static Datum
@@ -151,8 +156,7 @@ cdr_steps(PG_FUNCTION_ARGS)
 						errmsg("zone must not be null")));
 	steps.zone = PG_GETARG_DATUM(3);
 	/* whose error it is that there is no such zone */
-	steps.local = DirectFunctionCall2(timestamptz_zone, steps.zone,
-									  TimestampTzGetDatum(steps.from));
+	steps.local = cdr_local_timestamp(steps.zone, steps.from);
 	add_begin(&begins, steps.from);
 	if (!PG_ARGISNULL(2))
 	{

@@ -18,6 +18,7 @@
 
 #include "base/compat.h"
 #include "base/guc.h"
+#include "base/zone.h"
 #include "call/story.h"
 #include "event/content.h"
 #include "event/json_show.h"
@@ -170,8 +171,7 @@ in_zone(const History *history, TimestampTz time)
 	if (history->zone == 0)
 		return DirectFunctionCall1(timestamptz_timestamp,
 								   TimestampTzGetDatum(time));
-	return DirectFunctionCall2(timestamptz_zone, history->zone,
-							   TimestampTzGetDatum(time));
+	return cdr_local_timestamp(history->zone, time);
 }
 
 /* The row in hand, as history.sql has its columns. */
