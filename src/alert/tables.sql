@@ -248,6 +248,11 @@ BEGIN
 			HINT = 'cdr_alert_metrics() lists those that there are.';
 	END IF;
 	SELECT c.name, c.problem INTO wrong, why FROM (VALUES
+		(0, 'level', NEW.level NOT IN ('warning', 'critical'), 'must be warning or critical'),
+		(0, 'scope', NEW.scope NOT IN ('all', 'tenant', 'user', 'trunk', 'destination', 'caller', 'caller_range'),
+			'must be all, tenant, user, trunk, destination, caller or caller_range'),
+		(0, 'direction', NEW.direction NOT IN ('inbound', 'outbound', 'internal'),
+			'must be inbound, outbound or internal'),
 		(1, 'time_window', NEW.time_window NOT BETWEEN interval '1 s' AND interval '31 days',
 			'must be between 1 second and 31 days'),
 		(2, 'time_window', NEW.time_window > interval '7 days' AND NEW.metric IN ('burst', 'silence'),
@@ -294,7 +299,11 @@ BEGIN
 		(24, 'lag', NEW.lag NOT BETWEEN interval '0' AND interval '1 day', 'must be between 0 and 1 day'),
 		(25, 'sleep', NEW.sleep NOT BETWEEN interval '0' AND interval '31 days',
 			'must be between 0 and 31 days'),
-		(26, 'zone', NEW.zone !~ '^[A-Za-z0-9_+/:-]{1,64}$', 'must be the name of a zone')
+		(26, 'zone', NEW.zone !~ '^[A-Za-z0-9_+/:-]{1,64}$', 'must be the name of a zone'),
+		-- 40 for 40 % would be an alert that never ends, or never begins
+		(27, 'raise_at', (NEW.raise_at NOT BETWEEN 0 AND 1 OR NEW.clear_at NOT BETWEEN 0 AND 1)
+			AND NEW.metric IN ('asr', 'ner', 'distinct_ratio', 'ascending_ratio', 'short_ratio', 'cause_share'),
+			'and clear_at must be between 0 and 1 for a share: 0.4 is 40 %')
 		) AS c(number, name, is_wrong, problem)
 	WHERE c.is_wrong ORDER BY c.number LIMIT 1;
 	IF FOUND THEN
