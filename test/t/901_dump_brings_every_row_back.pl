@@ -283,6 +283,48 @@ is( $cdr->sql($calls, 'no_log'),
 is($cdr->sql("SELECT cdr_ingest_event('$known')", 'no_log'),
 	't', "$way: and there is a log");
 
+# --- tenants see what they saw, and nothing else
+
+$cdr->sql('CREATE DATABASE tenants TEMPLATE source');
+$cdr->sql('CREATE ROLE one; CREATE ROLE two; CREATE ROLE other');
+$cdr->sql( <<'EOC', 'tenants');
+SET search_path = cdr;
+SELECT count(cdr_ingest_event(json_build_object('eventType', 'call.started', 'callId', 'of-' || i,
+	'timestamp', '2026-02-03T12:00:00Z', 'tenantId', (ARRAY['one', 'two'])[1 + i % 2])))
+FROM generate_series(1, 10) AS i;
+SELECT cdr_create_tenant_views();
+INSERT INTO cdr_tenant_roles VALUES ('one', 'one'), ('two', 'two'), ('gone', 'one');
+GRANT USAGE ON SCHEMA cdr TO one, two, other;
+GRANT SELECT ON tenant_calls, tenant_call_events TO one, two, other;
+EOC
+
+sub seen_by
+{
+	my ($role, $database) = @_;
+
+	return $cdr->sql( <<"EOC", $database);
+SET ROLE $role;
+SELECT (SELECT string_agg(call_id, ' ' ORDER BY call_id) FROM cdr.tenant_calls),
+	(SELECT string_agg(call_id, ' ' ORDER BY call_id) FROM cdr.tenant_call_events)
+EOC
+}
+
+restores(target('tenants_again'),
+	'tenants', dump_of('tenants', 'tenants', '-Fc'));
+foreach my $database ('tenants', 'tenants_again')
+{
+	my ($even, $odd) = ('of-10 of-2 of-4 of-6 of-8', 'of-1 of-3 of-5 of-7 of-9');
+
+	is(seen_by('one', $database), "$even|$even", "$database: one sees its own");
+	is(seen_by('two', $database), "$odd|$odd", "$database: two sees its own");
+	is(seen_by('other', $database), '|', "$database: others see nothing");
+	like(
+		$cdr->error_of('SET ROLE one; SELECT count(*) FROM cdr.calls',
+			$database),
+		qr/permission denied/,
+		"$database: one is refused the table");
+}
+
 # --- not by mistake
 
 my $refused =
