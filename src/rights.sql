@@ -44,6 +44,8 @@ REVOKE ALL ON FUNCTION
 	@extschema@.cdr_fold_rollup(),
 	@extschema@.cdr_spread_mapping(),
 	@extschema@.cdr_check_alerts(timestamptz, boolean),
+	-- it reads calls as the role that writes them, for whoever may call it
+	@extschema@.cdr_read_calls(text, text, timestamptz, timestamptz, text, text),
 	-- what that does, as the role that writes: whatever hangs on the tables is not
 	-- to run with the rights of somebody else
 	@extschema@.cdr_evaluate_alert_rules(timestamptz, boolean),
@@ -92,3 +94,5 @@ GRANT SELECT ON @extschema@.cdr_alert_rules TO cdr_service;
 GRANT SELECT, INSERT, UPDATE ON @extschema@.cdr_alerts TO cdr_service;
 GRANT USAGE ON @extschema@.cdr_alerts_id_seq TO cdr_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON @extschema@.cdr_alert_progress, @extschema@.cdr_alert_pending TO cdr_service;
+-- what it may add to, and not change
+GRANT INSERT ON @extschema@.cdr_access_log TO cdr_service;

@@ -31,6 +31,12 @@ is(($cdr->broker->count)[1], 1, 'the queue has one consumer, the primary');
 is($standby->safe_psql('postgres', 'SELECT count(*) FROM call_events'),
 	300, 'what the primary has stored is there');
 
+
+my ($failed, undef, $refused) = $standby->psql('postgres',
+	q{SELECT count(*) FROM cdr_read_calls('why not', tenant => 'x')});
+isnt($failed, 0, 'calls are not read where nobody can record it');
+like($refused, qr/cannot record who reads calls during recovery/, 'it says so');
+
 # --- the primary goes, events come, the standby takes over
 
 $primary->stop('immediate');

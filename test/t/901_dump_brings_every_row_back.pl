@@ -293,6 +293,7 @@ SELECT count(cdr_ingest_event(json_build_object('eventType', 'call.started', 'ca
 	'timestamp', '2026-02-03T12:00:00Z', 'tenantId', (ARRAY['one', 'two'])[1 + i % 2])))
 FROM generate_series(1, 10) AS i;
 SELECT cdr_create_tenant_views();
+SELECT count(*) FROM cdr_read_calls('to look at it', 'of-1');
 INSERT INTO cdr_tenant_roles VALUES ('one', 'one'), ('two', 'two'), ('gone', 'one');
 GRANT USAGE ON SCHEMA cdr TO one, two, other;
 GRANT SELECT ON tenant_calls, tenant_call_events TO one, two, other;
@@ -323,6 +324,10 @@ foreach my $database ('tenants', 'tenants_again')
 			$database),
 		qr/permission denied/,
 		"$database: one is refused the table");
+	is( $cdr->sql(
+			'SELECT reason, subject, rows FROM cdr.cdr_access_log', $database),
+		'to look at it|{"call_id": "of-1"}|1',
+		"$database: the record of who read is there");
 }
 
 # --- not by mistake

@@ -1,0 +1,308 @@
+/*-------------------------------------------------------------------------
+ *
+ * note.c
+ *	  The access record: who read what, why, and from where.
+ *
+ * Whoever reads can roll back, break the connection, or have the statement
+ * fail, after the first rows are there: a record in the same transaction would go
+ * with it.  So a process of its own records, and commits, before the reader gets
+ * a row.  It writes as the role that writes calls, whatever hangs on the table.
+ *
+ * A reader who holds a lock on the record, and so waits for itself, is no
+ * deadlock that the server knows of: hence a limit.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "postmaster/bgworker.h"
+#include "storage/dsm.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "access/note.h"
+#include "store/rights.h"
+
+#define REASON_MAX	 1000 /* bytes */
+#define LOCK_TIMEOUT "10s"
+
+/* The texts of a record, in the order of INSERT_ACCESS. */
+typedef enum NoteText
+{
+	NOTE_LOGIN,
+	NOTE_ROLE,
+	NOTE_ADDRESS,
+	NOTE_APPLICATION,
+	NOTE_ACTION,
+	NOTE_SUBJECT,
+	NOTE_TENANT,
+	NOTE_REASON,
+	NOTE_TEXTS
+} NoteText;
+
+#define INSERT_ACCESS                                                    \
+	"INSERT INTO %s.cdr_access_log (login, role, client_address,"        \
+	" application, action, subject, tenant_id, reason, at, rows) VALUES" \
+	" ($1, $2, $3, $4, $5, $6::jsonb, $7, $8, $9, $10)"
+
+/* A record on its way to the process that records it, and what that says. */
+typedef struct Note
+{
+	Oid			database;
+	TimestampTz at;
+	int64		rows;
+	bool		is_recorded;
+	int			sqlerrcode; /* if it is not; 0: the process did not say why */
+	char		message[256];
+	bool		is_null[NOTE_TEXTS];
+	char		texts[FLEXIBLE_ARRAY_MEMBER]; /* each with its NUL */
+} Note;
+
+void
+cdr_access_check(const char *reason)
+{
+	const char *rest = reason;
+
+	if (RecoveryInProgress())
+		ereport(ERROR,
+				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+				 errmsg("cannot record who reads calls during recovery"),
+				 errhint("Read them on the primary server.")));
+	while (rest != NULL && isspace((unsigned char) *rest))
+		rest++;
+	if (rest == NULL || *rest == '\0')
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("a reason is needed to read calls"),
+						errhint("It is kept in cdr_access_log.")));
+	if (strlen(reason) > REASON_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the reason is longer than %d bytes", REASON_MAX)));
+}
+
+/* ------------------------------------------------------------------------
+ * For whoever reads
+ * ------------------------------------------------------------------------
+ */
+
+/* From where the session is connected; NULL: a socket of the machine. */
+static const char *
+client_address(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+	char		 *address;
+
+	if (SPI_connect() != SPI_OK_CONNECT ||
+		SPI_execute("SELECT pg_catalog.host(pg_catalog.inet_client_addr())",
+					true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "the address of the client is not known");
+	address = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+	if (address != NULL)
+		address = MemoryContextStrdup(context, address);
+	SPI_finish();
+	return address;
+}
+
+static dsm_segment *
+write_note(const CdrAccess *access)
+{
+	const char *texts[NOTE_TEXTS] = {
+		[NOTE_LOGIN] = GetUserNameFromId(GetSessionUserId(), false),
+		[NOTE_ROLE] = GetUserNameFromId(access->role, false),
+		[NOTE_ADDRESS] = client_address(),
+		[NOTE_APPLICATION] = application_name,
+		[NOTE_ACTION] = access->action,
+		[NOTE_SUBJECT] = access->subject,
+		[NOTE_TENANT] = access->tenant,
+		[NOTE_REASON] = access->reason};
+	Size		 size = offsetof(Note, texts);
+	dsm_segment *segment;
+	Note		*note;
+	char		*at;
+
+	for (int i = 0; i < NOTE_TEXTS; i++)
+		size += texts[i] != NULL ? strlen(texts[i]) + 1 : 1;
+	segment = dsm_create(size, 0);
+	note = dsm_segment_address(segment);
+	memset(note, 0, size);
+	note->database = MyDatabaseId;
+	note->at = GetCurrentTimestamp();
+	note->rows = access->rows;
+	at = note->texts;
+	for (int i = 0; i < NOTE_TEXTS; i++)
+	{
+		note->is_null[i] = texts[i] == NULL;
+		strcpy(at, texts[i] != NULL ? texts[i] : "");
+		at += strlen(at) + 1;
+	}
+	return segment;
+}
+
+/* Starts the process, and waits for its end. */
+static void
+have_note_recorded(dsm_segment *segment)
+{
+	BackgroundWorker		worker = {0};
+	BackgroundWorkerHandle *handle;
+
+	snprintf(worker.bgw_name, BGW_MAXLEN, "cdr_service access record");
+	snprintf(worker.bgw_type, BGW_MAXLEN, "cdr_service access record");
+	worker.bgw_flags =
+		BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = BGW_NEVER_RESTART;
+	snprintf(worker.bgw_library_name, sizeof(worker.bgw_library_name),
+			 "cdr_service");
+	snprintf(worker.bgw_function_name, BGW_MAXLEN, "cdr_access_note_main");
+	worker.bgw_main_arg = UInt32GetDatum(dsm_segment_handle(segment));
+	worker.bgw_notify_pid = MyProcPid;
+	if (!RegisterDynamicBackgroundWorker(&worker, &handle))
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+						errmsg("no process is free to record who reads calls"),
+						errhint("Try again, or raise max_worker_processes.")));
+	PG_TRY();
+	{
+		(void) WaitForBackgroundWorkerShutdown(handle);
+	}
+	PG_CATCH();
+	{
+		TerminateBackgroundWorker(handle);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+}
+
+static void
+refuse_unrecorded(const Note *note)
+{
+	ereport(ERROR,
+			(errcode(note->sqlerrcode != 0 ? note->sqlerrcode
+										   : ERRCODE_INTERNAL_ERROR),
+			 errmsg("cannot record who reads calls, so nothing is read"),
+			 note->sqlerrcode != 0
+				 ? errdetail("The record fails: %s", note->message)
+				 : errdetail("The server's log says why."),
+			 note->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE
+				 ? errhint("The role that writes calls needs INSERT on "
+						   "cdr_access_log.")
+				 : 0));
+}
+
+void
+cdr_access_note(const CdrAccess *access)
+{
+	dsm_segment *segment = write_note(access);
+	Note		*note = dsm_segment_address(segment);
+
+	have_note_recorded(segment);
+	if (!note->is_recorded)
+		refuse_unrecorded(note);
+	dsm_detach(segment);
+}
+
+/* ------------------------------------------------------------------------
+ * In the process that records
+ * ------------------------------------------------------------------------
+ */
+
+static void
+override_setting(const char *name, const char *value)
+{
+	SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+static void
+insert_note(const Note *note)
+{
+	Oid	  types[NOTE_TEXTS + 2] = {TEXTOID,		   TEXTOID, TEXTOID, TEXTOID,
+								   TEXTOID,		   TEXTOID, TEXTOID, TEXTOID,
+								   TIMESTAMPTZOID, INT8OID};
+	Datum values[NOTE_TEXTS + 2];
+	char  nulls[NOTE_TEXTS + 3] = "          ";
+	const char *at = note->texts;
+	CdrTables	tables;
+	CdrRights	rights;
+
+	cdr_tables_require(&tables, AccessShareLock);
+	for (int i = 0; i < NOTE_TEXTS; i++)
+	{
+		values[i] = CStringGetTextDatum(at);
+		nulls[i] = note->is_null[i] ? 'n' : ' ';
+		at += strlen(at) + 1;
+	}
+	values[NOTE_TEXTS] = TimestampTzGetDatum(note->at);
+	values[NOTE_TEXTS + 1] = Int64GetDatum(note->rows);
+	cdr_rights_assume(&tables, cdr_rights_writer(&tables), &rights);
+	if (SPI_connect() != SPI_OK_CONNECT ||
+		SPI_execute_with_args(psprintf(INSERT_ACCESS, tables.quoted),
+							  NOTE_TEXTS + 2, types, values, nulls, false,
+							  0) != SPI_OK_INSERT ||
+		SPI_processed != 1)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("the row is not inserted")));
+	SPI_finish();
+	cdr_rights_restore(&rights);
+}
+
+static void
+record_note(Note *note)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		StartTransactionCommand();
+		PushActiveSnapshot(GetTransactionSnapshot());
+		insert_note(note);
+		PopActiveSnapshot();
+		CommitTransactionCommand();
+		note->is_recorded = true;
+	}
+	PG_CATCH();
+	{
+		ErrorData *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		note->sqlerrcode = error->sqlerrcode;
+		strlcpy(note->message, error->message ? error->message : "",
+				sizeof(note->message));
+		EmitErrorReport();
+		FlushErrorState();
+		AbortCurrentTransaction();
+	}
+	PG_END_TRY();
+}
+
+void
+cdr_access_note_main(Datum handle)
+{
+	dsm_segment *segment;
+	Note		*note;
+
+	BackgroundWorkerUnblockSignals();
+	/* before there is a database, for the note says which */
+	segment = dsm_attach(DatumGetUInt32(handle));
+	if (segment == NULL)
+		return; /* the reader is gone */
+	dsm_pin_mapping(segment);
+	note = dsm_segment_address(segment);
+
+	BackgroundWorkerInitializeConnectionByOid(note->database, InvalidOid, 0);
+	override_setting("default_transaction_read_only", "off");
+	override_setting("default_transaction_isolation", "read committed");
+	override_setting("session_replication_role", "origin");
+	override_setting("lock_timeout", LOCK_TIMEOUT);
+	if (synchronous_commit < SYNCHRONOUS_COMMIT_REMOTE_FLUSH)
+		override_setting("synchronous_commit", "on");
+	MemoryContextSwitchTo(TopMemoryContext);
+	record_note(note);
+}

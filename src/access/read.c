@@ -1,0 +1,179 @@
+/*-------------------------------------------------------------------------
+ *
+ * read.c
+ *	  SQL: reads calls, and has it recorded who did.
+ *
+ * Callers need no right on calls: the query runs as the role that writes them,
+ * and has nothing of the caller's in it but values.  Its rows are gathered
+ * first, for the record says how many there are; the caller gets them once that
+ * is durable.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/json.h"
+#include "utils/timestamp.h"
+
+#include "access/note.h"
+#include "store/cursor.h"
+#include "store/writer_query.h"
+
+/* Bytes of what is asked for; more is no call's. */
+#define VALUE_MAX 1000
+
+/* Of a result, fetched at a time. */
+#define ROWS_AT_ONCE 1000
+
+/* What was asked for, as it becomes a condition and a part of the record. */
+typedef struct Asked
+{
+	StringInfoData conditions;
+	StringInfoData subject;
+	int			   count;
+} Asked;
+
+static const char *
+text_argument(FunctionCallInfo fcinfo, int number)
+{
+	return PG_ARGISNULL(number) ? NULL
+								: text_to_cstring(PG_GETARG_TEXT_PP(number));
+}
+
+/* Adds a condition: each %s of it is the value. */
+static void
+add_condition(Asked *asked, const char *name, const char *condition,
+			  const char *value)
+{
+	const char *literal;
+
+	if (value == NULL)
+		return;
+	if (strlen(value) > VALUE_MAX)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("argument \"%s\" is longer than %d bytes", name,
+							   VALUE_MAX)));
+	literal = quote_literal_cstr(value);
+	appendStringInfoString(&asked->conditions,
+						   asked->count > 0 ? " AND (" : " WHERE (");
+	for (const char *s = condition; *s != '\0'; s++)
+	{
+		if (*s == '?')
+			appendStringInfoString(&asked->conditions, literal);
+		else
+			appendStringInfoChar(&asked->conditions, *s);
+	}
+	appendStringInfoChar(&asked->conditions, ')');
+	appendStringInfoString(&asked->subject, asked->count > 0 ? ", " : "");
+	escape_json(&asked->subject, name);
+	appendStringInfoString(&asked->subject, ": ");
+	escape_json(&asked->subject, value);
+	asked->count++;
+}
+
+/* A time for SQL and for the record; infinite ones, too. */
+static const char *
+time_as_text(FunctionCallInfo fcinfo, int number)
+{
+	TimestampTz time;
+	char	   *text;
+
+	if (PG_ARGISNULL(number))
+		return NULL;
+	time = PG_GETARG_TIMESTAMPTZ(number);
+	if (TIMESTAMP_NOT_FINITE(time))
+		return TIMESTAMP_IS_NOBEGIN(time) ? "-infinity" : "infinity";
+	text = palloc(MAXDATELEN + 1);
+	return JsonEncodeDateTime(text, TimestampTzGetDatum(time), TIMESTAMPTZOID,
+							  NULL);
+}
+
+/* The columns of the result, whatever types those of calls were given. */
+static const char *
+columns_of(TupleDesc result)
+{
+	StringInfoData columns;
+
+	initStringInfo(&columns);
+	for (int i = 0; i < result->natts; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(result, i);
+
+		appendStringInfo(&columns, "%sc.%s::%s", i > 0 ? ", " : "",
+						 quote_identifier(NameStr(column->attname)),
+						 format_type_be_qualified(column->atttypid));
+	}
+	return columns.data;
+}
+
+static int64
+gather_calls(ReturnSetInfo *info, const Asked *asked)
+{
+	CdrTables tables;
+	CdrRights rights;
+	CdrCursor calls;
+	HeapTuple row;
+	int64	  count = 0;
+
+	cdr_writer_query_open(&tables, AccessShareLock, &rights);
+	cdr_cursor_open(
+		&calls,
+		psprintf("SELECT %s FROM ONLY %s.calls AS c%s"
+				 " ORDER BY c.attempt_time, c.call_id COLLATE \"C\"",
+				 columns_of(info->setDesc), tables.quoted,
+				 asked->conditions.data),
+		NULL, CDR_AS_CALLER, ROWS_AT_ONCE);
+	while ((row = cdr_cursor_next(&calls)) != NULL)
+	{
+		tuplestore_puttuple(info->setResult, row);
+		count++;
+	}
+	cdr_cursor_close(&calls);
+	cdr_writer_query_close(&rights);
+	return count;
+}
+
+PG_FUNCTION_INFO_V1(cdr_read_calls);
+
+/* cdr_read_calls(reason, call_id, from_time, to_time, number, tenant) */
+Datum
+cdr_read_calls(PG_FUNCTION_ARGS)
+{
+	CdrAccess access = {.action = "cdr_read_calls",
+						.reason = text_argument(fcinfo, 0),
+						.tenant = text_argument(fcinfo, 5),
+						.role = GetUserId()};
+	Asked	  asked = {0};
+
+	cdr_access_check(access.reason);
+	initStringInfo(&asked.conditions);
+	initStringInfo(&asked.subject);
+	appendStringInfoChar(&asked.subject, '{');
+	add_condition(&asked, "call_id", "c.call_id = ?",
+				  text_argument(fcinfo, 1));
+	add_condition(&asked, "from_time", "c.attempt_time >= ?::timestamptz",
+				  time_as_text(fcinfo, 2));
+	add_condition(&asked, "to_time", "c.attempt_time < ?::timestamptz",
+				  time_as_text(fcinfo, 3));
+	add_condition(&asked, "number",
+				  "c.caller_number = ? OR c.callee_number = ?",
+				  text_argument(fcinfo, 4));
+	add_condition(&asked, "tenant", "c.tenant_id = ?", access.tenant);
+	appendStringInfoChar(&asked.subject, '}');
+	if (asked.count == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("it is not said which calls are to be read"),
+				 errhint("Give a call_id, a time, a number or a tenant.")));
+	access.subject = asked.subject.data;
+
+	InitMaterializedSRF(fcinfo, 0);
+	access.rows = gather_calls((ReturnSetInfo *) fcinfo->resultinfo, &asked);
+	cdr_access_note(&access);
+	return (Datum) 0;
+}
