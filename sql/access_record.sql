@@ -4,9 +4,14 @@ SET timezone = 'UTC';
 SET client_min_messages = warning;
 DROP ROLE IF EXISTS regress_x_support, regress_x_auditor, regress_x_login, regress_x_owner;
 CREATE SCHEMA telephony;
-CREATE EXTENSION cdr_service SCHEMA telephony;
-SET search_path = telephony, public;
 CREATE ROLE regress_x_support;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC, regress_x_support;
+CREATE EXTENSION cdr_service SCHEMA telephony;
+ALTER DEFAULT PRIVILEGES REVOKE ALL ON TABLES FROM PUBLIC, regress_x_support;
+SET search_path = telephony, public;
+-- nobody's, whatever default privileges there were
+SELECT a.grantee::regrole, a.privilege_type FROM pg_class AS c, aclexplode(c.relacl) AS a WHERE c.oid = 'cdr_access_log'::regclass AND a.grantee <> c.relowner;
+REVOKE ALL ON ALL TABLES IN SCHEMA telephony FROM PUBLIC, regress_x_support;
 CREATE ROLE regress_x_auditor;
 CREATE ROLE regress_x_login NOINHERIT IN ROLE regress_x_support;
 CREATE ROLE regress_x_owner;
@@ -75,8 +80,18 @@ SELECT count(*) FROM cdr_read_calls(E' \t\n', 'call-1');
 SELECT count(*) FROM cdr_read_calls(repeat('x', 1001), 'call-1');
 SELECT count(*) FROM cdr_read_calls('why', repeat('x', 1001));
 SELECT count(*) FROM cdr_read_calls('why');
-RESET application_name;
+SELECT count(*) FROM cdr_read_events('may not', 'call-1');
 RESET SESSION AUTHORIZATION;
+-- the events of a call, too: all columns
+GRANT EXECUTE ON FUNCTION cdr_read_events TO regress_x_support;
+SET ROLE regress_x_support;
+SELECT count(*) FROM call_events;
+SELECT call_id, event_type, payload->>'from' AS caller FROM cdr_read_events('events', 'call-1');
+SELECT count(*) FROM cdr_read_events('events', $$' OR true --$$);
+SELECT count(*) FROM cdr_read_events('events', NULL);
+SELECT count(*) FROM cdr_read_events(NULL, 'call-1');
+RESET ROLE;
+SELECT to_jsonb(r) = to_jsonb(e) AS alike FROM cdr_read_events('compared', 'call-2') AS r JOIN call_events AS e USING (event_id);
 -- all columns but the merge's
 SELECT column_name FROM cdr_table_columns() WHERE table_name = 'calls' AND column_name <> ALL (SELECT unnest(proargnames) FROM pg_proc WHERE proname = 'cdr_read_calls');
 SELECT bool_and(to_jsonb(r) = to_jsonb(c) - 'merge_state') AS alike FROM cdr_read_calls('compared', from_time => '-infinity') AS r JOIN calls AS c USING (call_id);

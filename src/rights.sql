@@ -44,8 +44,9 @@ REVOKE ALL ON FUNCTION
 	@extschema@.cdr_fold_rollup(),
 	@extschema@.cdr_spread_mapping(),
 	@extschema@.cdr_check_alerts(timestamptz, boolean),
-	-- it reads calls as the role that writes them, for whoever may call it
+	-- they read as the role that writes, for whoever may call them
 	@extschema@.cdr_read_calls(text, text, timestamptz, timestamptz, text, text),
+	@extschema@.cdr_read_events(text, text),
 	-- what that does, as the role that writes: whatever hangs on the tables is not
 	-- to run with the rights of somebody else
 	@extschema@.cdr_evaluate_alert_rules(timestamptz, boolean),
@@ -94,5 +95,19 @@ GRANT SELECT ON @extschema@.cdr_alert_rules TO cdr_service;
 GRANT SELECT, INSERT, UPDATE ON @extschema@.cdr_alerts TO cdr_service;
 GRANT USAGE ON @extschema@.cdr_alerts_id_seq TO cdr_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON @extschema@.cdr_alert_progress, @extschema@.cdr_alert_pending TO cdr_service;
--- what it may add to, and not change
+-- the record of who read is nobody's, whatever default privileges there are; the role that
+-- writes may add to it, and not change it
+DO $do$
+DECLARE
+	grantee text;
+BEGIN
+	FOR grantee IN
+		SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::pg_catalog.regrole::pg_catalog.text END
+		FROM pg_catalog.pg_class AS c, pg_catalog.aclexplode(c.relacl) AS a
+		WHERE c.oid = '@extschema@.cdr_access_log'::pg_catalog.regclass AND a.grantee <> c.relowner
+	LOOP
+		EXECUTE pg_catalog.format('REVOKE ALL ON @extschema@.cdr_access_log FROM %s', grantee);
+	END LOOP;
+END
+$do$;
 GRANT INSERT ON @extschema@.cdr_access_log TO cdr_service;

@@ -64,3 +64,15 @@ AS 'MODULE_PATHNAME', 'cdr_read_calls';
 
 COMMENT ON FUNCTION @extschema@.cdr_read_calls(text, text, timestamptz, timestamptz, text, text) IS
 'calls, for whoever says why; each use is recorded in cdr_access_log before it returns';
+
+CREATE FUNCTION @extschema@.cdr_read_events(
+	reason text,
+	call_id text,
+	OUT @column:log@ @type@@,@
+)
+RETURNS SETOF record
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cdr_read_events';
+
+COMMENT ON FUNCTION @extschema@.cdr_read_events(text, text) IS
+'the events of a call, for whoever says why; each use is recorded in cdr_access_log before it returns';

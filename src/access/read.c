@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * read.c
- *	  SQL: reads calls, and has it recorded who did.
+ *	  SQL: reads calls and events, and has it recorded who did.
  *
- * Callers need no right on calls: the query runs as the role that writes them,
+ * Callers need no right on the tables: the query runs as the role that writes them,
  * and has nothing of the caller's in it but values.  Its rows are gathered
  * first, for the record says how many there are; the caller gets them once that
  * is durable.
@@ -111,29 +111,51 @@ columns_of(TupleDesc result)
 	return columns.data;
 }
 
+static void
+begin_asking(Asked *asked, const CdrAccess *access)
+{
+	cdr_access_check(access->reason);
+	memset(asked, 0, sizeof(*asked));
+	initStringInfo(&asked->conditions);
+	initStringInfo(&asked->subject);
+	appendStringInfoChar(&asked->subject, '{');
+}
+
+static void
+end_asking(Asked *asked, CdrAccess *access, const char *hint)
+{
+	appendStringInfoChar(&asked->subject, '}');
+	if (asked->count == 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("it is not said what is to be read"),
+						errhint("%s", hint)));
+	access->subject = asked->subject.data;
+}
+
+/* Puts the rows of a table into the result; the %s in its name is the schema. */
 static int64
-gather_calls(ReturnSetInfo *info, const Asked *asked)
+gather_rows(ReturnSetInfo *info, const Asked *asked, const char *table,
+			const char *order)
 {
 	CdrTables tables;
 	CdrRights rights;
-	CdrCursor calls;
+	CdrCursor rows;
 	HeapTuple row;
 	int64	  count = 0;
 
 	cdr_writer_query_open(&tables, AccessShareLock, &rights);
-	cdr_cursor_open(
-		&calls,
-		psprintf("SELECT %s FROM ONLY %s.calls AS c%s"
-				 " ORDER BY c.attempt_time, c.call_id COLLATE \"C\"",
-				 columns_of(info->setDesc), tables.quoted,
-				 asked->conditions.data),
-		NULL, CDR_AS_CALLER, ROWS_AT_ONCE);
-	while ((row = cdr_cursor_next(&calls)) != NULL)
+	cdr_cursor_open(&rows,
+					psprintf("SELECT %s FROM %s AS c%s ORDER BY %s",
+							 columns_of(info->setDesc),
+							 psprintf(table, tables.quoted),
+							 asked->conditions.data, order),
+					NULL, CDR_AS_CALLER, ROWS_AT_ONCE);
+	while ((row = cdr_cursor_next(&rows)) != NULL)
 	{
 		tuplestore_puttuple(info->setResult, row);
 		count++;
 	}
-	cdr_cursor_close(&calls);
+	cdr_cursor_close(&rows);
 	cdr_writer_query_close(&rights);
 	return count;
 }
@@ -148,12 +170,9 @@ cdr_read_calls(PG_FUNCTION_ARGS)
 						.reason = text_argument(fcinfo, 0),
 						.tenant = text_argument(fcinfo, 5),
 						.role = GetUserId()};
-	Asked	  asked = {0};
+	Asked	  asked;
 
-	cdr_access_check(access.reason);
-	initStringInfo(&asked.conditions);
-	initStringInfo(&asked.subject);
-	appendStringInfoChar(&asked.subject, '{');
+	begin_asking(&asked, &access);
 	add_condition(&asked, "call_id", "c.call_id = ?",
 				  text_argument(fcinfo, 1));
 	add_condition(&asked, "from_time", "c.attempt_time >= ?::timestamptz",
@@ -164,16 +183,36 @@ cdr_read_calls(PG_FUNCTION_ARGS)
 				  "c.caller_number = ? OR c.callee_number = ?",
 				  text_argument(fcinfo, 4));
 	add_condition(&asked, "tenant", "c.tenant_id = ?", access.tenant);
-	appendStringInfoChar(&asked.subject, '}');
-	if (asked.count == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("it is not said which calls are to be read"),
-				 errhint("Give a call_id, a time, a number or a tenant.")));
-	access.subject = asked.subject.data;
+	end_asking(&asked, &access,
+			   "Give a call_id, a time, a number or a tenant.");
 
 	InitMaterializedSRF(fcinfo, 0);
-	access.rows = gather_calls((ReturnSetInfo *) fcinfo->resultinfo, &asked);
+	access.rows = gather_rows((ReturnSetInfo *) fcinfo->resultinfo, &asked,
+							  "ONLY %s.calls",
+							  "c.attempt_time, c.call_id COLLATE \"C\"");
+	cdr_access_note(&access);
+	return (Datum) 0;
+}
+
+PG_FUNCTION_INFO_V1(cdr_read_events);
+
+/* cdr_read_events(reason, call_id) */
+Datum
+cdr_read_events(PG_FUNCTION_ARGS)
+{
+	CdrAccess access = {.action = "cdr_read_events",
+						.reason = text_argument(fcinfo, 0),
+						.role = GetUserId()};
+	Asked	  asked;
+
+	begin_asking(&asked, &access);
+	add_condition(&asked, "call_id", "c.call_id = ?",
+				  text_argument(fcinfo, 1));
+	end_asking(&asked, &access, "Give a call_id.");
+
+	InitMaterializedSRF(fcinfo, 0);
+	access.rows = gather_rows((ReturnSetInfo *) fcinfo->resultinfo, &asked,
+							  "%s.call_events", "c.event_time, c.event_id");
 	cdr_access_note(&access);
 	return (Datum) 0;
 }
