@@ -37,6 +37,7 @@ SQL_PARTS = src/head.sql \
 	src/report/report_data.sql \
 	src/report/report_tables.sql \
 	src/report/report.sql \
+	src/evidence/evidence.sql \
 	src/alert/tables.sql \
 	src/alert/measure.sql \
 	src/alert/check.sql \
@@ -54,7 +55,7 @@ EXTRA_CLEAN = $(CAUSE_LIST)
 list_causes = LC_ALL=C awk -v language=$(1) -f $(addprefix $(source)/,$(CAUSES))
 
 # The rooms of src/, each with its files; one without any is a mistake.
-ROOMS = base broker event call store report alert worker backfill access
+ROOMS = base broker event call evidence store report alert worker backfill access
 files = $(or $(patsubst $(source)/%,%,$(sort $(wildcard $(source)/$(1)))), \
 	$(error there is no file $(source)/$(1)))
 
@@ -82,6 +83,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	report_concurrency \
 	report_anywhere report_documents \
 	report_metrics \
+	evidence_leaves \
 	report_queries report_export report_rights report_tenants access_record worker_status store_mappings store_each backfill_rows store_privileges store_guard \
 	call_order_permuted call_order_random call_segments_random event_json_random
 REGRESS_OPTS = --encoding=UTF8

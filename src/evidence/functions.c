@@ -1,0 +1,209 @@
+/*-------------------------------------------------------------------------
+ *
+ * functions.c
+ *	  SQL: leaves of events, and hash trees over them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+#include "base/compat.h"
+#include "evidence/leaf.h"
+#include "evidence/tree.h"
+
+static Datum
+digest_datum(const CdrDigest *digest)
+{
+	return PointerGetDatum(cstring_to_text_with_len(
+		(const char *) digest->data, sizeof(digest->data)));
+}
+
+/* ------------------------------------------------------------------------
+ * Leaves
+ * ------------------------------------------------------------------------
+ */
+
+/* The arguments of cdr_event_leaf(). */
+enum
+{
+	EVENT_TIME,
+	RECEIVED_AT,
+	RECORDED_AT,
+	TIME_SOURCE,
+	EVENT_TYPE,
+	TENANT_ID,
+	SALT,
+	EVENT_ID,
+	MESSAGE_ID,
+	CALL_ID,
+	TRACE_ID,
+	ROUTING_KEY,
+	CONTENT_TYPE,
+	HEADERS,
+	PROPERTIES,
+	PAYLOAD,
+	BODY
+};
+
+/* Of text, json or bytea. */
+static CdrField
+field_argument(FunctionCallInfo fcinfo, int number)
+{
+	CdrField field = {NULL, 0};
+
+	if (!PG_ARGISNULL(number))
+	{
+		bytea *value = PG_GETARG_BYTEA_PP(number);
+
+		field.data = VARDATA_ANY(value);
+		field.length = VARSIZE_ANY_EXHDR(value);
+	}
+	return field;
+}
+
+static bool
+has_leaf(FunctionCallInfo fcinfo)
+{
+	return !PG_ARGISNULL(EVENT_TIME) && !PG_ARGISNULL(RECEIVED_AT) &&
+		   !PG_ARGISNULL(RECORDED_AT) && !PG_ARGISNULL(TIME_SOURCE) &&
+		   !PG_ARGISNULL(SALT) && !PG_ARGISNULL(EVENT_ID) &&
+		   PG_ARGISNULL(PAYLOAD) != PG_ARGISNULL(BODY);
+}
+
+PG_FUNCTION_INFO_V1(cdr_event_leaf);
+
+Datum
+cdr_event_leaf(PG_FUNCTION_ARGS)
+{
+	CdrLeafFields fields;
+	CdrDigest	  content;
+	CdrDigest	  leaf;
+
+	if (!has_leaf(fcinfo))
+		PG_RETURN_NULL();
+	fields.event_time = PG_GETARG_TIMESTAMPTZ(EVENT_TIME);
+	fields.received_at = PG_GETARG_TIMESTAMPTZ(RECEIVED_AT);
+	fields.recorded_at = PG_GETARG_TIMESTAMPTZ(RECORDED_AT);
+	fields.time_source = PG_GETARG_CHAR(TIME_SOURCE);
+	fields.event_type = field_argument(fcinfo, EVENT_TYPE);
+	fields.tenant_id = field_argument(fcinfo, TENANT_ID);
+	fields.salt = *PG_GETARG_UUID_P(SALT);
+	fields.event_id = *PG_GETARG_UUID_P(EVENT_ID);
+	fields.message_id = field_argument(fcinfo, MESSAGE_ID);
+	fields.call_id = field_argument(fcinfo, CALL_ID);
+	fields.trace_id = field_argument(fcinfo, TRACE_ID);
+	fields.routing_key = field_argument(fcinfo, ROUTING_KEY);
+	fields.content_type = field_argument(fcinfo, CONTENT_TYPE);
+	fields.headers = field_argument(fcinfo, HEADERS);
+	fields.properties = field_argument(fcinfo, PROPERTIES);
+	fields.body =
+		field_argument(fcinfo, PG_ARGISNULL(PAYLOAD) ? BODY : PAYLOAD);
+	cdr_content_digest(&fields, &content);
+	cdr_leaf_hash(&fields, &content, &leaf);
+	return digest_datum(&leaf);
+}
+
+/* ------------------------------------------------------------------------
+ * Trees
+ * ------------------------------------------------------------------------
+ */
+
+/* The leaf hashes of an array. */
+static CdrDigest *
+leaves_argument(ArrayType *array, int *count)
+{
+	CdrDigest *leaves;
+	Datum	  *elements;
+	bool	  *nulls;
+
+	deconstruct_array(array, BYTEAOID, -1, false, TYPALIGN_INT, &elements,
+					  &nulls, count);
+	leaves = MemoryContextAllocHuge(CurrentMemoryContext,
+									Max(*count, 1) * sizeof(CdrDigest));
+	for (int i = 0; i < *count; i++)
+	{
+		bytea *hash = nulls[i] ? NULL : DatumGetByteaPP(elements[i]);
+
+		if (hash == NULL)
+			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+							errmsg("leaf %d is null", i),
+							errdetail("Leaves are counted from 0.")));
+		if (VARSIZE_ANY_EXHDR(hash) != sizeof(CdrDigest))
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("leaf %d has %d bytes", i,
+								   (int) VARSIZE_ANY_EXHDR(hash)),
+							errdetail("A leaf hash has 32 bytes. Leaves are "
+									  "counted from 0.")));
+		memcpy(leaves[i].data, VARDATA_ANY(hash), sizeof(CdrDigest));
+	}
+	return leaves;
+}
+
+static Datum
+proof_datum(const CdrProof *proof)
+{
+	Datum hashes[CDR_PROOF_MAX];
+
+	for (int i = 0; i < proof->count; i++)
+		hashes[i] = digest_datum(&proof->hashes[i]);
+	return PointerGetDatum(construct_array(hashes, proof->count, BYTEAOID, -1,
+										   false, TYPALIGN_INT));
+}
+
+PG_FUNCTION_INFO_V1(cdr_tree_root_of_array);
+
+Datum
+cdr_tree_root_of_array(PG_FUNCTION_ARGS)
+{
+	int		   count;
+	CdrDigest *leaves = leaves_argument(PG_GETARG_ARRAYTYPE_P(0), &count);
+	CdrDigest  root;
+
+	cdr_tree_root(leaves, count, &root);
+	return digest_datum(&root);
+}
+
+PG_FUNCTION_INFO_V1(cdr_inclusion_proof);
+
+Datum
+cdr_inclusion_proof(PG_FUNCTION_ARGS)
+{
+	int		   count;
+	CdrDigest *leaves = leaves_argument(PG_GETARG_ARRAYTYPE_P(0), &count);
+	int64	   leaf = PG_GETARG_INT64(1);
+	CdrProof   proof;
+
+	if (leaf < 0 || leaf >= count)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("there is no leaf %lld in a tree of %d leaves",
+							   (long long) leaf, count),
+						errdetail("Leaves are counted from 0.")));
+	cdr_prove_inclusion(leaves, count, leaf, &proof);
+	return proof_datum(&proof);
+}
+
+PG_FUNCTION_INFO_V1(cdr_consistency_proof);
+
+Datum
+cdr_consistency_proof(PG_FUNCTION_ARGS)
+{
+	int		   count;
+	CdrDigest *leaves = leaves_argument(PG_GETARG_ARRAYTYPE_P(0), &count);
+	int64	   first = PG_GETARG_INT64(1);
+	CdrProof   proof;
+
+	if (first < 1 || first > count)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a tree of %d leaves does not begin with %lld of them",
+						count, (long long) first)));
+	cdr_prove_consistency(leaves, count, first, &proof);
+	return proof_datum(&proof);
+}
