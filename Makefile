@@ -38,6 +38,7 @@ SQL_PARTS = src/head.sql \
 	src/report/report_tables.sql \
 	src/report/report.sql \
 	src/evidence/evidence.sql \
+	src/store/seals.sql \
 	src/alert/tables.sql \
 	src/alert/measure.sql \
 	src/alert/check.sql \
@@ -83,6 +84,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	report_concurrency \
 	report_anywhere report_documents \
 	report_metrics \
+	evidence_seals \
 	evidence_leaves \
 	report_queries report_export report_rights report_tenants access_record worker_status store_mappings store_each backfill_rows store_privileges store_guard \
 	call_order_permuted call_order_random call_segments_random event_json_random

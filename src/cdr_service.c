@@ -14,6 +14,7 @@
 #include "store/guard.h"
 #include "store/recent.h"
 #include "store/recording.h"
+#include "worker/sealer.h"
 #include "worker/start.h"
 #include "worker/stats.h"
 
@@ -36,6 +37,8 @@ _PG_init(void)
 		return;
 	cdr_stats_init();
 	cdr_recent_init();
-	if (!IsBinaryUpgrade)
-		cdr_worker_register();
+	if (IsBinaryUpgrade)
+		return;
+	cdr_worker_register();
+	cdr_sealer_register();
 }

@@ -35,6 +35,9 @@ REVOKE ALL ON FUNCTION
 	@extschema@.cdr_close_stale_calls(interval, text, bigint),
 	@extschema@.cdr_create_masked_view(),
 	@extschema@.cdr_create_tenant_views(),
+	@extschema@.cdr_create_evidence_tables(),
+	@extschema@.cdr_seal(),
+	@extschema@.cdr_verify_evidence(date, date, text),
 	-- else a trigger of anybody's could hold the lock that they take
 	@extschema@.cdr_change_mapping(),
 	@extschema@.cdr_count_call(),
@@ -80,6 +83,13 @@ GRANT SELECT ON @extschema@.cdr_stale_calls TO PUBLIC;
 -- whatever default privileges there are: called as whoever writes the tables
 GRANT EXECUTE ON FUNCTION @extschema@.cdr_rows(bigint) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.cdr_join_calls(record, record) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION
+	@extschema@.cdr_tree_root(bytea[]),
+	@extschema@.cdr_tree_groups(bytea[]),
+	@extschema@.cdr_tree_peaks(bytea[], bigint, bytea[]),
+	@extschema@.cdr_peaks_root(bytea[]),
+	@extschema@.cdr_seal_entry(date, text, integer, timestamptz, timestamptz, bytea)
+TO PUBLIC;
 
 -- what the role that writes needs to evaluate alert rules
 GRANT EXECUTE ON FUNCTION

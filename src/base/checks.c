@@ -13,6 +13,9 @@
 /* Of a name that AMQP has, and of a binding key (AMQP 0-9-1, short string). */
 #define AMQP_NAME_MAX 255
 
+/* Of the first line of a checkpoint. */
+#define ORIGIN_MAX 200
+
 static bool
 is_printable(const char *text, size_t length)
 {
@@ -132,4 +135,27 @@ cdr_check_database(char **newval, void **extra, GucSource source)
 		return false;
 	}
 	return cdr_check_role(newval, extra, source);
+}
+
+/* Verifiers of checkpoints take it for a name without blanks; a plus stands
+ * between names of keys. */
+bool
+cdr_check_origin(char **newval, void **extra, GucSource source)
+{
+	if (strlen(*newval) > ORIGIN_MAX)
+	{
+		GUC_check_errdetail("An origin must not be longer than %d bytes.",
+							ORIGIN_MAX);
+		return false;
+	}
+	for (const char *at = *newval; *at != '\0'; at++)
+	{
+		if (*at <= ' ' || *at > '~' || *at == '+')
+		{
+			GUC_check_errdetail("An origin must consist of printable ASCII "
+								"characters, without blanks and \"+\".");
+			return false;
+		}
+	}
+	return true;
 }

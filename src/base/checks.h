@@ -26,4 +26,7 @@ extern bool cdr_check_file(char **newval, void **extra, GucSource source);
 extern bool cdr_check_database(char **newval, void **extra, GucSource source);
 extern bool cdr_check_role(char **newval, void **extra, GucSource source);
 
+/* ... of the first line of checkpoints, or nothing. */
+extern bool cdr_check_origin(char **newval, void **extra, GucSource source);
+
 #endif /* CDR_CHECKS_H */

@@ -41,6 +41,9 @@ bool  cdr_paused = false;
 int	  cdr_batch_size = 2000;
 int	  cdr_batch_linger = 5;
 int	  cdr_alert_interval = 60;
+bool  cdr_evidence = false;
+int	  cdr_seal_interval = 10;
+char *cdr_evidence_origin = NULL;
 
 int	 cdr_max_event_size = 1024 * 1024;
 int	 cdr_extension_digits = 6;
@@ -108,6 +111,10 @@ static const struct
 	 "Role that the service writes as; empty for the owner of the table "
 	 "calls.",
 	 &cdr_role, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY, cdr_check_role},
+	{"cdr_service.evidence_origin",
+	 "First line of checkpoints; empty for one made of the server's and the "
+	 "database's numbers.",
+	 &cdr_evidence_origin, "", PGC_SIGHUP, 0, cdr_check_origin},
 };
 
 static const struct
@@ -135,6 +142,8 @@ static const struct
 	{"cdr_service.alert_interval",
 	 "Time between evaluations of the alert rules by a worker; 0 for none.",
 	 &cdr_alert_interval, 0, 86400, PGC_SIGHUP, GUC_UNIT_S},
+	{"cdr_service.seal_interval", "Time between seals of what was recorded.",
+	 &cdr_seal_interval, 1, 86400, PGC_SIGHUP, GUC_UNIT_S},
 	{"cdr_service.max_event_size", "Size of the largest event that is read.",
 	 &cdr_max_event_size, 1024, CDR_EVENT_SIZE_MAX, PGC_SIGHUP, GUC_UNIT_BYTE},
 	{"cdr_service.extension_digits",
@@ -176,6 +185,9 @@ static const struct
 	{"cdr_service.allow_drop",
 	 "Allows to drop tables of the extension while they hold rows.",
 	 &cdr_allow_drop, PGC_USERSET},
+	{"cdr_service.evidence",
+	 "Whether events are put down for seals when they are recorded.",
+	 &cdr_evidence, PGC_SUSET},
 };
 
 /* ------------------------------------------------------------------------

@@ -45,6 +45,11 @@ extern int	cdr_extension_digits;
 extern int	cdr_partition_interval;
 extern bool cdr_allow_drop;
 
+/* evidence */
+extern bool	 cdr_evidence;
+extern int	 cdr_seal_interval; /* seconds */
+extern char *cdr_evidence_origin;
+
 extern void cdr_guc_define(void);
 
 #endif /* CDR_GUC_H */

@@ -64,6 +64,10 @@ typedef struct CdrEvent
 	/* a correction, or one that is withdrawn: CDR_NCORRECTABLE of them */
 	const CdrSaid *corrected;
 
+	/* whoever records it fills these in: when, and its leaf, if that is wanted */
+	TimestampTz recorded_at;
+	CdrDigest	leaf;
+
 	/* the closing of a call that nobody ended: when it ended */
 	TimestampTz closed_at;
 } CdrEvent;

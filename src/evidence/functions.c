@@ -9,6 +9,7 @@
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "port/pg_bitutils.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -105,6 +106,7 @@ cdr_event_leaf(PG_FUNCTION_ARGS)
 	fields.properties = field_argument(fcinfo, PROPERTIES);
 	fields.body =
 		field_argument(fcinfo, PG_ARGISNULL(PAYLOAD) ? BODY : PAYLOAD);
+	fields.body_digest = NULL;
 	cdr_content_digest(&fields, &content);
 	cdr_leaf_hash(&fields, &content, &leaf);
 	return digest_datum(&leaf);
@@ -147,14 +149,20 @@ leaves_argument(ArrayType *array, int *count)
 }
 
 static Datum
+hashes_datum(const CdrDigest *hashes, int count)
+{
+	Datum *elements = palloc(Max(count, 1) * sizeof(Datum));
+
+	for (int i = 0; i < count; i++)
+		elements[i] = digest_datum(&hashes[i]);
+	return PointerGetDatum(
+		construct_array(elements, count, BYTEAOID, -1, false, TYPALIGN_INT));
+}
+
+static Datum
 proof_datum(const CdrProof *proof)
 {
-	Datum hashes[CDR_PROOF_MAX];
-
-	for (int i = 0; i < proof->count; i++)
-		hashes[i] = digest_datum(&proof->hashes[i]);
-	return PointerGetDatum(construct_array(hashes, proof->count, BYTEAOID, -1,
-										   false, TYPALIGN_INT));
+	return hashes_datum(proof->hashes, proof->count);
 }
 
 PG_FUNCTION_INFO_V1(cdr_tree_root_of_array);
@@ -167,6 +175,69 @@ cdr_tree_root_of_array(PG_FUNCTION_ARGS)
 	CdrDigest  root;
 
 	cdr_tree_root(leaves, count, &root);
+	return digest_datum(&root);
+}
+
+PG_FUNCTION_INFO_V1(cdr_tree_groups);
+
+Datum
+cdr_tree_groups(PG_FUNCTION_ARGS)
+{
+	int		   count;
+	CdrDigest *leaves = leaves_argument(PG_GETARG_ARRAYTYPE_P(0), &count);
+	int		   ngroups = 0;
+
+	for (int i = 0; i < count; i += CDR_GROUP_SIZE)
+	{
+		CdrDigest root;
+
+		cdr_tree_root(leaves + i, Min(count - i, CDR_GROUP_SIZE), &root);
+		leaves[ngroups++] = root;
+	}
+	return hashes_datum(leaves, ngroups);
+}
+
+PG_FUNCTION_INFO_V1(cdr_tree_peaks);
+
+Datum
+cdr_tree_peaks(PG_FUNCTION_ARGS)
+{
+	int		   npeaks;
+	int		   count;
+	CdrDigest *given = leaves_argument(PG_GETARG_ARRAYTYPE_P(0), &npeaks);
+	int64	   size = PG_GETARG_INT64(1);
+	CdrDigest *leaves = leaves_argument(PG_GETARG_ARRAYTYPE_P(2), &count);
+	CdrPeaks   peaks = {0};
+
+	if (size < 0 || npeaks != pg_popcount64(size))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a tree of %lld leaves has not %d complete parts",
+						(long long) size, npeaks)));
+	peaks.size = size;
+	peaks.count = npeaks;
+	memcpy(peaks.hashes, given, npeaks * sizeof(CdrDigest));
+	for (int i = 0; i < count; i++)
+		cdr_peaks_add(&peaks, &leaves[i]);
+	return hashes_datum(peaks.hashes, peaks.count);
+}
+
+PG_FUNCTION_INFO_V1(cdr_peaks_root_of_array);
+
+Datum
+cdr_peaks_root_of_array(PG_FUNCTION_ARGS)
+{
+	int		   count;
+	CdrDigest *given = leaves_argument(PG_GETARG_ARRAYTYPE_P(0), &count);
+	CdrPeaks   peaks = {0};
+	CdrDigest  root;
+
+	if (count > (int) lengthof(peaks.hashes))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("no tree has %d complete parts", count)));
+	peaks.count = count;
+	memcpy(peaks.hashes, given, count * sizeof(CdrDigest));
+	cdr_peaks_root(&peaks, &root);
 	return digest_datum(&root);
 }
 

@@ -72,7 +72,10 @@ cdr_content_digest(const CdrLeafFields *fields, CdrDigest *content)
 	EVP_MD_CTX *context = cdr_sha256_context();
 	CdrDigest	body;
 
-	body_digest(fields, &body);
+	if (fields->body_digest != NULL)
+		body = *fields->body_digest;
+	else
+		body_digest(fields, &body);
 	cdr_sha256_begin(context);
 	cdr_sha256_add(context, CONTENT_MARK, strlen(CONTENT_MARK));
 	cdr_sha256_add(context, fields->salt.data, UUID_LEN);

@@ -44,16 +44,17 @@ typedef struct CdrLeafFields
 	CdrField	tenant_id;
 
 	/* what may name a person */
-	pg_uuid_t salt;
-	pg_uuid_t event_id;
-	CdrField  message_id;
-	CdrField  call_id;
-	CdrField  trace_id;
-	CdrField  routing_key;
-	CdrField  content_type;
-	CdrField  headers;
-	CdrField  properties;
-	CdrField  body; /* not NULL */
+	pg_uuid_t		 salt;
+	pg_uuid_t		 event_id;
+	CdrField		 message_id;
+	CdrField		 call_id;
+	CdrField		 trace_id;
+	CdrField		 routing_key;
+	CdrField		 content_type;
+	CdrField		 headers;
+	CdrField		 properties;
+	CdrField		 body;		  /* not NULL */
+	const CdrDigest *body_digest; /* B, if that is known; else NULL */
 } CdrLeafFields;
 
 /* The digest of the content: C. */

@@ -36,12 +36,22 @@ join_nodes(const CdrDigest *left, const CdrDigest *right, CdrDigest *node)
 }
 
 void
-cdr_tree_root(const CdrDigest *leaves, uint64 count, CdrDigest *root)
+cdr_peaks_add(CdrPeaks *peaks, const CdrDigest *leaf)
 {
-	CdrDigest complete[64];
-	int		  ncomplete = 0;
+	CdrDigest node = *leaf;
 
-	if (count == 0)
+	/* each bit that is set is a tree that this leaf completes, up to the first
+	 * that is not */
+	for (uint64 rest = peaks->size; rest & 1; rest >>= 1)
+		join_nodes(&peaks->hashes[--peaks->count], &node, &node);
+	peaks->hashes[peaks->count++] = node;
+	peaks->size++;
+}
+
+void
+cdr_peaks_root(const CdrPeaks *peaks, CdrDigest *root)
+{
+	if (peaks->count == 0)
 	{
 		EVP_MD_CTX *context = cdr_sha256_context();
 
@@ -49,21 +59,23 @@ cdr_tree_root(const CdrDigest *leaves, uint64 count, CdrDigest *root)
 		cdr_sha256_end(context, root);
 		return;
 	}
+	*root = peaks->hashes[peaks->count - 1];
+	for (int i = peaks->count - 2; i >= 0; i--)
+		join_nodes(&peaks->hashes[i], root, root);
+}
+
+void
+cdr_tree_root(const CdrDigest *leaves, uint64 count, CdrDigest *root)
+{
+	CdrPeaks peaks = {0};
+
 	for (uint64 i = 0; i < count; i++)
 	{
-		CdrDigest node = leaves[i];
-
-		/* each bit that is set in i is a tree that this leaf completes, up to
-		 * the first that is not */
-		for (uint64 rest = i; rest & 1; rest >>= 1)
-			join_nodes(&complete[--ncomplete], &node, &node);
-		complete[ncomplete++] = node;
+		cdr_peaks_add(&peaks, &leaves[i]);
 		if (i % LEAVES_AT_ONCE == 0)
 			CDR_CHECK_FOR_INTERRUPTS();
 	}
-	*root = complete[--ncomplete];
-	while (ncomplete > 0)
-		join_nodes(&complete[--ncomplete], root, root);
+	cdr_peaks_root(&peaks, root);
 }
 
 /* How many of some leaves, at least two, are in the left half of their tree. */

@@ -17,11 +17,28 @@
 /* A proof has two hashes for each level at most. */
 #define CDR_PROOF_MAX 128
 
+/* Leaves whose root a seal keeps, beside that of all. */
+#define CDR_GROUP_SIZE 8
+
 typedef struct CdrProof
 {
 	int		  count;
 	CdrDigest hashes[CDR_PROOF_MAX];
 } CdrProof;
+
+/*
+ * A tree that grows: the roots of the complete trees that its leaves consist of, the
+ * largest first, one for each bit of their number.
+ */
+typedef struct CdrPeaks
+{
+	uint64	  size;
+	int		  count;
+	CdrDigest hashes[64];
+} CdrPeaks;
+
+extern void cdr_peaks_add(CdrPeaks *peaks, const CdrDigest *leaf);
+extern void cdr_peaks_root(const CdrPeaks *peaks, CdrDigest *root);
 
 /* The root; of no leaves: the digest of nothing. */
 extern void

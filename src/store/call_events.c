@@ -27,6 +27,7 @@
 #include "store/recent.h"
 #include "store/recording.h"
 #include "store/timeless.h"
+#include "store/unsealed.h"
 
 #define INSERT_EVENTS                                             \
 	"INSERT INTO %1$s.call_events"                                \
@@ -234,11 +235,17 @@ event_rows(CdrStatement *statement, CdrEvent **events, int count)
 
 	for (int i = 0; i < count; i++)
 	{
-		const CdrEvent	 *event = events[i];
+		CdrEvent		 *event = events[i];
 		const CdrMessage *message = event->message;
 		Datum			  body = PointerGetDatum(cstring_to_text_with_len(
 						message->body, (int) message->body_length));
 
+		const char *headers = cdr_headers_json(message);
+		const char *properties = event->needs_properties
+									 ? cdr_needed_properties_json(message)
+									 : NULL;
+
+		cdr_unsealed_mark(event, &marks[i], headers, properties);
 		cdr_row_put_time(rows, 0, event->time);
 		cdr_row_put_time(rows, 1, message->received_at);
 		cdr_row_put_time(rows, 2, marks[i].recorded_at);
@@ -252,11 +259,8 @@ event_rows(CdrStatement *statement, CdrEvent **events, int count)
 		cdr_row_put_bytes(rows, 10, message->message_id,
 						  message->message_id_length);
 		cdr_row_put_text(rows, 11, message->content_type);
-		cdr_row_put_text(rows, 12, cdr_headers_json(message));
-		cdr_row_put_text(rows, 13,
-						 event->needs_properties
-							 ? cdr_needed_properties_json(message)
-							 : NULL);
+		cdr_row_put_text(rows, 12, headers);
+		cdr_row_put_text(rows, 13, properties);
 		cdr_row_put(rows, 14, mapping_id(event), event->mapping == NULL);
 		cdr_row_put_id(rows, 15, &marks[i].salt);
 		cdr_row_put(rows, 16, body, !event->is_json);

@@ -31,6 +31,7 @@
 #define REMAP_LOCK	   66
 #define ROLLUP_LOCK	   67
 #define ALERTS_LOCK	   68
+#define SEALS_LOCK	   69
 
 static bool
 lock_number(uint32 number, bool dont_wait)
@@ -82,4 +83,10 @@ bool
 cdr_try_lock_alerts(void)
 {
 	return lock_number(ALERTS_LOCK, true);
+}
+
+void
+cdr_lock_seals(void)
+{
+	lock_exclusively(SEALS_LOCK);
 }

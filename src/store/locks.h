@@ -26,4 +26,7 @@ extern bool cdr_try_lock_rollup(void);
 /* Is nobody else evaluating alert rules?  Does not wait. */
 extern bool cdr_try_lock_alerts(void);
 
+/* Locks out whoever else is sealing. */
+extern void cdr_lock_seals(void);
+
 #endif /* CDR_LOCKS_H */

@@ -18,6 +18,7 @@
 #include "store/look.h"
 #include "store/partition.h"
 #include "store/rights.h"
+#include "store/seal.h"
 #include "store/statement.h"
 #include "store/writer_query.h"
 
@@ -33,6 +34,10 @@
 	" latest AS (SELECT sqlstate || ': ' || message AS reason FROM counted" \
 	" ORDER BY last_attempt_at DESC LIMIT 1)" \
 	" SELECT (SELECT count(*) FROM counted), (SELECT reason FROM latest)"
+
+/* They stand there in about the order in which they came. */
+#define FIND_OLDEST_UNSEALED \
+	"SELECT min(u.lo) FROM (SELECT lo FROM %s.cdr_unsealed LIMIT 1000) AS u"
 
 /* clang-format on */
 
@@ -72,6 +77,28 @@ look_for_letters(void *argument)
 	look->latest =
 		isnull ? NULL
 			   : MemoryContextStrdup(context, TextDatumGetCString(latest));
+	cdr_writer_query_close(&rights);
+}
+
+static void
+look_for_seals(void *argument)
+{
+	CdrLook	 *look = argument;
+	CdrTables tables;
+	CdrRights rights;
+	bool	  isnull;
+
+	cdr_writer_query_open(&tables, AccessShareLock, &rights);
+	look->can_seal = cdr_can_seal(&tables);
+	if (look->can_seal)
+	{
+		if (SPI_execute(psprintf(FIND_OLDEST_UNSEALED, tables.quoted), true,
+						0) != SPI_OK_SELECT)
+			elog(ERROR, "SPI_execute failed");
+		look->waits_since = DatumGetTimestampTz(cdr_result(0, 1, &isnull));
+		if (isnull)
+			look->waits_since = 0;
+	}
 	cdr_writer_query_close(&rights);
 }
 
@@ -123,4 +150,10 @@ bool
 cdr_look_for_letters(CdrLook *look)
 {
 	return cdr_look_at(look_for_letters, look, &look->why);
+}
+
+bool
+cdr_look_for_seals(CdrLook *look)
+{
+	return cdr_look_at(look_for_seals, look, &look->why);
 }

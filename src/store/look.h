@@ -8,6 +8,8 @@
 #ifndef CDR_LOOK_H
 #define CDR_LOOK_H
 
+#include "datatype/timestamp.h"
+
 #include "store/tables.h"
 
 /* Dead letters are counted up to this. */
@@ -18,12 +20,14 @@ typedef struct CdrLook
 {
 	CdrTables		tables;
 	CdrTablesState	state;
-	CdrReasonBuffer why; /* of the state, or of an error */
-	bool  covered;		 /* there is a partition for events of this moment, */
-	bool  ahead;		 /* for the interval that follows, */
-	bool  fallback;		 /* and for everything else */
-	int64 letters;
-	char *latest; /* reason of a letter, palloc'd; NULL: none */
+	CdrReasonBuffer why;  /* of the state, or of an error */
+	bool		covered;  /* there is a partition for events of this moment, */
+	bool		ahead;	  /* for the interval that follows, */
+	bool		fallback; /* and for everything else */
+	int64		letters;
+	char	   *latest;		 /* reason of a letter, palloc'd; NULL: none */
+	bool		can_seal;	 /* the tables of evidence are there */
+	TimestampTz waits_since; /* the oldest event without a seal; 0: none */
 } CdrLook;
 
 /*
@@ -34,6 +38,7 @@ typedef struct CdrLook
  */
 extern bool cdr_look_for_tables(CdrLook *look);
 extern bool cdr_look_for_letters(CdrLook *look);
+extern bool cdr_look_for_seals(CdrLook *look);
 
 /* The same for any other look: in a subtransaction, without waiting for long. */
 extern bool

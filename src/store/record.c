@@ -17,6 +17,7 @@
 #include "store/calls.h"
 #include "store/record.h"
 #include "store/retired.h"
+#include "store/unsealed.h"
 
 static void
 count_recorded(CdrEvent **events, int count, CdrRecorded *recorded)
@@ -53,6 +54,7 @@ cdr_record_events(CdrEvent **events, int count, bool mostly_new,
 	else
 		fresh = cdr_call_events_insert(work, fresh);
 	cdr_retired_refuse(work, fresh);
+	cdr_unsealed_add(work, fresh);
 	CDR_FAULT("before-merge");
 	cdr_calls_merge(work, fresh, mostly_new);
 	CDR_FAULT("after-merge");

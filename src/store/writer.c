@@ -15,6 +15,7 @@
 #include "store/retired.h"
 #include "store/stored_calls.h"
 #include "store/timeless.h"
+#include "store/unsealed.h"
 #include "store/writer.h"
 
 /* The statements of each table, and of what writes calls anew. */
@@ -22,7 +23,7 @@ static CdrStatement *const *const tables_statements[] = {
 	cdr_call_events_statements, cdr_timeless_statements,
 	cdr_calls_statements,		cdr_dead_letters_statements,
 	cdr_rebuild_statements,		cdr_stored_calls_statements,
-	cdr_remap_statements,
+	cdr_remap_statements,		cdr_unsealed_statements,
 };
 
 void
@@ -30,6 +31,7 @@ cdr_writer_open(const CdrTables *tables, CdrRights *rights)
 {
 	cdr_rights_assume(tables, cdr_rights_writer(tables), rights);
 	cdr_call_events_open(tables->table[CDR_CALL_EVENTS]);
+	cdr_unsealed_open(tables);
 	cdr_statements_open(tables_statements, lengthof(tables_statements),
 						tables->quoted);
 	cdr_retired_look(tables);

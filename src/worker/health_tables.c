@@ -13,6 +13,9 @@
 #include "store/mapping_cache.h"
 #include "worker/health_tables.h"
 
+/* Seconds that an event may wait for a seal beyond some intervals. */
+#define SEALS_LATE 60
+
 static void
 check_partitions(CdrHealth *health, const CdrLook *look)
 {
@@ -53,6 +56,40 @@ check_letters(CdrHealth *health, CdrLook *look)
 		cdr_health_put(health, "dead_letters", CDR_HEALTH_OK, "none", NULL);
 }
 
+/* Nothing is asked of evidence that nobody wants. */
+static void
+check_seals(CdrHealth *health, CdrLook *look)
+{
+	int64 waiting;
+
+	if (!cdr_evidence)
+		return;
+	if (!cdr_look_for_seals(look))
+	{
+		cdr_health_put(health, "evidence", CDR_HEALTH_WARNING,
+					   look->why.message, look->why.reason.hint);
+		return;
+	}
+	waiting = look->waits_since == 0
+				  ? 0
+				  : (health->now - look->waits_since) / USECS_PER_SEC;
+	if (!look->can_seal)
+		cdr_health_put(health, "evidence", CDR_HEALTH_CRITICAL,
+					   "the tables of evidence are missing, or another "
+					   "role's: no leaf is put down",
+					   "Run cdr_create_evidence_tables().");
+	else if (waiting > SEALS_LATE + 10 * cdr_seal_interval)
+		cdr_health_put(
+			health, "evidence", CDR_HEALTH_WARNING,
+			psprintf("events wait for a seal since %lld seconds",
+					 (long long) waiting),
+			"The sealer is started with the server, if evidence is on then; "
+			"look for its errors in the server's log. Or run cdr_seal().");
+	else
+		cdr_health_put(health, "evidence", CDR_HEALTH_OK, "events are sealed",
+					   NULL);
+}
+
 void
 cdr_health_check_tables(CdrHealth *health)
 {
@@ -75,6 +112,7 @@ cdr_health_check_tables(CdrHealth *health)
 	cdr_health_put(health, "tables", CDR_HEALTH_OK, "they fit", NULL);
 	check_partitions(health, &look);
 	check_letters(health, &look);
+	check_seals(health, &look);
 }
 
 /* Of calls that go wrong, alerts tell: it is a warning only that they cannot. */

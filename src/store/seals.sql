@@ -1,0 +1,274 @@
+-- ---------------------------------------------------------------------------
+-- Evidence: seals, and the log of them
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION @extschema@.cdr_tree_groups(leaves bytea[])
+RETURNS bytea[]
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cdr_tree_groups';
+
+COMMENT ON FUNCTION @extschema@.cdr_tree_groups(bytea[]) IS
+'the roots of each 8 leaves: a tree over them has the same root';
+
+CREATE FUNCTION @extschema@.cdr_tree_peaks(peaks bytea[], size bigint, leaves bytea[])
+RETURNS bytea[]
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cdr_tree_peaks';
+
+COMMENT ON FUNCTION @extschema@.cdr_tree_peaks(bytea[], bigint, bytea[]) IS
+'the roots of the complete trees that a tree of that size, with some leaves more, consists of';
+
+CREATE FUNCTION @extschema@.cdr_peaks_root(peaks bytea[])
+RETURNS bytea
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cdr_peaks_root_of_array';
+
+COMMENT ON FUNCTION @extschema@.cdr_peaks_root(bytea[]) IS
+'the root of the tree that consists of these';
+
+-- The text of a seal, as the log holds it.  Nobody's name may end a line.
+CREATE FUNCTION @extschema@.cdr_seal_entry(day date, source text, n integer, lo timestamptz, hi timestamptz, root bytea)
+RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+	SELECT concat_ws(E'\n', 'cdr-seal-v1', COALESCE(to_char(day, 'YYYY-MM-DD'), ''),
+		regexp_replace(source, '[[:cntrl:]]', '?', 'g'), n,
+		to_char(lo AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+		to_char(hi AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+		encode(root, 'base64'), '')
+$function$;
+
+COMMENT ON FUNCTION @extschema@.cdr_seal_entry(date, text, integer, timestamptz, timestamptz, bytea) IS
+'what the log says of a seal';
+
+-- The tables are no members of the extension, as the view calls_masked is none:
+-- ordinary tables of the owner of calls, which a dump holds, and DROP EXTENSION keeps.
+CREATE FUNCTION @extschema@.cdr_create_evidence_tables()
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
+								WHERE extname = 'cdr_service');
+	owner name;
+	is_superuser boolean;
+	made record;
+	there record;
+BEGIN
+	EXECUTE format('SELECT %s.cdr_require_tables()', extension);
+	SELECT r.rolname, r.rolsuper INTO owner, is_superuser
+	FROM pg_class AS c JOIN pg_roles AS r ON r.oid = c.relowner
+	WHERE c.oid = (extension || '.calls')::regclass;
+	IF is_superuser THEN
+		RAISE insufficient_privilege USING
+			MESSAGE = format('table %s.calls belongs to superuser %I', extension, owner),
+			HINT = format('Run SELECT %s.cdr_adopt_tables(''cdr_service'').', extension);
+	END IF;
+
+	FOR made IN
+		SELECT * FROM (VALUES
+			-- hashes cannot be compressed
+			('cdr_unsealed', 'lo timestamptz NOT NULL, hi timestamptz NOT NULL, day date NOT NULL,'
+				' source text NOT NULL, n integer NOT NULL, leaves bytea[] STORAGE EXTERNAL NOT NULL',
+				'leaves of events that wait for their seal'),
+			('cdr_seals', 'log integer NOT NULL, log_index bigint NOT NULL, day date NOT NULL,'
+				' lo timestamptz NOT NULL, hi timestamptz NOT NULL, n integer NOT NULL, source text NOT NULL,'
+				' root bytea NOT NULL, groups bytea[] NOT NULL, members tstzmultirange NOT NULL,'
+				' PRIMARY KEY (log, log_index)',
+				'seals: the roots of hash trees over events of one day'),
+			('cdr_log', 'log integer NOT NULL, log_index bigint NOT NULL, entry text NOT NULL,'
+				' PRIMARY KEY (log, log_index)',
+				'the log of seals: the leaves of the tree whose root a checkpoint has'),
+			('cdr_checkpoints', 'log integer NOT NULL, size bigint NOT NULL, root bytea NOT NULL,'
+				' taken_at timestamptz NOT NULL, note text NOT NULL, peaks bytea[] NOT NULL, PRIMARY KEY (log, size)',
+				'checkpoints: how long the log was, and its root')) AS t(name, columns, comment)
+	LOOP
+		SELECT c.relowner::regrole::text AS owner, c.relkind INTO there FROM pg_class AS c
+		WHERE c.oid = to_regclass(extension || '.' || made.name);
+		IF FOUND THEN
+			IF there.owner <> quote_ident(owner) OR there.relkind <> 'r' THEN
+				RAISE insufficient_privilege USING
+					MESSAGE = format('%s.%I is no table of %I', extension, made.name, owner),
+					HINT = 'Rename it, or, if it is a table of evidence, give it to that role.';
+			END IF;
+			CONTINUE;
+		END IF;
+		EXECUTE format('CREATE TABLE %s.%I (%s)', extension, made.name,
+			-- (STORAGE may stand there since 16)
+			replace(made.columns, ' STORAGE EXTERNAL', ''));
+		IF made.columns LIKE '%STORAGE EXTERNAL%' THEN
+			EXECUTE format('ALTER TABLE %s.%I ALTER COLUMN leaves SET STORAGE EXTERNAL', extension, made.name);
+		END IF;
+		IF made.name = 'cdr_seals' THEN
+			EXECUTE format('CREATE INDEX ON %s.cdr_seals (day)', extension);
+		END IF;
+		EXECUTE format('COMMENT ON TABLE %s.%I IS %L', extension, made.name, made.comment);
+		EXECUTE format('ALTER TABLE %s.%I OWNER TO %I', extension, made.name, owner);
+	END LOOP;
+END
+$function$;
+
+COMMENT ON FUNCTION @extschema@.cdr_create_evidence_tables() IS
+'makes the tables that evidence needs, unless they are there';
+
+CREATE FUNCTION @extschema@.cdr_seal()
+RETURNS bigint
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cdr_seal';
+
+COMMENT ON FUNCTION @extschema@.cdr_seal() IS
+'seals what was recorded, as the sealer does; returns how many seals that made';
+
+CREATE FUNCTION @extschema@.cdr_checkpoint()
+RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
+								WHERE extname = 'cdr_service');
+	result text;
+BEGIN
+	EXECUTE format('SELECT note FROM %s.cdr_checkpoints ORDER BY log DESC, size DESC LIMIT 1', extension) INTO result;
+	RETURN result;
+END
+$function$;
+
+COMMENT ON FUNCTION @extschema@.cdr_checkpoint() IS
+'the last checkpoint: its origin, the length of the log, and its root';
+
+-- A seal is looked at as it stands in the log, never as the table of seals says
+-- only: whoever changes rows may change that, too.
+CREATE FUNCTION @extschema@.cdr_verify_evidence(
+	from_day date DEFAULT NULL,
+	to_day date DEFAULT NULL,
+	checkpoint text DEFAULT NULL,
+	OUT problem text,
+	OUT day date,
+	OUT lo timestamptz,
+	OUT hi timestamptz,
+	OUT log_index bigint,
+	OUT detail text)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $function$
+DECLARE
+	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
+								WHERE extname = 'cdr_service');
+	line constant text[] := string_to_array(checkpoint, E'\n');
+	point record;
+	seal record;
+	found_rows record;
+	peaks bytea[] := '{}';
+	size bigint := 0;
+	hashes bytea[];
+	root bytea;
+BEGIN
+	EXECUTE format('SELECT %s.cdr_require_tables()', extension);
+	IF checkpoint IS NOT NULL AND (cardinality(line) < 3 OR line[2] !~ '^(0|[1-9][0-9]{0,17})$'
+								   OR line[3] !~ '^[A-Za-z0-9+/]{43}=$') THEN
+		RAISE invalid_parameter_value USING
+			MESSAGE = 'that is no checkpoint',
+			DETAIL = 'A checkpoint has three lines: origin, length of the log, and its root in base64.';
+	END IF;
+
+	-- the log, against all checkpoints, and the one that the caller has kept
+	FOR point IN EXECUTE format($query$
+		SELECT c.size, c.root, false AS is_given FROM %1$s.cdr_checkpoints AS c
+		UNION ALL SELECT $1, $2, true WHERE $1 IS NOT NULL
+		ORDER BY 1, 3$query$, extension) USING line[2]::bigint, decode(line[3], 'base64')
+	LOOP
+		EXECUTE format($query$
+			SELECT COALESCE(array_agg(sha256('\x00' || convert_to(l.entry, 'UTF8')) ORDER BY l.log_index), '{}')
+			FROM %s.cdr_log AS l WHERE l.log_index >= $1 AND l.log_index < $2$query$, extension)
+		INTO hashes USING size, point.size;
+		log_index := point.size;
+		IF cardinality(hashes) < point.size - size THEN
+			problem := 'log cut off';
+			detail := format('%s of %s entries are missing%s', point.size - size - cardinality(hashes), point.size,
+				CASE WHEN point.is_given THEN ' that the given checkpoint covers' ELSE '' END);
+			RETURN NEXT;
+			EXIT;
+		END IF;
+		EXECUTE format('SELECT %1$s.cdr_tree_peaks($1, $2, $3)', extension) INTO peaks USING peaks, size, hashes;
+		EXECUTE format('SELECT %1$s.cdr_peaks_root($1)', extension) INTO root USING peaks;
+		size := point.size;
+		IF root <> point.root THEN
+			problem := 'log rewritten';
+			detail := format('its first %s entries do not have the root of %s', size,
+				CASE WHEN point.is_given THEN 'the given checkpoint' ELSE 'a checkpoint' END);
+			RETURN NEXT;
+			EXIT;
+		END IF;
+	END LOOP;
+
+	-- each seal of the log, against its row and the rows of its events
+	FOR seal IN EXECUTE format($query$
+		SELECT l.log_index, l.entry, split_part(l.entry, E'\n', 2) AS said_day, s.*, s.day IS NULL AS is_missing,
+			   s.root IS DISTINCT FROM %1$s.cdr_tree_root(s.groups) AS is_odd,
+			   l.entry IS DISTINCT FROM %1$s.cdr_seal_entry(s.day, s.source, s.n, s.lo, s.hi, s.root) AS differs
+		FROM (SELECT log_index, entry FROM %1$s.cdr_log WHERE entry LIKE E'cdr-seal-v1\n%%') AS l
+		LEFT JOIN (SELECT log_index AS place, day, lo, hi, n, source, root, groups, members FROM %1$s.cdr_seals) AS s
+			ON s.place = l.log_index
+		WHERE ($1 IS NULL OR split_part(l.entry, E'\n', 2) >= to_char($1, 'YYYY-MM-DD'))
+		  AND ($2 IS NULL OR split_part(l.entry, E'\n', 2) < to_char($2, 'YYYY-MM-DD'))
+		ORDER BY l.log_index$query$, extension) USING from_day, to_day
+	LOOP
+		day := seal.day; lo := seal.lo; hi := seal.hi; log_index := seal.log_index;
+		IF seal.is_missing OR seal.differs OR seal.is_odd THEN
+			problem := CASE WHEN seal.is_missing THEN 'seal missing' ELSE 'seal changed' END;
+			detail := format('the log says: %s', replace(seal.entry, E'\n', ' '));
+			RETURN NEXT;
+			CONTINUE;
+		END IF;
+		-- which rows stand in its ranges
+		EXECUTE format($query$
+			SELECT count(*) AS n, count(e.leaf) AS leaves, %1$s.cdr_tree_groups(COALESCE(array_agg(COALESCE(e.leaf, sha256('')) ORDER BY e.recorded_at, e.leaf), '{}')) AS groups
+			FROM (SELECT e.recorded_at, %1$s.cdr_event_leaf(e.event_time, e.received_at, e.recorded_at, e.time_source, e.event_type,
+					e.tenant_id, e.salt, e.event_id, e.message_id, e.call_id, e.trace_id, e.routing_key, e.content_type,
+					e.headers, e.properties, e.payload, e.body) AS leaf
+				FROM %1$s.call_events AS e
+				WHERE e.event_time >= ($1::timestamp AT TIME ZONE 'UTC') AND e.event_time < (($1 + 1)::timestamp AT TIME ZONE 'UTC')
+				  AND e.recorded_at >= $2 AND e.recorded_at <= $3 AND e.recorded_at <@ $4) AS e$query$, extension)
+		INTO found_rows USING seal.day, seal.lo, seal.hi, seal.members;
+		IF found_rows.groups = seal.groups AND found_rows.n = seal.n THEN
+			CONTINUE;
+		END IF;
+		problem := CASE WHEN found_rows.n < seal.n THEN 'rows missing'
+						WHEN found_rows.n > seal.n THEN 'rows added' ELSE 'rows changed' END;
+		detail := CASE WHEN found_rows.n <> seal.n THEN format('%s events were sealed, and %s are there', seal.n, found_rows.n)
+			ELSE (SELECT format('among events %s of %s, by recorded_at',
+					string_agg(format('%s to %s', 8 * i - 7, LEAST(8 * i, seal.n)), ', ' ORDER BY i), seal.n)
+				  FROM generate_subscripts(seal.groups, 1) AS i WHERE seal.groups[i] <> found_rows.groups[i]) END;
+		RETURN NEXT;
+	END LOOP;
+
+	-- what no seal covers, and nobody waits to seal
+	FOR seal IN EXECUTE format($query$
+		WITH covered AS MATERIALIZED (
+			SELECT c.day, range_agg(c.members) AS members FROM (
+				SELECT s.day, unnest(s.members) AS members FROM %1$s.cdr_seals AS s
+				UNION ALL SELECT u.day, tstzrange(u.lo, u.hi, '[]') FROM %1$s.cdr_unsealed AS u) AS c
+			WHERE ($1 IS NULL OR c.day >= $1) AND ($2 IS NULL OR c.day < $2) GROUP BY 1)
+		SELECT d.day, min(e.recorded_at) AS lo, max(e.recorded_at) AS hi, count(*) AS n
+		FROM %1$s.call_events AS e
+		CROSS JOIN LATERAL (SELECT (e.event_time AT TIME ZONE 'UTC')::date AS day) AS d
+		LEFT JOIN covered AS c ON c.day = d.day
+		WHERE ($1 IS NULL OR e.event_time >= ($1::timestamp AT TIME ZONE 'UTC'))
+		  AND ($2 IS NULL OR e.event_time < ($2::timestamp AT TIME ZONE 'UTC'))
+		  AND (e.recorded_at <@ c.members) IS NOT TRUE
+		GROUP BY 1 ORDER BY 1$query$, extension) USING from_day, to_day
+	LOOP
+		problem := 'rows without a seal'; day := seal.day; lo := seal.lo; hi := seal.hi; log_index := NULL;
+		detail := format('%s events', seal.n);
+		RETURN NEXT;
+	END LOOP;
+END
+$function$;
+
+COMMENT ON FUNCTION @extschema@.cdr_verify_evidence(date, date, text) IS
+'what does not fit its seal, or the log of seals (normally nothing), for days of event_time in UTC';

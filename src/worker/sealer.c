@@ -1,0 +1,125 @@
+/*-------------------------------------------------------------------------
+ *
+ * sealer.c
+ *	  The process that seals what was recorded.
+ *
+ * It is one of its own, so that no worker that consumes waits for a seal.  Where it
+ * fails, it ends, with the reason in the server's log, and is started again after a
+ * while; events are recorded all the same, and wait for it.
+ *
+ * It is there only if evidence is wanted when the server starts: elsewhere it would be
+ * a process that does nothing.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/snapmgr.h"
+
+#include "base/fault.h"
+#include "base/guc.h"
+#include "store/seal.h"
+#include "store/writer_query.h"
+#include "worker/override.h"
+#include "worker/pause.h"
+#include "worker/sealer.h"
+
+/* Seconds until it is started again after an error. */
+#define START_AGAIN 10
+
+/* Seals what waits; false: there is nothing more to seal. */
+static bool
+seal_once(void)
+{
+	CdrTables tables;
+	CdrRights rights;
+	bool	  more = false;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	pgstat_report_activity(STATE_RUNNING, "sealing events");
+	/* what is not there, cdr_health tells */
+	if (cdr_tables_find(&tables) && cdr_can_seal(&tables))
+	{
+		cdr_writer_query_open(&tables, AccessShareLock, &rights);
+		if (cdr_has_unsealed(&tables))
+			more = cdr_seal_waiting(&tables) > 0;
+		cdr_writer_query_close(&rights);
+	}
+	PopActiveSnapshot();
+	CDR_FAULT("before-seal-commit");
+	CommitTransactionCommand();
+	pgstat_report_activity(STATE_IDLE, NULL);
+	return more;
+}
+
+static void
+wait_for_reload(long milliseconds)
+{
+	(void) WaitLatch(MyLatch,
+					 WL_LATCH_SET | WL_EXIT_ON_PM_DEATH |
+						 (milliseconds < 0 ? 0 : WL_TIMEOUT),
+					 milliseconds, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+}
+
+void
+cdr_sealer_main(Datum argument)
+{
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	/* a reload that came while the process started has told it nothing */
+	ProcessConfigFile(PGC_SIGHUP);
+
+	/* a process cannot leave a database: so a pause ends it, and begins here */
+	while (cdr_is_paused())
+		wait_for_reload(-1);
+	cdr_override_settings();
+	BackgroundWorkerInitializeConnection(cdr_database, NULL, 0);
+	cdr_override_settings();
+
+	for (;;)
+	{
+		while (!cdr_is_paused() && seal_once())
+			CHECK_FOR_INTERRUPTS();
+		if (cdr_is_paused())
+			proc_exit(1);
+		wait_for_reload(cdr_seal_interval * 1000L);
+		cdr_override_settings();
+	}
+}
+
+void
+cdr_sealer_register(void)
+{
+	BackgroundWorker worker = {0};
+
+	if (!cdr_evidence)
+		return;
+	snprintf(worker.bgw_name, BGW_MAXLEN, "cdr_service sealer");
+	snprintf(worker.bgw_type, BGW_MAXLEN, "cdr_service sealer");
+	worker.bgw_flags =
+		BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = START_AGAIN;
+	snprintf(worker.bgw_library_name, sizeof(worker.bgw_library_name),
+			 "cdr_service");
+	snprintf(worker.bgw_function_name, BGW_MAXLEN, "cdr_sealer_main");
+	RegisterBackgroundWorker(&worker);
+}
