@@ -382,16 +382,28 @@ sub status_is
 }
 
 # Waits until a condition holds; dies if it does not.  A server that cannot be
-# asked just now is asked again; else it is all asked over one connection.
+# asked just now is asked again; else it is all asked over one connection, but
+# for a new one every second: before 16, a postmaster that hears of a worker's end
+# just before it goes to sleep forgets for a minute to start it again, unless
+# somebody comes meanwhile.
 sub wait_for
 {
 	my ($self, $condition, $database) = @_;
 	my $psql = $self->_psql($database);
-	my $connected;
+	my ($connected, $since);
 	my $holds = eval {
 		poll(
 			sub {
-				$connected ||= $psql->connect or return 0;
+				if ($connected && time - $since > 1)
+				{
+					$psql->disconnect;
+					undef $connected;
+				}
+				unless ($connected)
+				{
+					$connected = $psql->connect or return 0;
+					$since     = time;
+				}
 				my $answer = $psql->ask("SELECT $condition");
 				$connected = defined $answer;
 				return $connected && $answer eq 't';
