@@ -1,7 +1,7 @@
 # A worker evaluates the alert rules between batches, and who listens hears of it; no
 # transaction that stores events tells anybody.  A worker that stands still is no
-# silence.  A rule that fails is logged once, and holds nothing.  A dump brings rules
-# and alerts along.
+# silence.  A rule that fails is logged once, and holds nothing, nor does one that takes
+# too long.  A dump brings rules and alerts along.
 
 use strict;
 use warnings FATAL => 'all';
@@ -109,6 +109,28 @@ $cdr->publish(call_started('another'));
 $cdr->wait_for('count(*) = 14 FROM calls');
 pass('and events are stored meanwhile');
 is heard(), 'good raised', 'as are the alerts of others';
+
+# --- a rule that takes too long
+
+$cdr->sql(<<'EOS');
+CREATE FUNCTION sleep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(600); RETURN NEW; END $$;
+CREATE TRIGGER sleep BEFORE INSERT ON cdr_alert_progress FOR EACH ROW WHEN (NEW.rule = 'slow') EXECUTE FUNCTION sleep();
+INSERT INTO cdr_alert_rules (name, metric, time_window, raise_at, clear_at, lag, every)
+SELECT unnest('{slow,steady}'::text[]), 'calls', '1 hour', 10, 5, '0', '10 s';
+EOS
+$cdr->wait_for(
+	q{last_error LIKE 'could not evaluate alert rules: canceling statement%' FROM cdr_status()}
+);
+# it rests for four times as long: a reload ends that
+$cdr->sql('SELECT pg_reload_conf()');
+wait_for_alert('steady');
+pass('a rule that takes too long is cancelled, and holds none of the others');
+$cdr->publish(call_started('and another'));
+$cdr->wait_for('count(*) = 15 FROM calls');
+like $cdr->sql(q{SELECT detail FROM cdr_health WHERE "check" = 'alerts'}),
+  qr/late: 2; rule "bad", never yet/, 'which cdr_health tells';
+like heard(), qr/^steady raised/, 'nor anything of them';
+$cdr->sql(q{DELETE FROM cdr_alert_rules WHERE name = 'slow'});
 
 # --- silence, and a worker that stands still
 
