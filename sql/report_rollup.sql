@@ -101,6 +101,20 @@ SELECT cdr_percentiles(v), percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER
 SELECT cdr_percentiles(NULL) FROM generate_series(1, 3);
 -- too many for that
 SELECT cdr_percentiles(n) FROM generate_series(1, 5000000) AS n;
+-- then cdr_traffic() sorts them
+CREATE TEMP TABLE in_memory AS SELECT * FROM cdr_traffic('2026-06-01', '2026-06-04', '1 hour', 'UTC', '{tenant_id}');
+BEGIN;
+CREATE FUNCTION too_many(float8[], float8) RETURNS float8[] LANGUAGE plpgsql AS $$ BEGIN RAISE program_limit_exceeded; END $$;
+CREATE OR REPLACE AGGREGATE cdr_percentiles(value float8) (SFUNC = too_many, STYPE = float8[]);
+SELECT cdr_percentiles(1);
+ROLLBACK;
+BEGIN;
+CREATE FUNCTION too_many(float8[], float8) RETURNS float8[] LANGUAGE plpgsql AS $$ BEGIN RAISE program_limit_exceeded; END $$;
+CREATE OR REPLACE AGGREGATE cdr_percentiles(value float8) (SFUNC = too_many, STYPE = float8[]);
+SELECT count(*) > 20 AS some, count(*) FILTER (WHERE m IS DISTINCT FROM t) AS differ
+FROM in_memory AS m LEFT JOIN cdr_traffic('2026-06-01', '2026-06-04', '1 hour', 'UTC', '{tenant_id}') AS t
+ON (m.bucket, m.tenant_id) IS NOT DISTINCT FROM (t.bucket, t.tenant_id) AND m.setup_p50 IS NOT DISTINCT FROM t.setup_p50;
+ROLLBACK;
 -- with what the transaction has not written yet, and of one that was rolled back
 BEGIN;
 UPDATE calls SET end_time = end_time + interval '1 hour', direction = 'changed' WHERE random() < 0.1;

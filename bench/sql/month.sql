@@ -5,7 +5,9 @@
 --
 -- 12 tenants, 32 258 calls a day, of which 65 % are answered; one in a thousand has lost its
 -- end, three in a thousand last for up to nine hours.  Times are the least of seven: of
--- the clock, and what it took of the processor.
+-- the clock, and what it took of the processor, mean of the seven, without parallel
+-- workers (which are counted where nobody waits for them: set
+-- max_parallel_workers_per_gather = 0 for the month from rows).
 \set QUIET on
 SET client_min_messages = warning;
 SET synchronous_commit = off;
