@@ -365,6 +365,19 @@ SELECT count(*) FROM cdr_verify_rollup();
 ALTER TABLE calls DISABLE ROW LEVEL SECURITY;
 DROP OWNED BY regress_rollup;
 DROP ROLE regress_rollup;
+-- a stranger's table in the place of the rollup's is not locked: whoever made it could hold
+-- up all events; what was not counted meanwhile, a rebuild counts
+ALTER TABLE cdr_rollup_sums RENAME TO elsewhere;
+CREATE TABLE cdr_rollup_sums (bucket timestamptz);
+BEGIN;
+SELECT cdr_ingest_event('{"eventType": "call.started", "callId": "stranger", "timestamp": "2026-03-01T10:00:00Z"}');
+SELECT DISTINCT c.relname FROM pg_locks AS l JOIN pg_class AS c ON c.oid = l.relation
+WHERE l.pid = pg_backend_pid() AND c.relname IN ('calls', 'cdr_rollup_sums', 'cdr_rollup_deltas') ORDER BY 1;
+COMMIT;
+DROP TABLE cdr_rollup_sums;
+ALTER TABLE elsewhere RENAME TO cdr_rollup_sums;
+SELECT cdr_rebuild_rollup();
+SELECT count(*) FROM cdr_verify_rollup();
 SET client_min_messages = warning;
 DROP EXTENSION cdr_service;
 DROP FUNCTION compare;

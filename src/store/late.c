@@ -124,6 +124,9 @@ is_due(const Note *note)
 bool
 cdr_late_next(TimestampTz *time)
 {
+	/* else they would be due for ever, and the worker never wait */
+	if (cdr_partition_interval == CDR_PARTITION_NONE)
+		return false;
 	for (int i = 0; i < nnotes; i++)
 	{
 		if (!is_due(&notes[i]))

@@ -14,6 +14,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "catalog/dependency.h"
 #include "catalog/indexing.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
@@ -371,6 +372,19 @@ lock_waits(Oid relation, LOCKMODE mode)
 	return true;
 }
 
+/* A table of the extension; a stranger's of that name is not waited for. */
+static Oid
+rollup_member(const CdrTables *tables, const char *name)
+{
+	Oid table = get_relname_relid(name, tables->schema);
+
+	return OidIsValid(table) &&
+				   getExtensionOfObject(RelationRelationId, table) ==
+					   tables->extension
+			   ? table
+			   : InvalidOid;
+}
+
 /*
  * Who changes calls writes to the rollup, too, whose tables DROP EXTENSION locks before
  * it waits for calls: so they come first, in the order in which they were made.
@@ -378,8 +392,8 @@ lock_waits(Oid relation, LOCKMODE mode)
 static bool
 lock_rollup(const CdrTables *tables)
 {
-	Oid	 sums = get_relname_relid("cdr_rollup_sums", tables->schema);
-	Oid	 deltas = get_relname_relid("cdr_rollup_deltas", tables->schema);
+	Oid	 sums = rollup_member(tables, "cdr_rollup_sums");
+	Oid	 deltas = rollup_member(tables, "cdr_rollup_deltas");
 	bool waited = false;
 
 	if (OidIsValid(sums))
