@@ -128,7 +128,7 @@ UPDATE calls SET tenant_id = 'e';
 MERGE INTO calls AS c USING (SELECT call_id FROM calls ORDER BY call_id LIMIT 500) AS s ON c.call_id = s.call_id
 WHEN MATCHED AND s.call_id LIKE '%7%' THEN DELETE WHEN MATCHED THEN UPDATE SET direction = 'merged';
 WITH gone AS (DELETE FROM calls WHERE call_id LIKE '%8%' RETURNING *)
-UPDATE calls SET tenant_id = 'f' FROM gone WHERE calls.call_id = gone.call_id || '9';
+UPDATE calls SET tenant_id = 'f' FROM gone WHERE calls.call_id = replace(gone.call_id, '8', '9');
 SELECT * FROM compare();
 COMMIT;
 SELECT * FROM compare();
