@@ -158,7 +158,7 @@ tbody th { overflow-wrap: anywhere; white-space: normal; min-width: 8.5rem; }
 thead th { color: var(--soft); font-size: .8rem; vertical-align: bottom; }
 tr.sum > * { font-weight: 600; border-top: 2px solid var(--line); }
 details { margin: .5rem 0 0; } summary { cursor: pointer; color: var(--accent); font-size: .87rem; width: fit-content; }
-.two { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(26rem, 100%), 1fr)); gap: 0 2.5rem; } .two > * { min-width: 0; } .two.tables { grid-template-columns: 1fr; }
+.two { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(26rem, 100%), 1fr)); gap: 0 2.5rem; } .two > * { min-width: 0; } .two.tables { grid-template-columns: 1fr; } .two.tables > * + * h3 { margin-top: 1.75rem; }
 dl { display: grid; grid-template-columns: minmax(7rem, max-content) 1fr; gap: .25rem 1.2rem; margin: 0; font-size: .87rem; } dt { font-weight: 600; } dd { margin: 0; }
 pre { background: var(--panel); border-radius: 6px; padding: .8rem 1rem; font: .78rem/1.5 ui-monospace, "DejaVu Sans Mono", monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
 @media (max-width: 600px) { main { padding: 1.25rem 1rem 2rem; } h1 { font-size: 1.5rem; } .tiles { grid-template-columns: 1fr 1fr; }
