@@ -22,8 +22,11 @@ GROUP BY zone ORDER BY zone;
 -- Formulas
 -- ---------------------------------------------------------------------------
 
+-- (how wide a space without width is, psql has learned since)
+\pset format unaligned
 SELECT v, cdr_csv_safe(v) FROM unnest(ARRAY['+4930123456', '=1+1', '-1', '@SUM(A1)', '1001', '', 'a=1', '''=1', '"=1"', ' =1', '＝1+1', '＋49', '－1', '＠x', '−1', '’+1', U&'\200B=1', '49-30',
 	'anonymous', E'x\t=1', '*97', '#1', '%1', '(+49) 30', '|x', '!A1', NULL]) AS v;
+\pset format aligned
 SELECT cdr_csv_safe(E'\t1') = E'''\t1' AS tab, cdr_csv_safe(E'\r1') = E'''\r1' AS cr, cdr_csv_safe(E'\n1') = E'''\n1' AS lf, length(cdr_csv_safe(repeat(' ', 1000000) || '=')) AS long;
 
 -- ---------------------------------------------------------------------------

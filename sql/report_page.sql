@@ -40,7 +40,8 @@ SELECT cdr_html(U&'\05E9\05DC\05D5\05DD \0645\0631\062D\0628\0627 \00FC\4F60\1F6
 SELECT n, cdr_report_number(n), cdr_report_number(n, 2), cdr_report_length(n) FROM unnest(ARRAY[NULL, 0, 0.004, 0.5, 59.6, 1234567.891, 3599.9, 360000]) AS n;
 SELECT part, whole, cdr_report_ratio(part, whole) FROM (VALUES (NULL, 3), (0, 0), (1, NULL), (0, 29), (2, 3), (29, 30), (30, 30)) AS r (part, whole);
 SELECT a, b, cdr_report_change(a, b), cdr_report_points(a, b) FROM (VALUES (1, NULL), (NULL, 1), (1, 0), (0, 1), (3, 3), (2, 3), (4, 3), (1000, 1), (0.68, 0.676), (0.5, 0.68)) AS r (a, b);
-SELECT n, cdr_chart_top(n) FROM unnest(ARRAY[NULL, 0, 0.3, 4, 5, 9, 13, 99, 100, 1271, 1000000]) AS n;
+-- (how many zeros a quotient has, differs between versions)
+SELECT n, trim_scale(cdr_chart_top(n)) FROM unnest(ARRAY[NULL, 0, 0.3, 4, 5, 9, 13, 99, 100, 1271, 1000000]) AS n;
 SELECT cdr_report_step('2026-03-01', '2026-03-01'::timestamptz + i::interval) AS step, i
 FROM unnest(ARRAY['1 us', '75 min', '76 min', '18 h', '19 h', '75 h', '76 h', '31 d', '75 d', '76 d', '500 d', '700 d', '10 years', '90 years', '290000 years']) AS i;
 
