@@ -44,28 +44,28 @@
  * recorded; and these, entries from $1 on.  The leaves of a batch are in the order
  * of its times of recording, and no two batches overlap.
  */
-#define SEAL_WAITING                                                                                          \
-	"WITH taken AS (DELETE FROM %1$s.cdr_unsealed WHERE ctid = ANY (ARRAY("                                   \
-	"SELECT ctid FROM (SELECT ctid, sum(n) OVER (ORDER BY lo, ctid) - n AS before"                            \
-	" FROM (SELECT ctid, lo, n FROM %1$s.cdr_unsealed ORDER BY lo LIMIT %2$d) AS u) AS u"                     \
-	" WHERE before < %3$d)) RETURNING *),"                                                                    \
-	" numbered AS (SELECT *, (sum(n) OVER (PARTITION BY day, source ORDER BY lo, leaves) - 1) / %4$d AS part" \
-	" FROM taken),"                                                                                           \
-	" gathered AS (SELECT day, source, part, min(lo) AS lo, max(hi) AS hi,"                                   \
-	" range_agg(tstzrange(lo, hi + interval '1 us')) AS members,"                                             \
-	" sum(n)::int AS n FROM numbered GROUP BY 1, 2, 3),"                                                      \
-	" trees AS (SELECT g.*, %1$s.cdr_tree_groups(ARRAY("                                                      \
-	"SELECT l.leaf FROM numbered AS b,"                                                                       \
-	" unnest(b.leaves) WITH ORDINALITY AS l(leaf, place)"                                                     \
-	" WHERE b.day = g.day AND b.source = g.source AND b.part = g.part"                                        \
-	" ORDER BY b.lo, b.leaves, l.place)) AS groups FROM gathered AS g),"                                      \
-	" sealed AS (INSERT INTO %1$s.cdr_seals (log, log_index, day, lo, hi, n,"                                 \
-	" source, root, groups, members)"                                                                         \
-	" SELECT %5$d, $1 - 1 + row_number() OVER (ORDER BY lo, day, source),"                                    \
-	" day, lo, hi, n, source, %1$s.cdr_tree_root(groups), groups, members"                                    \
-	" FROM trees RETURNING *)"                                                                                \
-	" INSERT INTO %1$s.cdr_log (log, log_index, entry)"                                                       \
-	" SELECT log, log_index, %1$s.cdr_seal_entry(day, source, n, lo, hi, root)"                               \
+#define SEAL_WAITING                                                                                           \
+	"WITH taken AS (DELETE FROM %1$s.cdr_unsealed WHERE ctid = ANY (ARRAY("                                    \
+	"SELECT ctid FROM (SELECT ctid, sum(n) OVER (ORDER BY lo, ctid) - n AS before"                             \
+	" FROM (SELECT ctid, lo, n FROM %1$s.cdr_unsealed ORDER BY lo LIMIT %2$d) AS u) AS u"                      \
+	" WHERE before < %3$d)) RETURNING *),"                                                                     \
+	" numbered AS (SELECT *, (sum(n) OVER (PARTITION BY day, source ORDER BY lo, leaves) - 1) / %4$d AS part," \
+	" row_number() OVER (ORDER BY lo, leaves) AS rank FROM taken),"                                            \
+	" gathered AS (SELECT day, source, part, min(lo) AS lo, max(hi) AS hi,"                                    \
+	" range_agg(tstzrange(lo, hi + interval '1 us')) AS members,"                                              \
+	" sum(n)::int AS n FROM numbered GROUP BY 1, 2, 3),"                                                       \
+	" trees AS (SELECT g.*, %1$s.cdr_tree_groups(ARRAY("                                                       \
+	"SELECT l.leaf FROM numbered AS b,"                                                                        \
+	" unnest(b.leaves) WITH ORDINALITY AS l(leaf, place)"                                                      \
+	" WHERE b.day = g.day AND b.source = g.source AND b.part = g.part"                                         \
+	" ORDER BY b.rank, l.place)) AS groups FROM gathered AS g),"                                               \
+	" sealed AS (INSERT INTO %1$s.cdr_seals (log, log_index, day, lo, hi, n,"                                  \
+	" source, root, groups, members)"                                                                          \
+	" SELECT %5$d, $1 - 1 + row_number() OVER (ORDER BY lo, day, source),"                                     \
+	" day, lo, hi, n, source, %1$s.cdr_tree_root(groups), groups, members"                                     \
+	" FROM trees RETURNING *)"                                                                                 \
+	" INSERT INTO %1$s.cdr_log (log, log_index, entry)"                                                        \
+	" SELECT log, log_index, %1$s.cdr_seal_entry(day, source, n, lo, hi, root)"                                \
 	" FROM sealed"
 
 /* $1: what the log had before; $2: the peaks of its tree; $3: the origin. */
