@@ -79,7 +79,8 @@ SELECT * FROM reasons ORDER BY call_id;
 SELECT cdr_disposition('Rejected by IVR'), cdr_disposition('486');
 
 -- a dump has the site's rows alone, and can be loaded over the list, triggers or not
-SELECT extconfig::regclass[], extcondition FROM pg_extension WHERE extname = 'cdr_service';
+SELECT u.dumped::regclass, u.condition FROM pg_extension, unnest(extconfig, extcondition) AS u(dumped, condition)
+WHERE extname = 'cdr_service' AND u.dumped::regclass::text LIKE 'cdr_causes' ORDER BY u.dumped::regclass::text;
 CREATE TEMPORARY TABLE dumped AS SELECT * FROM cdr_causes WHERE listed IS NULL;
 SELECT dialect, name, disposition, ner_effective, rfc6076, fault, note FROM dumped ORDER BY dialect, name;
 CREATE TEMPORARY TABLE before AS TABLE cdr_causes;

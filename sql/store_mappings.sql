@@ -199,7 +199,8 @@ RESET ROLE;
 
 -- a dump has the rows, and a restore over what CREATE EXTENSION makes brings all of
 -- them back, triggers or not
-SELECT extconfig::regclass[], extcondition FROM pg_extension WHERE extname = 'cdr_service';
+SELECT u.dumped::regclass, u.condition FROM pg_extension, unnest(extconfig, extcondition) AS u(dumped, condition)
+WHERE extname = 'cdr_service' AND u.dumped::regclass::text LIKE 'cdr_mapping%' ORDER BY u.dumped::regclass::text;
 INSERT INTO cdr_mapping_examples (name, example, body, expected) VALUES ('pbx', 'a start', '{"ev":"s"}', '{}');
 CREATE TEMPORARY TABLE dumped AS TABLE cdr_mappings;
 DROP VIEW read_by;
