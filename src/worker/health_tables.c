@@ -90,34 +90,9 @@ check_seals(CdrHealth *health, CdrLook *look)
 					   NULL);
 }
 
-void
-cdr_health_check_tables(CdrHealth *health)
-{
-	CdrLook look;
-	bool	done = cdr_look_for_tables(&look);
-
-	if (!done && look.why.reason.sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
-	{
-		cdr_health_put(health, "tables", CDR_HEALTH_WARNING,
-					   "they are locked, and could not be looked at",
-					   "Look at pg_locks; a batch waits for the same lock.");
-		return;
-	}
-	if (!done || look.state == CDR_TABLES_UNFIT)
-	{
-		cdr_health_put(health, "tables", CDR_HEALTH_CRITICAL, look.why.message,
-					   look.why.reason.hint);
-		return;
-	}
-	cdr_health_put(health, "tables", CDR_HEALTH_OK, "they fit", NULL);
-	check_partitions(health, &look);
-	check_letters(health, &look);
-	check_seals(health, &look);
-}
-
 /* Of calls that go wrong, alerts tell: it is a warning only that they cannot. */
-void
-cdr_health_check_alerts(CdrHealth *health)
+static void
+check_alerts(CdrHealth *health)
 {
 	CdrAlertLook look;
 
@@ -155,6 +130,32 @@ cdr_health_check_alerts(CdrHealth *health)
 									  (long long) look.open,
 									  (long long) look.critical),
 					   NULL);
+}
+
+void
+cdr_health_check_tables(CdrHealth *health)
+{
+	CdrLook look;
+	bool	done = cdr_look_for_tables(&look);
+
+	if (!done && look.why.reason.sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
+	{
+		cdr_health_put(health, "tables", CDR_HEALTH_WARNING,
+					   "they are locked, and could not be looked at",
+					   "Look at pg_locks; a batch waits for the same lock.");
+		return;
+	}
+	if (!done || look.state == CDR_TABLES_UNFIT)
+	{
+		cdr_health_put(health, "tables", CDR_HEALTH_CRITICAL, look.why.message,
+					   look.why.reason.hint);
+		return;
+	}
+	cdr_health_put(health, "tables", CDR_HEALTH_OK, "they fit", NULL);
+	check_partitions(health, &look);
+	check_letters(health, &look);
+	check_seals(health, &look);
+	check_alerts(health);
 }
 
 /* Those that this process can read, the workers can. */

@@ -10,11 +10,8 @@
 
 #include "worker/health_rows.h"
 
-/* Rows for the tables, their partitions, the dead letters. */
+/* Rows for the tables; if they fit, for partitions, dead letters, seals and alerts. */
 extern void cdr_health_check_tables(CdrHealth *health);
-
-/* A row for the alerts. */
-extern void cdr_health_check_alerts(CdrHealth *health);
 
 /* A row for the mappings. */
 extern void cdr_health_check_mappings(CdrHealth *health);
