@@ -39,10 +39,12 @@ sub peak_memory
 	  1024;
 }
 
-# Waits until the worker has reported so many troubles; returns them.
+# Waits until the worker has reported so many troubles with a broker; returns them.
+# (It may still be told of the one before.)
 sub troubles
 {
-	my ($count, $offset) = @_;
+	my ($count, $offset, $broker) = @_;
+	my $port = $broker->port;
 	my @found;
 
 	poll(
@@ -51,7 +53,7 @@ sub troubles
 			$cdr->sql(
 				q{SELECT pg_reload_conf() FROM cdr_status() WHERE state = 'backing off'}
 			);
-			@found = $cdr->log_since($offset) =~
+			@found = grep { /:$port as / } $cdr->log_since($offset) =~
 			  /LOG:  (.*)\n.*DETAIL:  Next try/g;
 			return @found >= $count;
 		},
@@ -258,7 +260,7 @@ foreach my $odd (@odd)
 my $fake   = CdrService::FakeBroker->scripted(map { $_->[2] } @cases);
 my $offset = $cdr->log_size;
 $cdr->set('cdr_service.amqp_uri' => $fake->uri);
-my @troubles = troubles(scalar @cases, $offset);
+my @troubles = troubles(scalar @cases, $offset, $fake);
 foreach my $i (0 .. $#cases)
 {
 	like($troubles[$i], $cases[$i][1], "$cases[$i][0]: told and survived");
@@ -366,7 +368,7 @@ $cdr->set('cdr_service.batch_size' => 1, 'cdr_service.amqp_uri' => $deaf->uri);
 $cdr->wait_for("host LIKE '%:" . $deaf->port . "' FROM cdr_status()");
 my $started = time;
 $offset = $cdr->log_size;
-my ($trouble) = troubles(1, $offset);
+my ($trouble) = troubles(1, $offset, $deaf);
 cmp_ok(time - $started, '<=', soon(12), 'a broker that does not read is given up');
 note "a deaf broker: $trouble";
 $cdr->set('cdr_service.amqp_uri' => $real);
