@@ -113,8 +113,8 @@ is heard(), 'good raised', 'as are the alerts of others';
 # --- a rule that takes too long
 
 $cdr->sql(<<'EOS');
-CREATE FUNCTION sleep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(600); RETURN NEW; END $$;
-CREATE TRIGGER sleep BEFORE INSERT ON cdr_alert_progress FOR EACH ROW WHEN (NEW.rule = 'slow') EXECUTE FUNCTION sleep();
+CREATE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN LOOP END LOOP; END $$;
+CREATE TRIGGER linger BEFORE INSERT ON cdr_alert_progress FOR EACH ROW WHEN (NEW.rule = 'slow') EXECUTE FUNCTION linger();
 INSERT INTO cdr_alert_rules (name, metric, time_window, raise_at, clear_at, lag, every)
 SELECT unnest('{slow,steady}'::text[]), 'calls', '1 hour', 10, 5, '0', '10 s';
 EOS
