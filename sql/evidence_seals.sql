@@ -16,8 +16,12 @@ SET cdr_service.evidence = on;
 SELECT level, detail, hint FROM cdr_health WHERE "check" = 'evidence';
 SELECT cdr_seal();
 SELECT cdr_ingest_event(ev(1));
+-- nobody's but the owner's, whatever default privileges there are
+ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC;
 SELECT cdr_create_evidence_tables();
 SELECT cdr_create_evidence_tables();
+ALTER DEFAULT PRIVILEGES REVOKE ALL ON TABLES FROM PUBLIC;
+SELECT c.relname, a.grantee::regrole FROM pg_class AS c, aclexplode(c.relacl) AS a WHERE relname IN ('cdr_unsealed', 'cdr_seals', 'cdr_log', 'cdr_checkpoints') AND a.grantee <> c.relowner;
 SELECT c.relname, c.relowner::regrole FROM pg_class AS c WHERE relname IN ('cdr_unsealed', 'cdr_seals', 'cdr_log', 'cdr_checkpoints') ORDER BY 1;
 RESET cdr_service.evidence;
 SELECT cdr_ingest_event(ev(2));

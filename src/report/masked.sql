@@ -37,21 +37,10 @@ DECLARE
 		CASE WHEN %1$s ~ '^([A-Za-z][A-Za-z0-9_.:-]{0,39}|[0-9]{1,3})$' AND %1$s !~ '[0-9]{5}' THEN %1$s
 			 WHEN %1$s IS NOT NULL THEN '***' END$$;
 	owner name;
-	is_superuser boolean;
 	key_owner name;
 	made text;
-	grantee text;
 BEGIN
-	EXECUTE format('SELECT %s.cdr_require_tables()', extension);
-	SELECT r.rolname, r.rolsuper INTO owner, is_superuser
-	FROM pg_class AS c JOIN pg_roles AS r ON r.oid = c.relowner
-	WHERE c.oid = (extension || '.calls')::regclass;
-	-- the view reads with the rights of its owner
-	IF is_superuser THEN
-		RAISE insufficient_privilege USING
-			MESSAGE = format('table %s.calls belongs to superuser %I', extension, owner),
-			HINT = format('Run SELECT %s.cdr_adopt_tables(''cdr_service'').', extension);
-	END IF;
+	EXECUTE format('SELECT %s.cdr_ordinary_owner()', extension) INTO owner;
 
 	IF to_regclass(extension || '.calls_masked') IS NOT NULL THEN
 		RAISE duplicate_table USING
@@ -96,18 +85,12 @@ BEGIN
 	EXECUTE format('COMMENT ON VIEW %s.calls_masked IS %L', extension,
 		'calls without what tells who the people are, for daily work');
 
-	-- nobody's, whatever default privileges there are
+	-- the grants on a table that was there are its owner's
 	FOREACH made IN ARRAY ARRAY['calls_masked', 'calls_masked_key'] LOOP
-		FOR grantee IN
-			SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END
-			FROM pg_class AS c, aclexplode(c.relacl) AS a
-			WHERE c.oid = (extension || '.' || made)::regclass AND a.grantee <> c.relowner
-			-- the grants on a key that was there are its owner's
-			AND (made = 'calls_masked' OR key_owner IS NULL)
-		LOOP
-			EXECUTE format('REVOKE ALL ON %s.%I FROM %s', extension, made, grantee);
-		END LOOP;
-		EXECUTE format('ALTER TABLE %s.%I OWNER TO %I', extension, made, owner);
+		IF made <> 'calls_masked_key' OR key_owner IS NULL THEN
+			EXECUTE format('SELECT %s.cdr_give_to_owner($1, $2)', extension)
+			USING (extension || '.' || made)::regclass, owner;
+		END IF;
 	END LOOP;
 END
 $function$;

@@ -36,22 +36,11 @@ DECLARE
 			   FROM ONLY %1$s.calls AS c WHERE c.call_id = t.call_id)
 			= ANY (ARRAY(SELECT m.tenant_id FROM mine AS m))$$;
 	owner name;
-	is_superuser boolean;
 	roles_owner name;
 	made text;
 	columns text;
-	grantee text;
 BEGIN
-	EXECUTE format('SELECT %s.cdr_require_tables()', extension);
-	SELECT r.rolname, r.rolsuper INTO owner, is_superuser
-	FROM pg_class AS c JOIN pg_roles AS r ON r.oid = c.relowner
-	WHERE c.oid = (extension || '.calls')::regclass;
-	-- a view reads with the rights of its owner
-	IF is_superuser THEN
-		RAISE insufficient_privilege USING
-			MESSAGE = format('table %s.calls belongs to superuser %I', extension, owner),
-			HINT = format('Run SELECT %s.cdr_adopt_tables(''cdr_service'').', extension);
-	END IF;
+	EXECUTE format('SELECT %s.cdr_ordinary_owner()', extension) INTO owner;
 
 	-- a table that is there stays, unless somebody else may say who sees what
 	SELECT c.relowner::regrole INTO roles_owner FROM pg_class AS c
@@ -83,18 +72,12 @@ BEGIN
 	EXECUTE format('COMMENT ON VIEW %s.tenant_call_events IS %L', extension,
 		'events of the calls of the tenants of whoever asks, and of no call, if they name such a tenant');
 
-	-- nobody's, whatever default privileges there are
+	-- the grants on a table that was there are its owner's
 	FOREACH made IN ARRAY ARRAY['tenant_calls', 'tenant_call_events', 'cdr_tenant_roles'] LOOP
-		FOR grantee IN
-			SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END
-			FROM pg_class AS c, aclexplode(c.relacl) AS a
-			WHERE c.oid = (extension || '.' || made)::regclass AND a.grantee <> c.relowner
-			-- the grants on a table that was there are its owner's
-			AND (made <> 'cdr_tenant_roles' OR roles_owner IS NULL)
-		LOOP
-			EXECUTE format('REVOKE ALL ON %s.%I FROM %s', extension, made, grantee);
-		END LOOP;
-		EXECUTE format('ALTER TABLE %s.%I OWNER TO %I', extension, made, owner);
+		IF made <> 'cdr_tenant_roles' OR roles_owner IS NULL THEN
+			EXECUTE format('SELECT %s.cdr_give_to_owner($1, $2)', extension)
+			USING (extension || '.' || made)::regclass, owner;
+		END IF;
 	END LOOP;
 END
 $function$;

@@ -53,19 +53,10 @@ DECLARE
 	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
 								WHERE extname = 'cdr_service');
 	owner name;
-	is_superuser boolean;
 	made record;
 	there record;
 BEGIN
-	EXECUTE format('SELECT %s.cdr_require_tables()', extension);
-	SELECT r.rolname, r.rolsuper INTO owner, is_superuser
-	FROM pg_class AS c JOIN pg_roles AS r ON r.oid = c.relowner
-	WHERE c.oid = (extension || '.calls')::regclass;
-	IF is_superuser THEN
-		RAISE insufficient_privilege USING
-			MESSAGE = format('table %s.calls belongs to superuser %I', extension, owner),
-			HINT = format('Run SELECT %s.cdr_adopt_tables(''cdr_service'').', extension);
-	END IF;
+	EXECUTE format('SELECT %s.cdr_ordinary_owner()', extension) INTO owner;
 
 	FOR made IN
 		SELECT * FROM (VALUES
@@ -105,7 +96,8 @@ BEGIN
 			EXECUTE format('CREATE INDEX ON %s.cdr_seals (day)', extension);
 		END IF;
 		EXECUTE format('COMMENT ON TABLE %s.%I IS %L', extension, made.name, made.comment);
-		EXECUTE format('ALTER TABLE %s.%I OWNER TO %I', extension, made.name, owner);
+		EXECUTE format('SELECT %s.cdr_give_to_owner($1, $2)', extension)
+		USING (extension || '.' || made.name)::regclass, owner;
 	END LOOP;
 END
 $function$;

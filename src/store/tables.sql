@@ -90,6 +90,57 @@ AS 'MODULE_PATHNAME', 'cdr_require_tables';
 COMMENT ON FUNCTION @extschema@.cdr_require_tables() IS
 'an error unless the tables are there, and are tables that fit the library';
 
+-- For what is made on demand beside the tables, as ordinary tables and views of the same
+-- owner: a view reads with the rights of its owner, so that is no superuser.
+CREATE FUNCTION @extschema@.cdr_ordinary_owner()
+RETURNS name
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
+								WHERE extname = 'cdr_service');
+	owner name;
+	is_superuser boolean;
+BEGIN
+	EXECUTE format('SELECT %s.cdr_require_tables()', extension);
+	SELECT r.rolname, r.rolsuper INTO owner, is_superuser
+	FROM pg_class AS c JOIN pg_roles AS r ON r.oid = c.relowner
+	WHERE c.oid = (extension || '.calls')::regclass;
+	IF is_superuser THEN
+		RAISE insufficient_privilege USING
+			MESSAGE = format('table %s.calls belongs to superuser %I', extension, owner),
+			HINT = format('Run SELECT %s.cdr_adopt_tables(''cdr_service'').', extension);
+	END IF;
+	RETURN owner;
+END
+$function$;
+
+COMMENT ON FUNCTION @extschema@.cdr_ordinary_owner() IS
+'the role that calls belongs to; an error if it is a superuser';
+
+CREATE FUNCTION @extschema@.cdr_give_to_owner(relation regclass, owner name)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+	grantee text;
+BEGIN
+	FOR grantee IN
+		SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END
+		FROM pg_class AS c, aclexplode(c.relacl) AS a
+		WHERE c.oid = relation AND a.grantee <> c.relowner
+	LOOP
+		EXECUTE format('REVOKE ALL ON %s FROM %s', relation, grantee);
+	END LOOP;
+	EXECUTE format('ALTER TABLE %s OWNER TO %I', relation, owner);
+END
+$function$;
+
+COMMENT ON FUNCTION @extschema@.cdr_give_to_owner(regclass, name) IS
+'gives a relation that was just made to a role, and to nobody else, whatever default privileges there are';
+
 CREATE FUNCTION @extschema@.cdr_update_tables()
 RETURNS integer
 LANGUAGE C VOLATILE PARALLEL UNSAFE
