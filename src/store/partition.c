@@ -7,8 +7,8 @@
  * A partition is made as a table of its own and then attached, because that
  * locks the parent only against other changes of its structure, not against
  * inserts.  It gets the parent's key, and all other indexes, when it is
- * attached.  The default partition is locked for the moment in which its rows
- * move.  Whoever makes partitions holds one advisory lock, so that workers
+ * attached.  The default partition is locked for that moment; and where its rows
+ * move, so is the parent, see lock_default().  Whoever makes partitions holds one advisory lock, so that workers
  * and sessions do not make the same one twice; he takes it first, for the next one
  * to take it must not hold the default partition meanwhile.
  *
@@ -61,7 +61,7 @@
 
 /*
  * How long a partition may take, in milliseconds: for a lock, and for all, for no
- * batch is stored meanwhile, and nobody reads the default partition.  One that is
+ * batch is stored meanwhile, and nobody reads the log while rows move.  One that is
  * needed may take its time, for events that have gathered in the default partition
  * move; late events are as safe where they are.
  */
@@ -158,7 +158,7 @@ check_references(Oid parent, Oid default_partition)
 				 "the partition.")));
 }
 
-/* Does the default partition, which is locked, hold a row of a stretch? */
+/* Does the default partition hold a row of a stretch? */
 static bool
 has_rows(const char *source, const char *from, const char *until)
 {
@@ -166,6 +166,33 @@ has_rows(const char *source, const char *from, const char *until)
 				" LIMIT 1",
 				source, from, until);
 	return SPI_processed > 0;
+}
+
+/*
+ * Locks the default partition, before partitions are made of a stretch of time,
+ * and the parent, if rows of that stretch move: a reader that has looked up the
+ * partitions before the new one was there, and then waits for the default
+ * partition, would find its rows in neither.  A reader holds the parent's lock
+ * when it asks for this one, so the parent is locked first.
+ */
+static void
+lock_default(Oid parent, TimestampTz from, TimestampTz until)
+{
+	Oid			default_partition = get_default_partition_oid(parent);
+	const char *name;
+
+	if (!OidIsValid(default_partition))
+		return;
+	name = cdr_quoted_name(default_partition);
+	/* writers are waited for; the lock may go, nothing was done under it */
+	LockRelationOid(default_partition, AccessExclusiveLock);
+	if (has_rows(name, literal(from), literal(until)))
+	{
+		UnlockRelationOid(default_partition, AccessExclusiveLock);
+		LockRelationOid(parent, AccessExclusiveLock);
+	}
+	/* with its own partitions, if it has some */
+	cdr_command("LOCK TABLE %s IN ACCESS EXCLUSIVE MODE", name);
 }
 
 /*
@@ -184,7 +211,6 @@ take_rows(Oid parent, const char *from, const char *until)
 	if (!OidIsValid(default_partition))
 		return NULL;
 	source = cdr_quoted_name(default_partition);
-	cdr_command("LOCK TABLE %s IN ACCESS EXCLUSIVE MODE", source);
 	if (!has_rows(source, from, until))
 		return NULL;
 	check_references(parent, default_partition);
@@ -374,11 +400,12 @@ create_partition(const CdrTables *tables, CdrStretch range)
 int
 cdr_partition_create(const CdrTables *tables, TimestampTz from, TimestampTz to)
 {
+	Oid		  log = tables->table[CDR_CALL_EVENTS];
 	CdrRights rights;
 	int		  made = 0;
 
 	/* ATTACH needs it: before a partition is locked, as all others lock them */
-	LockRelationOid(tables->table[CDR_CALL_EVENTS], ShareUpdateExclusiveLock);
+	LockRelationOid(log, ShareUpdateExclusiveLock);
 	AcceptInvalidationMessages();
 	/* the tables are the owner's, whoever writes their rows */
 	cdr_rights_assume(tables, tables->owner, &rights);
@@ -393,14 +420,15 @@ cdr_partition_create(const CdrTables *tables, TimestampTz from, TimestampTz to)
 	{
 		CdrStretch range = cdr_interval_around(time);
 		CdrStretch gap;
-		bool	   is_free =
-			!cdr_bounds_around(tables->table[CDR_CALL_EVENTS], time, &gap);
+		bool	   is_free = !cdr_bounds_around(log, time, &gap);
 
 		CHECK_FOR_INTERRUPTS();
 		range.from = Max(range.from, gap.from);
 		range.until = Min(range.until, gap.until);
 		if (is_free)
 		{
+			if (made == 0)
+				lock_default(log, range.from, cdr_interval_around(to).until);
 			create_partition(tables, range);
 			CommandCounterIncrement();
 			made++;
