@@ -72,7 +72,7 @@ SHLIB_LINK = $(shell pkg-config --libs librabbitmq) -lssl -lcrypto -lz
 # or _random; "scripts/check --quick" leaves them out.
 REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	call_corrections \
-	call_segments call_history event_numbers \
+	call_segments call_history call_as_of event_numbers \
 	event_timestamps event_bad_input event_foreign_text event_packed event_amqp10 \
 	event_charsets event_protobuf event_cloudevents event_explain \
 	store_dead_letters store_partitions store_repetitions store_verify \

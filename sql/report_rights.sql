@@ -178,6 +178,7 @@ INSERT INTO probes VALUES
 	('`calls_masked`', 'SELECT * FROM calls_masked'), ('`calls`', 'SELECT * FROM calls'), ('`cdr_traffic()`', 'SELECT * FROM cdr_traffic(''2026-01-01'', ''2026-02-01'')'),
 	('`cdr_export_calls()`', 'SELECT * FROM cdr_export_calls(''2026-01-01'', ''2026-02-01'')'), ('`cdr_stale_calls`', 'SELECT * FROM cdr_stale_calls'), ('`cdr_merge_state()`', 'SELECT * FROM cdr_merge_state(''x'')'),
 	('`call_events`', 'SELECT * FROM call_events'), ('`cdr_call_history()`', 'SELECT * FROM cdr_call_history(''x'')'), ('`cdr_call_segments()`', 'SELECT * FROM cdr_call_segments(''x'')'),
+	('`cdr_call_as_of()`', 'SELECT * FROM cdr_call_as_of(''x'', now())'),
 	('`cdr_calls_from_log()`', 'SELECT * FROM cdr_calls_from_log()'), ('`cdr_unmapped_types()`', 'SELECT * FROM cdr_unmapped_types()'),
 	('`dead_letters`', 'SELECT * FROM dead_letters'), ('`cdr_verify_calls()`', 'SELECT * FROM cdr_verify_calls()'),
 	('`cdr_explain_event(event_id)`', 'SELECT * FROM cdr_explain_event(''00000000-0000-0000-0000-00000000000a''::uuid, ''x'')'),

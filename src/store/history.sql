@@ -43,3 +43,25 @@ AS 'MODULE_PATHNAME', 'cdr_call_segments';
 
 COMMENT ON FUNCTION @extschema@.cdr_call_segments(text) IS
 'the calls that a Call-ID was used for, one after the other, each as calls has it: one, unless the Call-ID was used again';
+
+CREATE FUNCTION @extschema@.cdr_call_as_of(
+	call_id text,
+	at timestamptz,
+	OUT @column:key@ @type@,
+	OUT @column:status@ @type@,
+	OUT @column:outcome@ @type@,
+	OUT @column:course@ @type@,
+	OUT attempt_time timestamptz,
+	OUT duration_seconds bigint,
+	OUT billable_seconds bigint,
+	OUT @column:end@ @type@,
+	OUT @column:rest@ @type@,
+	OUT certain boolean,
+	OUT retired bigint
+)
+RETURNS SETOF record
+LANGUAGE C STABLE STRICT PARALLEL RESTRICTED ROWS 1
+AS 'MODULE_PATHNAME', 'cdr_call_as_of';
+
+COMMENT ON FUNCTION @extschema@.cdr_call_as_of(text, timestamptz) IS
+'a call as it was known at a time: what its events say that were recorded by then, and whether that is certain';

@@ -9,6 +9,7 @@
 
 #include "catalog/pg_type.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "store/log_calls.h"
 #include "store/log_event.h"
@@ -22,17 +23,13 @@
 	" WHERE e.call_id OPERATOR(pg_catalog.<>) ''%s ORDER BY e.call_id" \
 	" COLLATE pg_catalog.\"C\""
 
-void
-cdr_log_calls_open(CdrLogCalls *log, const CdrTables *tables, Datum ids,
-				   CdrCursorSees sees)
+static void
+open_log(CdrLogCalls *log, const CdrTables *tables, const char *condition,
+		 const CdrArguments *arguments, CdrCursorSees sees)
 {
-	CdrArguments arguments = {
-		ids == 0 ? 0 : 1, ids != 0, {TEXTARRAYOID}, {ids}};
-	char *sql = psprintf(
-		READ_LOG, tables->quoted,
-		ids == 0 ? "" : " AND e.call_id OPERATOR(pg_catalog.=) ANY ($1)");
+	char *sql = psprintf(READ_LOG, tables->quoted, condition);
 
-	cdr_cursor_open(&log->cursor, sql, &arguments, sees, LOG_PORTION);
+	cdr_cursor_open(&log->cursor, sql, arguments, sees, LOG_PORTION);
 	pfree(sql);
 	log->has_row = cdr_cursor_next(&log->cursor) != NULL;
 	log->scratch = AllocSetContextCreate(
@@ -41,6 +38,33 @@ cdr_log_calls_open(CdrLogCalls *log, const CdrTables *tables, Datum ids,
 		CurrentMemoryContext, "cdr_service call", ALLOCSET_DEFAULT_SIZES);
 	log->strings_2 = AllocSetContextCreate(
 		CurrentMemoryContext, "cdr_service call", ALLOCSET_DEFAULT_SIZES);
+}
+
+void
+cdr_log_calls_open(CdrLogCalls *log, const CdrTables *tables, Datum ids,
+				   CdrCursorSees sees)
+{
+	CdrArguments arguments = {
+		ids == 0 ? 0 : 1, ids != 0, {TEXTARRAYOID}, {ids}};
+
+	open_log(log, tables,
+			 ids == 0 ? "" : " AND e.call_id OPERATOR(pg_catalog.=) ANY ($1)",
+			 &arguments, sees);
+}
+
+void
+cdr_log_calls_open_until(CdrLogCalls *log, const CdrTables *tables,
+						 Datum call_id, TimestampTz until)
+{
+	CdrArguments arguments = {2,
+							  true,
+							  {TEXTOID, TIMESTAMPTZOID},
+							  {call_id, TimestampTzGetDatum(until)}};
+
+	open_log(log, tables,
+			 " AND e.call_id OPERATOR(pg_catalog.=) $1 AND " CDR_RECORDED_AT
+			 " OPERATOR(pg_catalog.<=) $2",
+			 &arguments, CDR_AS_CALLER);
 }
 
 void

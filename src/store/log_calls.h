@@ -32,6 +32,13 @@ typedef struct CdrLogCalls
 extern void cdr_log_calls_open(CdrLogCalls *log, const CdrTables *tables,
 							   Datum ids, CdrCursorSees sees);
 
+/*
+ * The same of one call (text), of its events that were recorded by a time.  (What
+ * has no time of recording counts as recorded when it was received.)
+ */
+extern void cdr_log_calls_open_until(CdrLogCalls *log, const CdrTables *tables,
+									 Datum call_id, TimestampTz until);
+
 /* The next call, valid until the next one; false at the end. */
 extern bool cdr_log_calls_next(CdrLogCalls *log, CdrCall *call);
 

@@ -22,6 +22,9 @@
 	" e.headers, e.properties, e.mapping, e.message_id," CDR_LOG_PROPERTY("content_encoding") "," CDR_LOG_PROPERTY( \
 		"type") "," CDR_LOG_PROPERTY("exchange") "," CDR_LOG_PROPERTY("each', 'path")
 
+/* When an event was recorded, as far as that is known. */
+#define CDR_RECORDED_AT "COALESCE(e.recorded_at, e.received_at)"
+
 /* Where they stand, and what may follow. */
 enum
 {
