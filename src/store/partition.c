@@ -411,9 +411,12 @@ cdr_partition_create(const CdrTables *tables, TimestampTz from, TimestampTz to)
 	cdr_rights_assume(tables, tables->owner, &rights);
 	(void) set_config_option("client_min_messages", "warning", PGC_USERSET,
 							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	/* rows are sought in the default partition by the index, if there is one */
+	/* rows are sought in the default partition by the index, if there is one;
+	 * what has none seems to cost so much then that it would be compiled */
 	(void) set_config_option("enable_seqscan", "off", PGC_USERSET,
 							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	for (TimestampTz time = from; time <= to;)
