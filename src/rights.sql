@@ -37,6 +37,11 @@ REVOKE ALL ON FUNCTION
 	@extschema@.cdr_create_tenant_views(),
 	@extschema@.cdr_create_evidence_tables(),
 	@extschema@.cdr_seal(),
+	-- for counsel: they write as the owner of calls
+	@extschema@.cdr_hold(text, text, text, text, text, text, timestamptz, timestamptz, timestamptz),
+	@extschema@.cdr_release_hold(uuid, text),
+	@extschema@.cdr_create_retention_tables(),
+	@extschema@.cdr_make_table(text, text, text),
 	@extschema@.cdr_verify_evidence(date, date, text),
 	-- else a trigger of anybody's could hold the lock that they take
 	@extschema@.cdr_change_mapping(),
@@ -89,6 +94,16 @@ GRANT EXECUTE ON FUNCTION
 	@extschema@.cdr_tree_peaks(bytea[], bigint, bytea[]),
 	@extschema@.cdr_peaks_root(bytea[]),
 	@extschema@.cdr_seal_entry(date, text, integer, timestamptz, timestamptz, bytea)
+TO PUBLIC;
+-- called as the owner of calls, whoever that is; they lend no right
+GRANT EXECUTE ON FUNCTION
+	@extschema@.cdr_put_entry(text),
+	@extschema@.cdr_hold_condition(text, text),
+	@extschema@.cdr_held(text, text),
+	@extschema@.cdr_lock_holds(),
+	@extschema@.cdr_hold_entry(uuid, text),
+	@extschema@.cdr_place_hold(text, text, text, text, text, text, timestamptz, timestamptz, timestamptz, text, text),
+	@extschema@.cdr_end_hold(uuid, text, text, text)
 TO PUBLIC;
 
 -- what the role that writes needs to evaluate alert rules

@@ -27,6 +27,7 @@
 #include "base/guc.h"
 #include "store/locks.h"
 #include "store/seal.h"
+#include "store/unlogged.h"
 #include "store/unsealed.h"
 #include "store/writer_query.h"
 
@@ -115,7 +116,7 @@ cdr_has_unsealed(const CdrTables *tables)
 {
 	run(psprintf("SELECT FROM %s.cdr_unsealed LIMIT 1", tables->quoted), 0,
 		NULL, NULL, SPI_OK_SELECT);
-	return SPI_processed > 0;
+	return SPI_processed > 0 || cdr_has_unlogged(tables);
 }
 
 int64
@@ -140,6 +141,8 @@ cdr_seal_waiting(const CdrTables *tables)
 				 EVENTS_OF_SEAL, LOG_NUMBER),
 		1, types, values, SPI_OK_INSERT);
 	sealed = (int64) SPI_processed;
+	sealed +=
+		cdr_log_waiting(tables, LOG_NUMBER, DatumGetInt64(values[0]) + sealed);
 	CDR_FAULT("after-seals");
 	if (sealed > 0)
 		run(psprintf(TAKE_CHECKPOINT, tables->quoted, LOG_NUMBER), 3, types,

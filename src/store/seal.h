@@ -12,8 +12,8 @@
 
 /*
  * In the transaction of the caller, as the role that writes: makes seals of what
- * waits for them, puts them into the log, and takes a checkpoint.  Returns how many
- * seals it made.
+ * waits for them, puts them and other entries that wait into the log, and takes a
+ * checkpoint.  Returns how many entries that made.
  */
 extern int64 cdr_seal_waiting(const CdrTables *tables);
 

@@ -1,0 +1,83 @@
+-- ---------------------------------------------------------------------------
+-- Retention: its tables
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION @extschema@.cdr_make_table(name text, columns text, comment text)
+RETURNS boolean
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
+								WHERE extname = 'cdr_service');
+	owner name;
+	there record;
+BEGIN
+	EXECUTE format('SELECT %s.cdr_ordinary_owner()', extension) INTO owner;
+	SELECT c.relowner::regrole::text AS owner, c.relkind INTO there FROM pg_class AS c
+	WHERE c.oid = to_regclass(format('%s.%I', extension, name));
+	IF FOUND THEN
+		IF there.owner <> quote_ident(owner) OR there.relkind <> 'r' THEN
+			RAISE insufficient_privilege USING
+				MESSAGE = format('%s.%I is no table of %I', extension, name, owner),
+				HINT = 'Rename it, or, if it is a table of this extension, give it to that role.';
+		END IF;
+		RETURN false;
+	END IF;
+	EXECUTE format('CREATE TABLE %s.%I (%s)', extension, name, columns);
+	EXECUTE format('COMMENT ON TABLE %s.%I IS %L', extension, name, comment);
+	EXECUTE format('SELECT %s.cdr_give_to_owner($1, $2)', extension)
+	USING format('%s.%I', extension, name)::regclass, owner;
+	RETURN true;
+END
+$function$;
+
+COMMENT ON FUNCTION @extschema@.cdr_make_table(text, text, text) IS
+'makes a table of the owner of calls, and of nobody else, unless it is there; false: it is';
+
+-- No members of the extension, as the tables of evidence are none: a dump holds them, and
+-- DROP EXTENSION keeps them.
+CREATE FUNCTION @extschema@.cdr_create_retention_tables()
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
+								WHERE extname = 'cdr_service');
+BEGIN
+	EXECUTE format('SELECT %s.cdr_make_table($1, $2, $3)', extension)
+	USING 'cdr_unlogged', 'at timestamptz NOT NULL, entry text NOT NULL',
+		'entries that wait for their place in the log of seals';
+	EXECUTE format('SELECT %s.cdr_make_table($1, $2, $3)', extension)
+	USING 'cdr_holds', 'hold_id uuid PRIMARY KEY, placed_at timestamptz NOT NULL, login text NOT NULL, role text NOT NULL,'
+		' reason text NOT NULL, reference text, authority text,'
+		' call_id text COLLATE "C", number text COLLATE "C", tenant_id text COLLATE "C",'
+		' from_time timestamptz, to_time timestamptz, expires_at timestamptz,'
+		' released_at timestamptz, release_login text, release_role text, release_reason text, key uuid NOT NULL',
+		'what is held: no retention and no erasure takes it away';
+END
+$function$;
+
+COMMENT ON FUNCTION @extschema@.cdr_create_retention_tables() IS
+'makes the tables that holds and retention need, unless they are there';
+
+-- What is done is said in the log where evidence is on.  What waits for its place is
+-- ordered by when it was put down, so that is a time of its own for each.
+CREATE FUNCTION @extschema@.cdr_put_entry(entry text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
+								WHERE extname = 'cdr_service');
+BEGIN
+	IF current_setting('cdr_service.evidence')::boolean THEN
+		EXECUTE format('INSERT INTO %s.cdr_unlogged (at, entry) VALUES (clock_timestamp(), $1)', extension) USING entry;
+	END IF;
+END
+$function$;
+
+COMMENT ON FUNCTION @extschema@.cdr_put_entry(text) IS
+'puts down what the log of seals is to say, if evidence is on';
