@@ -45,6 +45,8 @@ SQL_PARTS = src/head.sql \
 	src/access/access.sql \
 	src/retention/tables.sql \
 	src/retention/hold.sql \
+	src/retention/rules.sql \
+	src/retention/retire.sql \
 	src/rights.sql
 
 # The columns of the tables, which these parts name.
@@ -88,7 +90,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	report_metrics \
 	evidence_seals \
 	evidence_leaves \
-	retention_holds \
+	retention_holds retention_rules \
 	report_queries report_export report_rights report_tenants access_record worker_status store_mappings store_each backfill_rows store_privileges store_guard \
 	call_order_permuted call_order_random call_segments_random event_json_random
 REGRESS_OPTS = --encoding=UTF8

@@ -189,7 +189,7 @@ SELECT count(*) > 0 AS kept FROM cdr_holds;
 CREATE EXTENSION cdr_service;
 SELECT count(*) FROM cdr_held_calls() WHERE call_id = 'a';
 DROP EXTENSION cdr_service;
-DROP TABLE cdr_holds, cdr_unlogged, cdr_unsealed, cdr_seals, cdr_log, cdr_checkpoints, seen;
+DROP TABLE cdr_holds, cdr_retention, cdr_retired, cdr_leaf_stubs, cdr_unlogged, cdr_unsealed, cdr_seals, cdr_log, cdr_checkpoints, seen;
 DROP FUNCTION ev, letter, holds, look;
 DROP ROLE regress_cdr_counsel, regress_cdr_other;
 SET cdr_service.allow_drop = on;

@@ -41,6 +41,11 @@ REVOKE ALL ON FUNCTION
 	@extschema@.cdr_hold(text, text, text, text, text, text, timestamptz, timestamptz, timestamptz),
 	@extschema@.cdr_release_hold(uuid, text),
 	@extschema@.cdr_create_retention_tables(),
+	-- for who manages records
+	@extschema@.cdr_set_retention(text, text, interval, text, text),
+	@extschema@.cdr_end_retention(text, text, text),
+	@extschema@.cdr_retention_plan(timestamptz),
+	@extschema@.cdr_note_detached(regclass, text),
 	@extschema@.cdr_make_table(text, text, text),
 	@extschema@.cdr_verify_evidence(date, date, text),
 	-- else a trigger of anybody's could hold the lock that they take
@@ -67,7 +72,8 @@ REVOKE ALL ON FUNCTION
 FROM PUBLIC;
 REVOKE ALL ON PROCEDURE
 	@extschema@.cdr_rebuild_calls_in_slices(text, timestamptz, timestamptz, boolean, text[], integer, boolean, text, bigint),
-	@extschema@.cdr_backfill(text, text, integer, boolean, bigint, bigint, bigint, bigint, bigint, bigint)
+	@extschema@.cdr_backfill(text, text, integer, boolean, bigint, bigint, bigint, bigint, bigint, bigint),
+	@extschema@.cdr_apply_retention(integer, bigint)
 FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION
@@ -103,7 +109,20 @@ GRANT EXECUTE ON FUNCTION
 	@extschema@.cdr_lock_holds(),
 	@extschema@.cdr_hold_entry(uuid, text),
 	@extschema@.cdr_place_hold(text, text, text, text, text, text, timestamptz, timestamptz, timestamptz, text, text),
-	@extschema@.cdr_end_hold(uuid, text, text, text)
+	@extschema@.cdr_end_hold(uuid, text, text, text),
+	@extschema@.cdr_put_retention(text, text, interval, text, text, text, text),
+	@extschema@.cdr_take_retention(text, text, text, text, text),
+	@extschema@.cdr_rule_entry(text, boolean, text, text),
+	@extschema@.cdr_retention_limit(text, text),
+	@extschema@.cdr_retention_query(text, regclass),
+	@extschema@.cdr_retention_tables(timestamptz),
+	@extschema@.cdr_plan_retention(timestamptz),
+	@extschema@.cdr_retention_entry(uuid),
+	@extschema@.cdr_leaf_of_row(),
+	@extschema@.cdr_retire_rows(text, regclass, timestamptz, integer, tid, text, text),
+	@extschema@.cdr_keep_stubs(uuid, regclass, timestamptz, timestamptz),
+	@extschema@.cdr_retire_partition(regclass, timestamptz, text, text),
+	@extschema@.cdr_put_detached(regclass, text, text, text)
 TO PUBLIC;
 
 -- what the role that writes needs to evaluate alert rules

@@ -45,6 +45,7 @@ AS $function$
 DECLARE
 	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
 								WHERE extname = 'cdr_service');
+	is_made boolean;
 BEGIN
 	EXECUTE format('SELECT %s.cdr_make_table($1, $2, $3)', extension)
 	USING 'cdr_unlogged', 'at timestamptz NOT NULL, entry text NOT NULL',
@@ -56,6 +57,30 @@ BEGIN
 		' from_time timestamptz, to_time timestamptz, expires_at timestamptz,'
 		' released_at timestamptz, release_login text, release_role text, release_reason text, key uuid NOT NULL',
 		'what is held: no retention and no erasure takes it away';
+	EXECUTE format('SELECT %s.cdr_make_table($1, $2, $3)', extension) INTO is_made
+	USING 'cdr_retention', 'kind text COLLATE "C" NOT NULL, tenant_id text COLLATE "C", keep interval,'
+		' purpose text NOT NULL, reason text NOT NULL, set_at timestamptz NOT NULL, login text NOT NULL, role text NOT NULL,'
+		' ended_at timestamptz',
+		'for how long what is kept: the rules in force, and those that they replaced (ended_at)';
+	IF is_made THEN
+		EXECUTE format('CREATE UNIQUE INDEX ON %s.cdr_retention (kind, tenant_id) WHERE ended_at IS NULL', extension);
+		EXECUTE format('CREATE UNIQUE INDEX ON %s.cdr_retention (kind) WHERE ended_at IS NULL AND tenant_id IS NULL', extension);
+	END IF;
+	EXECUTE format('SELECT %s.cdr_make_table($1, $2, $3)', extension) INTO is_made
+	USING 'cdr_retired', 'retired_id uuid PRIMARY KEY, retired_at timestamptz NOT NULL, login text NOT NULL, role text NOT NULL,'
+		' kind text NOT NULL, action text NOT NULL, partition text, tenant_id text COLLATE "C",'
+		' from_time timestamptz NOT NULL, until_time timestamptz NOT NULL, rows bigint NOT NULL, root bytea, reason text',
+		'what was retired: which rows, of what time, when, by whom';
+	IF is_made THEN
+		EXECUTE format('CREATE INDEX ON %s.cdr_retired (kind, until_time)', extension);
+	END IF;
+	EXECUTE format('SELECT %s.cdr_make_table($1, $2, $3)', extension) INTO is_made
+	USING 'cdr_leaf_stubs', 'retired_id uuid NOT NULL, day date NOT NULL, recorded_at timestamptz NOT NULL, leaf bytea NOT NULL',
+		'leaf hashes of retired events, whose seals have others that stay';
+	IF is_made THEN
+		EXECUTE format('CREATE INDEX ON %s.cdr_leaf_stubs (day)', extension);
+		EXECUTE format('CREATE INDEX ON %s.cdr_leaf_stubs (retired_id)', extension);
+	END IF;
 END
 $function$;
 

@@ -22,6 +22,7 @@
 
 #include "store/call_values.h"
 #include "store/comparison.h"
+#include "store/horizon.h"
 #include "store/retired.h"
 #include "store/table_columns.h"
 
@@ -141,6 +142,14 @@ lies_within(const CdrComparison *c)
 		   (c->choice->to == DT_NOEND || last < c->choice->to);
 }
 
+/* A text of a side; NULL for null. */
+static const char *
+side_text(const CdrSide *side, int column)
+{
+	return side->nulls[column] ? NULL
+							   : TextDatumGetCString(side->values[column]);
+}
+
 /*
  * Has the log no partition any more for the time of events that the row in hand
  * has counted?  (Which events the log lacks is not known: but what is retired is
@@ -157,6 +166,43 @@ lost_partition(const CdrComparison *c, const CdrCall *stored)
 		   (stored->first_made != CDR_NO_TIME &&
 			(cdr_retired_time(log, stored->first_made) ||
 			 cdr_retired_time(log, stored->last_made)));
+}
+
+/* Or was it retention that took some of them? */
+static bool
+lost_rows(const CdrComparison *c, const CdrCall *stored)
+{
+	TimestampTz first = stored->first_event_time;
+	TimestampTz last = stored->last_event_time;
+
+	if (stored->first_made != CDR_NO_TIME)
+	{
+		first = Min(first, stored->first_made);
+		last = Max(last, stored->last_made);
+	}
+	return cdr_horizon_of_events(
+		c->tables, side_text(&c->stored, CDR_AT_tenant_id), first, last);
+}
+
+/*
+ * Was the call in hand retired, and its events are not yet?  Then its row is
+ * missing, or says what came late.
+ */
+static bool
+was_let_go(const CdrComparison *c)
+{
+	const CdrSide *call = &c->expected;
+
+	if (!c->has_events ||
+		(c->stored.is_there &&
+		 DatumGetInt64(CDR_SIDE_VALUE(&c->stored, event_count)) >=
+			 DatumGetInt64(CDR_SIDE_VALUE(call, event_count))))
+		return false;
+	return cdr_horizon_of_calls(
+		c->tables, side_text(call, CDR_AT_tenant_id),
+		DatumGetTimestampTz(call->nulls[CDR_AT_end_time]
+								? CDR_SIDE_VALUE(call, last_event_time)
+								: CDR_SIDE_VALUE(call, end_time)));
 }
 
 /*
@@ -182,7 +228,7 @@ add_retired(CdrComparison *c, CdrCall *call)
 	if (stored_count <= call->event_count ||
 		cdr_call_try_values(c->stored.values, c->stored.nulls, &stored) !=
 			NULL ||
-		!lost_partition(c, &stored))
+		!(lost_partition(c, &stored) || lost_rows(c, &stored)))
 		return;
 	cdr_call_join(call, &stored);
 	call->event_count = stored_count;
@@ -277,7 +323,7 @@ cdr_comparison_next(CdrComparison *c)
 			MemoryContextSwitchTo(c->context);
 			if (!advance(c))
 				break;
-			found = differ(c);
+			found = differ(c) && !was_let_go(c);
 		}
 		MemoryContextSwitchTo(c->slice);
 	} while (!found && next_slice(c));
