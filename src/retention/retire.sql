@@ -88,10 +88,11 @@ BEGIN
 	IF kind = 'events' THEN
 		EXECUTE format('SELECT %s.cdr_leaf_of_row()', extension) INTO leaf;
 	END IF;
-	-- one that was changed meanwhile is left for the next run
+	-- One that is changed meanwhile is looked at anew, where it is now.  (Whether its place
+	-- is asked for again then depends on the server, unless it is a text.)
 	FOR retired, rows IN EXECUTE format($query$
 		WITH gone AS (
-			DELETE FROM ONLY %1$s AS x WHERE x.ctid = ANY ($1)
+			DELETE FROM ONLY %1$s AS x WHERE x.ctid = ANY ($1) AND x.ctid::text = ANY ($1::text[])
 			RETURNING x.ctid AS place, %2$s AS moment, %3$s AS leaf, %4$s AS recorded_at),
 		whose AS (
 			SELECT g.*, u.tenant FROM gone AS g JOIN unnest($1, $2) AS u(place, tenant) USING (place)),
