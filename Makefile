@@ -47,6 +47,7 @@ SQL_PARTS = src/head.sql \
 	src/retention/hold.sql \
 	src/retention/rules.sql \
 	src/retention/retire.sql \
+	src/retention/evidence.sql \
 	src/rights.sql
 
 # The columns of the tables, which these parts name.
@@ -90,7 +91,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	report_metrics \
 	evidence_seals \
 	evidence_leaves \
-	retention_holds retention_rules \
+	retention_holds retention_rules retention_evidence \
 	report_queries report_export report_rights report_tenants access_record worker_status store_mappings store_each backfill_rows store_privileges store_guard \
 	call_order_permuted call_order_random call_segments_random event_json_random
 REGRESS_OPTS = --encoding=UTF8

@@ -122,7 +122,10 @@ GRANT EXECUTE ON FUNCTION
 	@extschema@.cdr_retire_rows(text, regclass, timestamptz, integer, tid, text, text),
 	@extschema@.cdr_keep_stubs(uuid, regclass, timestamptz, timestamptz),
 	@extschema@.cdr_retire_partition(regclass, timestamptz, text, text),
-	@extschema@.cdr_put_detached(regclass, text, text, text)
+	@extschema@.cdr_put_detached(regclass, text, text, text),
+	@extschema@.cdr_retired_logged(),
+	@extschema@.cdr_retired_leaves(uuid[], date, timestamptz, timestamptz),
+	@extschema@.cdr_retired_day(uuid[], date, timestamptz)
 TO PUBLIC;
 
 -- what the role that writes needs to evaluate alert rules

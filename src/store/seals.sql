@@ -158,7 +158,7 @@ DECLARE
 	peaks bytea[] := '{}';
 	size bigint := 0;
 	hashes bytea[];
-	root bytea;
+	root bytea; retired uuid[]; is_retired boolean;
 BEGIN
 	EXECUTE format('SELECT %s.cdr_require_tables()', extension);
 	IF checkpoint IS NOT NULL AND (cardinality(line) < 3 OR line[2] !~ '^(0|[1-9][0-9]{0,17})$'
@@ -199,6 +199,7 @@ BEGIN
 	END LOOP;
 
 	-- each seal of the log, against its row and the rows of its events
+	EXECUTE format('SELECT %s.cdr_retired_logged()', extension) INTO retired;
 	FOR seal IN EXECUTE format($query$
 		SELECT l.log_index, l.entry, split_part(l.entry, E'\n', 2) AS said_day, s.*, s.day IS NULL AS is_missing,
 			   s.root IS DISTINCT FROM %1$s.cdr_tree_root(s.groups) AS is_odd,
@@ -225,10 +226,17 @@ BEGIN
 					e.headers, e.properties, e.payload, e.body) AS leaf
 				FROM %1$s.call_events AS e
 				WHERE e.event_time >= ($1::timestamp AT TIME ZONE 'UTC') AND e.event_time < (($1 + 1)::timestamp AT TIME ZONE 'UTC')
-				  AND e.recorded_at >= $2 AND e.recorded_at <= $3 AND e.recorded_at <@ $4) AS e$query$, extension)
-		INTO found_rows USING seal.day, seal.lo, seal.hi, seal.members;
+				  AND e.recorded_at >= $2 AND e.recorded_at <= $3 AND e.recorded_at <@ $4
+				-- and of those that retention took
+				UNION ALL
+				SELECT r.recorded_at, r.leaf FROM %1$s.cdr_retired_leaves($5, $1, $2, $3) AS r WHERE r.recorded_at <@ $4) AS e$query$, extension)
+		INTO found_rows USING seal.day, seal.lo, seal.hi, seal.members, retired;
 		IF found_rows.groups = seal.groups AND found_rows.n = seal.n THEN
 			CONTINUE;
+		END IF;
+		IF found_rows.n < seal.n THEN
+			EXECUTE format('SELECT %s.cdr_retired_day($1, $2, $3)', extension) INTO is_retired USING retired, seal.day, seal.hi;
+			CONTINUE WHEN is_retired;
 		END IF;
 		problem := CASE WHEN found_rows.n < seal.n THEN 'rows missing'
 						WHEN found_rows.n > seal.n THEN 'rows added' ELSE 'rows changed' END;
