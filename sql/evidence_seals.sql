@@ -58,7 +58,7 @@ FROM cdr_seals AS s, LATERAL (SELECT cdr_merkle_root(array_agg(l.leaf ORDER BY l
 	WHERE l.recorded_at <@ s.members AND (l.event_time AT TIME ZONE 'UTC')::date = s.day) AS t;
 SELECT count(*) FILTER (WHERE l.entry = cdr_seal_entry(s.day, s.source, s.n, s.lo, s.hi, s.root)) = count(*) AS logged FROM cdr_log AS l LEFT JOIN cdr_seals AS s USING (log, log_index);
 CREATE VIEW head AS SELECT count(*) AS size, cdr_merkle_root(array_agg(sha256('\x00' || convert_to(entry, 'UTF8')) ORDER BY log_index)) AS root FROM cdr_log;
-SELECT cdr_checkpoint() = format(E'cdr_service/%s/%s/1\n%s\n%s\n', c.system_identifier, d.oid, h.size, encode(h.root, 'base64')) AS checkpoint
+SELECT cdr_checkpoint() = format(E'cdr_service/%s/%s/%s/1\n%s\n%s\n', c.system_identifier, d.oid, 'cdr_checkpoints'::regclass::oid, h.size, encode(h.root, 'base64')) AS checkpoint
 FROM head AS h, pg_control_system() AS c, pg_database AS d WHERE d.datname = current_database();
 SELECT cdr_checkpoint() AS kept \gset
 SELECT cdr_ingest_events(array_agg(ev(i))) FROM generate_series(1000, 1010) AS i;

@@ -13,9 +13,6 @@
 /* Of a name that AMQP has, and of a binding key (AMQP 0-9-1, short string). */
 #define AMQP_NAME_MAX 255
 
-/* Of the first line of a checkpoint. */
-#define ORIGIN_MAX 200
-
 static bool
 is_printable(const char *text, size_t length)
 {
@@ -142,10 +139,10 @@ cdr_check_database(char **newval, void **extra, GucSource source)
 bool
 cdr_check_origin(char **newval, void **extra, GucSource source)
 {
-	if (strlen(*newval) > ORIGIN_MAX)
+	if (strlen(*newval) > CDR_ORIGIN_MAX)
 	{
 		GUC_check_errdetail("An origin must not be longer than %d bytes.",
-							ORIGIN_MAX);
+							CDR_ORIGIN_MAX);
 		return false;
 	}
 	for (const char *at = *newval; *at != '\0'; at++)

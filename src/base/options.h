@@ -13,6 +13,9 @@
 /* What stands between the keys of cdr_service.binding_keys: any number. */
 #define CDR_KEY_SEPARATORS ", "
 
+/* Of the first line of a checkpoint, without the number at its end. */
+#define CDR_ORIGIN_MAX 200
+
 typedef enum CdrQueueType
 {
 	CDR_QUEUE_CLASSIC,

@@ -9,30 +9,22 @@
  * it: after a crash all of these are there, or none, and the queue still has
  * what was taken.
  *
- * How long the log is, the last checkpoint says.  Where somebody cut off the log
- * after it, its next entry goes where it belongs, and the gap shows.
- *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
 
 #include "base/fault.h"
-#include "base/guc.h"
 #include "store/locks.h"
 #include "store/seal.h"
+#include "store/seal_log.h"
 #include "store/unlogged.h"
 #include "store/unsealed.h"
 #include "store/writer_query.h"
-
-/* The log that is written; another one begins where this one cannot go on. */
-#define LOG_NUMBER 1
 
 /* Batches, and about how many events, that are taken at once: they are in memory.
  * And about how many events one seal has. */
@@ -42,7 +34,7 @@
 
 /*
  * Batches of one day and one source become seals, in the order in which they were
- * recorded; and these, entries from $1 on.  The leaves of a batch are in the order
+ * recorded; and these, entries of log $1 from $2 on.  The leaves of a batch are in the order
  * of its times of recording, and no two batches overlap.
  */
 #define SEAL_WAITING                                                                                           \
@@ -62,24 +54,12 @@
 	" ORDER BY b.rank, l.place)) AS groups FROM gathered AS g),"                                               \
 	" sealed AS (INSERT INTO %1$s.cdr_seals (log, log_index, day, lo, hi, n,"                                  \
 	" source, root, groups, members)"                                                                          \
-	" SELECT %5$d, $1 - 1 + row_number() OVER (ORDER BY lo, day, source),"                                     \
+	" SELECT $1, $2 - 1 + row_number() OVER (ORDER BY lo, day, source),"                                       \
 	" day, lo, hi, n, source, %1$s.cdr_tree_root(groups), groups, members"                                     \
 	" FROM trees RETURNING *)"                                                                                 \
 	" INSERT INTO %1$s.cdr_log (log, log_index, entry)"                                                        \
 	" SELECT log, log_index, %1$s.cdr_seal_entry(day, source, n, lo, hi, root)"                                \
 	" FROM sealed"
-
-/* $1: what the log had before; $2: the peaks of its tree; $3: the origin. */
-#define TAKE_CHECKPOINT                                                          \
-	"WITH added AS (SELECT count(*) AS n, %1$s.cdr_tree_peaks($2, $1,"           \
-	" array_agg(sha256('\\x00'::bytea || convert_to(entry, 'UTF8'))"             \
-	" ORDER BY log_index)) AS peaks FROM %1$s.cdr_log"                           \
-	" WHERE log = %2$d AND log_index >= $1)"                                     \
-	" INSERT INTO %1$s.cdr_checkpoints (log, size, root, taken_at, note, peaks)" \
-	" SELECT %2$d, $1 + n, root, clock_timestamp(),"                             \
-	" $3 || E'\\n' || $1 + n || E'\\n' || encode(root, 'base64') || E'\\n',"     \
-	" peaks FROM added, LATERAL (SELECT %1$s.cdr_peaks_root(peaks) AS root)"     \
-	" AS r RETURNING pg_notify('cdr_checkpoint', note)"
 
 static void
 run(const char *sql, int nargs, Oid *types, Datum *values, int expected)
@@ -90,16 +70,6 @@ run(const char *sql, int nargs, Oid *types, Datum *values, int expected)
 	if (result != expected)
 		elog(ERROR, "SPI_execute_with_args failed: %s",
 			 SPI_result_code_string(result));
-}
-
-/* The first line of checkpoints. */
-static const char *
-origin_of_log(void)
-{
-	if (cdr_evidence_origin[0] != '\0')
-		return psprintf("%s/%d", cdr_evidence_origin, LOG_NUMBER);
-	return psprintf("cdr_service/" UINT64_FORMAT "/%u/%d",
-					GetSystemIdentifier(), MyDatabaseId, LOG_NUMBER);
 }
 
 bool
@@ -122,31 +92,24 @@ cdr_has_unsealed(const CdrTables *tables)
 int64
 cdr_seal_waiting(const CdrTables *tables)
 {
-	Oid	  types[3] = {INT8OID, BYTEAARRAYOID, TEXTOID};
-	Datum values[3];
-	bool  isnull;
-	int64 sealed;
+	Oid		   types[2] = {INT4OID, INT8OID};
+	Datum	   values[2];
+	CdrSealLog log;
+	int64	   sealed;
 
 	cdr_lock_seals();
-	run(psprintf("SELECT size, peaks FROM %s.cdr_checkpoints WHERE log = %d"
-				 " UNION ALL SELECT 0, '{}' ORDER BY 1 DESC LIMIT 1",
-				 tables->quoted, LOG_NUMBER),
-		0, NULL, NULL, SPI_OK_SELECT);
-	values[0] = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
-							  &isnull);
-	values[1] = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2,
-							  &isnull);
-	values[2] = CStringGetTextDatum(origin_of_log());
+	cdr_seal_log_find(tables, &log);
+	values[0] = Int32GetDatum(log.number);
+	values[1] = Int64GetDatum(log.size + log.nfirst);
 	run(psprintf(SEAL_WAITING, tables->quoted, BATCHES_AT_ONCE, EVENTS_AT_ONCE,
-				 EVENTS_OF_SEAL, LOG_NUMBER),
-		1, types, values, SPI_OK_INSERT);
+				 EVENTS_OF_SEAL),
+		2, types, values, SPI_OK_INSERT);
 	sealed = (int64) SPI_processed;
 	sealed +=
-		cdr_log_waiting(tables, LOG_NUMBER, DatumGetInt64(values[0]) + sealed);
+		cdr_log_waiting(tables, log.number, log.size + log.nfirst + sealed);
 	CDR_FAULT("after-seals");
 	if (sealed > 0)
-		run(psprintf(TAKE_CHECKPOINT, tables->quoted, LOG_NUMBER), 3, types,
-			values, SPI_OK_INSERT_RETURNING);
+		cdr_seal_log_close(tables, &log);
 	return sealed;
 }
 

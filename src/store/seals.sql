@@ -73,7 +73,8 @@ BEGIN
 				' PRIMARY KEY (log, log_index)',
 				'the log of seals: the leaves of the tree whose root a checkpoint has'),
 			('cdr_checkpoints', 'log integer NOT NULL, size bigint NOT NULL, root bytea NOT NULL,'
-				' taken_at timestamptz NOT NULL, note text NOT NULL, peaks bytea[] NOT NULL, PRIMARY KEY (log, size)',
+				' taken_at timestamptz NOT NULL, place text NOT NULL, note text NOT NULL, peaks bytea[] NOT NULL,'
+				' PRIMARY KEY (log, size)',
 				'checkpoints: how long the log was, and its root')) AS t(name, columns, comment)
 	LOOP
 		SELECT c.relowner::regrole::text AS owner, c.relkind INTO there FROM pg_class AS c
@@ -141,6 +142,7 @@ CREATE FUNCTION @extschema@.cdr_verify_evidence(
 	OUT day date,
 	OUT lo timestamptz,
 	OUT hi timestamptz,
+	OUT log integer,
 	OUT log_index bigint,
 	OUT detail text)
 RETURNS SETOF record
@@ -157,6 +159,8 @@ DECLARE
 	found_rows record;
 	peaks bytea[] := '{}';
 	size bigint := 0;
+	read_log integer;
+	broken integer;
 	hashes bytea[];
 	root bytea; retired uuid[]; is_retired boolean;
 BEGIN
@@ -168,50 +172,79 @@ BEGIN
 			DETAIL = 'A checkpoint has three lines: origin, length of the log, and its root in base64.';
 	END IF;
 
-	-- the log, against all checkpoints, and the one that the caller has kept
+	-- each log, against its checkpoints, the one that the caller has kept, and what the log
+	-- that continues it says; an origin names its log, or, without checkpoints, its number
 	FOR point IN EXECUTE format($query$
-		SELECT c.size, c.root, false AS is_given FROM %1$s.cdr_checkpoints AS c
-		UNION ALL SELECT $1, $2, true WHERE $1 IS NOT NULL
-		ORDER BY 1, 3$query$, extension) USING line[2]::bigint, decode(line[3], 'base64')
+		WITH notes AS MATERIALIZED (
+			SELECT c.log, c.size, c.root, string_to_array(c.note, E'\n') AS line FROM %1$s.cdr_checkpoints AS c),
+		said AS (
+			SELECT $1 AS origin, $2 AS size, $3 AS root, 'the given checkpoint' AS teller WHERE $1 IS NOT NULL
+			UNION ALL
+			SELECT l.line[2], l.line[3]::bigint, decode(l.line[4], 'base64'), format('the entry of log %%s that continues it', l.log)
+			FROM (SELECT l.log, string_to_array(l.entry, E'\n') AS line FROM %1$s.cdr_log AS l
+				  WHERE l.log_index = 0
+					AND l.entry ~ '^cdr-continues-v1\n[^\n]+\n[1-9][0-9]{0,17}\n[A-Za-z0-9+/]{43}=\n$') AS l)
+		SELECT n.log, n.size, n.root, 'a checkpoint' AS teller, n.line[1] AS origin,
+			   n.line[2] IS DISTINCT FROM n.size::text OR n.line[3] IS DISTINCT FROM encode(n.root, 'base64') AS is_odd
+		FROM notes AS n
+		UNION ALL
+		SELECT COALESCE(o.log, u.log), s.size, s.root, s.teller, s.origin, false
+		FROM said AS s
+		LEFT JOIN (SELECT DISTINCT n.log, n.line[1] AS origin FROM notes AS n) AS o ON o.origin = s.origin
+		LEFT JOIN LATERAL (SELECT substring(s.origin FROM '/([1-9][0-9]{0,8})$')::integer AS log) AS u
+			ON NOT EXISTS (SELECT FROM notes AS n WHERE n.log = u.log)
+		ORDER BY 1 NULLS FIRST, 2, 4$query$, extension) USING line[1], line[2]::bigint, decode(line[3], 'base64')
 	LOOP
+		log := point.log; log_index := point.size;
+		CONTINUE WHEN log = broken;
+		IF log IS DISTINCT FROM read_log THEN
+			read_log := log; size := 0; peaks := '{}';
+		END IF;
+		IF log IS NULL THEN
+			problem := 'log missing';
+			detail := format('%s is of %s, and no log of that name is here', point.teller, point.origin);
+			RETURN NEXT;
+			CONTINUE;
+		END IF;
 		EXECUTE format($query$
 			SELECT COALESCE(array_agg(sha256('\x00' || convert_to(l.entry, 'UTF8')) ORDER BY l.log_index), '{}')
-			FROM %s.cdr_log AS l WHERE l.log_index >= $1 AND l.log_index < $2$query$, extension)
-		INTO hashes USING size, point.size;
-		log_index := point.size;
+			FROM %s.cdr_log AS l WHERE l.log = $1 AND l.log_index >= $2 AND l.log_index < $3$query$, extension)
+		INTO hashes USING log, size, point.size;
 		IF cardinality(hashes) < point.size - size THEN
 			problem := 'log cut off';
 			detail := format('%s of %s entries are missing%s', point.size - size - cardinality(hashes), point.size,
-				CASE WHEN point.is_given THEN ' that the given checkpoint covers' ELSE '' END);
+				CASE point.teller WHEN 'a checkpoint' THEN '' ELSE ' that ' || point.teller || ' covers' END);
 			RETURN NEXT;
-			EXIT;
+			broken := log;
+			CONTINUE;
 		END IF;
 		EXECUTE format('SELECT %1$s.cdr_tree_peaks($1, $2, $3)', extension) INTO peaks USING peaks, size, hashes;
 		EXECUTE format('SELECT %1$s.cdr_peaks_root($1)', extension) INTO root USING peaks;
 		size := point.size;
-		IF root <> point.root THEN
+		IF root <> point.root OR point.is_odd THEN
 			problem := 'log rewritten';
-			detail := format('its first %s entries do not have the root of %s', size,
-				CASE WHEN point.is_given THEN 'the given checkpoint' ELSE 'a checkpoint' END);
+			detail := CASE WHEN root <> point.root
+				THEN format('its first %s entries do not have the root of %s', size, point.teller)
+				ELSE format('the text of a checkpoint of %s entries says something else', size) END;
 			RETURN NEXT;
-			EXIT;
+			broken := log;
 		END IF;
 	END LOOP;
 
 	-- each seal of the log, against its row and the rows of its events
 	EXECUTE format('SELECT %s.cdr_retired_logged()', extension) INTO retired;
 	FOR seal IN EXECUTE format($query$
-		SELECT l.log_index, l.entry, split_part(l.entry, E'\n', 2) AS said_day, s.*, s.day IS NULL AS is_missing,
+		SELECT l.log, l.log_index, l.entry, split_part(l.entry, E'\n', 2) AS said_day, s.*, s.day IS NULL AS is_missing,
 			   s.root IS DISTINCT FROM %1$s.cdr_tree_root(s.groups) AS is_odd,
 			   l.entry IS DISTINCT FROM %1$s.cdr_seal_entry(s.day, s.source, s.n, s.lo, s.hi, s.root) AS differs
-		FROM (SELECT log_index, entry FROM %1$s.cdr_log WHERE entry LIKE E'cdr-seal-v1\n%%') AS l
-		LEFT JOIN (SELECT log_index AS place, day, lo, hi, n, source, root, groups, members FROM %1$s.cdr_seals) AS s
-			ON s.place = l.log_index
+		FROM (SELECT log, log_index, entry FROM %1$s.cdr_log WHERE entry LIKE E'cdr-seal-v1\n%%') AS l
+		LEFT JOIN (SELECT log AS book, log_index AS place, day, lo, hi, n, source, root, groups, members FROM %1$s.cdr_seals) AS s
+			ON s.book = l.log AND s.place = l.log_index
 		WHERE ($1 IS NULL OR split_part(l.entry, E'\n', 2) >= to_char($1, 'YYYY-MM-DD'))
 		  AND ($2 IS NULL OR split_part(l.entry, E'\n', 2) < to_char($2, 'YYYY-MM-DD'))
-		ORDER BY l.log_index$query$, extension) USING from_day, to_day
+		ORDER BY l.log, l.log_index$query$, extension) USING from_day, to_day
 	LOOP
-		day := seal.day; lo := seal.lo; hi := seal.hi; log_index := seal.log_index;
+		day := seal.day; lo := seal.lo; hi := seal.hi; log := seal.log; log_index := seal.log_index;
 		IF seal.is_missing OR seal.differs OR seal.is_odd THEN
 			problem := CASE WHEN seal.is_missing THEN 'seal missing' ELSE 'seal changed' END;
 			detail := format('the log says: %s', replace(seal.entry, E'\n', ' '));
@@ -263,7 +296,7 @@ BEGIN
 		  AND (e.recorded_at <@ c.members) IS NOT TRUE
 		GROUP BY 1 ORDER BY 1$query$, extension) USING from_day, to_day
 	LOOP
-		problem := 'rows without a seal'; day := seal.day; lo := seal.lo; hi := seal.hi; log_index := NULL;
+		problem := 'rows without a seal'; day := seal.day; lo := seal.lo; hi := seal.hi; log := NULL; log_index := NULL;
 		detail := format('%s events', seal.n);
 		RETURN NEXT;
 	END LOOP;
