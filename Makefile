@@ -39,6 +39,7 @@ SQL_PARTS = src/head.sql \
 	src/report/report.sql \
 	src/evidence/evidence.sql \
 	src/store/seals.sql \
+	src/store/seal_status.sql \
 	src/alert/tables.sql \
 	src/alert/measure.sql \
 	src/alert/check.sql \
@@ -89,7 +90,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	report_concurrency \
 	report_anywhere report_documents \
 	report_metrics \
-	evidence_seals \
+	evidence_seals evidence_status \
 	evidence_leaves \
 	retention_holds retention_rules retention_evidence \
 	report_queries report_export report_rights report_tenants access_record worker_status store_mappings store_each backfill_rows store_privileges store_guard \

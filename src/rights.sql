@@ -47,6 +47,7 @@ REVOKE ALL ON FUNCTION
 	@extschema@.cdr_retention_plan(timestamptz),
 	@extschema@.cdr_note_detached(regclass, text),
 	@extschema@.cdr_make_table(text, text, text),
+	@extschema@.cdr_evidence_status(),
 	@extschema@.cdr_verify_evidence(date, date, text),
 	-- else a trigger of anybody's could hold the lock that they take
 	@extschema@.cdr_change_mapping(),
@@ -79,6 +80,7 @@ FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
 	@extschema@.cdr_status(),
 	@extschema@.cdr_check_health(),
+	@extschema@.cdr_evidence_status(),
 	@extschema@.cdr_dead_letters(),
 	@extschema@.cdr_count_recent_calls(),
 	@extschema@.cdr_count_open_calls()

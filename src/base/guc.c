@@ -44,6 +44,7 @@ int	  cdr_alert_interval = 60;
 bool  cdr_evidence = false;
 int	  cdr_seal_interval = 10;
 char *cdr_evidence_origin = NULL;
+int	  cdr_anchor_max_age = 0;
 
 int	 cdr_max_event_size = 1024 * 1024;
 int	 cdr_extension_digits = 6;
@@ -144,6 +145,10 @@ static const struct
 	 &cdr_alert_interval, 0, 86400, PGC_SIGHUP, GUC_UNIT_S},
 	{"cdr_service.seal_interval", "Time between seals of what was recorded.",
 	 &cdr_seal_interval, 1, 86400, PGC_SIGHUP, GUC_UNIT_S},
+	{"cdr_service.anchor_max_age",
+	 "Time that a checkpoint may be without an anchor before cdr_health warns; "
+	 "0 for a day, once there is an anchor.",
+	 &cdr_anchor_max_age, 0, 366 * 86400, PGC_SIGHUP, GUC_UNIT_S},
 	{"cdr_service.max_event_size", "Size of the largest event that is read.",
 	 &cdr_max_event_size, 1024, CDR_EVENT_SIZE_MAX, PGC_SIGHUP, GUC_UNIT_BYTE},
 	{"cdr_service.extension_digits",

@@ -18,7 +18,6 @@
 #include "store/look.h"
 #include "store/partition.h"
 #include "store/rights.h"
-#include "store/seal.h"
 #include "store/statement.h"
 #include "store/writer_query.h"
 
@@ -34,10 +33,6 @@
 	" latest AS (SELECT sqlstate || ': ' || message AS reason FROM counted" \
 	" ORDER BY last_attempt_at DESC LIMIT 1)" \
 	" SELECT (SELECT count(*) FROM counted), (SELECT reason FROM latest)"
-
-/* They stand there in about the order in which they came. */
-#define FIND_OLDEST_UNSEALED \
-	"SELECT min(u.lo) FROM (SELECT lo FROM %s.cdr_unsealed LIMIT 1000) AS u"
 
 /* clang-format on */
 
@@ -86,19 +81,9 @@ look_for_seals(void *argument)
 	CdrLook	 *look = argument;
 	CdrTables tables;
 	CdrRights rights;
-	bool	  isnull;
 
 	cdr_writer_query_open(&tables, AccessShareLock, &rights);
-	look->can_seal = cdr_can_seal(&tables);
-	if (look->can_seal)
-	{
-		if (SPI_execute(psprintf(FIND_OLDEST_UNSEALED, tables.quoted), true,
-						0) != SPI_OK_SELECT)
-			elog(ERROR, "SPI_execute failed");
-		look->waits_since = DatumGetTimestampTz(cdr_result(0, 1, &isnull));
-		if (isnull)
-			look->waits_since = 0;
-	}
+	cdr_seal_status_read(&tables, false, &look->seals);
 	cdr_writer_query_close(&rights);
 }
 

@@ -10,6 +10,7 @@
 
 #include "datatype/timestamp.h"
 
+#include "store/seal_status.h"
 #include "store/tables.h"
 
 /* Dead letters are counted up to this. */
@@ -20,14 +21,13 @@ typedef struct CdrLook
 {
 	CdrTables		tables;
 	CdrTablesState	state;
-	CdrReasonBuffer why;  /* of the state, or of an error */
-	bool		covered;  /* there is a partition for events of this moment, */
-	bool		ahead;	  /* for the interval that follows, */
-	bool		fallback; /* and for everything else */
-	int64		letters;
-	char	   *latest;		 /* reason of a letter, palloc'd; NULL: none */
-	bool		can_seal;	 /* the tables of evidence are there */
-	TimestampTz waits_since; /* the oldest event without a seal; 0: none */
+	CdrReasonBuffer why; /* of the state, or of an error */
+	bool  covered;		 /* there is a partition for events of this moment, */
+	bool  ahead;		 /* for the interval that follows, */
+	bool  fallback;		 /* and for everything else */
+	int64 letters;
+	char *latest; /* reason of a letter, palloc'd; NULL: none */
+	CdrSealStatus seals;
 } CdrLook;
 
 /*

@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include "utils/timestamp.h"
+
 #include "alert/look.h"
 #include "base/guc.h"
 #include "store/look.h"
@@ -15,6 +17,9 @@
 
 /* Seconds that an event may wait for a seal beyond some intervals. */
 #define SEALS_LATE 60
+
+/* Seconds that a checkpoint may be without an anchor, where nobody has set more. */
+#define ANCHORS_LATE SECS_PER_DAY
 
 static void
 check_partitions(CdrHealth *health, const CdrLook *look)
@@ -56,6 +61,47 @@ check_letters(CdrHealth *health, CdrLook *look)
 		cdr_health_put(health, "dead_letters", CDR_HEALTH_OK, "none", NULL);
 }
 
+/* 0: since never. */
+static int64
+seconds_since(const CdrHealth *health, TimestampTz time)
+{
+	return time == 0 ? 0 : (health->now - time) / USECS_PER_SEC;
+}
+
+/*
+ * Anchors are made outside of this server.  That they end is told once there was
+ * one; that there is none, if a setting asks for them.  One that covers all that was
+ * sealed is never old.
+ */
+static void
+check_anchors(CdrHealth *health, const CdrSealStatus *seals)
+{
+	int64 without = seconds_since(health, seals->unanchored_since);
+	int64 most = cdr_anchor_max_age > 0 ? cdr_anchor_max_age : ANCHORS_LATE;
+
+	if (cdr_anchor_max_age == 0 && !seals->has_anchor)
+		return;
+	if (without <= most)
+		cdr_health_put(health, "anchors", CDR_HEALTH_OK,
+					   seals->unanchored_since == 0
+						   ? "all checkpoints have an anchor"
+						   : "the last anchor is not too old",
+					   NULL);
+	else
+		cdr_health_put(
+			health, "anchors", CDR_HEALTH_WARNING,
+			seals->has_anchor
+				? psprintf(
+					  "what was sealed since %s has none; the last was "
+					  "added %lld seconds ago",
+					  timestamptz_to_str(seals->unanchored_since),
+					  (long long) seconds_since(health, seals->anchored_at))
+				: psprintf("there is none; the first checkpoint is of %s",
+						   timestamptz_to_str(seals->unanchored_since)),
+			"Look whether whoever anchors cdr_checkpoint() still does: until "
+			"then nobody outside can tell whether the log is rewritten.");
+}
+
 /* Nothing is asked of evidence that nobody wants. */
 static void
 check_seals(CdrHealth *health, CdrLook *look)
@@ -70,10 +116,8 @@ check_seals(CdrHealth *health, CdrLook *look)
 					   look->why.message, look->why.reason.hint);
 		return;
 	}
-	waiting = look->waits_since == 0
-				  ? 0
-				  : (health->now - look->waits_since) / USECS_PER_SEC;
-	if (!look->can_seal)
+	waiting = seconds_since(health, look->seals.waiting_since);
+	if (!look->seals.can_seal)
 		cdr_health_put(health, "evidence", CDR_HEALTH_CRITICAL,
 					   "the tables of evidence are missing, or another "
 					   "role's: no leaf is put down",
@@ -88,6 +132,8 @@ check_seals(CdrHealth *health, CdrLook *look)
 	else
 		cdr_health_put(health, "evidence", CDR_HEALTH_OK, "events are sealed",
 					   NULL);
+	if (look->seals.can_seal)
+		check_anchors(health, &look->seals);
 }
 
 /* Of calls that go wrong, alerts tell: it is a warning only that they cannot. */
