@@ -49,6 +49,7 @@ SQL_PARTS = src/head.sql \
 	src/retention/rules.sql \
 	src/retention/retire.sql \
 	src/retention/evidence.sql \
+	src/erasure/pseudonyms.sql \
 	src/rights.sql
 
 # The columns of the tables, which these parts name.
@@ -62,7 +63,7 @@ EXTRA_CLEAN = $(CAUSE_LIST)
 list_causes = LC_ALL=C awk -v language=$(1) -f $(addprefix $(source)/,$(CAUSES))
 
 # The rooms of src/, each with its files; one without any is a mistake.
-ROOMS = base broker event call evidence store report alert worker backfill access retention
+ROOMS = base broker event call evidence store report alert worker backfill access retention erasure
 files = $(or $(patsubst $(source)/%,%,$(sort $(wildcard $(source)/$(1)))), \
 	$(error there is no file $(source)/$(1)))
 
@@ -92,6 +93,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	report_metrics \
 	evidence_seals evidence_status \
 	evidence_leaves \
+	erasure_pseudonyms \
 	retention_holds retention_rules retention_evidence \
 	report_queries report_export report_rights report_tenants access_record worker_status store_mappings store_each backfill_rows store_privileges store_guard \
 	call_order_permuted call_order_random call_segments_random event_json_random

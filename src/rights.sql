@@ -97,6 +97,11 @@ GRANT SELECT ON @extschema@.cdr_stale_calls TO PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.cdr_rows(bigint) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.cdr_join_calls(record, record) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION
+	@extschema@.cdr_event_content_digest(uuid, uuid, bytea, text, text, text, text, json, json, json, bytea),
+	@extschema@.cdr_pseudonym(bytea, text),
+	@extschema@.cdr_pseudonym(bytea, uuid),
+	@extschema@.cdr_erased_call(record, bytea),
+	@extschema@.cdr_names(bytea, text[]),
 	@extschema@.cdr_tree_root(bytea[]),
 	@extschema@.cdr_tree_groups(bytea[]),
 	@extschema@.cdr_tree_peaks(bytea[], bigint, bytea[]),

@@ -19,13 +19,33 @@ CREATE FUNCTION @extschema@.cdr_event_leaf(
 	headers json,
 	properties json,
 	payload json,
-	body bytea)
+	body bytea,
+	content_digest bytea DEFAULT NULL)
 RETURNS bytea
 LANGUAGE C IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'cdr_event_leaf';
 
-COMMENT ON FUNCTION @extschema@.cdr_event_leaf(timestamptz, timestamptz, timestamptz, "char", text, text, uuid, uuid, bytea, text, text, text, text, json, json, json, bytea) IS
-'the leaf hash of a row of call_events; NULL: it has none';
+COMMENT ON FUNCTION @extschema@.cdr_event_leaf(timestamptz, timestamptz, timestamptz, "char", text, text, uuid, uuid, bytea, text, text, text, text, json, json, json, bytea, bytea) IS
+'the leaf hash of a row of call_events, also of one whose content was erased; NULL: it has none';
+
+CREATE FUNCTION @extschema@.cdr_event_content_digest(
+	salt uuid,
+	event_id uuid,
+	message_id bytea,
+	call_id text,
+	trace_id text,
+	routing_key text,
+	content_type text,
+	headers json,
+	properties json,
+	payload json,
+	body bytea)
+RETURNS bytea
+LANGUAGE C IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cdr_event_content_digest';
+
+COMMENT ON FUNCTION @extschema@.cdr_event_content_digest(uuid, uuid, bytea, text, text, text, text, json, json, json, bytea) IS
+'the digest of what may name a person in a row of call_events, which its leaf is made of; NULL: it has none';
 
 CREATE FUNCTION @extschema@.cdr_tree_root(leaves bytea[])
 RETURNS bytea
@@ -106,9 +126,9 @@ DECLARE
 BEGIN
 	EXECUTE format('SELECT %s.cdr_require_tables()', extension);
 	RETURN QUERY EXECUTE format($query$
-		SELECT e.recorded_at, e.event_time, e.event_id, e.call_id::text, c.digest,
+		SELECT e.recorded_at, e.event_time, e.event_id, e.call_id::text, k.digest,
 			   sha256('\x00' || convert_to(E'cdr-event-v1\n', 'UTF8') || %2$s || %3$s || %4$s
-				|| %5$s || %6$s || %7$s || c.digest)
+				|| %5$s || %6$s || %7$s || k.digest)
 		FROM %1$s.call_events AS e
 		CROSS JOIN LATERAL (SELECT CASE WHEN e.payload IS NULL THEN e.body
 										WHEN e.body IS NULL THEN convert_to(e.payload::text, 'UTF8') END) AS b(bytes)
@@ -116,6 +136,12 @@ BEGIN
 			   sha256(convert_to(E'cdr-content-v1\n', 'UTF8') || uuid_send(e.salt) || uuid_send(e.event_id)
 				|| sha256(%8$s || b.bytes) || %8$s || %9$s || %10$s || %11$s || %12$s || %13$s
 				|| CASE WHEN e.properties IS NULL THEN '' ELSE %14$s END)) AS c(digest)
+		-- of an erased event there is nothing but the digest
+		CROSS JOIN LATERAL (SELECT CASE WHEN e.content_digest IS NULL THEN c.digest
+										WHEN octet_length(e.content_digest) = 32
+											AND num_nonnulls(e.salt, e.message_id, e.trace_id, e.routing_key, e.content_type,
+															 e.headers, e.properties, e.payload, e.body) = 0
+										THEN e.content_digest END) AS k(digest)
 		WHERE ($1 IS NULL OR e.event_time >= $1) AND ($2 IS NULL OR e.event_time < $2)
 		$query$, extension,
 		format(micros, 'event_time'), format(micros, 'received_at'), format(micros, 'recorded_at'),

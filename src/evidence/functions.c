@@ -40,6 +40,14 @@ enum
 	TIME_SOURCE,
 	EVENT_TYPE,
 	TENANT_ID,
+	CONTENT,
+	CONTENT_DIGEST = CONTENT + 11
+};
+
+/* What may name a person: arguments of that from CONTENT on, and all of
+ * cdr_event_content_digest(). */
+enum
+{
 	SALT,
 	EVENT_ID,
 	MESSAGE_ID,
@@ -70,12 +78,66 @@ field_argument(FunctionCallInfo fcinfo, int number)
 }
 
 static bool
-has_leaf(FunctionCallInfo fcinfo)
+has_content(FunctionCallInfo fcinfo, int first)
 {
-	return !PG_ARGISNULL(EVENT_TIME) && !PG_ARGISNULL(RECEIVED_AT) &&
-		   !PG_ARGISNULL(RECORDED_AT) && !PG_ARGISNULL(TIME_SOURCE) &&
-		   !PG_ARGISNULL(SALT) && !PG_ARGISNULL(EVENT_ID) &&
-		   PG_ARGISNULL(PAYLOAD) != PG_ARGISNULL(BODY);
+	return !PG_ARGISNULL(first + SALT) && !PG_ARGISNULL(first + EVENT_ID) &&
+		   PG_ARGISNULL(first + PAYLOAD) != PG_ARGISNULL(first + BODY);
+}
+
+/* Is nothing left of what the digest of an erased event stands for? */
+static bool
+content_is_gone(FunctionCallInfo fcinfo)
+{
+	for (int i = SALT; i <= BODY; i++)
+	{
+		if (i != EVENT_ID && i != CALL_ID && !PG_ARGISNULL(CONTENT + i))
+			return false;
+	}
+	return true;
+}
+
+/* The digest of what stands in the arguments from one on. */
+static void
+digest_arguments(FunctionCallInfo fcinfo, int first, CdrLeafFields *fields,
+				 CdrDigest *content)
+{
+	bool is_json = !PG_ARGISNULL(first + PAYLOAD);
+
+	fields->salt = *PG_GETARG_UUID_P(first + SALT);
+	fields->event_id = *PG_GETARG_UUID_P(first + EVENT_ID);
+	fields->message_id = field_argument(fcinfo, first + MESSAGE_ID);
+	fields->call_id = field_argument(fcinfo, first + CALL_ID);
+	fields->trace_id = field_argument(fcinfo, first + TRACE_ID);
+	fields->routing_key = field_argument(fcinfo, first + ROUTING_KEY);
+	fields->content_type = field_argument(fcinfo, first + CONTENT_TYPE);
+	fields->headers = field_argument(fcinfo, first + HEADERS);
+	fields->properties = field_argument(fcinfo, first + PROPERTIES);
+	fields->body = field_argument(fcinfo, first + (is_json ? PAYLOAD : BODY));
+	fields->body_digest = NULL;
+	cdr_content_digest(fields, content);
+}
+
+/*
+ * The digest of the content of a row: of what is there, or the one that was put in
+ * its place.  Both at once, or neither, is nothing that we write: false.
+ */
+static bool
+content_of_row(FunctionCallInfo fcinfo, CdrLeafFields *fields,
+			   CdrDigest *content)
+{
+	CdrField digest = field_argument(fcinfo, CONTENT_DIGEST);
+
+	if (digest.data == NULL)
+	{
+		if (!has_content(fcinfo, CONTENT))
+			return false;
+		digest_arguments(fcinfo, CONTENT, fields, content);
+		return true;
+	}
+	if (digest.length != sizeof(CdrDigest) || !content_is_gone(fcinfo))
+		return false;
+	memcpy(content->data, digest.data, sizeof(CdrDigest));
+	return true;
 }
 
 PG_FUNCTION_INFO_V1(cdr_event_leaf);
@@ -87,7 +149,12 @@ cdr_event_leaf(PG_FUNCTION_ARGS)
 	CdrDigest	  content;
 	CdrDigest	  leaf;
 
-	if (!has_leaf(fcinfo))
+	for (int i = EVENT_TIME; i <= TIME_SOURCE; i++)
+	{
+		if (PG_ARGISNULL(i))
+			PG_RETURN_NULL();
+	}
+	if (!content_of_row(fcinfo, &fields, &content))
 		PG_RETURN_NULL();
 	fields.event_time = PG_GETARG_TIMESTAMPTZ(EVENT_TIME);
 	fields.received_at = PG_GETARG_TIMESTAMPTZ(RECEIVED_AT);
@@ -95,21 +162,22 @@ cdr_event_leaf(PG_FUNCTION_ARGS)
 	fields.time_source = PG_GETARG_CHAR(TIME_SOURCE);
 	fields.event_type = field_argument(fcinfo, EVENT_TYPE);
 	fields.tenant_id = field_argument(fcinfo, TENANT_ID);
-	fields.salt = *PG_GETARG_UUID_P(SALT);
-	fields.event_id = *PG_GETARG_UUID_P(EVENT_ID);
-	fields.message_id = field_argument(fcinfo, MESSAGE_ID);
-	fields.call_id = field_argument(fcinfo, CALL_ID);
-	fields.trace_id = field_argument(fcinfo, TRACE_ID);
-	fields.routing_key = field_argument(fcinfo, ROUTING_KEY);
-	fields.content_type = field_argument(fcinfo, CONTENT_TYPE);
-	fields.headers = field_argument(fcinfo, HEADERS);
-	fields.properties = field_argument(fcinfo, PROPERTIES);
-	fields.body =
-		field_argument(fcinfo, PG_ARGISNULL(PAYLOAD) ? BODY : PAYLOAD);
-	fields.body_digest = NULL;
-	cdr_content_digest(&fields, &content);
 	cdr_leaf_hash(&fields, &content, &leaf);
 	return digest_datum(&leaf);
+}
+
+PG_FUNCTION_INFO_V1(cdr_event_content_digest);
+
+Datum
+cdr_event_content_digest(PG_FUNCTION_ARGS)
+{
+	CdrLeafFields fields;
+	CdrDigest	  content;
+
+	if (!has_content(fcinfo, SALT))
+		PG_RETURN_NULL();
+	digest_arguments(fcinfo, SALT, &fields, &content);
+	return digest_datum(&content);
 }
 
 /* ------------------------------------------------------------------------

@@ -61,7 +61,7 @@ BEGIN
 	FOR made, columns IN EXECUTE format($$
 		SELECT table_name, string_agg('t.' || quote_ident(column_name), ', ' ORDER BY number)
 		FROM %s.cdr_table_columns() WITH ORDINALITY AS c(table_name, column_name, definition, comment, number)
-		WHERE table_name IN ('calls', 'call_events') AND column_name NOT IN ('merge_state', 'salt')
+		WHERE table_name IN ('calls', 'call_events') AND column_name NOT IN ('merge_state', 'salt', 'content_digest')
 		GROUP BY table_name$$, extension)
 	LOOP
 		EXECUTE format(CASE made WHEN 'calls' THEN tenant_calls ELSE tenant_call_events END,

@@ -115,9 +115,8 @@ cdr_calls_merge(CdrEvent **events, int count, bool mostly_new)
 		cdr_rows_execute(new_rows, SPI_OK_INSERT);
 }
 
-/* The call that an argument is, which may be any record. */
-static CdrCall
-call_of_record(Datum record)
+CdrCall
+cdr_call_of_record(Datum record)
 {
 	static const Oid types[] = {CDR_CALL_COLUMNS(OID)};
 	HeapTupleHeader	 header = DatumGetHeapTupleHeader(record);
@@ -153,11 +152,22 @@ result_columns(FunctionCallInfo fcinfo)
 	outer = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
 	if (get_call_result_type(fcinfo, NULL, &columns) != TYPEFUNC_COMPOSITE ||
 		columns->natts != CDR_CALL_NCOLUMNS)
-		elog(ERROR, "cdr_join_calls() is not declared as it is");
+		elog(ERROR, "a function that returns a call is not declared as it is");
 	columns = BlessTupleDesc(columns);
 	MemoryContextSwitchTo(outer);
 	fcinfo->flinfo->fn_extra = columns;
 	return columns;
+}
+
+Datum
+cdr_call_record(FunctionCallInfo fcinfo, const CdrCall *call)
+{
+	TupleDesc columns = result_columns(fcinfo);
+	Datum	  values[CDR_CALL_NCOLUMNS];
+	bool	  nulls[CDR_CALL_NCOLUMNS];
+
+	cdr_call_values(call, values, nulls);
+	return HeapTupleGetDatum(heap_form_tuple(columns, values, nulls));
 }
 
 PG_FUNCTION_INFO_V1(cdr_join_calls);
@@ -169,18 +179,13 @@ PG_FUNCTION_INFO_V1(cdr_join_calls);
 Datum
 cdr_join_calls(PG_FUNCTION_ARGS)
 {
-	TupleDesc columns = result_columns(fcinfo);
-	CdrCall	  call = call_of_record(PG_GETARG_DATUM(0));
-	CdrCall	  added = call_of_record(PG_GETARG_DATUM(1));
-	Datum	  values[CDR_CALL_NCOLUMNS];
-	bool	  nulls[CDR_CALL_NCOLUMNS];
+	CdrCall call = cdr_call_of_record(PG_GETARG_DATUM(0));
+	CdrCall added = cdr_call_of_record(PG_GETARG_DATUM(1));
 
 	if (call.call_id == NULL || added.call_id == NULL ||
 		strcmp(call.call_id, added.call_id) != 0)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("the rows are of different calls")));
 	cdr_call_join(&call, &added);
-	cdr_call_values(&call, values, nulls);
-	PG_RETURN_DATUM(
-		HeapTupleGetDatum(heap_form_tuple(columns, values, nulls)));
+	PG_RETURN_DATUM(cdr_call_record(fcinfo, &call));
 }

@@ -8,6 +8,9 @@
 #ifndef CDR_CALLS_H
 #define CDR_CALLS_H
 
+#include "fmgr.h"
+
+#include "call/merge.h"
 #include "event/event.h"
 #include "store/statement.h"
 
@@ -20,5 +23,10 @@ extern CdrStatement *const cdr_calls_statements[];
  * row; if one has, that is an ERROR (unique_violation).
  */
 extern void cdr_calls_merge(CdrEvent **events, int count, bool mostly_new);
+
+/* The call that a record is, which may be any; and the other way round, for a function
+ * that returns the columns of calls. */
+extern CdrCall cdr_call_of_record(Datum record);
+extern Datum   cdr_call_record(FunctionCallInfo fcinfo, const CdrCall *call);
 
 #endif /* CDR_CALLS_H */

@@ -256,7 +256,7 @@ BEGIN
 			SELECT count(*) AS n, count(e.leaf) AS leaves, %1$s.cdr_tree_groups(COALESCE(array_agg(COALESCE(e.leaf, sha256('')) ORDER BY e.recorded_at, e.leaf), '{}')) AS groups
 			FROM (SELECT e.recorded_at, %1$s.cdr_event_leaf(e.event_time, e.received_at, e.recorded_at, e.time_source, e.event_type,
 					e.tenant_id, e.salt, e.event_id, e.message_id, e.call_id, e.trace_id, e.routing_key, e.content_type,
-					e.headers, e.properties, e.payload, e.body) AS leaf
+					e.headers, e.properties, e.payload, e.body, e.content_digest) AS leaf
 				FROM %1$s.call_events AS e
 				WHERE e.event_time >= ($1::timestamp AT TIME ZONE 'UTC') AND e.event_time < (($1 + 1)::timestamp AT TIME ZONE 'UTC')
 				  AND e.recorded_at >= $2 AND e.recorded_at <= $3 AND e.recorded_at <@ $4

@@ -34,7 +34,8 @@
 	COLUMN(mapping, INTEGER) \
 	COLUMN(salt, UUID) \
 	COLUMN(payload, JSON) \
-	COLUMN(body, BYTEA)
+	COLUMN(body, BYTEA) \
+	COLUMN(content_digest, BYTEA)
 
 #define CDR_TIMELESS_COLUMNS(COLUMN) \
 	COLUMN(call_id, CALL_ID) \
