@@ -93,6 +93,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	report_metrics \
 	evidence_seals evidence_status \
 	evidence_leaves \
+	erasure_read \
 	erasure_pseudonyms \
 	retention_holds retention_rules retention_evidence \
 	report_queries report_export report_rights report_tenants access_record worker_status store_mappings store_each backfill_rows store_privileges store_guard \

@@ -332,6 +332,8 @@ cdr_story_tell(const CdrStory *story, const CdrEvent *event,
 		tell_facts(story, event, sentence);
 	else
 		tell_type(event, sentence);
+	if (event->erased != NULL)
+		appendStringInfoString(sentence, " (erased)");
 	if (event->time_source == CDR_TIME_OF_RECEIPT)
 		appendStringInfoString(sentence, " (time of receipt)");
 }

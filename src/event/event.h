@@ -70,6 +70,9 @@ typedef struct CdrEvent
 
 	/* the closing of a call that nobody ended: when it ended */
 	TimestampTz closed_at;
+
+	/* the log has no content of it; NULL: it has (store/erased.h) */
+	struct CdrErasure *erased;
 } CdrEvent;
 
 /* What it says of that kind; NULL: nothing. */

@@ -210,30 +210,34 @@ was_let_go(const CdrComparison *c)
  * retired.  Only if the row can be read: else it is damaged, and differs.
  *
  * Events that are in both count once: where the two say the same, the join
- * changes nothing, and the row holds the sum of them.
+ * changes nothing, and the row holds the sum of them.  Those that were erased are in
+ * the log, which counts them, and what they said is in the row.
  */
 static void
 add_retired(CdrComparison *c, CdrCall *call)
 {
 	int64	stored_count;
+	int64	log_count = call->event_count;
 	CdrCall stored;
 
 	c->is_retired = c->is_forgotten = false;
 	if (!c->stored.is_there)
 		return;
-	c->is_forgotten = c->prune && lies_within(c);
+	c->is_forgotten = c->prune && !c->is_erased && lies_within(c);
 	if (c->is_forgotten)
 		return;
 	stored_count = DatumGetInt64(CDR_SIDE_VALUE(&c->stored, event_count));
-	if (stored_count <= call->event_count ||
+	if ((stored_count <= log_count && !c->is_erased) ||
 		cdr_call_try_values(c->stored.values, c->stored.nulls, &stored) !=
-			NULL ||
-		!(lost_partition(c, &stored) || lost_rows(c, &stored)))
+			NULL)
+		return;
+	c->is_retired = stored_count > log_count &&
+					(lost_partition(c, &stored) || lost_rows(c, &stored));
+	if (!c->is_retired && !c->is_erased)
 		return;
 	cdr_call_join(call, &stored);
-	call->event_count = stored_count;
-	c->is_retired = true;
-	c->nretired++;
+	call->event_count = c->is_retired ? stored_count : log_count;
+	c->nretired += c->is_retired;
 }
 
 /* What the row should be, by the events of the log, if there are any. */
@@ -246,6 +250,7 @@ expect_call(CdrComparison *c, bool has_events)
 		cdr_call_init(
 			&call, TextDatumGetCString(CDR_SIDE_VALUE(&c->stored, call_id)));
 	c->has_events = has_events;
+	c->is_erased = has_events && c->log.is_erased;
 	add_retired(c, &call);
 	c->expected.is_there = has_events || c->is_retired;
 	if (c->expected.is_there)

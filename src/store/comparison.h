@@ -7,7 +7,8 @@
  * (the log has no partition for their time any more), what the row holds is all
  * that is left of them: it is compared with itself and the events that are left,
  * joined.  So a row whose events were retired does not differ for that, but for
- * anything else.
+ * anything else.  The same is so where events were erased: the log has them, but
+ * what they said stands in the row alone.
  *
  *-------------------------------------------------------------------------
  */
@@ -48,6 +49,7 @@ typedef struct CdrComparison
 	CdrSide expected;
 	bool	has_events;	  /* there are some in the log */
 	bool	is_retired;	  /* others were retired, and count as well */
+	bool	is_erased;	  /* some say nothing any more, but to the row */
 	bool	is_forgotten; /* what the log lacks is to be, as was asked for all
 						   * the time that the call lasted */
 	bool	differs[CDR_CALL_NCOLUMNS]; /* where both are there */

@@ -38,7 +38,7 @@
 #define READ_EVENT                                       \
 	"SELECT " CDR_ANEW_EVENT " FROM %s.call_events AS e" \
 	" WHERE e.event_id = $1 AND e.time_source <> 'f'"    \
-	" ORDER BY e.recorded_at LIMIT 1"
+	" AND NOT " CDR_LOG_IS_ERASED " ORDER BY e.recorded_at LIMIT 1"
 
 #define COUNT_EXAMPLES \
 	"SELECT count(*) FROM %s.cdr_mapping_examples WHERE name = $1"

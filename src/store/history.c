@@ -194,7 +194,8 @@ return_event(ReturnSetInfo *info, History *history, const char *call_id)
 	values[3] = describe(history, event);
 	values[4] =
 		cdr_cursor_value(&history->events, HISTORY_RECEIVED_AT, &nulls[4]);
-	shown = show_message(event->message, event->type);
+	shown = event->erased != NULL ? NULL
+								  : show_message(event->message, event->type);
 	values[5] = PointerGetDatum(shown);
 	nulls[5] = shown == NULL;
 	values[6] = in_zone(history, event->time);

@@ -95,8 +95,10 @@ add_row(CdrLogCalls *log, CdrCall *call)
 {
 	CdrCall		  before = *call;
 	MemoryContext outer = MemoryContextSwitchTo(log->scratch);
+	CdrEvent	 *event = cdr_log_event(&log->cursor, call->call_id);
 
-	cdr_call_add(call, cdr_log_event(&log->cursor, call->call_id));
+	cdr_call_add(call, event);
+	log->is_erased |= event->erased != NULL;
 	if (cdr_call_has_new_strings(call, &before))
 		keep_strings(log, call);
 	MemoryContextSwitchTo(outer);
@@ -123,6 +125,7 @@ cdr_log_calls_next(CdrLogCalls *log, CdrCall *call)
 	if (!log->has_row)
 		return false;
 	MemoryContextReset(log->strings);
+	log->is_erased = false;
 	outer = MemoryContextSwitchTo(log->strings);
 	cdr_call_init(call, cdr_log_text(&log->cursor, CDR_LOG_CALL_ID));
 	MemoryContextSwitchTo(outer);

@@ -23,6 +23,7 @@ typedef struct CdrLogCalls
 	MemoryContext scratch;	 /* for one event */
 	MemoryContext strings;	 /* of the call in hand */
 	MemoryContext strings_2; /* takes turns with it */
+	bool		  is_erased; /* the call in hand has events that were erased */
 } CdrLogCalls;
 
 /*

@@ -14,6 +14,7 @@
 
 #include "base/compat.h"
 #include "event/explain.h"
+#include "store/erased.h"
 #include "store/event_options.h"
 #include "store/log_event.h"
 
@@ -83,6 +84,25 @@ cdr_log_message(const CdrCursor *cursor, bool *is_json)
 	return message;
 }
 
+static bool
+is_erased(const CdrCursor *cursor)
+{
+	bool  isnull;
+	Datum value = cdr_cursor_value(cursor, CDR_LOG_ERASED, &isnull);
+
+	return !isnull && DatumGetBool(value);
+}
+
+/* What is left of an event when it was erased. */
+static void
+read_erased(const CdrMessage *message, CdrEvent *event)
+{
+	memset(event, 0, sizeof(CdrEvent));
+	event->message = message;
+	event->erased = palloc0(sizeof(struct CdrErasure));
+	event->reason = cdr_no_event(ERRCODE_NO_DATA, "its content was erased");
+}
+
 CdrEvent *
 cdr_log_event(const CdrCursor *cursor, const char *call_id)
 {
@@ -114,8 +134,12 @@ cdr_log_event_noted(const CdrCursor *cursor, const char *call_id,
 	options.mappings = mapping_of_row(cursor);
 	if (notes != NULL)
 		cdr_explain_begin(notes, &options);
-	is_event = is_json ? cdr_event_parse_json(message, &options, event)
-					   : cdr_event_parse(message, &options, event);
+	is_event = false;
+	if (is_erased(cursor))
+		read_erased(message, event);
+	else
+		is_event = is_json ? cdr_event_parse_json(message, &options, event)
+						   : cdr_event_parse(message, &options, event);
 	if (!is_event)
 		event->nfacts = 0;
 	event->id = *id;

@@ -15,12 +15,17 @@
 #define CDR_LOG_PROPERTY(name) \
 	" pg_catalog.json_extract_path_text(e.properties, '" name "')"
 
+/* Has it no content, because that was erased? */
+#define CDR_LOG_IS_ERASED           \
+	"(e.content_digest IS NOT NULL" \
+	" AND e.payload IS NULL AND e.body IS NULL)"
+
 /* The columns of a query that reads events, of call_events AS e. */
 #define CDR_LOG_EVENT                                                                                               \
 	"e.call_id, e.event_time, e.event_id, e.time_source,"                                                           \
 	" e.routing_key, e.payload, e.body, e.content_type,"                                                            \
 	" e.headers, e.properties, e.mapping, e.message_id," CDR_LOG_PROPERTY("content_encoding") "," CDR_LOG_PROPERTY( \
-		"type") "," CDR_LOG_PROPERTY("exchange") "," CDR_LOG_PROPERTY("each', 'path")
+		"type") "," CDR_LOG_PROPERTY("exchange") "," CDR_LOG_PROPERTY("each', 'path") ", " CDR_LOG_IS_ERASED
 
 /* When an event was recorded, as far as that is known. */
 #define CDR_RECORDED_AT "COALESCE(e.recorded_at, e.received_at)"
@@ -44,6 +49,7 @@ enum
 	CDR_LOG_TYPE,
 	CDR_LOG_EXCHANGE,
 	CDR_LOG_ARRAY,
+	CDR_LOG_ERASED,
 	CDR_LOG_NEXT
 };
 
@@ -59,7 +65,7 @@ extern CdrMessage *cdr_log_message(const CdrCursor *cursor, bool *is_json);
 /*
  * The event that the row in hand records, in the current context.  What
  * identifies and places it is taken from the row; what it says, from its
- * payload, else from its body.
+ * payload, else from its body.  One that was erased says nothing, and has a reason.
  */
 extern CdrEvent *cdr_log_event(const CdrCursor *cursor, const char *call_id);
 

@@ -145,7 +145,7 @@ note_wrong_call(Rebuild *rebuild, CdrComparison *c)
 {
 	CdrSide *named = c->stored.is_there ? &c->stored : &c->expected;
 	Datum	 call_id = CDR_SIDE_VALUE(named, call_id);
-	bool	 by_log = c->has_events && !c->is_retired;
+	bool	 by_log = c->has_events && !c->is_retired && !c->is_erased;
 
 	if (!by_log && !lock_existing(rebuild, call_id))
 		return;

@@ -57,7 +57,7 @@
 
 #define READ_CHOSEN                                      \
 	"SELECT " CDR_ANEW_EVENT " FROM %s.call_events AS e" \
-	" WHERE e.time_source <> 'f'"
+	" WHERE e.time_source <> 'f' AND NOT " CDR_LOG_IS_ERASED
 
 typedef struct Keys
 {

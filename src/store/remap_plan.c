@@ -43,7 +43,7 @@
 	"event_time), LATERAL (SELECT " CDR_ANEW_EVENT                 \
 	" FROM %s.call_events AS e WHERE e.call_id = k.call_id"        \
 	" AND e.event_id = k.event_id AND e.event_time = k.event_time" \
-	" AND e.time_source <> 'f' OFFSET 0) AS e"
+	" AND e.time_source <> 'f' AND NOT " CDR_LOG_IS_ERASED " OFFSET 0) AS e"
 
 /* The times that events of calls ($1, $2) came with first. */
 #define READ_FIRST_TIMES                                           \

@@ -174,7 +174,7 @@ count_rows(Unmapped *unmapped, const CdrTables *tables,
 		&cursor,
 		psprintf("SELECT " CDR_LOG_EVENT ", e.event_type"
 				 " FROM %s.call_events AS e"
-				 " WHERE e.time_source <> 'f'%s",
+				 " WHERE e.time_source <> 'f' AND NOT " CDR_LOG_IS_ERASED "%s",
 				 tables->quoted,
 				 arguments->count > 0 ? " AND e.recorded_at >= $1" : ""),
 		arguments, CDR_AS_CALLER, PORTION);
