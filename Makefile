@@ -50,6 +50,8 @@ SQL_PARTS = src/head.sql \
 	src/retention/retire.sql \
 	src/retention/evidence.sql \
 	src/erasure/pseudonyms.sql \
+	src/erasure/tables.sql \
+	src/erasure/plan.sql \
 	src/rights.sql
 
 # The columns of the tables, which these parts name.
@@ -93,6 +95,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	report_metrics \
 	evidence_seals evidence_status \
 	evidence_leaves \
+	erasure_plan \
 	erasure_read \
 	erasure_pseudonyms \
 	retention_holds retention_rules retention_evidence \

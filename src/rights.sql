@@ -37,6 +37,9 @@ REVOKE ALL ON FUNCTION
 	@extschema@.cdr_create_tenant_views(),
 	@extschema@.cdr_create_evidence_tables(),
 	@extschema@.cdr_seal(),
+	-- for who erases: it works as the owner of calls
+	@extschema@.cdr_erasure_plan(text, text, text, boolean),
+	@extschema@.cdr_create_erasure_tables(),
 	-- for counsel: they write as the owner of calls
 	@extschema@.cdr_hold(text, text, text, text, text, text, timestamptz, timestamptz, timestamptz),
 	@extschema@.cdr_release_hold(uuid, text),
@@ -115,6 +118,10 @@ GRANT EXECUTE ON FUNCTION
 	@extschema@.cdr_held(text, text),
 	@extschema@.cdr_lock_holds(),
 	@extschema@.cdr_hold_entry(uuid, text),
+	@extschema@.cdr_erasure_condition(),
+	@extschema@.cdr_check_erasure(text, text, text),
+	@extschema@.cdr_said_by(text, text),
+	@extschema@.cdr_plan_erasure(text, text, text, boolean),
 	@extschema@.cdr_place_hold(text, text, text, text, text, text, timestamptz, timestamptz, timestamptz, text, text),
 	@extschema@.cdr_end_hold(uuid, text, text, text),
 	@extschema@.cdr_put_retention(text, text, interval, text, text, text, text),

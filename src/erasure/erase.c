@@ -1,0 +1,66 @@
+/*-------------------------------------------------------------------------
+ *
+ * erase.c
+ *	  SQL: what would be erased.
+ *
+ * As the owner of calls, for whoever may call it: what an act means is SQL, which gets
+ * the caller's words as values.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+
+#include "retention/act.h"
+#include "store/cursor.h"
+#include "store/unsealed.h"
+
+/* An argument as a literal. */
+static const char *
+literal_of(FunctionCallInfo fcinfo, int argument)
+{
+	if (PG_ARGISNULL(argument))
+		return "NULL";
+	return quote_literal_cstr(text_to_cstring(PG_GETARG_TEXT_PP(argument)));
+}
+
+static void
+require_erasure_tables(const CdrTables *tables)
+{
+	if (!cdr_evidence_table_is_ours(tables, "cdr_erasure_keys") ||
+		!cdr_evidence_table_is_ours(tables, "cdr_erased_calls") ||
+		!cdr_evidence_table_is_ours(tables, "cdr_erasures"))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+						errmsg("the tables of erasure are missing"),
+						errhint("Run SELECT %s.cdr_create_erasure_tables().",
+								tables->quoted)));
+}
+
+PG_FUNCTION_INFO_V1(cdr_erasure_plan);
+
+/* cdr_erasure_plan(number, call_id, tenant_id, deep) */
+Datum
+cdr_erasure_plan(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *info = (ReturnSetInfo *) fcinfo->resultinfo;
+	CdrArguments   none = {0};
+	CdrTables	   tables;
+	CdrRights	   rights;
+	const char	  *arguments =
+		psprintf("%s, %s, %s, %s", literal_of(fcinfo, 0),
+				 literal_of(fcinfo, 1), literal_of(fcinfo, 2),
+				 !PG_ARGISNULL(3) && PG_GETARG_BOOL(3) ? "true" : "false");
+
+	InitMaterializedSRF(fcinfo, 0);
+	cdr_act_open(&tables, &rights);
+	require_erasure_tables(&tables);
+	cdr_cursor_return(info,
+					  psprintf("SELECT * FROM %s.cdr_plan_erasure(%s)",
+							   tables.quoted, arguments),
+					  &none);
+	cdr_act_close(&rights);
+	return (Datum) 0;
+}
