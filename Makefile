@@ -52,6 +52,7 @@ SQL_PARTS = src/head.sql \
 	src/erasure/pseudonyms.sql \
 	src/erasure/tables.sql \
 	src/erasure/plan.sql \
+	src/erasure/erase.sql \
 	src/rights.sql
 
 # The columns of the tables, which these parts name.
@@ -95,6 +96,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	report_metrics \
 	evidence_seals evidence_status \
 	evidence_leaves \
+	erasure_erase \
 	erasure_plan \
 	erasure_read \
 	erasure_pseudonyms \

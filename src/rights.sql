@@ -40,6 +40,8 @@ REVOKE ALL ON FUNCTION
 	-- for who erases: it works as the owner of calls
 	@extschema@.cdr_erasure_plan(text, text, text, boolean),
 	@extschema@.cdr_create_erasure_tables(),
+	@extschema@.cdr_erase(text, text, text, text, text, integer),
+	@extschema@.cdr_destroy_erasure_key(date, text),
 	-- for counsel: they write as the owner of calls
 	@extschema@.cdr_hold(text, text, text, text, text, text, timestamptz, timestamptz, timestamptz),
 	@extschema@.cdr_release_hold(uuid, text),
@@ -122,6 +124,14 @@ GRANT EXECUTE ON FUNCTION
 	@extschema@.cdr_check_erasure(text, text, text),
 	@extschema@.cdr_said_by(text, text),
 	@extschema@.cdr_plan_erasure(text, text, text, boolean),
+	@extschema@.cdr_make_erasure_key(),
+	@extschema@.cdr_erase_calls(text[], uuid, date, bytea),
+	@extschema@.cdr_lock_for_erasure(),
+	@extschema@.cdr_erase_dead_letters(uuid[]),
+	@extschema@.cdr_erasure_entry(uuid),
+	@extschema@.cdr_note_erasure(uuid, date, text, text, text, text, text, bigint, bigint, bigint, bigint),
+	@extschema@.cdr_erase_chosen(text, text, text, text, text, integer, text, text),
+	@extschema@.cdr_end_erasure_key(date, text, text, text),
 	@extschema@.cdr_place_hold(text, text, text, text, text, text, timestamptz, timestamptz, timestamptz, text, text),
 	@extschema@.cdr_end_hold(uuid, text, text, text),
 	@extschema@.cdr_put_retention(text, text, interval, text, text, text, text),

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * erase.c
- *	  SQL: what would be erased.
+ *	  SQL: what would be erased, and to erase it.
  *
  * As the owner of calls, for whoever may call it: what an act means is SQL, which gets
  * the caller's words as values.
@@ -13,6 +13,8 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
 
 #include "retention/act.h"
 #include "store/cursor.h"
@@ -63,4 +65,50 @@ cdr_erasure_plan(PG_FUNCTION_ARGS)
 					  &none);
 	cdr_act_close(&rights);
 	return (Datum) 0;
+}
+
+/*
+ * Has all processes look again which keys there are: those who record events, so
+ * that they know the calls of an erasure that has committed.
+ */
+static void
+spread_keys(void)
+{
+	CdrTables tables;
+
+	cdr_tables_require(&tables, AccessShareLock);
+	CacheInvalidateRelcacheByRelid(
+		get_relname_relid("cdr_erasure_keys", tables.schema));
+}
+
+static Datum
+act_of_erasure(FunctionCallInfo fcinfo, int reason_argument,
+			   const char *function)
+{
+	CdrTables tables;
+	Datum	  result;
+
+	cdr_tables_require(&tables, AccessShareLock);
+	require_erasure_tables(&tables);
+	result = cdr_act(fcinfo, reason_argument, function);
+	spread_keys();
+	return result;
+}
+
+PG_FUNCTION_INFO_V1(cdr_erase);
+
+/* cdr_erase(number, call_id, tenant_id, reason, reference, max_calls) */
+Datum
+cdr_erase(PG_FUNCTION_ARGS)
+{
+	return act_of_erasure(fcinfo, 3, "cdr_erase_chosen");
+}
+
+PG_FUNCTION_INFO_V1(cdr_destroy_erasure_key);
+
+/* cdr_destroy_erasure_key(month, reason) */
+Datum
+cdr_destroy_erasure_key(PG_FUNCTION_ARGS)
+{
+	return act_of_erasure(fcinfo, 1, "cdr_end_erasure_key");
 }
