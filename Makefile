@@ -96,6 +96,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	report_metrics \
 	evidence_seals evidence_status \
 	evidence_leaves \
+	erasure_late \
 	erasure_erase \
 	erasure_plan \
 	erasure_read \

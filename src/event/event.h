@@ -71,9 +71,17 @@ typedef struct CdrEvent
 	/* the closing of a call that nobody ended: when it ended */
 	TimestampTz closed_at;
 
-	/* the log has no content of it; NULL: it has (store/erased.h) */
+	/* the log has no content of it; NULL: it has */
 	struct CdrErasure *erased;
 } CdrEvent;
+
+/* What stands for the content of an event that was erased. */
+typedef struct CdrErasure
+{
+	const CdrEvent
+			 *as_came; /* what is not stored of it; NULL: nobody has it */
+	CdrDigest content; /* filled in by whoever stores it */
+} CdrErasure;
 
 /* What it says of that kind; NULL: nothing. */
 static inline const CdrEventFact *

@@ -22,6 +22,7 @@
 #include "base/properties.h"
 #include "store/bounds.h"
 #include "store/call_events.h"
+#include "store/erased.h"
 #include "store/mapping_cache.h"
 #include "store/other_readings.h"
 #include "store/recent.h"
@@ -29,38 +30,56 @@
 #include "store/timeless.h"
 #include "store/unsealed.h"
 
-#define INSERT_EVENTS                                             \
+#define INSERT_EVENTS(more)                                       \
 	"INSERT INTO %1$s.call_events"                                \
 	" (event_time, received_at, recorded_at, event_id, call_id,"  \
 	" event_type, trace_id, tenant_id, routing_key, time_source," \
 	" message_id, content_type, headers, properties, mapping,"    \
-	" salt, payload, body)"
-#define EVENT_TYPES                                                         \
-	{                                                                       \
-		TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, UUIDOID, TEXTOID,   \
-			TEXTOID, TEXTOID, TEXTOID, TEXTOID, CHAROID, BYTEAOID, TEXTOID, \
-			JSONOID, JSONOID, INT4OID, UUIDOID, JSONOID, BYTEAOID           \
-	}
+	" salt, payload, body" more ") SELECT * FROM %2$s"
+#define INSERT_UNKNOWN_EVENTS(more)                               \
+	"WITH fresh AS (" INSERT_EVENTS(more) " ON CONFLICT"          \
+										  " DO NOTHING RETURNING" \
+										  " event_id)"            \
+										  " SELECT event_id"      \
+										  " FROM fresh"
+#define EVENT_TYPES                                                     \
+	TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, UUIDOID, TEXTOID,   \
+		TEXTOID, TEXTOID, TEXTOID, TEXTOID, CHAROID, BYTEAOID, TEXTOID, \
+		JSONOID, JSONOID, INT4OID, UUIDOID, JSONOID, BYTEAOID
+
+/* The columns of an event, and of one among which some are erased. */
+#define NCOLUMNS		18
+#define NCOLUMNS_ERASED (NCOLUMNS + 1)
 
 /* Hints of one batch that are enough to judge them all by. */
 #define HINTS_JUDGED 100
 
 /* What was new is matched as a set: nobody promises an order. */
 static CdrStatement insert_events = {
-	.sql = "WITH fresh AS (" INSERT_EVENTS " SELECT * FROM %2$s"
-		   " ON CONFLICT DO NOTHING RETURNING event_id)"
-		   " SELECT event_id FROM fresh",
+	.sql = INSERT_UNKNOWN_EVENTS(""),
 	.has_rows = true,
-	.ncolumns = 18,
-	.types = EVENT_TYPES,
+	.ncolumns = NCOLUMNS,
+	.types = {EVENT_TYPES},
+};
+static CdrStatement insert_erased_events = {
+	.sql = INSERT_UNKNOWN_EVENTS(", content_digest"),
+	.has_rows = true,
+	.ncolumns = NCOLUMNS_ERASED,
+	.types = {EVENT_TYPES, BYTEAOID},
 };
 
 /* For events that are all new, as almost all are: looks nothing up. */
 static CdrStatement insert_new_events = {
-	.sql = INSERT_EVENTS " SELECT * FROM %2$s",
+	.sql = INSERT_EVENTS(""),
 	.has_rows = true,
-	.ncolumns = 18,
-	.types = EVENT_TYPES,
+	.ncolumns = NCOLUMNS,
+	.types = {EVENT_TYPES},
+};
+static CdrStatement insert_new_erased_events = {
+	.sql = INSERT_EVENTS(", content_digest"),
+	.has_rows = true,
+	.ncolumns = NCOLUMNS_ERASED,
+	.types = {EVENT_TYPES, BYTEAOID},
 };
 
 /* By the first columns of the key: an index that begins with the time would lead
@@ -77,7 +96,9 @@ static CdrStatement find_events = {
 };
 
 CdrStatement *const cdr_call_events_statements[] = {
-	&insert_events, &insert_new_events, &find_events, NULL};
+	&insert_events,		&insert_erased_events,
+	&insert_new_events, &insert_new_erased_events,
+	&find_events,		NULL};
 
 /* The table, for its bounds. */
 static Oid log_table = InvalidOid;
@@ -227,6 +248,42 @@ mapping_id(const CdrEvent *event)
 			   : Int32GetDatum(cdr_mappings_id(event->mapping));
 }
 
+/* What an event says, and who brought it how. */
+static void
+put_content(CdrRows *rows, const CdrEvent *event, const CdrMark *mark,
+			const char *headers, const char *properties)
+{
+	const CdrMessage *message = event->message;
+	Datum			  body = PointerGetDatum(
+					cstring_to_text_with_len(message->body, (int) message->body_length));
+
+	cdr_row_put_text(rows, 6, event->trace_id);
+	cdr_row_put_text(rows, 8, message->routing_key);
+	cdr_row_put_bytes(rows, 10, message->message_id,
+					  message->message_id_length);
+	cdr_row_put_text(rows, 11, message->content_type);
+	cdr_row_put_text(rows, 12, headers);
+	cdr_row_put_text(rows, 13, properties);
+	cdr_row_put_id(rows, 15, &mark->salt);
+	cdr_row_put(rows, 16, body, !event->is_json);
+	cdr_row_put(rows, 17, body, event->is_json);
+	if (rows->statement->ncolumns > NCOLUMNS)
+		cdr_row_put(rows, NCOLUMNS, (Datum) 0, true);
+}
+
+/* What stands for that of an event that is erased. */
+static void
+put_digest(CdrRows *rows, const CdrEvent *event)
+{
+	static const int gone[] = {6, 8, 10, 11, 12, 13, 15, 16, 17};
+
+	for (int i = 0; i < (int) lengthof(gone); i++)
+		cdr_row_put(rows, gone[i], (Datum) 0, true);
+	cdr_row_put_bytes(rows, NCOLUMNS,
+					  (const char *) event->erased->content.data,
+					  sizeof(CdrDigest));
+}
+
 static CdrRows *
 event_rows(CdrStatement *statement, CdrEvent **events, int count)
 {
@@ -237,13 +294,10 @@ event_rows(CdrStatement *statement, CdrEvent **events, int count)
 	{
 		CdrEvent		 *event = events[i];
 		const CdrMessage *message = event->message;
-		Datum			  body = PointerGetDatum(cstring_to_text_with_len(
-						message->body, (int) message->body_length));
-
-		const char *headers = cdr_headers_json(message);
-		const char *properties = event->needs_properties
-									 ? cdr_needed_properties_json(message)
-									 : NULL;
+		const char		 *headers = cdr_headers_json(message);
+		const char		 *properties = event->needs_properties
+										   ? cdr_needed_properties_json(message)
+										   : NULL;
 
 		cdr_unsealed_mark(event, &marks[i], headers, properties);
 		cdr_row_put_time(rows, 0, event->time);
@@ -252,23 +306,35 @@ event_rows(CdrStatement *statement, CdrEvent **events, int count)
 		cdr_row_put_id(rows, 3, &event->id);
 		cdr_row_put_text(rows, 4, event->call_id);
 		cdr_row_put_text(rows, 5, event->type);
-		cdr_row_put_text(rows, 6, event->trace_id);
 		cdr_row_put_text(rows, 7, event->tenant_id);
-		cdr_row_put_text(rows, 8, message->routing_key);
 		cdr_row_put(rows, 9, CharGetDatum(event->time_source), false);
-		cdr_row_put_bytes(rows, 10, message->message_id,
-						  message->message_id_length);
-		cdr_row_put_text(rows, 11, message->content_type);
-		cdr_row_put_text(rows, 12, headers);
-		cdr_row_put_text(rows, 13, properties);
 		cdr_row_put(rows, 14, mapping_id(event), event->mapping == NULL);
-		cdr_row_put_id(rows, 15, &marks[i].salt);
-		cdr_row_put(rows, 16, body, !event->is_json);
-		cdr_row_put(rows, 17, body, event->is_json);
+		if (event->erased == NULL)
+			put_content(rows, event, &marks[i], headers, properties);
+		else
+			put_digest(rows, event);
 		cdr_row_end(rows);
 	}
 	pfree(marks);
 	return rows;
+}
+
+static bool
+are_erased(CdrEvent **events, int count)
+{
+	for (int i = 0; cdr_erased_are_known() && i < count; i++)
+	{
+		if (events[i]->erased != NULL)
+			return true;
+	}
+	return false;
+}
+
+static CdrStatement *
+insert_of_new(CdrEvent **events, int count)
+{
+	return are_erased(events, count) ? &insert_new_erased_events
+									 : &insert_new_events;
 }
 
 /*
@@ -291,8 +357,9 @@ check_passed_over(CdrEvent **events, int count)
 	}
 	if (nmissing == 0)
 		return;
-	cdr_rows_execute(event_rows(&insert_new_events, events, nmissing),
-					 SPI_OK_INSERT);
+	cdr_rows_execute(
+		event_rows(insert_of_new(events, nmissing), events, nmissing),
+		SPI_OK_INSERT);
 	if (SPI_processed > 0)
 		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 						errmsg("conflicting row was concurrently deleted")));
@@ -301,7 +368,7 @@ check_passed_over(CdrEvent **events, int count)
 void
 cdr_call_events_insert_new(CdrEvent **events, int count)
 {
-	cdr_rows_execute(event_rows(&insert_new_events, events, count),
+	cdr_rows_execute(event_rows(insert_of_new(events, count), events, count),
 					 SPI_OK_INSERT);
 	if (SPI_processed != (uint64) count)
 		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION),
@@ -311,13 +378,15 @@ cdr_call_events_insert_new(CdrEvent **events, int count)
 int
 cdr_call_events_insert(CdrEvent **events, int count)
 {
+	CdrStatement *statement =
+		are_erased(events, count) ? &insert_erased_events : &insert_events;
 	CdrEvent **passed_over = palloc(Max(count, 1) * sizeof(CdrEvent *));
 	int		   npassed_over = 0;
 	int		   kept = 0;
 	pg_uuid_t *fresh;
 	int		   nfresh;
 
-	cdr_rows_execute(event_rows(&insert_events, events, count), SPI_OK_SELECT);
+	cdr_rows_execute(event_rows(statement, events, count), SPI_OK_SELECT);
 	fresh = cdr_result_ids(&nfresh);
 	for (int i = 0; i < count; i++)
 	{

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * erased.h
- *	  Events whose content is not in the log: it was erased.
+ *	  Events of calls that were erased, which come late or again.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,13 +9,29 @@
 #define CDR_STORE_ERASED_H
 
 #include "event/event.h"
+#include "store/tables.h"
 
-/* What stands for the content of an event. */
-struct CdrErasure
+/*
+ * Looks which keys of pseudonyms there are, in the transaction that is about to begin,
+ * which has locked calls: so no erasure is under way, and those that were are seen.
+ */
+extern void cdr_erased_open(const CdrTables *tables);
+
+/* Are there any?  Else nobody was erased whose events may still come. */
+extern bool cdr_erased_have_keys;
+
+static inline bool
+cdr_erased_are_known(void)
 {
-	const CdrEvent
-			 *as_came; /* what is not stored of it; NULL: nobody has it */
-	CdrDigest content; /* filled in by whoever stores it */
-};
+	return cdr_erased_have_keys;
+}
+
+/*
+ * Puts in place of sorted events that are of erased calls what is to be recorded of
+ * them, in the current context: under their pseudonyms, without those who took part.
+ * Sorts them anew; returns how many are left, for one that is there twice counts
+ * once.
+ */
+extern int cdr_erased_recognise(CdrEvent **events, int count);
 
 #endif /* CDR_STORE_ERASED_H */

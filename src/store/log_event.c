@@ -14,7 +14,6 @@
 
 #include "base/compat.h"
 #include "event/explain.h"
-#include "store/erased.h"
 #include "store/event_options.h"
 #include "store/log_event.h"
 
@@ -99,7 +98,7 @@ read_erased(const CdrMessage *message, CdrEvent *event)
 {
 	memset(event, 0, sizeof(CdrEvent));
 	event->message = message;
-	event->erased = palloc0(sizeof(struct CdrErasure));
+	event->erased = palloc0(sizeof(CdrErasure));
 	event->reason = cdr_no_event(ERRCODE_NO_DATA, "its content was erased");
 }
 

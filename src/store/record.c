@@ -15,6 +15,7 @@
 #include "base/fault.h"
 #include "store/call_events.h"
 #include "store/calls.h"
+#include "store/erased.h"
 #include "store/record.h"
 #include "store/retired.h"
 #include "store/unsealed.h"
@@ -46,6 +47,8 @@ cdr_record_events(CdrEvent **events, int count, bool mostly_new,
 	int			  fresh;
 
 	memcpy(work, events, count * sizeof(CdrEvent *));
+	if (cdr_erased_are_known())
+		count = cdr_erased_recognise(work, count);
 	CDR_FAULT("before-lookup");
 	fresh = cdr_call_events_drop_known(work, count, mostly_new);
 	CDR_FAULT("before-insert");

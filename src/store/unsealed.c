@@ -81,12 +81,16 @@ cdr_unsealed_mark(CdrEvent *event, const CdrMark *mark, const char *headers,
 				  const char *properties)
 {
 	const CdrMessage *message = event->message;
+	const CdrEvent	 *as_came = event;
 	CdrLeafFields	  fields;
 	CdrDigest		  content;
 
 	event->recorded_at = mark->recorded_at;
-	if (!is_wanted)
+	if (!is_wanted && event->erased == NULL)
 		return;
+	/* of one that is erased, the digest of what is not stored */
+	if (event->erased != NULL)
+		as_came = event->erased->as_came;
 	fields.event_time = event->time;
 	fields.received_at = message->received_at;
 	fields.recorded_at = mark->recorded_at;
@@ -94,10 +98,10 @@ cdr_unsealed_mark(CdrEvent *event, const CdrMark *mark, const char *headers,
 	fields.event_type = field_of_text(event->type);
 	fields.tenant_id = field_of_text(event->tenant_id);
 	fields.salt = mark->salt;
-	fields.event_id = event->id;
+	fields.event_id = as_came->id;
 	fields.message_id =
 		(CdrField){message->message_id, message->message_id_length};
-	fields.call_id = field_of_text(event->call_id);
+	fields.call_id = field_of_text(as_came->call_id);
 	fields.trace_id = field_of_text(event->trace_id);
 	fields.routing_key = field_of_text(message->routing_key);
 	fields.content_type = field_of_text(message->content_type);
@@ -107,6 +111,8 @@ cdr_unsealed_mark(CdrEvent *event, const CdrMark *mark, const char *headers,
 	/* no body is hashed twice */
 	fields.body_digest = message->id == NULL ? &event->digest : NULL;
 	cdr_content_digest(&fields, &content);
+	if (event->erased != NULL)
+		event->erased->content = content;
 	cdr_leaf_hash(&fields, &content, &event->leaf);
 }
 

@@ -20,7 +20,8 @@ extern void cdr_unsealed_open(const CdrTables *tables);
 
 /*
  * Notes in an event that is about to be inserted when it is recorded, and its leaf if
- * that is wanted, of what its row is going to hold.
+ * that is wanted, of what its row is going to hold; of one that is erased, the digest
+ * of its content.
  */
 extern void cdr_unsealed_mark(CdrEvent *event, const CdrMark *mark,
 							  const char *headers, const char *properties);

@@ -10,6 +10,7 @@
 #include "store/call_events.h"
 #include "store/calls.h"
 #include "store/dead_letters.h"
+#include "store/erased.h"
 #include "store/rebuild.h"
 #include "store/remap_write.h"
 #include "store/retired.h"
@@ -32,6 +33,7 @@ cdr_writer_open(const CdrTables *tables, CdrRights *rights)
 	cdr_rights_assume(tables, cdr_rights_writer(tables), rights);
 	cdr_call_events_open(tables->table[CDR_CALL_EVENTS]);
 	cdr_unsealed_open(tables);
+	cdr_erased_open(tables);
 	cdr_statements_open(tables_statements, lengthof(tables_statements),
 						tables->quoted);
 	cdr_retired_look(tables);
