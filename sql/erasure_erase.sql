@@ -40,8 +40,8 @@ SELECT calls, events, dead_letters, held, more FROM cdr_erase(number => '1202555
 -- a tenant
 SELECT calls, events, dead_letters, held, more FROM cdr_erase(tenant_id => 't1002', reason => 'asked', max_calls => 100);
 -- nothing names them any more
-SELECT count(*) FROM calls AS c WHERE c::text ~ '2025551001|2025551002|79461001|79461002|user-[12]\M' OR encode(merge_state, 'escape') ~ '2025551001|2025551002|79461001|79461002|user-[12]\M';
-SELECT count(*) FROM call_events AS e WHERE e::text ~ '2025551001|2025551002|79461001|79461002|user-[12]\M';
+SELECT count(*) FROM calls AS c WHERE c::text ~ '2025551001|2025551002|442079461001|442079461002|user-[12]\M' OR encode(merge_state, 'escape') ~ '2025551001|2025551002|442079461001|442079461002|user-[12]\M';
+SELECT count(*) FROM call_events AS e WHERE e::text ~ '2025551001|2025551002|442079461001|442079461002|user-[12]\M';
 SELECT count(*) FROM call_events AS e JOIN events_before AS b ON e.call_id = b.call_id OR e.event_id = b.event_id WHERE e.content_digest IS NOT NULL;
 SELECT count(*) FROM timeless_events AS t JOIN events_before AS b ON t.event_id = b.event_id WHERE b.call_id IN ('c1', 'c2');
 -- what is counted stays, also in the rollup; seals and the log of events hold; verify and rebuild find nothing to do

@@ -9,7 +9,7 @@ SET cdr_service.evidence = on;
 CREATE TABLE input AS SELECT n, e FROM (VALUES
 	(1, ev('l1', 'started', 0, ',"from":"sip:+12025550123@example.org","to":"sip:+442079460123@example.org","tenantId":"t1"')),
 	(2, ev('l1', 'ringing', 2)), (3, ev('l1', 'answered', 5)),
-	(4, '{"eventType":"user.identified.for_call","callId":"l1","userId":"user-77","contactId":4711,"timestamp":"2026-03-02T10:00:06Z"}'::json),
+	(4, '{"eventType":"user.identified.for_call","callId":"l1","userId":"user-77","contactId":471147114711,"timestamp":"2026-03-02T10:00:06Z"}'::json),
 	(5, '{"eventType":"call.media.playback.finished","callId":"l1"}'), (6, ev('l1', 'recording.available', 70, ',"recordingUri":"s3://b/secret.wav"')),
 	(7, ev('l1', 'ended', 65, ',"reason":"normal_clearing"'))) AS t(n, e);
 -- a call whose end has not come: erased; and the rest comes, with what was there before, and with others
@@ -18,7 +18,7 @@ SELECT calls, events FROM cdr_erase(call_id => 'l1', reason => 'asked');
 CREATE TABLE erased_then AS SELECT * FROM calls;
 CREATE FUNCTION state() RETURNS TABLE (calls bigint, events bigint, erased bigint, named bigint) LANGUAGE sql AS
 $$ SELECT (SELECT count(*) FROM calls), count(*), count(*) FILTER (WHERE content_digest IS NOT NULL),
-	count(*) FILTER (WHERE e::text ~ '202555012|2079460|user-77|4711|secret|"l1"' OR call_id = 'l1') + (SELECT count(*) FROM calls AS c WHERE c::text || encode(merge_state, 'escape') ~ '2025550123|2079460|user-77|4711|secret' OR call_id = 'l1')
+	count(*) FILTER (WHERE e::text ~ '2025550123|442079460|user-77|471147114711|secret|"l1"' OR call_id = 'l1') + (SELECT count(*) FROM calls AS c WHERE c::text || encode(merge_state, 'escape') ~ '2025550123|442079460|user-77|471147114711|secret' OR call_id = 'l1')
    FROM call_events AS e $$;
 SELECT * FROM state();
 -- again

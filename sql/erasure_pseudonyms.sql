@@ -27,8 +27,8 @@ SELECT leaf IS NULL AS none FROM cdr_event_leaves();
 
 -- a call without those who took part: all else stays, in the columns and for the merge
 SELECT cdr_ingest_events(ARRAY[
-	'{"eventType":"call.started","callId":"p-2","timestamp":"2026-03-02T10:00:00Z","from":"sip:+12025550123@example.org","to":"sip:1001@example.org","tenantId":"t1","userId":"u9"}',
-	'{"eventType":"call.started","callId":"p-2","timestamp":"2026-03-02T10:00:01Z","from":"sip:+12025550124@example.org","to":"sip:1002@example.org"}',
+	'{"eventType":"call.started","callId":"p-2","timestamp":"2026-03-02T10:00:00Z","from":"sip:+12025550123@example.org","to":"sip:+442079461001@example.org","tenantId":"t1","userId":"user-99"}',
+	'{"eventType":"call.started","callId":"p-2","timestamp":"2026-03-02T10:00:01Z","from":"sip:+12025550124@example.org","to":"sip:+442079461002@example.org"}',
 	'{"eventType":"call.answered","callId":"p-2","timestamp":"2026-03-02T10:00:05Z"}',
 	'{"eventType":"user.identified.for_call","callId":"p-2","timestamp":"2026-03-02T10:00:06Z","userId":"user-77","contactId":4711}',
 	'{"eventType":"call.recording.available","callId":"p-2","timestamp":"2026-03-02T10:05:00Z","recordingUri":"s3://b/secret.wav"}',
@@ -48,7 +48,7 @@ SELECT register, CASE WHEN rank IS NOT NULL THEN event_time END AS at, rank, say
 SELECT count(*) AS known FROM cdr_merge_state((SELECT call_id FROM erased)) AS m JOIN call_events AS e USING (event_id);
 SELECT m.register FROM cdr_merge_state('p-2') AS m LEFT JOIN cdr_merge_state((SELECT call_id FROM erased)) AS n
 	ON n.register = m.register AND n.event_id = cdr_pseudonym(sha256('a key'), m.event_id) WHERE m.event_id IS NOT NULL AND n.register IS NULL;
-SELECT count(*) AS names FROM erased WHERE merge_state::text || encode(merge_state, 'escape') ~ '2025550|1001|1002|user-77|u9|secret';
+SELECT count(*) AS names FROM erased WHERE merge_state::text || encode(merge_state, 'escape') ~ '2025550123|2025550124|44207946100|user-77|user-99|secret';
 SELECT billable_seconds, duration_seconds FROM calls WHERE call_id LIKE '%p-2' OR call_id = (SELECT call_id FROM erased);
 
 -- does it name a word?  a short one only if it stands alone
