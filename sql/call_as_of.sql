@@ -35,12 +35,12 @@ SELECT count(*), count(DISTINCT step) FROM steps;
 CREATE VIEW differing AS
 SELECT s.step, s.call_id, s.said, k.known
 FROM steps AS s
-LEFT JOIN LATERAL (SELECT to_jsonb(x) - ARRAY['certain', 'retired'] AS known FROM cdr_call_as_of(s.call_id, s.at) AS x) AS k ON true
+LEFT JOIN LATERAL (SELECT to_jsonb(x) - ARRAY['certain', 'erased', 'retired'] AS known FROM cdr_call_as_of(s.call_id, s.at) AS x) AS k ON true
 WHERE k.known IS DISTINCT FROM s.said;
 SELECT * FROM differing;
 SELECT call_id FROM calls AS c
 WHERE to_jsonb(c) - 'merge_state' IS DISTINCT FROM
-	(SELECT to_jsonb(x) - ARRAY['certain', 'retired'] FROM cdr_call_as_of(c.call_id, clock_timestamp()) AS x);
+	(SELECT to_jsonb(x) - ARRAY['certain', 'erased', 'retired'] FROM cdr_call_as_of(c.call_id, clock_timestamp()) AS x);
 -- what was not known then has no row
 SELECT count(*) FROM cdr_call_as_of('c', (SELECT at FROM steps WHERE step = 3 LIMIT 1));
 SELECT count(*) FROM cdr_call_as_of('a', '2026-01-01Z');
@@ -83,6 +83,15 @@ SELECT x.call_id, x.start_time, x.status, x.event_count, x.certain, x.retired FR
 ALTER TABLE call_events ATTACH PARTITION call_events_20260101 FOR VALUES FROM ('2026-01-01Z') TO ('2026-02-01Z');
 SELECT * FROM differing;
 
+-- what was erased is known to have been there, and not what it said
+SELECT cdr_create_retention_tables(), cdr_create_erasure_tables();
+SELECT calls, events FROM cdr_erase(call_id => 'a', reason => 'a test');
+SELECT count(*) FROM cdr_call_as_of('a', clock_timestamp());
+SELECT x.call_id LIKE 'erased:%' AS pseudonym, x.start_time, x.caller_number, x.event_count, x.erased, x.retired
+FROM calls AS c, cdr_call_as_of(c.call_id, clock_timestamp()) AS x WHERE c.call_id LIKE 'erased:%';
+SELECT s.step, x.event_count, x.erased FROM (SELECT step, max(at) AS at FROM steps GROUP BY 1) AS s, calls AS c, cdr_call_as_of(c.call_id, s.at) AS x
+WHERE c.call_id LIKE 'erased:%' ORDER BY 1;
+
 -- with the rights of who asks, under whatever search_path
 CREATE ROLE regress_as_of;
 CREATE FUNCTION public.count(bigint) RETURNS bigint LANGUAGE sql AS 'SELECT 1 / 0';
@@ -100,6 +109,6 @@ DROP ROLE regress_as_of;
 
 DROP VIEW differing;
 DROP EXTENSION cdr_service;
-DROP TABLE calls, call_events, dead_letters, cdr_unsealed, cdr_seals, cdr_log, cdr_checkpoints, steps;
+DROP TABLE calls, call_events, dead_letters, cdr_unsealed, cdr_seals, cdr_log, cdr_checkpoints, cdr_holds, cdr_retention, cdr_retired, cdr_leaf_stubs, cdr_unlogged, cdr_erasures, cdr_erasure_keys, steps;
 DROP FUNCTION ev, public.count(bigint);
 DROP PROCEDURE record_step;

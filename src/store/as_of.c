@@ -27,6 +27,7 @@
 enum
 {
 	AS_OF_CERTAIN = CDR_SHOWN_NCOLUMNS,
+	AS_OF_ERASED,
 	AS_OF_RETIRED,
 	AS_OF_NCOLUMNS
 };
@@ -49,6 +50,8 @@ enum
 /* The columns beside, and whether there is a row of the call. */
 #define READ_BESIDE                                                    \
 	"SELECT NOT EXISTS (SELECT" KNOWN_EVENTS " AND (%2$s)),"           \
+	" (SELECT pg_catalog.count(*)" KNOWN_EVENTS                        \
+	" AND e.content_digest IS NOT NULL),"                              \
 	" (SELECT GREATEST(c.event_count - (SELECT pg_catalog.count(*)"    \
 	" FROM %1$s.call_events AS e"                                      \
 	" WHERE e.call_id OPERATOR(pg_catalog.=) $1), 0)::pg_catalog.int8" \

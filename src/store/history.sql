@@ -57,6 +57,7 @@ CREATE FUNCTION @extschema@.cdr_call_as_of(
 	OUT @column:end@ @type@,
 	OUT @column:rest@ @type@,
 	OUT certain boolean,
+	OUT erased bigint,
 	OUT retired bigint
 )
 RETURNS SETOF record
