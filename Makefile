@@ -53,6 +53,7 @@ SQL_PARTS = src/head.sql \
 	src/erasure/tables.sql \
 	src/erasure/plan.sql \
 	src/erasure/erase.sql \
+	src/retention/guard.sql \
 	src/rights.sql
 
 # The columns of the tables, which these parts name.
@@ -96,6 +97,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	report_metrics \
 	evidence_seals evidence_status \
 	evidence_leaves \
+	retention_guard \
 	erasure_late \
 	erasure_erase \
 	erasure_plan \

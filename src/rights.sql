@@ -46,6 +46,7 @@ REVOKE ALL ON FUNCTION
 	@extschema@.cdr_hold(text, text, text, text, text, text, timestamptz, timestamptz, timestamptz),
 	@extschema@.cdr_release_hold(uuid, text),
 	@extschema@.cdr_create_retention_tables(),
+	@extschema@.cdr_guard_log(boolean),
 	-- for who manages records
 	@extschema@.cdr_set_retention(text, text, interval, text, text),
 	@extschema@.cdr_end_retention(text, text, text),
@@ -116,6 +117,7 @@ TO PUBLIC;
 -- called as the owner of calls, whoever that is; they lend no right
 GRANT EXECUTE ON FUNCTION
 	@extschema@.cdr_put_entry(text),
+	@extschema@.cdr_refuse_change(),
 	@extschema@.cdr_hold_condition(text, text),
 	@extschema@.cdr_held(text, text),
 	@extschema@.cdr_lock_holds(),

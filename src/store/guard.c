@@ -21,7 +21,9 @@
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_extension.h"
+#include "catalog/pg_proc.h"
 #include "commands/extension.h"
+#include "commands/trigger.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -126,6 +128,43 @@ guard_drop(Oid relation)
 					 "cdr_service.allow_drop to on if the rows may go.")));
 }
 
+void
+cdr_guard_change(const char *table)
+{
+	if (InSecurityRestrictedOperation() && InLocalUserIdChange())
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("events of table \"%s\" are not changed by hand", table),
+			 errhint("cdr_apply_retention() takes away what has expired. To "
+					 "change them all the same, run cdr_guard_log(false) "
+					 "before.")));
+}
+
+/* A partition has no trigger of its own for this, and may be named in TRUNCATE. */
+static void
+guard_truncate(Oid relation)
+{
+	Oid		 extension = get_extension_oid(CDR_EXTENSION_NAME, true);
+	Relation rel;
+
+	if (!OidIsValid(extension) || !get_rel_relispartition(relation))
+		return;
+	rel = table_open(relation, NoLock);
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers;
+		 i++)
+	{
+		const Trigger *trigger = &rel->trigdesc->triggers[i];
+
+		if (strcmp(trigger->tgname, CDR_GUARD_TRIGGER) == 0 &&
+			trigger->tgenabled != TRIGGER_DISABLED &&
+			getExtensionOfObject(ProcedureRelationId, trigger->tgfoid) ==
+				extension)
+			cdr_guard_change(RelationGetRelationName(rel));
+	}
+	table_close(rel, NoLock);
+}
+
 static void
 guard_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
 					int sub_id, void *argument)
@@ -133,6 +172,8 @@ guard_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
 	if (previous_object_access_hook)
 		previous_object_access_hook(access, class_id, object_id, sub_id,
 									argument);
+	if (access == OAT_TRUNCATE && class_id == RelationRelationId)
+		guard_truncate(object_id);
 	if (access != OAT_DROP || sub_id != 0 || IsBinaryUpgrade)
 		return;
 	if (class_id == ExtensionRelationId)
