@@ -101,6 +101,11 @@ ROLLBACK; BEGIN;
 INSERT INTO call_events (event_time, received_at, recorded_at, event_id, call_id, salt, payload) SELECT event_time, received_at, now(), gen_random_uuid(), 'new', salt, payload FROM call_events WHERE call_id = 'c401';
 SELECT found();
 ROLLBACK; BEGIN;
+-- ... and plants a seal that the log does not know
+INSERT INTO call_events (event_time, received_at, recorded_at, event_id, call_id, salt, payload) SELECT event_time, received_at, now(), gen_random_uuid(), 'new', salt, payload FROM call_events WHERE call_id = 'c401';
+INSERT INTO cdr_seals SELECT 1, 100000, (event_time AT TIME ZONE 'UTC')::date, recorded_at, recorded_at, 1, 'x', '', '{}', tstzmultirange(tstzrange(recorded_at, recorded_at, '[]')) FROM call_events WHERE call_id = 'new';
+SELECT found();
+ROLLBACK; BEGIN;
 -- moved to another day
 UPDATE call_events SET event_time = event_time + interval '1 day' WHERE call_id = 'c401';
 SELECT found();

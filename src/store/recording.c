@@ -29,14 +29,15 @@
 
 #include "store/recording.h"
 
-/* A clock that goes back by more has been set. */
-#define SET_BACK USECS_PER_SEC
-
 typedef struct Reserved
 {
 	slock_t		mutex;
 	TimestampTz now; /* the latest that the clock has said */
 	TimestampTz end; /* times before it are taken */
+
+	/* the clock was set back, and nobody has put it down; 0: it was not */
+	TimestampTz set_from;
+	TimestampTz set_to;
 } Reserved;
 
 /* In shared memory; without preloading, of this process. */
@@ -94,23 +95,46 @@ reserve(int count)
 
 	SpinLockAcquire(&reserved->mutex);
 	/* this process may have stood still meanwhile, and not the clock gone back */
-	if (reserved->now - now > SET_BACK)
+	if (reserved->now - now > CDR_SET_BACK)
 		now = GetCurrentTimestamp();
 	set_back = reserved->now - now;
-	if (set_back > SET_BACK)
+	if (set_back > CDR_SET_BACK)
+	{
+		reserved->set_from = Max(reserved->set_from, reserved->now);
+		reserved->set_to = now;
 		reserved->now = reserved->end = now;
+	}
 	first = Max(now, reserved->end);
 	reserved->now = Max(now, reserved->now);
 	reserved->end = first + count;
 	SpinLockRelease(&reserved->mutex);
 
-	if (set_back > SET_BACK)
+	if (set_back > CDR_SET_BACK)
 		ereport(LOG, (errcode(ERRCODE_WARNING),
 					  errmsg("the clock was set back by %.1f seconds",
 							 (double) set_back / USECS_PER_SEC),
 					  errdetail("Until it has caught up, recorded_at of an "
 								"event may be that of an earlier one.")));
 	return first;
+}
+
+bool
+cdr_recording_set_back(TimestampTz *from, TimestampTz *to)
+{
+	SpinLockAcquire(&reserved->mutex);
+	*from = reserved->set_from;
+	*to = reserved->set_to;
+	SpinLockRelease(&reserved->mutex);
+	return *from != 0;
+}
+
+void
+cdr_recording_set_back_told(TimestampTz to)
+{
+	SpinLockAcquire(&reserved->mutex);
+	if (reserved->set_to == to)
+		reserved->set_from = reserved->set_to = 0;
+	SpinLockRelease(&reserved->mutex);
 }
 
 /* An event of a batch, for sorting. */

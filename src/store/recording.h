@@ -11,6 +11,9 @@
 
 #include "event/event.h"
 
+/* A clock that goes back by more has been set. */
+#define CDR_SET_BACK USECS_PER_SEC
+
 typedef struct CdrMark
 {
 	TimestampTz recorded_at;
@@ -26,5 +29,12 @@ extern void cdr_recording_init(void);
  * of the events), and within a day in the order of the array.
  */
 extern CdrMark *cdr_recording_marks(CdrEvent **events, int count);
+
+/*
+ * Was the clock set back, from which time to which, since that was last put down?
+ * And: this has been.
+ */
+extern bool cdr_recording_set_back(TimestampTz *from, TimestampTz *to);
+extern void cdr_recording_set_back_told(TimestampTz to);
 
 #endif /* CDR_RECORDING_H */

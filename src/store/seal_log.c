@@ -25,14 +25,16 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/timestamp.h"
 
 #include "base/guc.h"
+#include "store/recording.h"
 #include "store/seal_log.h"
 
 /* The last checkpoint; no row: there is none. */
-#define FIND_LAST                                                            \
-	"SELECT log, size, peaks, place, split_part(note, E'\\n', 1),"           \
-	" translate(encode(root, 'base64'), E'\\n', '') FROM %s.cdr_checkpoints" \
+#define FIND_LAST                                                                      \
+	"SELECT log, size, peaks, place, split_part(note, E'\\n', 1),"                     \
+	" translate(encode(root, 'base64'), E'\\n', ''), taken_at FROM %s.cdr_checkpoints" \
 	" ORDER BY log DESC, size DESC LIMIT 1"
 
 /* The root of no entries. */
@@ -117,6 +119,48 @@ begin_log(CdrSealLog *log, const char *continued, int64 size, const char *root,
 		"cdr-continues-v1\n%s\n" INT64_FORMAT "\n%s\n", continued, size, root);
 }
 
+/* As texts of evidence have it, in UTC. */
+static char *
+time_of_log(TimestampTz time)
+{
+	struct pg_tm tm;
+	fsec_t		 fraction;
+
+	if (timestamp2tm(time, NULL, &tm, &fraction, NULL, NULL) != 0)
+		ereport(ERROR, (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+						errmsg("timestamp out of range")));
+	return psprintf("%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", tm.tm_year,
+					tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+					(int) fraction);
+}
+
+/*
+ * Adds an entry if the clock was set back: as whoever recorded has noticed, or
+ * while the server was down.
+ */
+static void
+look_at_clock(CdrSealLog *log, TimestampTz taken_at)
+{
+	TimestampTz from;
+	TimestampTz to;
+
+	if (cdr_recording_set_back(&from, &to))
+	{
+		if (cdr_seal_mark_tells(to))
+			return;
+		log->told = to;
+	}
+	else
+	{
+		from = taken_at;
+		to = GetCurrentTimestamp();
+		if (from <= to || from - to <= CDR_SET_BACK)
+			return;
+	}
+	log->first[log->nfirst++] =
+		psprintf("cdr-clock-v1\n%s\n%s\n", time_of_log(from), time_of_log(to));
+}
+
 void
 cdr_seal_log_find(const CdrTables *tables, CdrSealLog *log)
 {
@@ -124,6 +168,7 @@ cdr_seal_log_find(const CdrTables *tables, CdrSealLog *log)
 	int			highest;
 	const char *root = EMPTY_ROOT;
 	const char *origin;
+	TimestampTz taken_at;
 	Oid			table;
 
 	memset(log, 0, sizeof(CdrSealLog));
@@ -151,8 +196,10 @@ cdr_seal_log_find(const CdrTables *tables, CdrSealLog *log)
 			log->number = 1;
 			log->peaks = PointerGetDatum(construct_empty_array(BYTEAOID));
 		}
+		look_at_clock(log, DT_NOBEGIN);
 		return;
 	}
+	taken_at = DatumGetTimestampTz(field_of_log(7));
 	log->number = DatumGetInt32(field_of_log(1));
 	log->size = DatumGetInt64(field_of_log(2));
 	log->peaks = field_of_log(3);
@@ -162,6 +209,7 @@ cdr_seal_log_find(const CdrTables *tables, CdrSealLog *log)
 		strcmp(origin, origin_of_log(log->base, log->number)) != 0 ||
 		is_ahead(&mark, log, root))
 		begin_log(log, origin, log->size, root, highest);
+	look_at_clock(log, taken_at);
 }
 
 static void
@@ -204,5 +252,5 @@ cdr_seal_log_close(const CdrTables *tables, const CdrSealLog *log)
 	values[5] = CStringGetTextDatum(log->place);
 	run_on_log(psprintf(TAKE_CHECKPOINT, tables->quoted), 6, types, values,
 			   SPI_OK_INSERT_RETURNING);
-	cdr_seal_mark_write(&mark);
+	cdr_seal_mark_write(&mark, log->told);
 }

@@ -22,7 +22,9 @@ typedef struct CdrSealLog
 
 	/* entries of its own, before those of seals */
 	int			nfirst;
-	const char *first[1];
+	const char *first[2];
+	TimestampTz
+		told; /* one tells that the clock was set back to this; 0: none */
 } CdrSealLog;
 
 /* Finds the log that is to be written; SPI is connected, the lock on seals held. */

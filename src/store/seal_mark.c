@@ -25,6 +25,7 @@
 #include "pgstat.h"
 #include "storage/fd.h"
 
+#include "store/recording.h"
 #include "store/seal_mark.h"
 
 #define MARK_DIRECTORY PGSTAT_STAT_PERMANENT_DIRECTORY
@@ -36,6 +37,7 @@
 
 /* What is to be written at the end of the transaction; level 0: nothing. */
 static CdrSealMark pending_mark;
+static TimestampTz pending_told = 0;
 static int		   pending_level = 0;
 
 static void
@@ -137,9 +139,13 @@ static void
 at_end_of_transaction(XactEvent event, void *argument)
 {
 	if (pending_level > 0 && event == XACT_EVENT_COMMIT)
+	{
 		write_mark(&pending_mark);
+		if (pending_told != 0)
+			cdr_recording_set_back_told(pending_told);
+	}
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT)
-		pending_level = 0;
+		pending_level = pending_told = 0;
 }
 
 /* What is rolled back has made no seal.  (A seal of an outer transaction that it
@@ -153,13 +159,13 @@ at_end_of_subtransaction(SubXactEvent event, SubTransactionId id,
 	if (pending_level < level)
 		return;
 	if (event == SUBXACT_EVENT_ABORT_SUB)
-		pending_level = 0;
+		pending_level = pending_told = 0;
 	else if (event == SUBXACT_EVENT_COMMIT_SUB)
 		pending_level = level - 1;
 }
 
 void
-cdr_seal_mark_write(const CdrSealMark *mark)
+cdr_seal_mark_write(const CdrSealMark *mark, TimestampTz told)
 {
 	static bool is_registered = false;
 
@@ -170,5 +176,14 @@ cdr_seal_mark_write(const CdrSealMark *mark)
 		is_registered = true;
 	}
 	pending_mark = *mark;
+	/* one transaction may make seals several times */
+	if (told != 0)
+		pending_told = told;
 	pending_level = GetCurrentTransactionNestLevel();
+}
+
+bool
+cdr_seal_mark_tells(TimestampTz set_back_to)
+{
+	return pending_told == set_back_to;
 }

@@ -8,6 +8,8 @@
 #ifndef CDR_SEAL_MARK_H
 #define CDR_SEAL_MARK_H
 
+#include "datatype/timestamp.h"
+
 #include "base/options.h"
 
 /* A root in base64. */
@@ -28,7 +30,11 @@ typedef struct CdrSealMark
  */
 extern int cdr_seal_mark_read(const char *base, CdrSealMark *mark);
 
-/* Has it say that, once the transaction has committed. */
-extern void cdr_seal_mark_write(const CdrSealMark *mark);
+/* Has it say that, once the transaction has committed; and if told is not 0, takes it
+ * for put down then that the clock was set back to that. */
+extern void cdr_seal_mark_write(const CdrSealMark *mark, TimestampTz told);
+
+/* Will that be taken for put down at the end of this transaction? */
+extern bool cdr_seal_mark_tells(TimestampTz set_back_to);
 
 #endif /* CDR_SEAL_MARK_H */

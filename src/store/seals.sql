@@ -67,6 +67,7 @@ BEGIN
 			('cdr_seals', 'log integer NOT NULL, log_index bigint NOT NULL, day date NOT NULL,'
 				' lo timestamptz NOT NULL, hi timestamptz NOT NULL, n integer NOT NULL, source text NOT NULL,'
 				' root bytea NOT NULL, groups bytea[] NOT NULL, members tstzmultirange NOT NULL,'
+				' leaves bytea[] STORAGE EXTERNAL,'
 				' PRIMARY KEY (log, log_index)',
 				'seals: the roots of hash trees over events of one day'),
 			('cdr_log', 'log integer NOT NULL, log_index bigint NOT NULL, entry text NOT NULL,'
@@ -94,7 +95,8 @@ BEGIN
 			EXECUTE format('ALTER TABLE %s.%I ALTER COLUMN leaves SET STORAGE EXTERNAL', extension, made.name);
 		END IF;
 		IF made.name = 'cdr_seals' THEN
-			EXECUTE format('CREATE INDEX ON %s.cdr_seals (day)', extension);
+			EXECUTE format('CREATE INDEX ON %s.cdr_seals (day, hi)', extension);
+			EXECUTE format('CREATE INDEX ON %s.cdr_seals (day) WHERE leaves IS NOT NULL', extension);
 		END IF;
 		EXECUTE format('COMMENT ON TABLE %s.%I IS %L', extension, made.name, made.comment);
 		EXECUTE format('SELECT %s.cdr_give_to_owner($1, $2)', extension)
@@ -235,10 +237,11 @@ BEGIN
 	EXECUTE format('SELECT %s.cdr_retired_logged()', extension) INTO retired;
 	FOR seal IN EXECUTE format($query$
 		SELECT l.log, l.log_index, l.entry, split_part(l.entry, E'\n', 2) AS said_day, s.*, s.day IS NULL AS is_missing,
-			   s.root IS DISTINCT FROM %1$s.cdr_tree_root(s.groups) AS is_odd,
+			   s.root IS DISTINCT FROM %1$s.cdr_tree_root(s.groups)
+			   OR s.leaves IS NOT NULL AND s.groups IS DISTINCT FROM %1$s.cdr_tree_groups(s.leaves) AS is_odd,
 			   l.entry IS DISTINCT FROM %1$s.cdr_seal_entry(s.day, s.source, s.n, s.lo, s.hi, s.root) AS differs
 		FROM (SELECT log, log_index, entry FROM %1$s.cdr_log WHERE entry LIKE E'cdr-seal-v1\n%%') AS l
-		LEFT JOIN (SELECT log AS book, log_index AS place, day, lo, hi, n, source, root, groups, members FROM %1$s.cdr_seals) AS s
+		LEFT JOIN (SELECT log AS book, log_index AS place, day, lo, hi, n, source, root, groups, members, leaves FROM %1$s.cdr_seals) AS s
 			ON s.book = l.log AND s.place = l.log_index
 		WHERE ($1 IS NULL OR split_part(l.entry, E'\n', 2) >= to_char($1, 'YYYY-MM-DD'))
 		  AND ($2 IS NULL OR split_part(l.entry, E'\n', 2) < to_char($2, 'YYYY-MM-DD'))
@@ -251,20 +254,25 @@ BEGIN
 			RETURN NEXT;
 			CONTINUE;
 		END IF;
-		-- which rows stand in its ranges
+		-- which rows are its own: those that it lists; or those in its ranges that no other
+		-- seal lists, because they were recorded after the clock was set back
 		EXECUTE format($query$
-			SELECT count(*) AS n, count(e.leaf) AS leaves, %1$s.cdr_tree_groups(COALESCE(array_agg(COALESCE(e.leaf, sha256('')) ORDER BY e.recorded_at, e.leaf), '{}')) AS groups
-			FROM (SELECT e.recorded_at, %1$s.cdr_event_leaf(e.event_time, e.received_at, e.recorded_at, e.time_source, e.event_type,
+			WITH listed AS MATERIALIZED (
+				SELECT unnest(s.leaves) AS leaf FROM %1$s.cdr_seals AS s JOIN %1$s.cdr_log AS l USING (log, log_index)
+				WHERE s.day = $1 AND s.leaves IS NOT NULL AND s.lo <= $3 AND s.hi >= $2)
+			SELECT count(*) AS n, %1$s.cdr_tree_groups(COALESCE(array_agg(e.leaf ORDER BY e.recorded_at, e.leaf), '{}')) AS groups
+			FROM (SELECT e.recorded_at, COALESCE(%1$s.cdr_event_leaf(e.event_time, e.received_at, e.recorded_at, e.time_source, e.event_type,
 					e.tenant_id, e.salt, e.event_id, e.message_id, e.call_id, e.trace_id, e.routing_key, e.content_type,
-					e.headers, e.properties, e.payload, e.body, e.content_digest) AS leaf
+					e.headers, e.properties, e.payload, e.body, e.content_digest), sha256('')) AS leaf
 				FROM %1$s.call_events AS e
 				WHERE e.event_time >= ($1::timestamp AT TIME ZONE 'UTC') AND e.event_time < (($1 + 1)::timestamp AT TIME ZONE 'UTC')
 				  AND e.recorded_at >= $2 AND e.recorded_at <= $3 AND e.recorded_at <@ $4
 				-- and of those that retention took
 				UNION ALL
-				SELECT r.recorded_at, r.leaf FROM %1$s.cdr_retired_leaves($5, $1, $2, $3) AS r WHERE r.recorded_at <@ $4) AS e$query$, extension)
-		INTO found_rows USING seal.day, seal.lo, seal.hi, seal.members, retired;
-		IF found_rows.groups = seal.groups AND found_rows.n = seal.n THEN
+				SELECT r.recorded_at, r.leaf FROM %1$s.cdr_retired_leaves($5, $1, $2, $3) AS r WHERE r.recorded_at <@ $4) AS e
+			WHERE CASE WHEN $6 IS NULL THEN e.leaf NOT IN (SELECT l.leaf FROM listed AS l) ELSE e.leaf = ANY ($6) END$query$, extension)
+		INTO found_rows USING seal.day, seal.lo, seal.hi, seal.members, retired, seal.leaves;
+		IF found_rows.n = seal.n AND (found_rows.groups = seal.groups OR seal.leaves IS NOT NULL) THEN
 			CONTINUE;
 		END IF;
 		IF found_rows.n < seal.n THEN
@@ -282,18 +290,27 @@ BEGIN
 
 	-- what no seal covers, and nobody waits to seal
 	FOR seal IN EXECUTE format($query$
-		WITH covered AS MATERIALIZED (
+		WITH logged AS MATERIALIZED (
+			SELECT s.day, s.members, s.leaves FROM %1$s.cdr_seals AS s JOIN %1$s.cdr_log AS l USING (log, log_index)
+			WHERE ($1 IS NULL OR s.day >= $1) AND ($2 IS NULL OR s.day < $2)),
+		covered AS MATERIALIZED (
 			SELECT c.day, range_agg(c.members) AS members FROM (
-				SELECT s.day, unnest(s.members) AS members FROM %1$s.cdr_seals AS s
+				SELECT s.day, unnest(s.members) AS members FROM logged AS s WHERE s.leaves IS NULL
 				UNION ALL SELECT u.day, tstzrange(u.lo, u.hi, '[]') FROM %1$s.cdr_unsealed AS u) AS c
-			WHERE ($1 IS NULL OR c.day >= $1) AND ($2 IS NULL OR c.day < $2) GROUP BY 1)
+			WHERE ($1 IS NULL OR c.day >= $1) AND ($2 IS NULL OR c.day < $2) GROUP BY 1),
+		listed AS MATERIALIZED (
+			SELECT unnest(s.leaves) AS leaf FROM logged AS s)
 		SELECT d.day, min(e.recorded_at) AS lo, max(e.recorded_at) AS hi, count(*) AS n
 		FROM %1$s.call_events AS e
 		CROSS JOIN LATERAL (SELECT (e.event_time AT TIME ZONE 'UTC')::date AS day) AS d
 		LEFT JOIN covered AS c ON c.day = d.day
 		WHERE ($1 IS NULL OR e.event_time >= ($1::timestamp AT TIME ZONE 'UTC'))
 		  AND ($2 IS NULL OR e.event_time < ($2::timestamp AT TIME ZONE 'UTC'))
-		  AND (e.recorded_at <@ c.members) IS NOT TRUE
+		  AND CASE WHEN e.recorded_at <@ c.members THEN false
+			WHEN NOT EXISTS (SELECT FROM listed) THEN true
+			ELSE COALESCE(%1$s.cdr_event_leaf(e.event_time, e.received_at, e.recorded_at, e.time_source, e.event_type,
+				e.tenant_id, e.salt, e.event_id, e.message_id, e.call_id, e.trace_id, e.routing_key, e.content_type,
+				e.headers, e.properties, e.payload, e.body), sha256('')) NOT IN (SELECT l.leaf FROM listed AS l) END
 		GROUP BY 1 ORDER BY 1$query$, extension) USING from_day, to_day
 	LOOP
 		problem := 'rows without a seal'; day := seal.day; lo := seal.lo; hi := seal.hi; log := NULL; log_index := NULL;
