@@ -17,8 +17,14 @@ ALTER TABLE after_noon OWNER TO cdr_service;
 SELECT cdr_create_partitions('2016-03-01', '2016-03-31');
 SELECT cdr_ingest_events(array_agg(ev('call.started', 'c-' || to_char(at, 'MMDDHH24'), at, 't' || extract(hour FROM at) % 3))) FROM generate_series(timestamptz '2016-01-20Z', '2016-03-05Z', '1 hour') AS at;
 SELECT cdr_seal() AS seals;
-SELECT * FROM cdr_verify_evidence();
+SELECT count(*) FROM cdr_verify_evidence();
 CREATE FUNCTION found() RETURNS TABLE (problem text, days bigint, first date, last date, detail text) LANGUAGE sql AS $$ SELECT problem, count(*), min(day), max(day), min(detail) FROM cdr_verify_evidence() GROUP BY 1 ORDER BY 1 $$;
+
+-- the content of some is erased, while the log is guarded; that stays so
+SELECT cdr_create_erasure_tables(), cdr_guard_log();
+SELECT calls, events, held FROM cdr_erase(call_id => 'c-020204', reason => 'a request');
+SELECT calls, events, held FROM cdr_erase(call_id => 'c-020203', reason => 'a request');
+SELECT * FROM found();
 
 -- rows of one tenant, one of them held
 SELECT cdr_hold('a claim', call_id => 'c-020301') IS NOT NULL AS held;
@@ -29,6 +35,7 @@ SELECT * FROM found();
 SELECT cdr_seal() > 0 AS sealed;
 SELECT * FROM found();
 -- what nobody retired is missing; also if it is written into the tables of retention
+SELECT cdr_guard_log(false);
 BEGIN;
 DELETE FROM call_events WHERE call_id = 'c-020301';
 SELECT * FROM found();
@@ -86,7 +93,7 @@ DROP TABLE after_noon;
 SELECT * FROM found();
 
 DROP EXTENSION cdr_service;
-DROP TABLE cdr_holds, cdr_retention, cdr_retired, cdr_leaf_stubs, cdr_unlogged, cdr_unsealed, cdr_seals, cdr_log, cdr_checkpoints;
+DROP TABLE cdr_holds, cdr_retention, cdr_retired, cdr_leaf_stubs, cdr_unlogged, cdr_unsealed, cdr_seals, cdr_log, cdr_checkpoints, cdr_erasures, cdr_erasure_keys;
 DROP FUNCTION ev, found;
 SET cdr_service.allow_drop = on;
 DROP TABLE calls, call_events, dead_letters;

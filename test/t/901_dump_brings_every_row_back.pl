@@ -297,6 +297,11 @@ SELECT count(*) FROM cdr_read_calls('to look at it', 'of-1');
 INSERT INTO cdr_tenant_roles VALUES ('one', 'one'), ('two', 'two'), ('gone', 'one');
 GRANT USAGE ON SCHEMA cdr TO one, two, other;
 GRANT SELECT ON tenant_calls, tenant_call_events TO one, two, other;
+SELECT cdr_create_retention_tables();
+SELECT cdr_hold('a claim', tenant_id => 'two');
+SELECT cdr_set_retention('one', 'calls', '1 day', 'a purpose', 'a test');
+SELECT cdr_guard_log();
+GRANT EXECUTE ON FUNCTION cdr_retention_plan TO one;
 EOC
 
 sub seen_by
@@ -328,6 +333,23 @@ foreach my $database ('tenants', 'tenants_again')
 			'SELECT reason, subject, rows FROM cdr.cdr_access_log', $database),
 		'to look at it|{"call_id": "of-1"}|1',
 		"$database: the record of who read is there");
+
+	# and what is held, what has expired, and the guard over the log
+	is( $cdr->sql(
+			q{SELECT string_agg(call_id, ' ' ORDER BY call_id) FROM cdr.cdr_held_calls()},
+			$database),
+		$odd,
+		"$database: what was held is held");
+	is( $cdr->sql(
+			'SET ROLE one; SELECT kind, tenant_id, rows FROM cdr.cdr_retention_plan()',
+			$database),
+		'calls|one|5',
+		"$database: the rules of retention are in force");
+	like(
+		$cdr->error_of(
+			q{DELETE FROM cdr.call_events WHERE call_id = 'of-1'}, $database),
+		qr/are not changed by hand/,
+		"$database: the log is guarded");
 }
 
 # --- not by mistake
