@@ -155,12 +155,21 @@ $(CAUSE_LIST): $(addprefix $(source)/,$(CAUSES)) | object-directories
 
 src/call/causes.o src/call/causes.bc: $(CAUSE_LIST)
 
-# What PGXN takes: the files of the last commit.
+# What PGXN takes: the files of the last commit, debian/ included, so that
+# scripts/package can be run there, too.  Only whoever publishes knows where the
+# project is hosted: META.json of the archive gets its "resources" from HOMEPAGE,
+# by default the clone's origin, if that is an address for browsers.
 DISTVERSION = $(shell sed -n 's/^   "version": "\(.*\)",/\1/p' $(source)/META.json)
+HOMEPAGE = $(shell git -C $(source) config --get remote.origin.url | \
+	sed -n 's/\.git$$//; /^https:[^@]*$$/p')
 .PHONY: dist
 dist:
+	dir=$$(mktemp -d) && trap 'rm -r "$$dir"' EXIT && \
+	git -C $(source) show HEAD:META.json | awk -v home='$(HOMEPAGE)' \
+		-f $(source)/scripts/resources.awk >"$$dir/META.json" && \
 	git -C $(source) archive --format=zip \
-		--prefix=cdr_service-$(DISTVERSION)/ HEAD \
+		--prefix=cdr_service-$(DISTVERSION)/ --add-file="$$dir/META.json" \
+		HEAD -- . ':(exclude)META.json' \
 		>cdr_service-$(DISTVERSION).zip
 
 # every room may be rebuilt when an interface changes
