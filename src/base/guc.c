@@ -44,6 +44,7 @@ int	  cdr_alert_interval = 60;
 bool  cdr_evidence = false;
 int	  cdr_seal_interval = 10;
 char *cdr_evidence_origin = NULL;
+char *cdr_evidence_key_file = NULL;
 int	  cdr_anchor_max_age = 0;
 
 int	 cdr_max_event_size = 1024 * 1024;
@@ -116,6 +117,10 @@ static const struct
 	 "First line of checkpoints; empty for one made of the server's and the "
 	 "database's numbers.",
 	 &cdr_evidence_origin, "", PGC_SIGHUP, 0, cdr_check_origin},
+	{"cdr_service.evidence_key_file",
+	 "Private key of Ed25519 that signs checkpoints; empty for no signature.",
+	 &cdr_evidence_key_file, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+	 cdr_check_file},
 };
 
 static const struct

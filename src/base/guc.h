@@ -49,6 +49,7 @@ extern bool cdr_allow_drop;
 extern bool	 cdr_evidence;
 extern int	 cdr_seal_interval; /* seconds */
 extern char *cdr_evidence_origin;
+extern char *cdr_evidence_key_file;
 extern int	 cdr_anchor_max_age; /* seconds; 0: a day, once there is one */
 
 extern void cdr_guc_define(void);

@@ -28,6 +28,8 @@
 #include "utils/timestamp.h"
 
 #include "base/guc.h"
+#include "base/secret.h"
+#include "evidence/signature.h"
 #include "store/recording.h"
 #include "store/seal_log.h"
 
@@ -36,6 +38,9 @@
 	"SELECT log, size, peaks, place, split_part(note, E'\\n', 1),"                     \
 	" translate(encode(root, 'base64'), E'\\n', ''), taken_at FROM %s.cdr_checkpoints" \
 	" ORDER BY log DESC, size DESC LIMIT 1"
+
+/* Bytes of a key in PEM; one of Ed25519 has 119. */
+#define KEY_FILE_MAX 4096
 
 /* The root of no entries. */
 #define EMPTY_ROOT "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
@@ -228,6 +233,37 @@ add_first_entries(const CdrTables *tables, const CdrSealLog *log)
 	}
 }
 
+/*
+ * The text of a checkpoint: signed, if there is a key for it.  Where that cannot be
+ * read, no checkpoint is taken, and events wait: one without its signature would
+ * look as if it were somebody else's.
+ */
+static Datum
+note_of_checkpoint(const char *origin, int64 size, const char *root)
+{
+	char   *text = psprintf("%s\n" INT64_FORMAT "\n%s\n", origin, size, root);
+	char	pem[KEY_FILE_MAX];
+	char   *line = palloc(CDR_SIGNATURE_SIZE(origin));
+	bool	is_signed;
+	ssize_t length;
+	CdrReasonBuffer why;
+
+	if (cdr_evidence_key_file[0] == '\0')
+		return CStringGetTextDatum(text);
+	length = cdr_secret_read(cdr_evidence_key_file, "key file", pem,
+							 sizeof(pem), &why);
+	if (length < 0)
+		cdr_throw(&why.reason);
+	is_signed = cdr_sign(text, origin, pem, length, line, &why);
+	explicit_bzero(pem, sizeof(pem));
+	if (!is_signed)
+		ereport(ERROR,
+				(errcode(why.reason.sqlerrcode),
+				 errmsg("could not sign a checkpoint with key file \"%s\": %s",
+						cdr_evidence_key_file, why.message)));
+	return CStringGetTextDatum(psprintf("%s\n%s", text, line));
+}
+
 void
 cdr_seal_log_close(const CdrTables *tables, const CdrSealLog *log)
 {
@@ -246,9 +282,8 @@ cdr_seal_log_close(const CdrTables *tables, const CdrSealLog *log)
 	values[1] = Int64GetDatum(mark.size);
 	values[2] = field_of_log(2);
 	values[3] = field_of_log(3);
-	values[4] = CStringGetTextDatum(
-		psprintf("%s\n" INT64_FORMAT "\n%s\n",
-				 origin_of_log(log->base, log->number), mark.size, mark.root));
+	values[4] = note_of_checkpoint(origin_of_log(log->base, log->number),
+								   mark.size, mark.root);
 	values[5] = CStringGetTextDatum(log->place);
 	run_on_log(psprintf(TAKE_CHECKPOINT, tables->quoted), 6, types, values,
 			   SPI_OK_INSERT_RETURNING);

@@ -310,7 +310,7 @@ BEGIN
 			WHEN NOT EXISTS (SELECT FROM listed) THEN true
 			ELSE COALESCE(%1$s.cdr_event_leaf(e.event_time, e.received_at, e.recorded_at, e.time_source, e.event_type,
 				e.tenant_id, e.salt, e.event_id, e.message_id, e.call_id, e.trace_id, e.routing_key, e.content_type,
-				e.headers, e.properties, e.payload, e.body), sha256('')) NOT IN (SELECT l.leaf FROM listed AS l) END
+				e.headers, e.properties, e.payload, e.body, e.content_digest), sha256('')) NOT IN (SELECT l.leaf FROM listed AS l) END
 		GROUP BY 1 ORDER BY 1$query$, extension) USING from_day, to_day
 	LOOP
 		problem := 'rows without a seal'; day := seal.day; lo := seal.lo; hi := seal.hi; log := NULL; log_index := NULL;
