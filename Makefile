@@ -107,7 +107,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	report_queries report_export report_rights report_tenants access_record worker_status store_mappings store_each backfill_rows store_privileges store_guard \
 	call_order_permuted call_order_random call_segments_random event_json_random
 REGRESS_OPTS = --encoding=UTF8
-ISOLATION = store_same_call store_same_event store_opposite_order \
+ISOLATION = evidence_seals store_same_call store_same_event store_opposite_order \
 	store_rebuild store_corrections store_partitions store_foreign_locks \
 	store_rollup \
 	report_alerts \

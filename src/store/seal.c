@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -131,6 +132,12 @@ cdr_seal(PG_FUNCTION_ARGS)
 	int64	  sealed = 0;
 	int64	  more;
 
+	/* it must see what whoever sealed before it has done, after it has waited */
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("cdr_seal() needs a transaction of isolation READ "
+						"COMMITTED")));
 	cdr_writer_query_open(&tables, RowExclusiveLock, &rights);
 	if (!cdr_can_seal(&tables))
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
