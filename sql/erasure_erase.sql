@@ -126,7 +126,7 @@ CREATE FUNCTION spy() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO p
 CREATE TRIGGER spy BEFORE UPDATE ON calls FOR EACH ROW EXECUTE FUNCTION spy();
 SELECT calls FROM cdr_erase(call_id => 'c36', reason => 'asked');
 SELECT * FROM spied;
-DROP TABLE calls_before, events_before, traffic_before, spied, cdr_erasures, cdr_erased_calls, cdr_erasure_keys, cdr_holds, cdr_unlogged;
+DROP TABLE calls_before, events_before, traffic_before, spied, cdr_erasures, cdr_erased_calls, cdr_erasure_keys, cdr_holds, cdr_retention, cdr_retired, cdr_leaf_stubs, cdr_unlogged;
 DROP OWNED BY regress_eraser;
 DROP ROLE regress_eraser;
 DROP TABLE cdr_unsealed, cdr_seals, cdr_log, cdr_checkpoints;

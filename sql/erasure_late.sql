@@ -88,7 +88,7 @@ ALTER TABLE elsewhere RENAME TO cdr_erased_calls;
 ALTER TABLE cdr_erased_calls DROP CONSTRAINT cdr_erased_calls_pkey;
 SELECT cdr_ingest_event(ev('other2', 'odd', 43));
 SELECT call_id, event_count FROM calls WHERE call_id = 'other2';
-DROP TABLE input, erased_then, cdr_erasures, cdr_erased_calls, cdr_erasure_keys, cdr_holds, cdr_unlogged;
+DROP TABLE input, erased_then, cdr_erasures, cdr_erased_calls, cdr_erasure_keys, cdr_holds, cdr_retention, cdr_retired, cdr_leaf_stubs, cdr_unlogged;
 DROP TABLE cdr_unsealed, cdr_seals, cdr_log, cdr_checkpoints;
 DROP FUNCTION ev, state;
 DROP EXTENSION cdr_service;

@@ -68,7 +68,7 @@ DROP TABLE cdr_erasures;
 CREATE TABLE cdr_erasures (x int);
 SELECT * FROM cdr_erasure_plan(number => '1');
 SELECT cdr_create_erasure_tables();
-DROP TABLE letters, cdr_erasures, cdr_erased_calls, cdr_erasure_keys, cdr_holds, cdr_unlogged;
+DROP TABLE letters, cdr_erasures, cdr_erased_calls, cdr_erasure_keys, cdr_holds, cdr_retention, cdr_retired, cdr_leaf_stubs, cdr_unlogged;
 DROP FUNCTION ev, plan;
 DROP EXTENSION cdr_service;
 SET cdr_service.allow_drop = on;

@@ -110,19 +110,23 @@ COMMENT ON FUNCTION @extschema@.cdr_erase_calls(text[], uuid, date, bytea) IS
 
 -- What an erasure locks, in this order: holds, so that none is placed meanwhile; and calls,
 -- so that nobody records an event of a call that is being erased.  Whoever waits for that
--- lock has others wait behind it, so it is not waited for long.
+-- lock has others wait behind it, so it is not waited for long, unless that is asked for.
 CREATE FUNCTION @extschema@.cdr_lock_for_erasure()
 RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-SET lock_timeout = '3s'
 AS $function$
 DECLARE
 	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
 								WHERE extname = 'cdr_service');
+	timeout constant text := current_setting('lock_timeout');
 BEGIN
+	IF timeout = '0' THEN
+		PERFORM set_config('lock_timeout', '3s', true);
+	END IF;
 	EXECUTE format('SELECT %s.cdr_lock_holds()', extension);
 	EXECUTE format('LOCK TABLE ONLY %s.calls IN SHARE ROW EXCLUSIVE MODE', extension);
+	PERFORM set_config('lock_timeout', timeout, true);
 END
 $function$;
 

@@ -25,13 +25,16 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "store/call_values.h"
 #include "store/comparison.h"
+#include "store/erased.h"
 #include "store/rebuild.h"
 #include "store/table_columns.h"
 
@@ -263,6 +266,17 @@ rebuild_calls(Rebuild *rebuild)
 	MemoryContextDelete(rebuild->context);
 }
 
+/* Who sees the tables as they were sees calls that were erased since. */
+static void
+require_present(void)
+{
+	if (IsolationUsesXactSnapshot() && cdr_erased_are_known())
+		ereport(ERROR, (errcode(ERRCODE_INVALID_TRANSACTION_STATE),
+						errmsg("calls are rebuilt under READ COMMITTED only"),
+						errdetail("Calls were erased, perhaps since this "
+								  "transaction began.")));
+}
+
 int64
 cdr_calls_rebuild(const CdrTables *tables, const CdrChoice *choice, bool prune,
 				  int64 *left)
@@ -272,7 +286,12 @@ cdr_calls_rebuild(const CdrTables *tables, const CdrChoice *choice, bool prune,
 	rebuild->tables = tables;
 	rebuild->choice = choice;
 	rebuild->prune = prune;
+	require_present();
+	/* the caller's may be from before the lock on the tables was granted: then calls
+	 * that were erased or retired meanwhile would be written as they were */
+	PushActiveSnapshot(GetTransactionSnapshot());
 	rebuild_calls(rebuild);
+	PopActiveSnapshot();
 	*left += rebuild->left;
 	return rebuild->written;
 }
