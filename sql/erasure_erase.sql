@@ -100,9 +100,18 @@ SELECT cdr_erase(call_id => 'c4', reason => 'asked', max_calls => 0);
 SELECT cdr_erase(call_id => 'erased:00', reason => 'asked');
 SELECT cdr_erase(number => '+0', reason => 'asked');
 SELECT * FROM cdr_erase(call_id => 'nobody''s', reason => 'asked');
+-- files: of tables of the owner of calls only
+SELECT cdr_wipe('pg_class');
+SELECT cdr_wipe('calls_pkey');
+SET client_min_messages = error;
+SELECT cdr_wipe(NULL) IS NULL AS nothing, cdr_wipe('call_events') >= 0 AS partitions, cdr_wipe('cdr_erasures') >= 0 AS another;
+CREATE INDEX odd ON cdr_erasures USING hash (reason);
+SELECT cdr_wipe('cdr_erasures') >= 0 AS wiped;
+RESET client_min_messages;
 -- who may
 CREATE ROLE regress_eraser;
 SET ROLE regress_eraser;
+SELECT cdr_wipe('calls');
 SELECT cdr_erase(call_id => 'c4', reason => 'asked');
 SELECT cdr_destroy_erasure_key('2026-01-01', 'over');
 RESET ROLE;

@@ -42,6 +42,7 @@ REVOKE ALL ON FUNCTION
 	@extschema@.cdr_create_erasure_tables(),
 	@extschema@.cdr_erase(text, text, text, text, text, integer),
 	@extschema@.cdr_destroy_erasure_key(date, text),
+	@extschema@.cdr_wipe(regclass),
 	-- for counsel: they write as the owner of calls
 	@extschema@.cdr_hold(text, text, text, text, text, text, timestamptz, timestamptz, timestamptz),
 	@extschema@.cdr_release_hold(uuid, text),

@@ -324,3 +324,11 @@ $function$;
 
 COMMENT ON FUNCTION @extschema@.cdr_end_erasure_key(date, text, text, text) IS
 'what cdr_destroy_erasure_key() does, with the rights of the caller';
+
+CREATE FUNCTION @extschema@.cdr_wipe(relation regclass)
+RETURNS bigint
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cdr_wipe';
+
+COMMENT ON FUNCTION @extschema@.cdr_wipe(regclass) IS
+'takes what VACUUM has left of old rows out of the files of a table, its indexes and its TOAST table; returns how many pages had any';
