@@ -39,6 +39,8 @@ SQL_PARTS = src/head.sql \
 	src/report/report.sql \
 	src/evidence/evidence.sql \
 	src/store/seals.sql \
+	src/store/anchors.sql \
+	src/store/proofs.sql \
 	src/store/seal_status.sql \
 	src/alert/tables.sql \
 	src/alert/measure.sql \
@@ -97,6 +99,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	report_metrics \
 	evidence_seals evidence_status \
 	evidence_leaves \
+	evidence_proofs \
 	retention_guard \
 	erasure_late \
 	erasure_erase \

@@ -68,6 +68,8 @@ REVOKE ALL ON FUNCTION
 	-- they read as the role that writes, for whoever may call them
 	@extschema@.cdr_read_calls(text, text, timestamptz, timestamptz, text, text),
 	@extschema@.cdr_read_events(text, text),
+	@extschema@.cdr_evidence(text, text, text),
+	@extschema@.cdr_add_anchor(text, text, bytea),
 	-- what that does, as the role that writes: whatever hangs on the tables is not
 	-- to run with the rights of somebody else
 	@extschema@.cdr_evaluate_alert_rules(timestamptz, boolean),
@@ -113,7 +115,17 @@ GRANT EXECUTE ON FUNCTION
 	@extschema@.cdr_tree_groups(bytea[]),
 	@extschema@.cdr_tree_peaks(bytea[], bigint, bytea[]),
 	@extschema@.cdr_peaks_root(bytea[]),
-	@extschema@.cdr_seal_entry(date, text, integer, timestamptz, timestamptz, bytea)
+	@extschema@.cdr_seal_entry(date, text, integer, timestamptz, timestamptz, bytea),
+	-- with the rights of whoever calls them, and called as whoever writes the tables
+	@extschema@.cdr_read_checkpoint(text),
+	@extschema@.cdr_log_node(integer, bigint, bigint),
+	@extschema@.cdr_log_proof(integer, bigint, bigint),
+	@extschema@.cdr_tlog_proof(integer, bigint, bigint),
+	@extschema@.cdr_place_in_seal(bytea[], bigint[], integer, integer, bytea[]),
+	@extschema@.cdr_evidence_file(text, text, text, text, text),
+	@extschema@.cdr_inclusion_proof(bytea[], bigint),
+	@extschema@.cdr_event_leaf(timestamptz, timestamptz, timestamptz, "char", text, text, uuid, uuid, bytea, text, text, text, text, json, json, json, bytea, bytea),
+	@extschema@.cdr_put_anchor(text, text, bytea)
 TO PUBLIC;
 -- called as the owner of calls, whoever that is; they lend no right
 GRANT EXECUTE ON FUNCTION

@@ -76,3 +76,14 @@ AS 'MODULE_PATHNAME', 'cdr_read_events';
 
 COMMENT ON FUNCTION @extschema@.cdr_read_events(text, text) IS
 'the events of a call, for whoever says why; each use is recorded in cdr_access_log before it returns';
+
+CREATE FUNCTION @extschema@.cdr_evidence(
+	call_id text,
+	reason text DEFAULT NULL,
+	checkpoint text DEFAULT NULL)
+RETURNS json
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cdr_evidence_of_call';
+
+COMMENT ON FUNCTION @extschema@.cdr_evidence(text, text, text) IS
+'a call with the proofs of its events, for whoever says why: a file that scripts/cdr-verify reads; each use is recorded in cdr_access_log before it returns';

@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -21,6 +22,7 @@
 #include "utils/timestamp.h"
 
 #include "access/note.h"
+#include "store/anchors.h"
 #include "store/cursor.h"
 #include "store/writer_query.h"
 
@@ -215,4 +217,66 @@ cdr_read_events(PG_FUNCTION_ARGS)
 							  "%s.call_events", "c.event_time, c.event_id");
 	cdr_access_note(&access);
 	return (Datum) 0;
+}
+
+/* The file, in the memory of the caller; what it needs, of whom it says it is. */
+static Datum
+make_file(CdrAccess *access, FunctionCallInfo fcinfo)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Oid			  types[5] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID};
+	Datum		  values[5];
+	char		  nulls[6] = "     ";
+	CdrTables	  tables;
+	CdrRights	  rights;
+	Datum		  file;
+	bool		  isnull;
+
+	values[0] = fcinfo->args[0].value;
+	values[1] =
+		CStringGetTextDatum(GetUserNameFromId(GetSessionUserId(), false));
+	values[2] = CStringGetTextDatum(GetUserNameFromId(access->role, false));
+	values[3] = CStringGetTextDatum(access->reason);
+	values[4] = fcinfo->args[2].value;
+	nulls[4] = PG_ARGISNULL(2) ? 'n' : ' ';
+	cdr_writer_query_open(&tables, AccessShareLock, &rights);
+	cdr_require_evidence(&tables);
+	if (SPI_execute_with_args(
+			psprintf("SELECT file, events FROM %s.cdr_evidence_file($1, $2, "
+					 "$3, $4, $5)",
+					 tables.quoted),
+			5, types, values, nulls, true, 1) != SPI_OK_SELECT ||
+		SPI_processed != 1)
+		elog(ERROR, "cdr_evidence_file failed");
+	access->rows = DatumGetInt64(SPI_getbinval(
+		SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &isnull));
+	file = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
+						 &isnull);
+	context = MemoryContextSwitchTo(context);
+	file = PointerGetDatum(PG_DETOAST_DATUM_COPY(file));
+	MemoryContextSwitchTo(context);
+	cdr_writer_query_close(&rights);
+	return file;
+}
+
+PG_FUNCTION_INFO_V1(cdr_evidence_of_call);
+
+/* cdr_evidence(call_id, reason, checkpoint) */
+Datum
+cdr_evidence_of_call(PG_FUNCTION_ARGS)
+{
+	CdrAccess access = {.action = "cdr_evidence",
+						.reason = text_argument(fcinfo, 1),
+						.role = GetUserId()};
+	Asked	  asked;
+	Datum	  file;
+
+	begin_asking(&asked, &access);
+	add_condition(&asked, "call_id", "c.call_id = ?",
+				  text_argument(fcinfo, 0));
+	end_asking(&asked, &access, "Give a call_id.");
+
+	file = make_file(&access, fcinfo);
+	cdr_access_note(&access);
+	PG_RETURN_DATUM(file);
 }

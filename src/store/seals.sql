@@ -76,7 +76,10 @@ BEGIN
 			('cdr_checkpoints', 'log integer NOT NULL, size bigint NOT NULL, root bytea NOT NULL,'
 				' taken_at timestamptz NOT NULL, place text NOT NULL, note text NOT NULL, peaks bytea[] NOT NULL,'
 				' PRIMARY KEY (log, size)',
-				'checkpoints: how long the log was, and its root')) AS t(name, columns, comment)
+				'checkpoints: how long the log was, and its root'),
+			('cdr_anchors', 'log integer NOT NULL, size bigint NOT NULL, kind text NOT NULL, token bytea NOT NULL,'
+				' added_at timestamptz NOT NULL',
+				'anchors: what others say of checkpoints, such as time stamps')) AS t(name, columns, comment)
 	LOOP
 		SELECT c.relowner::regrole::text AS owner, c.relkind INTO there FROM pg_class AS c
 		WHERE c.oid = to_regclass(extension || '.' || made.name);
@@ -97,6 +100,8 @@ BEGIN
 		IF made.name = 'cdr_seals' THEN
 			EXECUTE format('CREATE INDEX ON %s.cdr_seals (day, hi)', extension);
 			EXECUTE format('CREATE INDEX ON %s.cdr_seals (day) WHERE leaves IS NOT NULL', extension);
+		ELSIF made.name = 'cdr_anchors' THEN
+			EXECUTE format('CREATE UNIQUE INDEX ON %s.cdr_anchors (log, size, kind, sha256(token))', extension);
 		END IF;
 		EXECUTE format('COMMENT ON TABLE %s.%I IS %L', extension, made.name, made.comment);
 		EXECUTE format('SELECT %s.cdr_give_to_owner($1, $2)', extension)
