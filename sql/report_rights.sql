@@ -2,7 +2,7 @@
 \set VERBOSITY terse
 SET timezone = 'UTC';
 SET client_min_messages = warning;
-DROP ROLE IF EXISTS regress_x_monitoring, regress_x_daily, regress_x_reports, regress_x_billing, regress_x_evidence, regress_x_ingest, regress_x_operator, regress_x_thief;
+DROP ROLE IF EXISTS regress_x_monitoring, regress_x_daily, regress_x_reports, regress_x_billing, regress_x_evidence, regress_x_ingest, regress_x_operator, regress_x_counsel, regress_x_records, regress_x_thief;
 CREATE EXTENSION cdr_service;
 \getenv source PG_ABS_SRCDIR
 \set text `cat "$PG_ABS_SRCDIR/doc/rights.md"`
@@ -251,7 +251,7 @@ DROP TABLE document, decided, probes, said;
 DROP VIEW calls_masked;
 DROP TABLE calls_masked_key;
 DROP FUNCTION masked, may;
-DROP OWNED BY regress_x_monitoring, regress_x_daily, regress_x_reports, regress_x_billing, regress_x_evidence, regress_x_ingest, regress_x_operator, regress_x_thief;
-DROP ROLE regress_x_monitoring, regress_x_daily, regress_x_reports, regress_x_billing, regress_x_evidence, regress_x_ingest, regress_x_operator, regress_x_thief;
+DROP OWNED BY regress_x_monitoring, regress_x_daily, regress_x_reports, regress_x_billing, regress_x_evidence, regress_x_ingest, regress_x_operator, regress_x_counsel, regress_x_records, regress_x_thief;
+DROP ROLE regress_x_monitoring, regress_x_daily, regress_x_reports, regress_x_billing, regress_x_evidence, regress_x_ingest, regress_x_operator, regress_x_counsel, regress_x_records, regress_x_thief;
 DROP EXTENSION cdr_service;
 DROP TABLE calls, call_events, dead_letters, timeless_events;
