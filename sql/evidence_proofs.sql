@@ -72,7 +72,7 @@ RESET ROLE;
 SELECT action, subject, rows, reason FROM cdr_access_log ORDER BY at;
 SELECT cdr_checkpoint() \g results/proofs/last
 SELECT note FROM cdr_checkpoints WHERE size = 36 \g results/proofs/before
-\! eval "$VERIFY c1.json >out; echo \$?" && grep -c ^proved results/proofs/out
+\! eval "$VERIFY c1.json >out; echo \$?; grep -c ^proved out"
 SELECT count(*) FROM call_events WHERE call_id = 'c1';
 \! eval "$VERIFY odd.json --checkpoint last | grep -v ^exported | sed 's/^    .*/    .../'"
 \! eval "$VERIFY protobuf.json >/dev/null; echo \$?"
@@ -101,14 +101,14 @@ SELECT cdr_evidence('c2', 'a test') \g results/proofs/c2.json
 -- a log that was rewritten
 BEGIN;
 UPDATE cdr_log SET entry = replace(entry, 'sql:', 'sql:x') WHERE log_index = 30;
-SELECT problem FROM cdr_verify_evidence(checkpoint => :'kept') WHERE problem LIKE 'log%';
+SELECT DISTINCT problem FROM cdr_verify_evidence(checkpoint => :'kept') WHERE problem LIKE 'log%';
 SELECT cdr_evidence('p', 'a test') \g results/proofs/rewritten.json
 ROLLBACK;
 \! eval "$VERIFY rewritten.json | grep -c 'not under the checkpoint'"
 
 -- Content that is erased: its digest is kept.
-ALTER TABLE call_events ADD COLUMN IF NOT EXISTS content_digest bytea;
-UPDATE call_events AS e SET content_digest = l.content_digest, salt = NULL, payload = NULL, body = NULL, routing_key = NULL
+UPDATE call_events AS e SET content_digest = l.content_digest, salt = NULL, payload = NULL, body = NULL, routing_key = NULL,
+	content_type = NULL, headers = NULL, properties = NULL, message_id = NULL, trace_id = NULL
 FROM cdr_event_leaves() AS l WHERE l.event_id = e.event_id AND e.call_id = 'p';
 SELECT cdr_evidence('p', 'a test') \g results/proofs/erased.json
 \! eval "$VERIFY erased.json | grep proved | sed 's/202.*Z/.../'"
@@ -137,7 +137,7 @@ SELECT sum(cdr_add_anchor(:'kept', 'letter', int4send(i))::int) FROM generate_se
 SELECT cdr_add_anchor(:'kept', 'letter', '\x00');
 -- the proof is for what is anchored
 \! eval "$VERIFY anchored.json --checkpoint before --anchors anchors | sed -n '/^anchor/p; /openssl/p'"
-\! cmp results/proofs/before results/proofs/anchors/1.checkpoint; ls results/proofs/anchors
+\! head -n 3 results/proofs/before | cmp - results/proofs/anchors/1.checkpoint; ls results/proofs/anchors
 \! eval "$VERIFY anchored.json --anchors anchors 2>&1 | tail -n 1"
 
 DROP OWNED BY regress_proof;

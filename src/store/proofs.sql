@@ -262,7 +262,7 @@ BEGIN
 
 	-- each seal that events of the call may be in
 	FOR seal IN EXECUTE format($query$
-		SELECT s.log, s.log_index, s.day, s.lo, s.hi, s.n, s.groups, s.members, l.entry
+		SELECT s.log, s.log_index, s.day, s.lo, s.hi, s.n, s.groups, s.members, s.leaves, l.entry
 		FROM %1$s.cdr_seals AS s JOIN %1$s.cdr_log AS l USING (log, log_index)
 		WHERE EXISTS (
 			SELECT FROM %1$s.call_events AS e
@@ -285,12 +285,21 @@ BEGIN
 		INTO around USING call_id, seal.day, seal.lo, seal.hi, seal.members;
 		FOR i IN 1 .. cardinality(around.keys) LOOP
 			CONTINUE WHEN around.keys[i] IS NULL;
-			EXECUTE format('SELECT * FROM %s.cdr_place_in_seal($1, $2, $3, $4, $5)', extension)
-			INTO found USING around.leaves, around.ranks, i, seal.n, seal.groups;
+			IF seal.leaves IS NULL THEN
+				EXECUTE format('SELECT * FROM %s.cdr_place_in_seal($1, $2, $3, $4, $5)', extension)
+				INTO found USING around.leaves, around.ranks, i, seal.n, seal.groups;
+			ELSE
+				-- rows of others may stand between
+				EXECUTE format($query$
+					SELECT p.place AS "position", CASE WHEN p.place IS NOT NULL THEN %s.cdr_inclusion_proof($1, p.place) END AS proof
+					FROM (SELECT array_position($1, $2) - 1) AS p(place)$query$, extension)
+				INTO found USING seal.leaves, around.leaves[i];
+			END IF;
 			keys := keys || around.keys[i];
 			seal_of := seal_of || cardinality(seals);
 			place_of := place_of || found."position";
-			proof_of := proof_of || (SELECT json_agg(encode(p.hash, 'base64') ORDER BY p.place)
+			-- of a seal of one event it is empty
+			proof_of := proof_of || (SELECT COALESCE(json_agg(encode(p.hash, 'base64') ORDER BY p.place), '[]')
 									 FROM unnest(found.proof) WITH ORDINALITY AS p(hash, place));
 		END LOOP;
 

@@ -48,11 +48,14 @@ def places(thing, path=()):
         yield path, thing
 
 
-used = {event["seal"] for event in original["events"]}
+used = sorted({event["seal"] for event in original["events"]})
+original["seals"] = [original["seals"][seal] for seal in used]
+for event in original["events"]:
+    event["seal"] = used.index(event["seal"])
 assert judged(json.dumps(original).encode()) == 0, "the file holds"
 counts = {}
 for path, value in places(original):
-    if path[-1] in FREE or (path[0] == "seals" and path[1] not in used):
+    if path[-1] in FREE:
         continue
     others = ["", "x", 7, -1, [], {}, 10**40]
     if isinstance(value, str) and value:
@@ -77,7 +80,7 @@ print("changed values:", "some" if min(counts.get(1, 0), counts.get(2, 0)) > 50 
 random.seed(1)
 text = json.dumps(original).encode()
 codes = set()
-for _ in range(1000):
+for _ in range(500):
     data = bytearray(text)
     for _ in range(random.randint(1, 4)):
         at = random.randrange(len(data))
