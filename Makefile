@@ -55,6 +55,7 @@ SQL_PARTS = src/head.sql \
 	src/erasure/tables.sql \
 	src/erasure/plan.sql \
 	src/erasure/erase.sql \
+	src/erasure/again.sql \
 	src/retention/guard.sql \
 	src/rights.sql
 
@@ -101,7 +102,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	evidence_leaves \
 	evidence_proofs \
 	retention_guard \
-	erasure_late \
+	erasure_late erasure_again \
 	erasure_erase \
 	erasure_plan \
 	erasure_read \

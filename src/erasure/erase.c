@@ -112,3 +112,12 @@ cdr_destroy_erasure_key(PG_FUNCTION_ARGS)
 {
 	return act_of_erasure(fcinfo, 1, "cdr_end_erasure_key");
 }
+
+PG_FUNCTION_INFO_V1(cdr_reapply_erasures);
+
+/* cdr_reapply_erasures(reason, max_calls) */
+Datum
+cdr_reapply_erasures(PG_FUNCTION_ARGS)
+{
+	return act_of_erasure(fcinfo, 0, "cdr_erase_again");
+}

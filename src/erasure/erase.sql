@@ -75,9 +75,9 @@ DECLARE
 								WHERE extname = 'cdr_service');
 BEGIN
 	EXECUTE format('INSERT INTO %1$s.cdr_erased_calls (call_id, erasure_id, month)'
-		' SELECT %1$s.cdr_pseudonym($3, t.id), $2, $4 FROM unnest($1) AS t(id)', extension)
+		' SELECT %1$s.cdr_pseudonym($3, t.id), $2, $4 FROM unnest($1) AS t(id) ON CONFLICT DO NOTHING', extension)
 	USING ids, id, key, month;
-	GET DIAGNOSTICS calls = ROW_COUNT;
+	calls := cardinality(ids);
 	EXECUTE format($query$
 		UPDATE %1$s.call_events AS e SET
 			-- an event without a salt had no leaf
