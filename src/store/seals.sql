@@ -322,6 +322,23 @@ BEGIN
 		detail := format('%s events', seal.n);
 		RETURN NEXT;
 	END LOOP;
+
+	-- whose content is gone, though nobody erased their call: the seal holds, but not by right
+	FOR seal IN EXECUTE format($query$
+		SELECT (e.event_time AT TIME ZONE 'UTC')::date AS day, min(e.recorded_at) AS lo, max(e.recorded_at) AS hi, count(*) AS n
+		FROM %s.call_events AS e
+		WHERE e.content_digest IS NOT NULL
+		  AND ($1 IS NULL OR e.event_time >= ($1::timestamp AT TIME ZONE 'UTC'))
+		  AND ($2 IS NULL OR e.event_time < ($2::timestamp AT TIME ZONE 'UTC')) %s
+		GROUP BY 1 ORDER BY 1$query$, extension,
+		CASE WHEN to_regclass(extension || '.cdr_erased_calls') IS NOT NULL THEN
+			format('AND NOT EXISTS (SELECT FROM ONLY %s.cdr_erased_calls AS k WHERE k.call_id = e.call_id)', extension) ELSE '' END)
+	USING from_day, to_day
+	LOOP
+		problem := 'rows erased without a record'; day := seal.day; lo := seal.lo; hi := seal.hi; log := NULL; log_index := NULL;
+		detail := format('%s events', seal.n);
+		RETURN NEXT;
+	END LOOP;
 END
 $function$;
 
