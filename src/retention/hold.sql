@@ -197,12 +197,14 @@ DECLARE
 	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
 								WHERE extname = 'cdr_service');
 	new_id constant uuid := gen_random_uuid();
-	word text;
+	argument record;
 BEGIN
-	FOREACH word IN ARRAY ARRAY[reference, authority, call_id, number, tenant_id] LOOP
-		IF word !~ '[^[:space:]]' OR octet_length(word) > 1000 THEN
+	FOR argument IN VALUES ('reference', reference), ('authority', authority), ('call_id', call_id),
+		('number', number), ('tenant_id', tenant_id)
+	LOOP
+		IF argument.column2 !~ '[^[:space:]]' OR octet_length(argument.column2) > 1000 THEN
 			RAISE invalid_parameter_value USING
-				MESSAGE = 'an argument is empty, or longer than 1000 bytes';
+				MESSAGE = format('%s is empty, or longer than 1000 bytes', argument.column1);
 		END IF;
 	END LOOP;
 	IF COALESCE(call_id, number, tenant_id, from_time::text, to_time::text) IS NULL THEN

@@ -43,7 +43,8 @@ BEGIN
 		RAISE invalid_parameter_value USING MESSAGE = 'purpose is empty, or longer than 1000 bytes';
 	ELSIF keep < '0' OR keep > '1000 years' THEN
 		RAISE invalid_parameter_value USING
-			MESSAGE = 'keep must be between 0 and 1000 years';
+			MESSAGE = 'keep must be between 0 and 1000 years',
+			HINT = 'NULL is for ever.';
 	END IF;
 	-- one after the other
 	EXECUTE format('LOCK TABLE ONLY %s.cdr_retention IN SHARE ROW EXCLUSIVE MODE', extension);
@@ -76,7 +77,10 @@ BEGIN
 		' WHERE r.kind = $1 AND r.tenant_id IS NOT DISTINCT FROM $2 AND r.ended_at IS NULL RETURNING r.kind', extension)
 	INTO found_kind USING kind, tenant_id;
 	IF found_kind IS NULL THEN
-		RAISE no_data_found USING MESSAGE = 'there is no such rule';
+		RAISE no_data_found USING
+			MESSAGE = format('there is no rule for %s of %s', COALESCE(kind, 'NULL'),
+							 COALESCE('tenant "' || tenant_id || '"', 'all others')),
+			HINT = 'cdr_retention has the rules; ended_at is NULL in those that are in force.';
 	END IF;
 	EXECUTE format('SELECT %1$s.cdr_put_entry(%1$s.cdr_rule_entry($1, $2, $3, $4))', extension)
 	USING kind, tenant_id IS NOT NULL, 'no rule', login;

@@ -119,7 +119,7 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'cdr_seal';
 
 COMMENT ON FUNCTION @extschema@.cdr_seal() IS
-'seals what was recorded, as the sealer does; returns how many seals that made';
+'seals what was recorded, as the sealer does; returns how many entries the log of seals has got';
 
 CREATE FUNCTION @extschema@.cdr_checkpoint()
 RETURNS text
@@ -160,7 +160,8 @@ AS $function$
 DECLARE
 	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
 								WHERE extname = 'cdr_service');
-	line constant text[] := string_to_array(checkpoint, E'\n');
+	-- a mail may have given its lines the ends that are usual there
+	line constant text[] := string_to_array(replace(checkpoint, E'\r', ''), E'\n');
 	point record;
 	seal record;
 	found_rows record;
@@ -176,7 +177,8 @@ BEGIN
 								   OR line[3] !~ '^[A-Za-z0-9+/]{43}=$') THEN
 		RAISE invalid_parameter_value USING
 			MESSAGE = 'that is no checkpoint',
-			DETAIL = 'A checkpoint has three lines: origin, length of the log, and its root in base64.';
+			DETAIL = 'A checkpoint has three lines: origin, length of the log, and its root in base64.',
+			HINT = 'psql -XAtc prints what cdr_checkpoint() returns as it is, without a frame.';
 	END IF;
 
 	-- each log, against its checkpoints, the one that the caller has kept, and what the log
