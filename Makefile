@@ -102,6 +102,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	evidence_leaves \
 	evidence_proofs \
 	retention_guard \
+	erasure_hung \
 	erasure_late erasure_again \
 	erasure_erase \
 	erasure_plan \

@@ -73,6 +73,8 @@ AS $function$
 DECLARE
 	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
 								WHERE extname = 'cdr_service');
+	name text;
+	is_left boolean;
 BEGIN
 	EXECUTE format('INSERT INTO %1$s.cdr_erased_calls (call_id, erasure_id, month)'
 		' SELECT %1$s.cdr_pseudonym($3, t.id), $2, $4 FROM unnest($1) AS t(id) ON CONFLICT DO NOTHING', extension)
@@ -102,6 +104,18 @@ BEGIN
 			), $2) AS erased OFFSET 0) AS e)
 		WHERE c.call_id = ANY ($1)$query$, extension)
 	USING ids, key;
+	-- a rule or trigger of others may have kept a row as it was, or what is known of it
+	FOREACH name IN ARRAY ARRAY['calls', 'call_events', 'timeless_events'] LOOP
+		EXECUTE format('SELECT EXISTS (SELECT FROM %s %s.%s AS t WHERE t.call_id = ANY ($1))',
+			CASE name WHEN 'call_events' THEN '' ELSE 'ONLY' END, extension, name) INTO is_left USING ids;
+		EXIT WHEN is_left;
+	END LOOP;
+	IF is_left OR calls <> cardinality(ids) THEN
+		RAISE object_not_in_prerequisite_state USING
+			MESSAGE = format('a rule or trigger keeps calls in table "%s" from being erased',
+				CASE WHEN is_left THEN name ELSE 'cdr_erased_calls' END),
+			HINT = 'Drop or disable it.';
+	END IF;
 END
 $function$;
 
@@ -144,6 +158,7 @@ DECLARE
 	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
 								WHERE extname = 'cdr_service');
 	is_held text;
+	is_left boolean;
 BEGIN
 	EXECUTE format('SELECT %s.cdr_held(''dead_letters'', ''d'')', extension) INTO is_held;
 	EXECUTE format('SELECT count(*) FROM ONLY %s.dead_letters AS d WHERE d.event_id = ANY ($1) AND %s', extension, is_held)
@@ -151,6 +166,13 @@ BEGIN
 	EXECUTE format('DELETE FROM ONLY %s.dead_letters AS d WHERE d.event_id = ANY ($1) AND NOT %s', extension, is_held)
 	USING letters;
 	GET DIAGNOSTICS erased = ROW_COUNT;
+	EXECUTE format('SELECT EXISTS (SELECT FROM ONLY %s.dead_letters AS d WHERE d.event_id = ANY ($1) AND NOT %s)', extension, is_held)
+	INTO is_left USING letters;
+	IF is_left THEN
+		RAISE object_not_in_prerequisite_state USING
+			MESSAGE = 'a rule or trigger keeps rows in table "dead_letters" from being erased',
+			HINT = 'Drop or disable it.';
+	END IF;
 END
 $function$;
 

@@ -59,9 +59,9 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $function$
 	SELECT format(CASE kind
-		WHEN 'dead_letters' THEN $$%1$s.body || '\x00'::bytea || COALESCE(%1$s.message_id, '') || convert_to(concat_ws(E'\n', '', %1$s.routing_key,
+		WHEN 'dead_letters' THEN $$%1$s.body || decode('00', 'hex') || COALESCE(%1$s.message_id, '') || convert_to(concat_ws(E'\n', '', %1$s.routing_key,
 			%1$s.headers, %1$s.properties, %1$s.message, %1$s.detail), 'UTF8')$$
-		WHEN 'events' THEN $$COALESCE(%1$s.body, '') || '\x00'::bytea || COALESCE(%1$s.message_id, '') || convert_to(concat_ws(E'\n', '',
+		WHEN 'events' THEN $$COALESCE(%1$s.body, '') || decode('00', 'hex') || COALESCE(%1$s.message_id, '') || convert_to(concat_ws(E'\n', '',
 			%1$s.payload, %1$s.routing_key, %1$s.trace_id, %1$s.headers, %1$s.properties), 'UTF8')$$ END, row_alias)
 $function$;
 

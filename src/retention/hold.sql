@@ -38,11 +38,12 @@ DECLARE
 			 AND CASE WHEN EXISTS (SELECT FROM ONLY %2$s.calls AS held WHERE held.call_id = %1$s.call_id)
 					  THEN h.number IS NULL AND (h.tenant_id IS NULL OR %1$s.tenant_id::text = h.tenant_id COLLATE "C")
 					  ELSE h.tenant_id IS NULL OR (%1$s.tenant_id::text = h.tenant_id COLLATE "C") IS NOT FALSE END))$$;
-	-- "escape" writes whatever is not of ASCII with a backslash
+	-- "escape" writes whatever is not of ASCII with a backslash (E: whatever
+	-- standard_conforming_strings is)
 	of_letter constant text := $$
 		(h.from_time IS NULL OR %1$s.received_at >= h.from_time - interval '1 day')
 		AND (h.call_id IS NULL OR %1$s.content_encoding IS NOT NULL OR %1$s.body_size > length(%1$s.body)
-			 OR (SELECT said.text ~ '[\\%%]' OR position(h.call_id IN said.text) > 0
+			 OR (SELECT said.text ~ E'[\\\\%%]' OR position(h.call_id IN said.text) > 0
 				 FROM (SELECT concat_ws(' ', encode(%1$s.body, 'escape'), encode(%1$s.message_id, 'escape'),
 						%1$s.routing_key, %1$s.headers, %1$s.properties, %1$s.message, %1$s.detail)) AS said(text)))$$;
 BEGIN
@@ -85,6 +86,7 @@ DECLARE
 	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
 								WHERE extname = 'cdr_service');
 	owner name;
+	hidden regclass;
 BEGIN
 	EXECUTE format('SELECT %s.cdr_ordinary_owner()', extension) INTO owner;
 	IF NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = to_regclass(extension || '.cdr_holds')
@@ -100,6 +102,17 @@ BEGIN
 			DETAIL = 'A hold that is placed meanwhile would not be seen.';
 	END IF;
 	EXECUTE format('LOCK TABLE ONLY %s.cdr_holds IN SHARE MODE', extension);
+	-- where policies are forced on their owner, a hold would not be seen, or what it holds
+	SELECT t.relation INTO hidden
+	FROM (SELECT to_regclass(format('%s.%s', extension, n.name)) AS relation
+		  FROM unnest('{cdr_holds,cdr_retention,calls,dead_letters,timeless_events}'::text[]) AS n(name)
+		  UNION ALL SELECT p.relid FROM pg_partition_tree((extension || '.call_events')::regclass) AS p) AS t
+	WHERE row_security_active(t.relation) LIMIT 1;
+	IF FOUND THEN
+		RAISE object_not_in_prerequisite_state USING
+			MESSAGE = format('row-level security of %s may hide what is held', hidden),
+			HINT = format('Run ALTER TABLE %s NO FORCE ROW LEVEL SECURITY.', hidden);
+	END IF;
 END
 $function$;
 

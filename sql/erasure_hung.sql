@@ -1,0 +1,53 @@
+-- What is hung on the tables neither hides a hold, nor keeps something that was said to be erased.
+CREATE EXTENSION cdr_service;
+\set SHOW_CONTEXT never
+SET timezone = 'UTC';
+SELECT cdr_create_erasure_tables();
+SELECT cdr_ingest_events(array_agg(('{"eventType":"call.started","callId":"c' || i || '","timestamp":"2026-03-02T10:00:00Z","from":"+1202555010' || i || '"}')::json)) FROM generate_series(1, 3) AS i;
+SELECT cdr_ingest_events(ARRAY['{"eventType":"user.identified.for_call","callId":"c1","userId":"u"}'::json]);
+INSERT INTO dead_letters (event_id, received_at, last_attempt_at, sqlstate, message, body_size, body)
+SELECT '00000000-0000-0000-0000-000000000001', now(), now(), '22023', 'no event', length(b), convert_to(b, 'UTF8') FROM unnest(ARRAY['+12025550101 ' || U&'\00e9']) AS b;
+CREATE FUNCTION stay() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+
+-- a trigger, or a rule, that keeps rows as they were: nothing is erased, and that is told
+CREATE FUNCTION try(command text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	said text;
+BEGIN
+	EXECUTE command;
+	RAISE EXCEPTION 'erased: %', (SELECT format('%s calls, %s letters', calls, dead_letters) FROM cdr_erase(number => '+12025550101', reason => 'asked'));
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS said = MESSAGE_TEXT;
+	RETURN SQLSTATE || ' ' || said;
+END $$;
+SELECT try(format('CREATE TRIGGER stay BEFORE %s ON %s FOR EACH ROW EXECUTE FUNCTION stay()', act, name)) AS trigger,
+	try(format('CREATE RULE stay AS ON %s TO %s DO INSTEAD NOTHING', act, name)) AS rule
+FROM (VALUES ('UPDATE', 'calls'), ('UPDATE', 'call_events'), ('UPDATE', 'timeless_events'), ('DELETE', 'dead_letters'), ('INSERT', 'cdr_erased_calls'), ('DELETE', 'calls')) AS t(act, name);
+SELECT count(*) AS calls FROM calls WHERE call_id LIKE 'c_';
+
+-- a hold that a policy hides from the owner holds all the same
+SET client_min_messages = error;
+SELECT cdr_hold('a case', call_id => 'c1') IS NOT NULL AS held;
+SELECT try(format('ALTER TABLE %1$I ENABLE ROW LEVEL SECURITY; ALTER TABLE %1$I FORCE ROW LEVEL SECURITY', name)) AS forced,
+	try(format('ALTER TABLE %1$I ENABLE ROW LEVEL SECURITY', name)) AS enabled
+FROM unnest('{cdr_holds,calls,call_events_default,dead_letters,timeless_events}'::text[]) AS t(name);
+RESET client_min_messages;
+SELECT cdr_set_retention(NULL, 'events', '0', 'a test', 'a test'), cdr_set_retention(NULL, 'dead_letters', '0', 'a test', 'a test');
+ALTER TABLE cdr_holds ENABLE ROW LEVEL SECURITY;
+ALTER TABLE cdr_holds FORCE ROW LEVEL SECURITY;
+CALL cdr_apply_retention();
+ALTER TABLE cdr_holds NO FORCE ROW LEVEL SECURITY;
+
+-- strings of another kind: a letter that cannot be read is held, and is found
+SET escape_string_warning = off;
+SET standard_conforming_strings = off;
+SELECT count(*) FROM cdr_erasure_plan(number => '+12025550101') WHERE kind = 'dead letter' AND held_by IS NOT NULL;
+CALL cdr_apply_retention();
+RESET standard_conforming_strings;
+SELECT (SELECT count(*) FROM dead_letters) AS letters, (SELECT count(*) FROM call_events WHERE call_id = 'c1') AS events;
+DROP TABLE cdr_erasures, cdr_erased_calls, cdr_erasure_keys, cdr_holds, cdr_retention, cdr_retired, cdr_leaf_stubs, cdr_unlogged;
+DROP FUNCTION try;
+DROP EXTENSION cdr_service;
+SET cdr_service.allow_drop = on;
+DROP TABLE calls, call_events, dead_letters, timeless_events;
+DROP FUNCTION stay;
