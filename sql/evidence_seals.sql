@@ -1,6 +1,8 @@
 -- Seals of events, the log of seals, checkpoints; and what shows when somebody changes any of it.
 CREATE EXTENSION cdr_service;
 SET timezone = 'UTC';
+-- (where a line of a function is, is no matter)
+\set SHOW_CONTEXT never
 CREATE FUNCTION ev(i int) RETURNS json LANGUAGE sql AS
 $$ SELECT json_build_object('eventType', 'call.started', 'callId', 'c' || i, 'timestamp', to_char(timestamptz '2021-11-25Z' + i * interval '5 min', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')) $$;
 
