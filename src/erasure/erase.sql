@@ -110,10 +110,14 @@ BEGIN
 			CASE name WHEN 'call_events' THEN '' ELSE 'ONLY' END, extension, name) INTO is_left USING ids;
 		EXIT WHEN is_left;
 	END LOOP;
-	IF is_left OR calls <> cardinality(ids) THEN
+	IF NOT is_left THEN
+		name := 'cdr_erased_calls';
+		EXECUTE format('SELECT EXISTS (SELECT FROM unnest($1) AS t(id) WHERE NOT EXISTS (SELECT FROM ONLY %1$s.cdr_erased_calls AS k'
+			' WHERE k.call_id = %1$s.cdr_pseudonym($2, t.id)))', extension) INTO is_left USING ids, key;
+	END IF;
+	IF is_left THEN
 		RAISE object_not_in_prerequisite_state USING
-			MESSAGE = format('a rule or trigger keeps calls in table "%s" from being erased',
-				CASE WHEN is_left THEN name ELSE 'cdr_erased_calls' END),
+			MESSAGE = format('a rule or trigger keeps calls in table "%s" from being erased', name),
 			HINT = 'Drop or disable it.';
 	END IF;
 END
