@@ -100,7 +100,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	report_metrics \
 	evidence_seals evidence_status \
 	evidence_leaves \
-	evidence_proofs \
+	evidence_proofs evidence_anchors \
 	retention_guard \
 	erasure_hung \
 	erasure_late erasure_again \

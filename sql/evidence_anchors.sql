@@ -1,0 +1,47 @@
+-- Checkpoints are stamped by a time stamp authority, which openssl makes here.
+\set VERBOSITY terse
+CREATE EXTENSION cdr_service;
+SET client_min_messages = warning;
+SET cdr_service.evidence = on;
+SELECT cdr_create_evidence_tables();
+\! rm -rf results/anchors && mkdir -p results/anchors/tsa
+\setenv PGDATABASE :DBNAME
+\setenv TSA 'cd results/anchors/tsa &&'
+\! eval "$TSA printf '[tsa]\nserial = serial\ncrypto_device = builtin\nsigner_digest = sha256\ndefault_policy = 1.2.3.4\ndigests = sha256\naccuracy = secs:1\ness_cert_id_alg = sha256\n' >tsa.cnf && echo 01 >serial"
+\! eval "$TSA for ca in ca other; do openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout \$ca.key -out \$ca.crt -days 2 -subj /CN=\$ca 2>/dev/null || echo no \$ca; done"
+\! eval "$TSA openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout tsa.key -out tsa.csr -subj /CN=tsa 2>/dev/null && echo extendedKeyUsage=critical,timeStamping >tsa.ext && openssl x509 -req -in tsa.csr -CA ca.crt -CAkey ca.key -extfile tsa.ext -days 2 -set_serial 2 -out tsa.crt 2>/dev/null || echo no certificate"
+\setenv STAMP 'cd results/anchors/tsa && cat >request && openssl ts -reply -queryfile request -config tsa.cnf -section tsa -signer tsa.crt -inkey tsa.key -chain ca.crt -out answer 2>errors && cat answer'
+\setenv ANCHOR '"$PG_ABS_SRCDIR/scripts/cdr-anchor" --keep results/anchors/kept'
+
+-- nothing to stamp; then one
+\! eval "$ANCHOR" --ca results/anchors/tsa/ca.crt --command '"$STAMP"' 2>&1
+SELECT cdr_ingest_event('{"eventType": "call.started", "callId": "call-1", "timestamp": "2021-11-25T12:00:00Z"}'), cdr_seal();
+-- another authority's stamp, and one over something else, are not kept
+\! eval "$ANCHOR" --ca results/anchors/tsa/other.crt --command '"$STAMP"' 2>&1 | sed 's/verify: .*/verify/'
+\! eval "$ANCHOR" --ca results/anchors/tsa/ca.crt --command '"cat"' 2>&1 | sed 's/verify: .*/verify/'
+SELECT count(*) FROM cdr_anchors;
+\! ls results/anchors/kept
+\! eval "$ANCHOR" --ca results/anchors/tsa/ca.crt --command '"$STAMP"' && eval "$ANCHOR" --ca results/anchors/tsa/ca.crt --command '"$STAMP"'; echo $?
+SELECT log, size, kind FROM cdr_anchors;
+-- the file of a call has it, and openssl says of it what it says of the one that was kept
+\pset tuples_only on
+\pset format unaligned
+SELECT cdr_ingest_event('{"eventType": "call.ended", "callId": "call-2", "timestamp": "2021-11-25T12:00:00Z"}'), cdr_seal();
+SELECT cdr_evidence('call-1', 'a test') \g results/anchors/call.json
+\! cd results/anchors && python3 "$PG_ABS_SRCDIR/scripts/cdr-verify" call.json --checkpoint kept/1-*.checkpoint --anchors out | grep -c ^proved
+\! cd results/anchors && openssl ts -verify -CAfile tsa/ca.crt -data out/1.checkpoint -in out/1.tsr 2>/dev/null
+\! cd results/anchors && sed 's/^1$/2/' out/1.checkpoint >other && openssl ts -verify -CAfile tsa/ca.crt -data other -in out/1.tsr 2>&1 | grep -c 'Verification: FAILED'
+\! cmp results/anchors/out/1.tsr results/anchors/kept/1-*.tsr
+-- a superuser who makes all fit cannot have the stamp again
+BEGIN;
+UPDATE cdr_log SET entry = replace(entry, 'sql:', 'sql:x') WHERE log_index = 0;
+UPDATE cdr_checkpoints SET root = r.root, peaks = ARRAY[r.root], note = split_part(note, E'\n', 1) || E'\n1\n' || encode(r.root, 'base64') || E'\n'
+FROM (SELECT sha256('\x00' || convert_to(entry, 'UTF8')) AS root FROM cdr_log WHERE log_index = 0) AS r WHERE size = 1;
+SELECT cdr_evidence('call-1', 'a test') \g results/anchors/forged.json
+ROLLBACK;
+\! cd results/anchors && python3 "$PG_ABS_SRCDIR/scripts/cdr-verify" forged.json | grep '^NOT PROVED'
+
+DROP EXTENSION cdr_service;
+DROP TABLE cdr_unsealed, cdr_seals, cdr_log, cdr_checkpoints, cdr_anchors;
+SET cdr_service.allow_drop = on;
+DROP TABLE calls, call_events, dead_letters;
