@@ -45,6 +45,12 @@ SELECT count(*) FROM cdr_erasure_plan(number => '+12025550101') WHERE kind = 'de
 CALL cdr_apply_retention();
 RESET standard_conforming_strings;
 SELECT (SELECT count(*) FROM dead_letters) AS letters, (SELECT count(*) FROM call_events WHERE call_id = 'c1') AS events;
+-- a number that no call has so is refused, where it would hold or find nothing
+SELECT cdr_hold('a case', number => 'sip:+12025550101@example.org');
+SELECT cdr_hold('a case', number => '+1 (202) 555-0101');
+SELECT cdr_erase(number => '+1 202 555 0101', reason => 'asked');
+SELECT count(*) FROM cdr_erasure_plan(number => 'TEL:+12025550101');
+SELECT cdr_hold('a case', number => 'alice-b.c') IS NOT NULL AS a, cdr_hold('a case', number => '*#12025550101') IS NOT NULL AS b;
 DROP TABLE cdr_erasures, cdr_erased_calls, cdr_erasure_keys, cdr_holds, cdr_retention, cdr_retired, cdr_leaf_stubs, cdr_unlogged;
 DROP FUNCTION try;
 DROP EXTENSION cdr_service;

@@ -45,6 +45,11 @@ BEGIN
 	END LOOP;
 	IF ltrim(number, '+0') = '' THEN
 		RAISE invalid_parameter_value USING MESSAGE = format('"%s" is no number', number);
+	ELSIF number ~* '^(sips?|tel):' OR (number ~ '^[-+0-9 ().]+$' AND number ~ '[- ()]') THEN
+		-- no call has it so: nothing would be found
+		RAISE invalid_parameter_value USING
+			MESSAGE = format('"%s" is no number as calls has it', number),
+			HINT = 'Give it without scheme, spaces and punctuation, like +12025550123.';
 	END IF;
 END
 $function$;

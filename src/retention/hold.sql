@@ -230,6 +230,11 @@ BEGIN
 		RAISE invalid_parameter_value USING MESSAGE = 'expires_at must be in the future';
 	ELSIF ltrim(number, '+0') = '' THEN
 		RAISE invalid_parameter_value USING MESSAGE = format('"%s" is no number', number);
+	ELSIF number ~* '^(sips?|tel):' OR (number ~ '^[-+0-9 ().]+$' AND number ~ '[- ()]') THEN
+		-- no call has it so: that would hold nothing
+		RAISE invalid_parameter_value USING
+			MESSAGE = format('"%s" is no number as calls has it', number),
+			HINT = 'Give it without scheme, spaces and punctuation, like +12025550123.';
 	END IF;
 	EXECUTE format('INSERT INTO %s.cdr_holds (hold_id, placed_at, login, role, reason, reference, authority,'
 		' call_id, number, tenant_id, from_time, to_time, expires_at, key)'
