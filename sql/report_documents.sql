@@ -47,8 +47,7 @@ SET timezone = 'UTC';
 -- Each document in the order in which it is printed, and not in one transaction, with calls
 -- that are there.  Times that have to be over, or to come, are far away, for the clock of
 -- the machine matters here; ALTER SYSTEM is SET, and the origin, which only that can set,
--- stays.  What needs files of others is tested where there are some: anchors (evidence_anchors,
--- t/306), and a restore (erasure_again).
+-- stays.  What needs files of others is tested where there are some: evidence_anchors, erasure_again.
 SELECT cdr_create_evidence_tables();
 SELECT cdr_create_erasure_tables();
 INSERT INTO cdr_erasure_keys (month, key, made_at) VALUES ('2017-07-01', sha256(''), now());
