@@ -99,7 +99,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	report_anywhere report_documents \
 	report_metrics \
 	evidence_seals evidence_status \
-	evidence_leaves \
+	evidence_leaves evidence_threats \
 	evidence_proofs evidence_anchors \
 	retention_guard \
 	erasure_hung \

@@ -173,6 +173,12 @@ DECLARE
 	root bytea; retired uuid[]; is_retired boolean;
 BEGIN
 	EXECUTE format('SELECT %s.cdr_require_tables()', extension);
+	IF (SELECT count(to_regclass(format('%s.%s', extension, t.name))) < 4
+		FROM unnest('{cdr_unsealed,cdr_seals,cdr_log,cdr_checkpoints}'::text[]) AS t(name)) THEN
+		RAISE undefined_table USING
+			MESSAGE = 'tables of evidence are missing',
+			HINT = format('Where there were some, they were dropped; where not, run SELECT %s.cdr_create_evidence_tables().', extension);
+	END IF;
 	IF checkpoint IS NOT NULL AND (cardinality(line) < 3 OR line[2] !~ '^(0|[1-9][0-9]{0,17})$'
 								   OR line[3] !~ '^[A-Za-z0-9+/]{43}=$') THEN
 		RAISE invalid_parameter_value USING
