@@ -138,7 +138,7 @@ DROP EXTENSION cdr_service;
 DROP VIEW calls_masked;
 DROP TABLE calls_masked_key;
 DROP TABLE cdr_erasure_keys, cdr_erased_calls, cdr_erasures, cdr_holds, cdr_retention, cdr_retired, cdr_leaf_stubs,
-	cdr_unlogged, cdr_unsealed, cdr_seals, cdr_log, cdr_checkpoints, call_events_29980101;
+	cdr_unlogged, cdr_unsealed, cdr_seals, cdr_log, cdr_checkpoints, cdr_anchors, call_events_29980101;
 DROP PROCEDURE record_calls;
 SET cdr_service.allow_drop = on;
 DROP TABLE calls, call_events, dead_letters, timeless_events;
