@@ -34,6 +34,15 @@ SELECT count(*) AS steps, sum(rows) AS rows, (SELECT count(*) FROM cdr_leaf_stub
 SELECT * FROM found();
 SELECT cdr_seal() > 0 AS sealed;
 SELECT * FROM found();
+-- a call beside those that were retired is proved as before
+\! mkdir -p results/retired
+\pset format unaligned
+\t on
+SELECT cdr_evidence('c-020302', 'a test') \g results/retired/beside.json
+SELECT cdr_evidence('c-020301', 'a test') \g results/retired/held.json
+\t off
+\pset format aligned
+\! for f in beside held; do python3 "$PG_ABS_SRCDIR/scripts/cdr-verify" results/retired/$f.json | grep -E '^(proved|NOT PROVED)'; done
 -- what nobody retired is missing; also if it is written into the tables of retention
 SELECT cdr_guard_log(false);
 BEGIN;

@@ -227,6 +227,7 @@ DECLARE
 	anchored bigint[];
 	sizes bigint[];
 	proofs json;
+	retired uuid[];
 	seals json[] := '{}';
 	targets text[] := '{}';
 	keys text[] := '{}';
@@ -260,6 +261,7 @@ BEGIN
 	END IF;
 	events := found.events;
 
+	EXECUTE format('SELECT %s.cdr_retired_logged()', extension) INTO retired;
 	-- each seal that events of the call may be in
 	FOR seal IN EXECUTE format($query$
 		SELECT s.log, s.log_index, s.day, s.lo, s.hi, s.n, s.groups, s.members, s.leaves, l.entry
@@ -273,16 +275,21 @@ BEGIN
 		-- of its rows, those of the call, and those around them; of times that several
 		-- rows have, all
 		EXECUTE format($query$
-			SELECT array_agg(e.leaf ORDER BY e.recorded_at, e.leaf) AS leaves, array_agg(e.rank ORDER BY e.rank) AS ranks,
-				   array_agg(CASE WHEN e.is_mine THEN concat_ws(' ', e.event_time, e.event_id) END ORDER BY e.recorded_at, e.leaf) AS keys
-			FROM (SELECT e.event_time, e.event_id, e.recorded_at, e.rank, e.is_mine, COALESCE(%2$s, sha256('')) AS leaf
-				  FROM (SELECT e.*, e.call_id = $1 AS is_mine, row_number() OVER (ORDER BY e.recorded_at) AS rank,
-							   bool_or(e.call_id = $1) OVER (ORDER BY e.recorded_at GROUPS BETWEEN 7 PRECEDING AND 7 FOLLOWING) AS is_near
-						FROM %1$s.call_events AS e
-						WHERE e.event_time >= ($2::timestamp AT TIME ZONE 'UTC') AND e.event_time < (($2 + 1)::timestamp AT TIME ZONE 'UTC')
-						  AND e.recorded_at >= $3 AND e.recorded_at <= $4 AND e.recorded_at <@ $5) AS e
+			SELECT array_agg(e.leaf ORDER BY e.cdr_at, e.leaf) AS leaves, array_agg(e.rank ORDER BY e.rank) AS ranks,
+				   array_agg(CASE WHEN e.is_mine THEN concat_ws(' ', e.event_time, e.event_id) END ORDER BY e.cdr_at, e.leaf) AS keys
+			FROM (SELECT e.event_time, e.event_id, e.cdr_at, e.rank, e.is_mine, COALESCE(e.cdr_leaf, %2$s, sha256('')) AS leaf
+				  FROM (SELECT e.*, e.call_id = $1 AS is_mine, row_number() OVER (ORDER BY e.cdr_at) AS rank,
+							   bool_or(e.call_id = $1) OVER (ORDER BY e.cdr_at GROUPS BETWEEN 7 PRECEDING AND 7 FOLLOWING) AS is_near
+						FROM (SELECT e.*, e.recorded_at AS cdr_at, NULL::bytea AS cdr_leaf
+							  FROM %1$s.call_events AS e
+							  WHERE e.event_time >= ($2::timestamp AT TIME ZONE 'UTC') AND e.event_time < (($2 + 1)::timestamp AT TIME ZONE 'UTC')
+								AND e.recorded_at >= $3 AND e.recorded_at <= $4 AND e.recorded_at <@ $5
+							  -- those that retention took leave their leaves
+							  UNION ALL
+							  SELECT (NULL::%1$s.call_events).*, r.recorded_at, r.leaf
+							  FROM %1$s.cdr_retired_leaves($6, $2, $3, $4) AS r WHERE r.recorded_at <@ $5) AS e) AS e
 				  WHERE e.is_near) AS e$query$, extension, leaf)
-		INTO around USING call_id, seal.day, seal.lo, seal.hi, seal.members;
+		INTO around USING call_id, seal.day, seal.lo, seal.hi, seal.members, retired;
 		FOR i IN 1 .. cardinality(around.keys) LOOP
 			CONTINUE WHEN around.keys[i] IS NULL;
 			IF seal.leaves IS NULL THEN
