@@ -195,7 +195,7 @@ class Service(Contestant):
 
     def __init__(self, queue: str, messages: Messages, *, workers: int = 1,
                  batch: int = BATCH, mappings: int = 0,
-                 counted: bool = True):
+                 counted: bool = True, evidence: bool = False):
         plural = "s" if workers > 1 else ""
         form = f", {messages.form.title}" if messages.form else ""
         suffix = f"/{messages.form.key}" if messages.form else ""
@@ -212,18 +212,25 @@ class Service(Contestant):
         if not counted:
             form += ", without the rollup"
             suffix += "/uncounted"
+        if evidence:
+            form += ", with evidence"
+            suffix += "/evidence"
         super().__init__(f"service/{queue}/{workers}/{batch}{suffix}",
                          f"service, {workers} worker{plural}{form}", queue,
                          batch, messages)
         self.workers = workers
         self.mappings = mappings
         self.counted = counted
+        self.evidence = evidence
 
     def run(self, servers: Servers) -> Measured:
         """Fills the queue while the service is paused, and lets it go."""
         servers.start_service(self.workers, self.batch, self.queue,
-                              paused=True)
-        servers.sql("TRUNCATE call_events, calls")
+                              paused=True,
+                              evidence="on" if self.evidence else "off")
+        servers.sql("SELECT cdr_create_evidence_tables()")
+        servers.sql("TRUNCATE call_events, calls, cdr_unsealed, cdr_seals,"
+                    " cdr_log, cdr_checkpoints")
         self.enable_mappings(servers)
         # (the triggers, too, which the last one may have disabled)
         servers.sql("SELECT cdr_rebuild_rollup()")
@@ -240,11 +247,25 @@ class Service(Contestant):
         cpu, wal = servers.cpu() - cpu, servers.wal_lsn() - wal
 
         self.check(servers)
+        self.seal(servers)
         return Measured(last.stored - first.stored,
                         (last.committed - first.committed).total_seconds(),
                         cpu.worker, 0, cpu.postgres_other, cpu.broker, wal,
                         self.disk_per_event(servers, DATABASE),
                         last.stored / last.batches)
+
+    def seal(self, servers: Servers) -> None:
+        """Makes seals of what waits for them, and looks whether all fits."""
+        while servers.value("SELECT cdr_seal()"):
+            pass
+        # what passes through that table is not kept
+        servers.sql("VACUUM FULL cdr_unsealed")
+        problems = servers.value("SELECT count(*) FROM cdr_verify_evidence()")
+        if problems and self.evidence:
+            raise BenchError(f"cdr_verify_evidence() found {problems}")
+        if servers.value("SELECT count(*) > 0 FROM cdr_seals") != self.evidence:
+            raise BenchError("there are seals where there should be none, or"
+                             " none")
 
     def enable_mappings(self, servers: Servers) -> None:
         """Has in force what the messages need, and presets up to a number."""
@@ -525,6 +546,7 @@ def all_contestants(every: Messages, forms: list[Messages],
         Service("quorum", old),
         *(Service("quorum", messages) for messages in repeated),
         Service("quorum", every, counted=False),
+        Service("quorum", every, evidence=True),
         Service("quorum", every),
         Copy("events", every),
         Copy("calls", every),

@@ -17,6 +17,7 @@ SERVICE = f"service/quorum/1/{BATCH}"
 MAPPINGS = f"{SERVICE}/mappings_{MAPPINGS_MAX}"
 OLD_EVENTS = f"{SERVICE}/old"
 UNCOUNTED = f"{SERVICE}/uncounted"
+EVIDENCE = f"{SERVICE}/evidence"
 REPEATS_2 = f"{SERVICE}/repeats_2"
 REPEATS_20 = f"{SERVICE}/repeats_20"
 FEW_PARTITIONS, MANY_PARTITIONS = "partitions/40", "partitions/4000"
@@ -168,6 +169,19 @@ class Results:
                   " rollup",
                   lambda found: cpu(found[SERVICE], "consumer_cpu")
                   - cpu(found[UNCOUNTED], "consumer_cpu")),
+            Ratio("evidence_us", "CPU of worker, us an event, with - without"
+                  " evidence",
+                  lambda found: cpu(found[EVIDENCE], "consumer_cpu")
+                  - cpu(found[SERVICE], "consumer_cpu")),
+            Ratio("evidence_bytes", "disk space, bytes an event, with -"
+                  " without evidence",
+                  lambda found: found[EVIDENCE].disk_bytes_per_event
+                  - found[SERVICE].disk_bytes_per_event),
+            Ratio("evidence_wal", "WAL, bytes an event, with - without"
+                  " evidence",
+                  lambda found: found[EVIDENCE].per_event(
+                      found[EVIDENCE].wal_bytes)
+                  - found[SERVICE].per_event(found[SERVICE].wal_bytes)),
             Ratio("repeats_2", "deliveries/s, 2 % repetitions / none",
                   rate(REPEATS_2, SERVICE)),
             Ratio("repeats_20", "deliveries/s, 20 % repetitions / none",

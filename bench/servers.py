@@ -367,10 +367,13 @@ class Servers:
             "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn"))
 
     def disk_bytes(self, database: str = DATABASE) -> int:
-        """Bytes that calls and call_events take, with all their indexes."""
+        """Bytes that calls, call_events and evidence take, with all indexes."""
         return int(self.value(
             "SELECT pg_total_relation_size('calls')"
             " + sum(pg_total_relation_size(relid))"
+            " + (SELECT COALESCE(sum(pg_total_relation_size(to_regclass(t))), 0)"
+            "    FROM unnest('{cdr_unsealed,cdr_seals,cdr_log,cdr_checkpoints}'"
+            "::text[]) AS t)"
             " FROM pg_partition_tree('call_events') WHERE isleaf", database))
 
     def settle(self) -> None:
