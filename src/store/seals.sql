@@ -52,12 +52,9 @@ AS $function$
 DECLARE
 	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
 								WHERE extname = 'cdr_service');
-	owner name;
 	made record;
-	there record;
+	is_new boolean;
 BEGIN
-	EXECUTE format('SELECT %s.cdr_ordinary_owner()', extension) INTO owner;
-
 	FOR made IN
 		SELECT * FROM (VALUES
 			-- hashes cannot be compressed
@@ -81,19 +78,10 @@ BEGIN
 				' added_at timestamptz NOT NULL',
 				'anchors: what others say of checkpoints, such as time stamps')) AS t(name, columns, comment)
 	LOOP
-		SELECT c.relowner::regrole::text AS owner, c.relkind INTO there FROM pg_class AS c
-		WHERE c.oid = to_regclass(extension || '.' || made.name);
-		IF FOUND THEN
-			IF there.owner <> quote_ident(owner) OR there.relkind <> 'r' THEN
-				RAISE insufficient_privilege USING
-					MESSAGE = format('%s.%I is no table of %I', extension, made.name, owner),
-					HINT = 'Rename it, or, if it is a table of evidence, give it to that role.';
-			END IF;
-			CONTINUE;
-		END IF;
-		EXECUTE format('CREATE TABLE %s.%I (%s)', extension, made.name,
-			-- (STORAGE may stand there since 16)
-			replace(made.columns, ' STORAGE EXTERNAL', ''));
+		-- (STORAGE may stand there since 16)
+		EXECUTE format('SELECT %s.cdr_make_table($1, $2, $3)', extension) INTO is_new
+		USING made.name, replace(made.columns, ' STORAGE EXTERNAL', ''), made.comment;
+		CONTINUE WHEN NOT is_new;
 		IF made.columns LIKE '%STORAGE EXTERNAL%' THEN
 			EXECUTE format('ALTER TABLE %s.%I ALTER COLUMN leaves SET STORAGE EXTERNAL', extension, made.name);
 		END IF;
@@ -103,9 +91,6 @@ BEGIN
 		ELSIF made.name = 'cdr_anchors' THEN
 			EXECUTE format('CREATE UNIQUE INDEX ON %s.cdr_anchors (log, size, kind, sha256(token))', extension);
 		END IF;
-		EXECUTE format('COMMENT ON TABLE %s.%I IS %L', extension, made.name, made.comment);
-		EXECUTE format('SELECT %s.cdr_give_to_owner($1, $2)', extension)
-		USING (extension || '.' || made.name)::regclass, owner;
 	END LOOP;
 END
 $function$;

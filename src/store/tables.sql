@@ -141,6 +141,40 @@ $function$;
 COMMENT ON FUNCTION @extschema@.cdr_give_to_owner(regclass, name) IS
 'gives a relation that was just made to a role, and to nobody else, whatever default privileges there are';
 
+-- For tables that only some need: no members of the extension, so a dump holds them.
+CREATE FUNCTION @extschema@.cdr_make_table(name text, columns text, comment text)
+RETURNS boolean
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
+								WHERE extname = 'cdr_service');
+	owner name;
+	there record;
+BEGIN
+	EXECUTE format('SELECT %s.cdr_ordinary_owner()', extension) INTO owner;
+	SELECT c.relowner::regrole::text AS owner, c.relkind INTO there FROM pg_class AS c
+	WHERE c.oid = to_regclass(format('%s.%I', extension, name));
+	IF FOUND THEN
+		IF there.owner <> quote_ident(owner) OR there.relkind <> 'r' THEN
+			RAISE insufficient_privilege USING
+				MESSAGE = format('%s.%I is no table of %I', extension, name, owner),
+				HINT = 'Rename it, or, if it is a table of this extension, give it to that role.';
+		END IF;
+		RETURN false;
+	END IF;
+	EXECUTE format('CREATE TABLE %s.%I (%s)', extension, name, columns);
+	EXECUTE format('COMMENT ON TABLE %s.%I IS %L', extension, name, comment);
+	EXECUTE format('SELECT %s.cdr_give_to_owner($1, $2)', extension)
+	USING format('%s.%I', extension, name)::regclass, owner;
+	RETURN true;
+END
+$function$;
+
+COMMENT ON FUNCTION @extschema@.cdr_make_table(text, text, text) IS
+'makes a table of the owner of calls, and of nobody else, unless it is there; false: it is';
+
 CREATE FUNCTION @extschema@.cdr_update_tables()
 RETURNS integer
 LANGUAGE C VOLATILE PARALLEL UNSAFE
