@@ -33,6 +33,17 @@ SELECT (SELECT cdr_pseudonym(k.key, 'c1') FROM cdr_erasure_keys AS k) = (SELECT 
 SELECT convert_from(body, 'UTF8') FROM dead_letters ORDER BY 1;
 SELECT * FROM cdr_verify_evidence();
 
+-- a message that has all that there may be, in bytes: what is left of it, of whatever columns
+SELECT cdr_ingest_message('\x0a0c63616c6c2e7374617274656412027431 1a03616c6c'::bytea, content_type => 'application/x-protobuf', type => 'of all', routing_key => 'of.all', message_id => '\x6d31',
+	headers => '{"x": "+12025559999"}', properties => '{"app_id": "all", "user_id": "all"}') IS NOT NULL AS recorded;
+SELECT cdr_ingest_message('\x1f8b0800000000000203ab564a2d4bcd2b09a92c4855b2524a4eccc9d14bcd4b494d51d201733c5380a2401ac82dc9cc4d2d2e49cc2d008a18191899e91a18eb1a1885181a591918005194522d00b84780d04c000000'::bytea, content_type => 'application/json', content_encoding => 'gzip') IS NOT NULL AS recorded;
+SELECT string_agg(DISTINCT j.key COLLATE "C", ' ' ORDER BY j.key COLLATE "C") AS before FROM call_events AS e, jsonb_each(to_jsonb(e)) AS j WHERE e.call_id = 'all' AND j.value <> 'null';
+SELECT calls, events FROM cdr_erase(call_id => 'all', reason => 'asked');
+SELECT string_agg(DISTINCT j.key COLLATE "C", ' ' ORDER BY j.key COLLATE "C") AS after FROM call_events AS e, jsonb_each(to_jsonb(e)) AS j,
+	cdr_erasure_keys AS k WHERE e.call_id = cdr_pseudonym(k.key, 'all') AND j.value <> 'null';
+SELECT string_agg(j.key, ' ' ORDER BY j.key COLLATE "C") AS of_calls FROM calls AS c, jsonb_each(to_jsonb(c)) AS j,
+	cdr_erasure_keys AS k WHERE c.call_id = cdr_pseudonym(k.key, 'all') AND j.value <> 'null';
+
 -- a number, in steps; who called or was called, in any spelling
 SELECT calls, events, dead_letters, held, more FROM cdr_erase(number => '0012025551001', reason => 'asked', max_calls => 4);
 SELECT calls, events, dead_letters, held, more FROM cdr_erase(number => '+12025551001', reason => 'asked', max_calls => 4);
