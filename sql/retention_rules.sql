@@ -166,6 +166,21 @@ SELECT cdr_set_retention('t8', 'calls', '0', 'bills', 'mine');
 SELECT * FROM cdr_retention_plan();
 RESET ROLE;
 
+-- partitions of somebody else, one that has expired and one of which a tenant has, keep nothing but themselves
+SELECT cdr_create_partitions('2018-01-01', '2018-04-01');
+SELECT cdr_ingest_event(json_build_object('eventType', 'call.started', 'callId', 'of ' || m, 'tenantId', 'other', 'timestamp', '2018-0' || m || '-15T00:00:00Z')) FROM generate_series(1, 4) AS m;
+ALTER TABLE call_events_20180101 OWNER TO regress_cdr_records;
+ALTER TABLE call_events_20180301 OWNER TO regress_cdr_records;
+SELECT cdr_set_retention('other', 'events', '1 day', 'bills', 'a test'), cdr_set_retention(NULL, 'events', now() - '2018-03-01Z', 'bills', 'a test');
+SELECT count(*) FROM cdr_retention_plan() WHERE partition ~ '2018';
+CALL cdr_apply_retention();
+SELECT call_id, tableoid::regclass FROM call_events WHERE call_id LIKE 'of %' ORDER BY 1;
+SELECT count(*) FROM cdr_verify_calls();
+ALTER TABLE call_events_20180101 OWNER TO cdr_service;
+ALTER TABLE call_events_20180301 OWNER TO cdr_service;
+CALL cdr_apply_retention();
+SELECT count(*) FROM call_events WHERE call_id LIKE 'of %';
+
 DROP VIEW expected;
 DROP EXTENSION cdr_service;
 DROP TABLE cdr_holds, cdr_retention, cdr_retired, cdr_leaf_stubs, cdr_unlogged, cdr_unsealed, cdr_seals, cdr_log, cdr_checkpoints, was, calls_were, calls_then;

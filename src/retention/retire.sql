@@ -75,6 +75,11 @@ BEGIN
 	IF NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = relation) THEN
 		place := NULL;
 		RETURN;
+	ELSIF NOT has_table_privilege(relation, 'SELECT') OR NOT has_table_privilege(relation, 'DELETE') THEN
+		place := NULL;
+		RAISE WARNING USING
+			ERRCODE = 'insufficient_privilege', MESSAGE = format('rows of %s are not retired: permission denied', relation);
+		RETURN;
 	END IF;
 	EXECUTE format('SELECT * FROM %s.cdr_retention_query($1, $2)', extension) INTO query USING kind, relation;
 	EXECUTE format('SELECT %s.cdr_held($1, ''x'')', extension) INTO is_held USING kind;
@@ -198,6 +203,11 @@ BEGIN
 		EXECUTE format('DROP TABLE %s', relation);
 	EXCEPTION WHEN lock_not_available OR deadlock_detected OR undefined_table THEN
 		RAISE NOTICE 'partition % is in use, and is retired at the next run', name;
+		RETURN -1;
+	-- one that is somebody else's keeps nothing but itself
+	WHEN insufficient_privilege THEN
+		RAISE WARNING USING
+			ERRCODE = SQLSTATE, MESSAGE = format('partition %s is not retired: %s', name, SQLERRM);
 		RETURN -1;
 	END;
 	RETURN rows;
