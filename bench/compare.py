@@ -60,6 +60,18 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def choose(contestants: list[Contestant],
+           patterns: list[str] | None) -> list[Contestant]:
+    """Those that are asked for."""
+    chosen = [contestant for contestant in contestants
+              if not patterns or any(fnmatchcase(contestant.key, pattern)
+                                     for pattern in patterns)]
+    if not chosen:
+        keys = ", ".join(contestant.key for contestant in contestants)
+        raise BenchError(f"nobody is like that; there are {keys}")
+    return chosen
+
+
 def make_contestants(servers: Servers, arguments: argparse.Namespace,
                      ) -> list[Contestant]:
     """The calls, published in several ways, and who is to cope with them."""
@@ -79,26 +91,19 @@ def make_contestants(servers: Servers, arguments: argparse.Namespace,
                          published=with_repetitions(events, share,
                                                     arguments.seed))
                 for share in REPETITIONS]
+    chosen = choose(all_contestants(every, forms, in_order, few, old, repeated,
+                                    [] if arguments.quick else PARTITIONS),
+                    arguments.only)
+    used = [contestant.messages for contestant in chosen]
     # what the others must come to; and the servers are warm then
     for messages in (every, *forms, in_order, few, old):
+        if messages is not every and messages not in used:
+            continue
         service = Service("quorum", messages)
         say(f"warming up: {service.label}")
         service.run(servers)
     for messages in repeated:
         messages.digests = every.digests
-    return all_contestants(every, forms, in_order, few, old, repeated,
-                           [] if arguments.quick else PARTITIONS)
-
-
-def choose(contestants: list[Contestant],
-           patterns: list[str] | None) -> list[Contestant]:
-    """Those that are asked for."""
-    chosen = [contestant for contestant in contestants
-              if not patterns or any(fnmatchcase(contestant.key, pattern)
-                                     for pattern in patterns)]
-    if not chosen:
-        keys = ", ".join(contestant.key for contestant in contestants)
-        raise BenchError(f"nobody is like that; there are {keys}")
     return chosen
 
 
@@ -123,8 +128,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     say("starting PostgreSQL and RabbitMQ")
     with Servers() as servers:
-        contestants = choose(make_contestants(servers, arguments),
-                             arguments.only)
+        contestants = make_contestants(servers, arguments)
         every = max((contestant.messages for contestant in contestants),
                     key=lambda messages: (len(messages), not messages.form))
         about = {"machine": machine(servers), "settings": SETTINGS,
