@@ -88,7 +88,8 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	call_corrections \
 	call_segments call_history call_as_of event_numbers \
 	event_timestamps event_bad_input event_foreign_text event_packed event_amqp10 \
-	event_charsets event_protobuf event_cloudevents event_explain \
+	event_charsets event_protobuf event_cloudevents \
+	event_sent_again event_explain \
 	store_dead_letters store_partitions store_repetitions store_verify \
 	report_rollup \
 	report_alerts \

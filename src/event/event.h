@@ -114,6 +114,17 @@ cdr_event_lacks_lasting_time(const CdrEvent *event)
 }
 
 /*
+ * May it come again in other bytes, so with another time as well?  Then it is
+ * known by what the message, or a mapping, says that identifies it.
+ */
+static inline bool
+cdr_event_brings_identity(const CdrEvent *event)
+{
+	return event->message->id == NULL && event->erased == NULL &&
+		   memcmp(event->id.data, event->digest.data, UUID_LEN) != 0;
+}
+
+/*
  * Reads a message into *event.  Returns false, with the reason set, for a
  * message that is no event; never throws for what the message holds
  * (out of memory is still an ERROR of the server).

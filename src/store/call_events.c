@@ -23,10 +23,12 @@
 #include "store/bounds.h"
 #include "store/call_events.h"
 #include "store/erased.h"
+#include "store/keys.h"
 #include "store/mapping_cache.h"
 #include "store/other_readings.h"
 #include "store/recent.h"
 #include "store/recording.h"
+#include "store/resent.h"
 #include "store/timeless.h"
 #include "store/unsealed.h"
 
@@ -39,9 +41,9 @@
 #define INSERT_UNKNOWN_EVENTS(more)                               \
 	"WITH fresh AS (" INSERT_EVENTS(more) " ON CONFLICT"          \
 										  " DO NOTHING RETURNING" \
-										  " event_id)"            \
-										  " SELECT event_id"      \
-										  " FROM fresh"
+										  " call_id, event_id)"   \
+										  " SELECT call_id,"      \
+										  " event_id FROM fresh"
 #define EVENT_TYPES                                                     \
 	TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, UUIDOID, TEXTOID,   \
 		TEXTOID, TEXTOID, TEXTOID, TEXTOID, CHAROID, BYTEAOID, TEXTOID, \
@@ -86,9 +88,10 @@ static CdrStatement insert_new_erased_events = {
  * through many events.  The stretch is there for the choice of partitions. */
 /* Each once: what a producer tells apart by times alone may stand there often. */
 static CdrStatement find_events = {
-	.sql = "SELECT DISTINCT e.event_id FROM %2$s JOIN %1$s.call_events AS e"
-		   " ON e.call_id = given.c1 AND e.event_id = given.c2"
-		   " WHERE e.event_time >= $2 AND e.event_time < $3",
+	.sql =
+		"SELECT DISTINCT e.call_id, e.event_id FROM %2$s JOIN %1$s.call_events AS e"
+		" ON e.call_id = given.c1 AND e.event_id = given.c2"
+		" WHERE e.event_time >= $2 AND e.event_time < $3",
 	.has_rows = true,
 	.ncolumns = 2,
 	.types = {TEXTOID, UUIDOID},
@@ -120,11 +123,11 @@ compare_times(const void *a, const void *b)
 
 /*
  * Looks for the first of some events, which are sorted by time, and for those
- * that lie in the same stretch.  Adds the ids of those that the log holds to
- * ids, of which there are *nids; returns how many events it has looked for.
+ * that lie in the same stretch.  Adds the keys of those that the log holds to
+ * some, of which there are *nkeys; returns how many events it has looked for.
  */
 static int
-find_in_stretch(CdrEvent **events, int count, pg_uuid_t *ids, int *nids)
+find_in_stretch(CdrEvent **events, int count, CdrEventKey *keys, int *nkeys)
 {
 	CdrRows	  *rows = cdr_rows_begin(&find_events);
 	CdrStretch stretch;
@@ -141,30 +144,24 @@ find_in_stretch(CdrEvent **events, int count, pg_uuid_t *ids, int *nids)
 		cdr_row_end(rows);
 	}
 	cdr_rows_look_up(rows, stretch.from, stretch.until);
-	for (uint64 row = 0; row < SPI_processed; row++)
-	{
-		bool isnull;
-
-		ids[(*nids)++] = *DatumGetUUIDP(cdr_result(row, 1, &isnull));
-	}
-	SPI_freetuptable(SPI_tuptable);
+	cdr_keys_add_result(keys, nkeys);
 	return sought;
 }
 
-/* Which of some events does the log hold?  Returns their sorted ids. */
-static pg_uuid_t *
+/* Which of some events does the log hold?  Returns their sorted keys. */
+static CdrEventKey *
 find_recorded(CdrEvent **events, int count, int *nfound)
 {
-	CdrEvent **by_time = palloc(Max(count, 1) * sizeof(CdrEvent *));
-	pg_uuid_t *ids = palloc(Max(count, 1) * sizeof(pg_uuid_t));
+	CdrEvent   **by_time = palloc(Max(count, 1) * sizeof(CdrEvent *));
+	CdrEventKey *keys = palloc(Max(count, 1) * sizeof(CdrEventKey));
 
 	*nfound = 0;
 	memcpy(by_time, events, count * sizeof(CdrEvent *));
 	qsort(by_time, count, sizeof(CdrEvent *), compare_times);
 	for (int i = 0; i < count;)
-		i += find_in_stretch(by_time + i, count - i, ids, nfound);
-	cdr_sort_ids(ids, *nfound);
-	return ids;
+		i += find_in_stretch(by_time + i, count - i, keys, nfound);
+	cdr_sort_keys(keys, *nfound);
+	return keys;
 }
 
 /*
@@ -209,13 +206,13 @@ drop_read_otherwise(CdrEvent **events, int count)
 int
 cdr_call_events_drop_known(CdrEvent **events, int count, bool mostly_new)
 {
-	CdrEvent **sought = palloc(Max(count, 1) * sizeof(CdrEvent *));
-	bool	  *repeated = palloc0(Max(count, 1) * sizeof(bool));
-	int		   nsought = 0;
-	int		   nhinted = 0;
-	pg_uuid_t *known;
-	int		   nknown;
-	int		   kept = 0;
+	CdrEvent   **sought = palloc(Max(count, 1) * sizeof(CdrEvent *));
+	bool		*repeated = palloc0(Max(count, 1) * sizeof(bool));
+	int			 nsought = 0;
+	int			 nhinted = 0;
+	CdrEventKey *known;
+	int			 nknown;
+	int			 kept = 0;
 
 	count = drop_read_otherwise(events, count);
 	cdr_timeless_claim(events, count, repeated);
@@ -223,21 +220,27 @@ cdr_call_events_drop_known(CdrEvent **events, int count, bool mostly_new)
 	{
 		bool hinted = cdr_recent_repeats(&events[i]->id);
 
-		if (hinted || repeated[i] || events[i]->message->redelivered)
+		repeated[i] |= hinted || events[i]->message->redelivered;
+		if (repeated[i])
 			sought[nsought++] = events[i];
 		nhinted += hinted;
 	}
-	if (!mostly_new || nsought == 0)
+	if (!mostly_new)
+		return cdr_resent_drop(events, count, NULL);
+	if (nsought == 0)
 		return count;
 
 	known = find_recorded(sought, nsought, &nknown);
 	judge_hints(events, count, nhinted, nsought - nknown);
 	for (int i = 0; i < count; i++)
 	{
-		if (!cdr_is_among(&events[i]->id, known, nknown))
+		if (!cdr_is_among(events[i], known, nknown))
+		{
+			repeated[kept] = repeated[i];
 			events[kept++] = events[i];
+		}
 	}
-	return kept;
+	return cdr_resent_drop(events, kept, repeated);
 }
 
 static Datum
@@ -346,13 +349,13 @@ insert_of_new(CdrEvent **events, int count)
 static void
 check_passed_over(CdrEvent **events, int count)
 {
-	int		   nknown;
-	pg_uuid_t *known = find_recorded(events, count, &nknown);
-	int		   nmissing = 0;
+	int			 nknown;
+	CdrEventKey *known = find_recorded(events, count, &nknown);
+	int			 nmissing = 0;
 
 	for (int i = 0; i < count; i++)
 	{
-		if (!cdr_is_among(&events[i]->id, known, nknown))
+		if (!cdr_is_among(events[i], known, nknown))
 			events[nmissing++] = events[i];
 	}
 	if (nmissing == 0)
@@ -380,17 +383,17 @@ cdr_call_events_insert(CdrEvent **events, int count)
 {
 	CdrStatement *statement =
 		are_erased(events, count) ? &insert_erased_events : &insert_events;
-	CdrEvent **passed_over = palloc(Max(count, 1) * sizeof(CdrEvent *));
-	int		   npassed_over = 0;
-	int		   kept = 0;
-	pg_uuid_t *fresh;
-	int		   nfresh;
+	CdrEvent   **passed_over = palloc(Max(count, 1) * sizeof(CdrEvent *));
+	int			 npassed_over = 0;
+	int			 kept = 0;
+	CdrEventKey *fresh;
+	int			 nfresh;
 
 	cdr_rows_execute(event_rows(statement, events, count), SPI_OK_SELECT);
-	fresh = cdr_result_ids(&nfresh);
+	fresh = cdr_result_keys(&nfresh);
 	for (int i = 0; i < count; i++)
 	{
-		if (cdr_is_among(&events[i]->id, fresh, nfresh))
+		if (cdr_is_among(events[i], fresh, nfresh))
 			events[kept++] = events[i];
 		else
 			passed_over[npassed_over++] = events[i];

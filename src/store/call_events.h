@@ -22,8 +22,8 @@ extern void cdr_call_events_open(Oid table);
  * they came lately, or the broker says that it has delivered them before, or
  * they have no time of their own and their key is there.  Returns how many
  * stay.  Unless mostly_new, all stay, because they are inserted with ON CONFLICT
- * in any case, but for those that were recorded under another key, by a mapping
- * that was changed meanwhile.
+ * in any case, but for those that were recorded under another key: by a mapping
+ * that was changed meanwhile, or with another time.
  */
 extern int
 cdr_call_events_drop_known(CdrEvent **events, int count, bool mostly_new);

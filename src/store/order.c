@@ -30,6 +30,13 @@ compare_events(const void *a, const void *b)
 	return result;
 }
 
+static bool
+repeats_event(const CdrEvent *x, const CdrEvent *y)
+{
+	return strcmp(x->call_id, y->call_id) == 0 &&
+		   memcmp(x->id.data, y->id.data, UUID_LEN) == 0;
+}
+
 int
 cdr_sort_events(CdrEvent **events, int count)
 {
@@ -38,8 +45,7 @@ cdr_sort_events(CdrEvent **events, int count)
 	qsort(events, count, sizeof(CdrEvent *), compare_events);
 	for (int i = 0; i < count; i++)
 	{
-		if (kept > 0 && memcmp(events[kept - 1]->id.data, events[i]->id.data,
-							   UUID_LEN) == 0)
+		if (kept > 0 && repeats_event(events[kept - 1], events[i]))
 			continue;
 		events[kept++] = events[i];
 	}

@@ -17,6 +17,7 @@
 #include "store/calls.h"
 #include "store/erased.h"
 #include "store/record.h"
+#include "store/resent.h"
 #include "store/retired.h"
 #include "store/unsealed.h"
 
@@ -60,6 +61,7 @@ cdr_record_events(CdrEvent **events, int count, bool mostly_new,
 	cdr_unsealed_add(work, fresh);
 	CDR_FAULT("before-merge");
 	cdr_calls_merge(work, fresh, mostly_new);
+	cdr_resent_refuse(work, fresh, mostly_new);
 	CDR_FAULT("after-merge");
 
 	MemoryContextSwitchTo(outer);

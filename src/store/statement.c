@@ -350,38 +350,3 @@ cdr_result(uint64 row, int column, bool *isnull)
 	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc,
 						 column, isnull);
 }
-
-static int
-compare_ids(const void *a, const void *b)
-{
-	return memcmp(a, b, UUID_LEN);
-}
-
-void
-cdr_sort_ids(pg_uuid_t *ids, int count)
-{
-	qsort(ids, count, sizeof(pg_uuid_t), compare_ids);
-}
-
-pg_uuid_t *
-cdr_result_ids(int *count)
-{
-	pg_uuid_t *ids = palloc(Max(SPI_processed, 1) * sizeof(pg_uuid_t));
-
-	*count = (int) SPI_processed;
-	for (int i = 0; i < *count; i++)
-	{
-		bool isnull;
-
-		ids[i] = *DatumGetUUIDP(cdr_result(i, 1, &isnull));
-	}
-	SPI_freetuptable(SPI_tuptable);
-	cdr_sort_ids(ids, *count);
-	return ids;
-}
-
-bool
-cdr_is_among(const pg_uuid_t *id, const pg_uuid_t *ids, int count)
-{
-	return bsearch(id, ids, count, sizeof(pg_uuid_t), compare_ids) != NULL;
-}

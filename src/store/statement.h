@@ -103,12 +103,4 @@ extern void cdr_statement_execute(CdrStatement *statement, Datum *parameters,
 /* A field of the result; column counts from 1, as in SPI. */
 extern Datum cdr_result(uint64 row, int column, bool *isnull);
 
-/*
- * The identities of a result of one column, sorted, *count of them; frees the
- * result.  And whether one is among them.
- */
-extern pg_uuid_t *cdr_result_ids(int *count);
-extern void		  cdr_sort_ids(pg_uuid_t *ids, int count);
-extern bool cdr_is_among(const pg_uuid_t *id, const pg_uuid_t *ids, int count);
-
 #endif /* CDR_STATEMENT_H */

@@ -16,22 +16,24 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "store/keys.h"
 #include "store/timeless.h"
 
 static CdrStatement enter_keys = {
 	.sql = "WITH fresh AS (INSERT INTO %1$s.timeless_events"
 		   " (call_id, event_id, event_time) SELECT * FROM %2$s"
-		   " ON CONFLICT DO NOTHING RETURNING event_id)"
-		   " SELECT event_id FROM fresh",
+		   " ON CONFLICT DO NOTHING RETURNING call_id, event_id)"
+		   " SELECT call_id, event_id FROM fresh",
 	.has_rows = true,
 	.ncolumns = 3,
 	.types = {TEXTOID, UUIDOID, TIMESTAMPTZOID},
 };
 
 static CdrStatement find_keys = {
-	.sql = "SELECT k.event_id, k.event_time FROM %2$s"
+	.sql = "SELECT k.call_id, k.event_id, k.event_time FROM %2$s"
 		   " JOIN %1$s.timeless_events AS k"
 		   " ON k.call_id = given.c1 AND k.event_id = given.c2",
 	.has_rows = true,
@@ -64,14 +66,17 @@ compare_keys(const void *a, const void *b)
 	const CdrEvent *x = *(CdrEvent *const *) a;
 	const CdrEvent *y = *(CdrEvent *const *) b;
 
-	return memcmp(x->id.data, y->id.data, UUID_LEN);
+	int result = memcmp(x->id.data, y->id.data, UUID_LEN);
+
+	return result != 0 ? result : strcmp(x->call_id, y->call_id);
 }
 
-/* The event with an identity out of some that are sorted by it, or NULL. */
+/* The event with a key out of some that are sorted by it, or NULL. */
 static CdrEvent *
-event_of(const pg_uuid_t *id, CdrEvent **events, int count)
+event_of(const char *call_id, const pg_uuid_t *id, CdrEvent **events,
+		 int count)
 {
-	CdrEvent   key = {.id = *id};
+	CdrEvent   key = {.call_id = call_id, .id = *id};
 	CdrEvent  *sought = &key;
 	CdrEvent **found =
 		bsearch(&sought, events, count, sizeof(CdrEvent *), compare_keys);
@@ -92,11 +97,12 @@ find_first_times(CdrEvent **events, int count)
 	for (uint64 row = 0; row < found; row++)
 	{
 		bool	  isnull;
-		CdrEvent *event = event_of(DatumGetUUIDP(cdr_result(row, 1, &isnull)),
-								   events, count);
+		CdrEvent *event = event_of(
+			TextDatumGetCString(cdr_result(row, 1, &isnull)),
+			DatumGetUUIDP(cdr_result(row, 2, &isnull)), events, count);
 
 		if (event != NULL)
-			event->time = DatumGetTimestampTz(cdr_result(row, 2, &isnull));
+			event->time = DatumGetTimestampTz(cdr_result(row, 3, &isnull));
 	}
 	SPI_freetuptable(SPI_tuptable);
 	return (int) found;
@@ -116,11 +122,11 @@ take_first_times(CdrEvent **events, int count)
 void
 cdr_timeless_claim(CdrEvent **events, int count, bool *repeated)
 {
-	CdrEvent **timeless = palloc(Max(count, 1) * sizeof(CdrEvent *));
-	int		   ntimeless = 0;
-	int		   nrepeated = 0;
-	pg_uuid_t *fresh;
-	int		   nfresh;
+	CdrEvent   **timeless = palloc(Max(count, 1) * sizeof(CdrEvent *));
+	int			 ntimeless = 0;
+	int			 nrepeated = 0;
+	CdrEventKey *fresh;
+	int			 nfresh;
 
 	for (int i = 0; i < count; i++)
 	{
@@ -131,11 +137,11 @@ cdr_timeless_claim(CdrEvent **events, int count, bool *repeated)
 		return;
 	cdr_rows_execute(key_rows(&enter_keys, timeless, ntimeless),
 					 SPI_OK_SELECT);
-	fresh = cdr_result_ids(&nfresh);
+	fresh = cdr_result_keys(&nfresh);
 	for (int i = 0; i < count; i++)
 	{
 		if (!cdr_event_lacks_lasting_time(events[i]) ||
-			cdr_is_among(&events[i]->id, fresh, nfresh))
+			cdr_is_among(events[i], fresh, nfresh))
 			continue;
 		timeless[nrepeated++] = events[i];
 		repeated[i] = true;

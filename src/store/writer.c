@@ -13,6 +13,7 @@
 #include "store/erased.h"
 #include "store/rebuild.h"
 #include "store/remap_write.h"
+#include "store/resent.h"
 #include "store/retired.h"
 #include "store/stored_calls.h"
 #include "store/timeless.h"
@@ -25,6 +26,7 @@ static CdrStatement *const *const tables_statements[] = {
 	cdr_calls_statements,		cdr_dead_letters_statements,
 	cdr_rebuild_statements,		cdr_stored_calls_statements,
 	cdr_remap_statements,		cdr_unsealed_statements,
+	cdr_resent_statements,
 };
 
 void
@@ -32,6 +34,7 @@ cdr_writer_open(const CdrTables *tables, CdrRights *rights)
 {
 	cdr_rights_assume(tables, cdr_rights_writer(tables), rights);
 	cdr_call_events_open(tables->table[CDR_CALL_EVENTS]);
+	cdr_resent_open(tables->table[CDR_CALL_EVENTS]);
 	cdr_unsealed_open(tables);
 	cdr_erased_open(tables);
 	cdr_statements_open(tables_statements, lengthof(tables_statements),

@@ -1,0 +1,56 @@
+-- What brings its identity is known by it and its call, with whatever time it is
+-- sent again; and is another event where it is of another call.
+CREATE EXTENSION cdr_service;
+SET timezone = 'UTC';
+SET datestyle = 'ISO, YMD';
+SELECT cdr_create_partitions('2026-03-08', '2026-03-12');
+
+CREATE FUNCTION ce(id text, call text, at text, type text DEFAULT 'call.started') RETURNS json LANGUAGE sql AS $$
+	SELECT json_build_object('specversion', '1.0', 'id', id, 'source', '/sip/edge1', 'type', type, 'time', at,
+		'data', json_build_object('callId', call)) $$;
+
+-- the first counts, on the same day and after midnight; other calls have their own
+SELECT cdr_ingest_event(ce('e-1', 'c1', '2026-03-08T20:00:00Z')) AS new;
+SELECT cdr_ingest_event(ce('e-1', 'c1', '2026-03-08T20:00:01Z')) AS later,
+	cdr_ingest_event(ce('e-1', 'c1', '2026-03-07T20:00:00Z')) AS before,
+	cdr_ingest_event(ce('e-1', 'c1', '2026-03-10T20:00:00Z')) AS "two days later",
+	cdr_ingest_event(ce('e-1', 'c1', '2026-03-08T20:00:00Z')) AS "as it was";
+SELECT cdr_ingest_event(ce('e-2', 'c1', '2026-03-11T20:00:00Z', 'call.ended')) AS new,
+	cdr_ingest_event(ce('e-2', 'c1', '2026-03-09T20:00:00Z', 'call.ended')) AS again,
+	cdr_ingest_event(ce('e-1', 'c1', '2026-03-11T20:00:00Z')) AS "at the end";
+SELECT cdr_ingest_event(ce('e-1', 'c2', '2026-03-08T20:00:00Z')) AS "of another call",
+	cdr_ingest_event(ce('e-1', 'c2', '2026-03-08T20:00:07Z')) AS again;
+
+-- in one batch: each call has the one that came first by its time
+SELECT cdr_ingest_events(ARRAY[ce('e-3', 'c3', '2026-03-08T20:00:05Z'), ce('e-3', 'c4', '2026-03-08T20:00:05Z'),
+	ce('e-3', 'c3', '2026-03-08T20:00:02Z'), ce('e-3', 'c1', '2026-03-08T20:00:02Z')]) AS three;
+-- some of a batch are known
+SELECT cdr_ingest_events(ARRAY[ce('e-3', 'c3', '2026-03-08T20:00:09Z'), ce('e-3', 'c4', '2026-03-08T20:00:05Z'),
+	ce('e-3', 'c5', '2026-03-08T20:00:02Z'), ce('e-3', 'c6', '2026-03-08T20:00:02Z')]) AS two;
+
+-- the same with the words of a mapping
+INSERT INTO cdr_mappings (name, definition) VALUES ('pbx', '{"match": {"where": {"ev": ["up", "down"]}},
+	"event": {"type": "ev", "time": {"from": "at", "as": "rfc3339"}, "call_id": "id", "identity": ["n"]},
+	"call": [{"set": "started", "when": {"ev": "up"}}, {"set": "ended", "when": {"ev": "down"}}]}');
+SELECT cdr_ingest_event('{"ev": "up", "id": "m1", "n": 1, "at": "2026-03-08T20:00:00Z"}') AS new,
+	cdr_ingest_event('{"ev": "up", "id": "m1", "n": 1, "at": "2026-03-08T20:00:01Z"}') AS again,
+	cdr_ingest_event('{"ev": "down", "id": "m1", "n": 2, "at": "2026-03-08T20:00:01Z"}') AS new;
+
+-- without an identity of its own, another time makes other bytes, and another event;
+-- so it does where there is no call that would know its times
+SELECT cdr_ingest_event('{"eventType": "call.started", "callId": "n1", "timestamp": "2026-03-08T20:00:00Z"}') AS new,
+	cdr_ingest_event('{"eventType": "call.started", "callId": "n1", "timestamp": "2026-03-08T20:00:01Z"}') AS new;
+SELECT cdr_ingest_event(ce('e-9', NULL, '2026-03-08T20:00:00Z')) AS new, cdr_ingest_event(ce('e-9', NULL, '2026-03-08T20:00:01Z')) AS new;
+
+SELECT call_id, event_type, event_time FROM call_events ORDER BY call_id, event_time, event_type;
+SELECT call_id, start_time, end_time, event_count FROM calls ORDER BY call_id;
+SELECT * FROM cdr_verify_calls();
+
+-- each event of the log once, by call and identity
+SELECT call_id, event_id, count(*) FROM call_events WHERE call_id <> '' GROUP BY 1, 2 HAVING count(*) > 1;
+
+SET client_min_messages = warning;
+SET cdr_service.allow_drop = on;
+DROP EXTENSION cdr_service;
+DROP TABLE calls, call_events, dead_letters, timeless_events;
+DROP FUNCTION ce;
