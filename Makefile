@@ -66,8 +66,11 @@ COLUMNS = src/call/columns.h src/store/table_columns.h
 # generated.
 CAUSES = src/call/causes.awk src/call/causes.csv
 CAUSE_LIST = src/call/cause_list.h
-EXTRA_CLEAN = $(CAUSE_LIST)
 list_causes = LC_ALL=C awk -v language=$(1) -f $(addprefix $(source)/,$(CAUSES))
+
+# The list of columns, which the library has, too.
+COLUMN_LIST = src/store/column_list.h
+EXTRA_CLEAN = $(CAUSE_LIST) $(COLUMN_LIST)
 
 # The rooms of src/, each with its files; one without any is a mistake.
 ROOMS = base broker event call evidence store report alert worker backfill access retention erasure
@@ -162,6 +165,13 @@ $(CAUSE_LIST): $(addprefix $(source)/,$(CAUSES)) | object-directories
 
 src/call/causes.o src/call/causes.bc: $(CAUSE_LIST)
 
+$(COLUMN_LIST): $(addprefix $(source)/,src/call/columns.awk $(COLUMNS) \
+		src/store/tables.sql src/store/column_list.awk) | object-directories
+	awk -f $(source)/src/call/columns.awk $(addprefix $(source)/,$(COLUMNS) \
+		src/store/tables.sql) | awk -f $(source)/src/store/column_list.awk >$@
+
+src/store/update.o src/store/update.bc: $(COLUMN_LIST)
+
 # What PGXN takes: the files of the last commit, debian/ included, so that
 # scripts/package can be run there, too.  Only whoever publishes knows where the
 # project is hosted: META.json of the archive gets its "resources" from HOMEPAGE,
@@ -180,8 +190,8 @@ dist:
 		>cdr_service-$(DISTVERSION).zip
 
 # every room may be rebuilt when an interface changes
-# (not all of the one that is generated, which may be newer than they are)
-$(OBJS): $(filter-out %/cause_list.h,$(wildcard $(source)/src/*/*.h)) \
+# (not all of those that are generated, which may be newer than they are)
+$(OBJS): $(filter-out %_list.h,$(wildcard $(source)/src/*/*.h)) \
 		$(source)/cdr_service.control
 
 # where the objects go, if that is not beside the sources

@@ -368,3 +368,16 @@ CREATE EXTENSION cdr_service;
 \set VERBOSITY default
 \c :home
 DROP DATABASE cdr_service_latin1;
+
+-- for the scripts of later versions: the library that they need, and no batch meanwhile
+CREATE EXTENSION cdr_service;
+SELECT cdr_require_library('1.0'), cdr_require_library('0.9');
+SELECT cdr_require_library('1.1');
+SELECT cdr_require_library('10.0');
+SELECT cdr_require_library('2');
+SELECT cdr_require_library('1.0.1');
+BEGIN;
+SELECT cdr_hold_writers();
+SELECT relation::regclass, mode FROM pg_locks
+WHERE pid = pg_backend_pid() AND mode = 'ShareRowExclusiveLock' ORDER BY relation::regclass::text COLLATE "C";
+ROLLBACK;

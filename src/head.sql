@@ -14,3 +14,15 @@ BEGIN
 END
 $$;
 
+-- A server keeps the library that it started with, also when a later one has been
+-- installed: what follows would not be found in it.
+CREATE FUNCTION @extschema@.cdr_require_library(version text)
+RETURNS void
+LANGUAGE C STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cdr_require_library';
+
+COMMENT ON FUNCTION @extschema@.cdr_require_library(text) IS
+'an error unless the library that is loaded has that version or a later one: the first statement of each script that updates the extension';
+
+SELECT @extschema@.cdr_require_library('1.0');
+

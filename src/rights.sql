@@ -5,6 +5,7 @@
 REVOKE ALL ON FUNCTION
 	@extschema@.cdr_adopt_tables(name),
 	@extschema@.cdr_update_tables(),
+	@extschema@.cdr_hold_writers(),
 	@extschema@.cdr_ingest_event(json),
 	@extschema@.cdr_ingest_events(json[]),
 	@extschema@.cdr_ingest_message(bytea, text, text, text, text, text, bytea, timestamptz, json, json),
@@ -106,6 +107,7 @@ GRANT SELECT ON @extschema@.cdr_stale_calls TO PUBLIC;
 -- whatever default privileges there are: called as whoever writes the tables
 GRANT EXECUTE ON FUNCTION @extschema@.cdr_rows(bigint) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.cdr_join_calls(record, record) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.cdr_join_rows(record, record) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION
 	@extschema@.cdr_event_content_digest(uuid, uuid, bytea, text, text, text, text, json, json, json, bytea),
 	@extschema@.cdr_pseudonym(bytea, text),

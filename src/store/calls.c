@@ -34,19 +34,38 @@
 #define STORED(name, type, comment) ", c." #name "::" CDR_SQL_##type
 #define ADDED(name, type, comment)	  ", EXCLUDED." #name "::" CDR_SQL_##type
 #define JOINED(name, type, comment) ", (j.joined)." #name
+#define LISTED(name, type, comment)	  ", j." #name
+#define DECLARED(name, type, comment) ", " #name " " CDR_SQL_##type
+
+#define INSERT_CALLS \
+	"INSERT INTO %1$s.calls AS c" \
+	" (call_id" CDR_CALL_VALUES(NAME) ") SELECT * FROM %2$s"
+#define ON_CONFLICT_SET \
+	" ON CONFLICT (call_id) DO UPDATE SET (status" CDR_CALL_OTHERS(NAME) ") ="
+#define TWO_ROWS \
+	"(ROW(c.call_id::text" CDR_CALL_VALUES(STORED) "), " \
+	"ROW(EXCLUDED.call_id::text" CDR_CALL_VALUES(ADDED) "))"
 
 /* (OFFSET 0: the function is called once for a row, not for each column.) */
 static CdrStatement merge_calls = {
-	.sql = "INSERT INTO %1$s.calls AS c"
-		   " (call_id" CDR_CALL_VALUES(NAME) ")"
-		   " SELECT * FROM %2$s"
-		   " ON CONFLICT (call_id) DO UPDATE SET"
-		   " (status" CDR_CALL_OTHERS(NAME) ") ="
+	.sql = INSERT_CALLS ON_CONFLICT_SET
 		   " (SELECT (j.joined).status" CDR_CALL_OTHERS(JOINED)
-		   " FROM (SELECT %1$s.cdr_join_calls("
-		   "ROW(c.call_id::text" CDR_CALL_VALUES(STORED) "), "
-		   "ROW(EXCLUDED.call_id::text" CDR_CALL_VALUES(ADDED) "))"
+		   " FROM (SELECT %1$s.cdr_join_calls" TWO_ROWS
 		   " AS joined OFFSET 0) AS j)",
+	.has_rows = true,
+	.ncolumns = CDR_CALL_NCOLUMNS,
+	.types = {CDR_CALL_COLUMNS(OID)},
+};
+
+/*
+ * The same where the extension has another version than the library: there,
+ * cdr_join_calls() may be declared with other columns.  (It is the slower one.)
+ */
+static CdrStatement merge_calls_as_listed = {
+	.sql = INSERT_CALLS ON_CONFLICT_SET
+		   " (SELECT j.status" CDR_CALL_OTHERS(LISTED)
+		   " FROM %1$s.cdr_join_rows" TWO_ROWS
+		   " AS j(call_id text" CDR_CALL_VALUES(DECLARED) "))",
 	.has_rows = true,
 	.ncolumns = CDR_CALL_NCOLUMNS,
 	.types = {CDR_CALL_COLUMNS(OID)},
@@ -66,8 +85,18 @@ static CdrStatement insert_calls = {
 StaticAssertDecl(CDR_CALL_NCOLUMNS <= CDR_COLUMNS_MAX,
 				 "a row of calls has too many columns");
 
-CdrStatement *const cdr_calls_statements[] = {&merge_calls, &insert_calls,
-											  NULL};
+CdrStatement *const cdr_calls_statements[] = {
+	&merge_calls, &merge_calls_as_listed, &insert_calls, NULL};
+
+/* The one to merge with. */
+static CdrStatement *merge = &merge_calls;
+
+void
+cdr_calls_open(const char *version)
+{
+	merge = strcmp(version, CDR_VERSION) == 0 ? &merge_calls
+											  : &merge_calls_as_listed;
+}
 
 static void
 put_call(CdrRows *rows, const CdrCall *call)
@@ -90,7 +119,7 @@ is_new_call(const CdrCall *call)
 void
 cdr_calls_merge(CdrEvent **events, int count, bool mostly_new)
 {
-	CdrRows *rows = cdr_rows_begin(&merge_calls);
+	CdrRows *rows = cdr_rows_begin(merge);
 	CdrRows *new_rows = NULL;
 	CdrCall	 call;
 
@@ -152,7 +181,13 @@ result_columns(FunctionCallInfo fcinfo)
 	outer = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
 	if (get_call_result_type(fcinfo, NULL, &columns) != TYPEFUNC_COMPOSITE ||
 		columns->natts != CDR_CALL_NCOLUMNS)
-		elog(ERROR, "a function that returns a call is not declared as it is");
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("a function that returns calls is declared with other "
+					"columns than its library has"),
+			 errhint("Restart the server after an update of the library, and "
+					 "run ALTER EXTENSION cdr_service UPDATE.")));
 	columns = BlessTupleDesc(columns);
 	MemoryContextSwitchTo(outer);
 	fcinfo->flinfo->fn_extra = columns;

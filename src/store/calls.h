@@ -17,6 +17,10 @@
 /* For writer.c. */
 extern CdrStatement *const cdr_calls_statements[];
 
+/* To be called before: with the version of the extension, which may be another than
+ * that of the library. */
+extern void cdr_calls_open(const char *version);
+
 /*
  * Merges new events, sorted by call, into the rows of their calls.  With mostly_new,
  * calls that have begun among them and were not seen lately are thought to have no

@@ -16,6 +16,15 @@ AS 'MODULE_PATHNAME', 'cdr_join_calls';
 COMMENT ON FUNCTION @extschema@.cdr_join_calls(record, record) IS
 'the row of a call of which two rows say each a part, by different events';
 
+-- For a library of another version, which says itself what the columns are.
+CREATE FUNCTION @extschema@.cdr_join_rows(stored record, added record)
+RETURNS record
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cdr_join_calls';
+
+COMMENT ON FUNCTION @extschema@.cdr_join_rows(record, record) IS
+'the same as cdr_join_calls(), with the columns that the caller lists';
+
 CREATE FUNCTION @extschema@.cdr_merge_state(
 	call_id text,
 	OUT register text,

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * install.c
- *	  SQL: makes the role and the tables, and brings tables up to date.
+ *	  SQL: makes the role and the tables.
  *
  * CREATE EXTENSION calls cdr_adopt_tables().  What is made here must not become
  * a member of the extension, and a GRANT must not be taken for one that the
@@ -33,9 +33,9 @@
 
 #include "store/adopt.h"
 #include "store/command.h"
-#include "store/install.h"
 #include "store/rights.h"
 #include "store/shape.h"
+#include "store/update.h"
 
 /* ------------------------------------------------------------------------
  * The role
@@ -169,9 +169,9 @@ static const char *
 definitions_of(const CdrTables *tables, CdrTable table)
 {
 	cdr_command("SELECT string_agg(quote_ident(column_name) || ' ' ||"
-				" definition, ', ') FROM %s.cdr_table_columns()"
+				" definition, ', ') FROM " CDR_LISTED_COLUMNS
 				" WHERE table_name = '%s'",
-				tables->quoted, cdr_table_name(table));
+				cdr_column_list, cdr_table_name(table));
 	return SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
 }
 
@@ -194,9 +194,9 @@ comment_on_columns(const CdrTables *tables, CdrTable table)
 	uint64		   count;
 
 	cdr_command("SELECT quote_ident(column_name), quote_literal(comment)"
-				" FROM %s.cdr_table_columns()"
+				" FROM " CDR_LISTED_COLUMNS
 				" WHERE table_name = '%s' AND comment IS NOT NULL",
-				tables->quoted, cdr_table_name(table));
+				cdr_column_list, cdr_table_name(table));
 	comments = SPI_tuptable;
 	count = SPI_processed;
 	for (uint64 i = 0; i < count; i++)
@@ -204,35 +204,6 @@ comment_on_columns(const CdrTables *tables, CdrTable table)
 					cdr_table_name(table),
 					SPI_getvalue(comments->vals[i], comments->tupdesc, 1),
 					SPI_getvalue(comments->vals[i], comments->tupdesc, 2));
-}
-
-/* Makes the indexes that a table lacks, whatever their names are; returns how
- * many.  No event trigger hears of them. */
-static int
-make_indexes(const CdrTables *tables, CdrTable table)
-{
-	SPITupleTable *missing;
-	uint64		   count;
-
-	cdr_command("SELECT i.index_name, i.definition"
-				" FROM %s.cdr_table_indexes() AS i"
-				" WHERE i.table_name = '%s' AND NOT EXISTS"
-				" (SELECT FROM pg_index AS x WHERE x.indrelid = %u"
-				" AND x.indisvalid AND x.indpred IS NULL AND"
-				" split_part(pg_get_indexdef(x.indexrelid), ' WITH ', 1)"
-				" LIKE '%% ' || split_part(i.definition, ' WITH ', 1))",
-				tables->quoted, cdr_table_name(table), tables->table[table]);
-	missing = SPI_tuptable;
-	count = SPI_processed;
-	for (uint64 i = 0; i < count; i++)
-		cdr_command_unheard(
-			"CREATE INDEX %s ON %s.%s %s",
-			quote_identifier(cdr_free_name(
-				SPI_getvalue(missing->vals[i], missing->tupdesc, 1),
-				tables->schema)),
-			tables->quoted, cdr_table_name(table),
-			SPI_getvalue(missing->vals[i], missing->tupdesc, 2));
-	return (int) count;
 }
 
 static void
@@ -247,7 +218,7 @@ make_table(const CdrTables *tables, CdrTable table)
 	cdr_command("COMMENT ON TABLE %s.%s IS '%s'", tables->quoted, name,
 				makings[table].comment);
 	comment_on_columns(tables, table);
-	(void) make_indexes(tables, table);
+	(void) cdr_make_indexes(tables, table);
 	cdr_command("ALTER TABLE %s.%s OWNER TO %s", tables->quoted, name, owner);
 	if (table == CDR_CALL_EVENTS)
 	{
@@ -279,27 +250,6 @@ make_missing(CdrTables *tables)
 			make_table(tables, t);
 	}
 	(void) cdr_tables_find(tables);
-}
-
-static bool
-is_one_missing(const CdrTables *tables)
-{
-	for (CdrTable t = 0; t < CDR_NTABLES; t++)
-	{
-		if (!OidIsValid(tables->table[t]))
-			return true;
-	}
-	return false;
-}
-
-static void
-lock_those_there(const CdrTables *tables)
-{
-	for (CdrTable t = 0; t < CDR_NTABLES; t++)
-	{
-		if (OidIsValid(tables->table[t]))
-			LockRelationOid(tables->table[t], AccessShareLock);
-	}
 }
 
 /* Gives the tables, and all partitions, to a role. */
@@ -378,22 +328,6 @@ enter_keys_of_log(const CdrTables *tables)
  * ------------------------------------------------------------------------
  */
 
-static void
-require_extension(CdrTables *tables)
-{
-	if (!cdr_tables_find(tables))
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-						errmsg("extension \"%s\" does not exist",
-							   CDR_EXTENSION_NAME)));
-	/* one at a time, and none while the extension is dropped */
-	LockDatabaseObject(ExtensionRelationId, tables->extension, 0,
-					   ShareUpdateExclusiveLock);
-	if (!cdr_tables_find(tables))
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-						errmsg("extension \"%s\" does not exist",
-							   CDR_EXTENSION_NAME)));
-}
-
 /* Role and tables, as an ordinary user of the server would make them. */
 static void
 make_and_adopt(CdrTables *tables, const char *owner)
@@ -403,12 +337,12 @@ make_and_adopt(CdrTables *tables, const char *owner)
 					  !OidIsValid(tables->table[CDR_TIMELESS_EVENTS]);
 
 	creating_extension = false;
-	if (creating || is_one_missing(tables))
+	if (creating || cdr_tables_lack_one(tables))
 	{
 		make_role(tables);
 		make_missing(tables);
 	}
-	lock_those_there(tables);
+	cdr_tables_lock_present(tables, AccessShareLock);
 	/* first, because it may be the owner that keeps them from being adopted */
 	if (owner != NULL)
 	{
@@ -437,7 +371,7 @@ cdr_adopt_tables(PG_FUNCTION_ARGS)
 						errdetail("The service writes as the owner of the "
 								  "tables, and never as a superuser.")));
 	PreventCommandIfReadOnly("cdr_adopt_tables()");
-	require_extension(&tables);
+	cdr_tables_require_extension(&tables);
 	guc_level = NewGUCNestLevel();
 	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
 							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
@@ -456,125 +390,4 @@ cdr_adopt_tables(PG_FUNCTION_ARGS)
 	AtEOXact_GUC(false, guc_level);
 	warn_of_superuser(&tables);
 	PG_RETURN_VOID();
-}
-
-/* A partition may be somebody else's, and then the owner of its table cannot add a
- * column to it. */
-static void
-hint_at_owner(void *hint)
-{
-	if (geterrcode() == ERRCODE_INSUFFICIENT_PRIVILEGE)
-		errhint("%s", (const char *) hint);
-}
-
-/* Adds the columns of a table that it lacks; generated ones last, because they
- * are computed from others. */
-static int
-add_columns(const CdrTables *tables, CdrTable table)
-{
-	SPITupleTable *missing;
-	uint64		   count;
-
-	cdr_command("SELECT quote_ident(c.column_name), c.definition,"
-				" quote_nullable(c.comment)"
-				" FROM %s.cdr_table_columns() AS c"
-				" WHERE c.table_name = '%s' AND NOT EXISTS"
-				" (SELECT FROM pg_attribute AS a WHERE a.attrelid = %u"
-				" AND a.attname = c.column_name AND a.attnum > 0"
-				" AND NOT a.attisdropped)"
-				" ORDER BY c.definition LIKE '%% GENERATED ALWAYS AS %%'",
-				tables->quoted, cdr_table_name(table), tables->table[table]);
-	missing = SPI_tuptable;
-	count = SPI_processed;
-	for (uint64 i = 0; i < count; i++)
-	{
-		const char *name = SPI_getvalue(missing->vals[i], missing->tupdesc, 1);
-
-		cdr_command("ALTER TABLE %s.%s ADD COLUMN %s %s", tables->quoted,
-					cdr_table_name(table), name,
-					SPI_getvalue(missing->vals[i], missing->tupdesc, 2));
-		cdr_command("COMMENT ON COLUMN %s.%s.%s IS %s", tables->quoted,
-					cdr_table_name(table), name,
-					SPI_getvalue(missing->vals[i], missing->tupdesc, 3));
-	}
-	return (int) count;
-}
-
-int
-cdr_update_columns(const CdrTables *tables)
-{
-	ErrorContextCallback context = {.previous = error_context_stack,
-									.callback = hint_at_owner};
-	CdrRights			 rights;
-	int					 added = 0;
-
-	context.arg = psprintf(
-		"Run SELECT %s.cdr_adopt_tables(%s), which gives the tables, with all "
-		"partitions, to that role.",
-		tables->quoted,
-		quote_literal_cstr(GetUserNameFromId(tables->owner, false)));
-	cdr_rights_assume(tables, tables->owner, &rights);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	error_context_stack = &context;
-	for (CdrTable t = 0; t < CDR_NTABLES; t++)
-		added += add_columns(tables, t);
-	error_context_stack = context.previous;
-	SPI_finish();
-	cdr_rights_restore(&rights);
-	return added;
-}
-
-/*
- * Makes the indexes that the tables lack.  While it reads a table, nobody writes:
- * so no worker does this by itself.  The owner may not create anything in the
- * schema, so a superuser does, and the index is the owner's, as its table is.
- * That runs nobody's code: what is indexed are columns of types that are ours
- * (cdr_shape_resembles()), by operators of the server.
- */
-static int
-update_indexes(const CdrTables *tables)
-{
-	CdrRights rights;
-	int		  made = 0;
-
-	cdr_rights_assume(tables, tables->owner, &rights);
-	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID,
-						   rights.security_context |
-							   SECURITY_LOCAL_USERID_CHANGE |
-							   SECURITY_RESTRICTED_OPERATION);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	for (CdrTable t = 0; t < CDR_NTABLES; t++)
-		made += make_indexes(tables, t);
-	SPI_finish();
-	cdr_rights_restore(&rights);
-	return made;
-}
-
-PG_FUNCTION_INFO_V1(cdr_update_tables);
-
-Datum
-cdr_update_tables(PG_FUNCTION_ARGS)
-{
-	CdrTables		tables;
-	CdrReasonBuffer why = {0};
-	int				added;
-
-	require_extension(&tables);
-	if (is_one_missing(&tables))
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						errmsg("a table of extension \"%s\" is missing",
-							   CDR_EXTENSION_NAME),
-						errhint("cdr_adopt_tables() makes those that are "
-								"missing.")));
-	lock_those_there(&tables);
-	for (CdrTable t = 0; t < CDR_NTABLES; t++)
-	{
-		if (!cdr_shape_resembles(t, tables.table[t], &why))
-			cdr_throw(&why.reason);
-	}
-	added = cdr_update_columns(&tables);
-	added += update_indexes(&tables);
-	PG_RETURN_INT32(added);
 }

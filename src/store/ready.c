@@ -21,7 +21,7 @@
 
 #include "base/reason.h"
 #include "store/adopt.h"
-#include "store/install.h"
+#include "store/update.h"
 #include "store/patience.h"
 #include "store/ready.h"
 #include "store/rights.h"
@@ -80,6 +80,20 @@ tell_of_columns(int added, CdrReasonBuffer *why)
 				  errhint("%s", why->reason.hint)));
 }
 
+/* They are served as they are: the functions of SQL may be the older ones. */
+static void
+tell_of_version(const CdrTables *tables)
+{
+	if (strcmp(tables->version, CDR_VERSION) == 0)
+		return;
+	ereport(LOG,
+			(errcode(ERRCODE_WARNING),
+			 errmsg("extension \"%s\" has version %s, and its library %s",
+					CDR_EXTENSION_NAME, tables->version, CDR_VERSION),
+			 errhint("Events are recorded. Run ALTER EXTENSION cdr_service "
+					 "UPDATE, with the later of the two installed.")));
+}
+
 static CdrTablesState
 look_and_update(CdrReasonBuffer *why)
 {
@@ -102,6 +116,7 @@ look_and_update(CdrReasonBuffer *why)
 		/* throws if nobody can write */
 		cdr_rights_assume(&tables, cdr_rights_writer(&tables), &rights);
 		cdr_rights_restore(&rights);
+		tell_of_version(&tables);
 	}
 	return state;
 }

@@ -111,6 +111,44 @@ cdr_tables_find(CdrTables *tables)
 	return true;
 }
 
+void
+cdr_tables_require_extension(CdrTables *tables)
+{
+	bool found = cdr_tables_find(tables);
+
+	if (found)
+	{
+		LockDatabaseObject(ExtensionRelationId, tables->extension, 0,
+						   ShareUpdateExclusiveLock);
+		found = cdr_tables_find(tables);
+	}
+	if (!found)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+						errmsg("extension \"%s\" does not exist",
+							   CDR_EXTENSION_NAME)));
+}
+
+bool
+cdr_tables_lack_one(const CdrTables *tables)
+{
+	for (CdrTable t = 0; t < CDR_NTABLES; t++)
+	{
+		if (!OidIsValid(tables->table[t]))
+			return true;
+	}
+	return false;
+}
+
+void
+cdr_tables_lock_present(const CdrTables *tables, LOCKMODE mode)
+{
+	for (CdrTable t = 0; t < CDR_NTABLES; t++)
+	{
+		if (OidIsValid(tables->table[t]))
+			LockRelationOid(tables->table[t], mode);
+	}
+}
+
 /* The tables that the extension depends on. */
 static List *
 list_tables(Oid extension)
@@ -390,17 +428,24 @@ rollup_member(const CdrTables *tables, const char *name)
  * it waits for calls: so they come first, in the order in which they were made.
  */
 static bool
-lock_rollup(const CdrTables *tables)
+lock_rollup(const CdrTables *tables, LOCKMODE sums_mode, LOCKMODE deltas_mode)
 {
 	Oid	 sums = rollup_member(tables, "cdr_rollup_sums");
 	Oid	 deltas = rollup_member(tables, "cdr_rollup_deltas");
 	bool waited = false;
 
 	if (OidIsValid(sums))
-		waited = lock_waits(sums, AccessShareLock);
+		waited = lock_waits(sums, sums_mode);
 	if (OidIsValid(deltas))
-		waited = lock_waits(deltas, RowExclusiveLock) || waited;
+		waited = lock_waits(deltas, deltas_mode) || waited;
 	return waited;
+}
+
+void
+cdr_tables_keep_writers_out(const CdrTables *tables)
+{
+	(void) lock_rollup(tables, ShareRowExclusiveLock, ShareRowExclusiveLock);
+	cdr_tables_lock_present(tables, ShareRowExclusiveLock);
 }
 
 /*
@@ -416,7 +461,7 @@ lock_tables(const CdrTables *tables, unsigned needed, LOCKMODE mode)
 	Oid	 default_partition;
 
 	if (mode == RowExclusiveLock && (needed & CDR_TABLE_BIT(CDR_CALLS)))
-		waited = lock_rollup(tables);
+		waited = lock_rollup(tables, AccessShareLock, RowExclusiveLock);
 	for (CdrTable t = 0; t < CDR_NTABLES; t++)
 	{
 		if (needed & CDR_TABLE_BIT(t))

@@ -45,6 +45,24 @@ extern const char *cdr_table_name(CdrTable table);
  */
 extern bool cdr_tables_find(CdrTables *tables);
 
+/*
+ * The same, with a lock on the extension: one at a time changes which tables are
+ * its own, and none while it is dropped.  ERROR (42704) where it does not exist.
+ */
+extern void cdr_tables_require_extension(CdrTables *tables);
+
+/* Is one of the tables not there? */
+extern bool cdr_tables_lack_one(const CdrTables *tables);
+
+/* Locks those that are there. */
+extern void cdr_tables_lock_present(const CdrTables *tables, LOCKMODE mode);
+
+/*
+ * Keeps all who write them out, and lets all who read them in, until the end of
+ * the transaction.  In the order in which writers lock.
+ */
+extern void cdr_tables_keep_writers_out(const CdrTables *tables);
+
 /* Does the extension depend on the table, that is, is it ours? */
 extern bool cdr_table_is_adopted(Oid extension, Oid table);
 

@@ -183,4 +183,12 @@ AS 'MODULE_PATHNAME', 'cdr_update_tables';
 COMMENT ON FUNCTION @extschema@.cdr_update_tables() IS
 'adds the columns and indexes that tables of an older version lack; returns how many';
 
+CREATE FUNCTION @extschema@.cdr_hold_writers()
+RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cdr_hold_writers';
+
+COMMENT ON FUNCTION @extschema@.cdr_hold_writers() IS
+'keeps whoever writes the tables out until the transaction ends: the second statement of each script that updates the extension';
+
 SELECT @extschema@.cdr_adopt_tables();

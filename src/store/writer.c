@@ -35,6 +35,7 @@ cdr_writer_open(const CdrTables *tables, CdrRights *rights)
 	cdr_rights_assume(tables, cdr_rights_writer(tables), rights);
 	cdr_call_events_open(tables->table[CDR_CALL_EVENTS]);
 	cdr_resent_open(tables->table[CDR_CALL_EVENTS]);
+	cdr_calls_open(tables->version);
 	cdr_unsealed_open(tables);
 	cdr_erased_open(tables);
 	cdr_statements_open(tables_statements, lengthof(tables_statements),
