@@ -381,3 +381,5 @@ SELECT cdr_hold_writers();
 SELECT relation::regclass, mode FROM pg_locks
 WHERE pid = pg_backend_pid() AND mode = 'ShareRowExclusiveLock' ORDER BY relation::regclass::text COLLATE "C";
 ROLLBACK;
+DROP EXTENSION cdr_service;
+DROP TABLE call_events, calls, dead_letters, timeless_events;

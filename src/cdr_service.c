@@ -11,6 +11,7 @@
 #include "miscadmin.h"
 
 #include "base/guc.h"
+#include "base/library.h"
 #include "store/guard.h"
 #include "store/recent.h"
 #include "store/recording.h"
@@ -30,6 +31,7 @@ void _PG_init(void);
 void
 _PG_init(void)
 {
+	cdr_library_note();
 	cdr_guc_define();
 	cdr_guard_init();
 	cdr_recording_init();

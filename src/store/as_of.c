@@ -17,6 +17,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "base/result.h"
 #include "store/log_calls.h"
 #include "store/log_event.h"
 #include "store/reader_query.h"
@@ -139,12 +140,11 @@ cdr_call_as_of(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("at must not be in the future"),
 				 errdetail("What will be known then, nobody can tell.")));
-	Assert(info->setDesc->natts == AS_OF_NCOLUMNS);
 	guc_level = cdr_reader_query_open(&tables);
 	is_known = read_known(&tables, call_id, at, values, nulls);
 	read_beside(&tables, call_id, at, values, nulls);
 	if (is_known || DatumGetInt64(values[AS_OF_RETIRED]) > 0)
-		tuplestore_putvalues(info->setResult, info->setDesc, values, nulls);
+		CDR_PUT_ROW(info, values, nulls);
 	cdr_reader_query_close(guc_level);
 	return (Datum) 0;
 }

@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
+#include "base/result.h"
 #include "event/mapping_parts.h"
 #include "store/anew.h"
 #include "store/example.h"
@@ -281,8 +282,7 @@ return_finding(const Findings *findings, const char *field,
 	put_text_value(values, nulls, 3, field);
 	put_text_value(values, nulls, 4, expected);
 	put_text_value(values, nulls, 5, actual);
-	tuplestore_putvalues(findings->info->setResult, findings->info->setDesc,
-						 values, nulls);
+	CDR_PUT_ROW(findings->info, values, nulls);
 }
 
 /* What a member says, as text; what is no text, as it is written. */

@@ -21,6 +21,7 @@
 #include "utils/memutils.h"
 #include "utils/uuid.h"
 
+#include "base/result.h"
 #include "event/each.h"
 #include "event/explain.h"
 #include "event/mapping_compile.h"
@@ -63,7 +64,7 @@ return_explained(void *state, const CdrExplained *row)
 		nulls[i] = texts[i] == NULL;
 		values[i] = nulls[i] ? (Datum) 0 : CStringGetTextDatum(texts[i]);
 	}
-	tuplestore_putvalues(info->setResult, info->setDesc, values, nulls);
+	CDR_PUT_ROW(info, values, nulls);
 }
 
 static void

@@ -18,6 +18,7 @@
 
 #include "base/compat.h"
 #include "base/guc.h"
+#include "base/result.h"
 #include "base/zone.h"
 #include "call/story.h"
 #include "event/content.h"
@@ -199,7 +200,7 @@ return_event(ReturnSetInfo *info, History *history, const char *call_id)
 	values[5] = PointerGetDatum(shown);
 	nulls[5] = shown == NULL;
 	values[6] = in_zone(history, event->time);
-	tuplestore_putvalues(info->setResult, info->setDesc, values, nulls);
+	CDR_PUT_ROW(info, values, nulls);
 }
 
 static void

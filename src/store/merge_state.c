@@ -15,6 +15,7 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
+#include "base/result.h"
 #include "store/made_event.h"
 #include "store/reader_query.h"
 #include "store/stored_calls.h"
@@ -94,7 +95,7 @@ return_register(ReturnSetInfo *info, const CdrCall *call, CdrRegister reg)
 	bool		   nulls[] = {false, false, false, !cdr_register_keeps[reg].id,
 							  !cdr_register_keeps[reg].id};
 
-	tuplestore_putvalues(info->setResult, info->setDesc, values, nulls);
+	CDR_PUT_ROW(info, values, nulls);
 }
 
 /* What a correction says of its column, as JSON; {}: it gives it back. */
@@ -129,8 +130,7 @@ return_corrections(ReturnSetInfo *info, const CdrCorrections *corrections)
 		bool				 nulls[] = {false, false, true, false, false};
 
 		if (correction->said.kind != CDR_SAID_NOTHING)
-			tuplestore_putvalues(info->setResult, info->setDesc, values,
-								 nulls);
+			CDR_PUT_ROW(info, values, nulls);
 	}
 }
 

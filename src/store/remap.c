@@ -37,6 +37,7 @@
 #include "utils/tuplestore.h"
 #include "utils/uuid.h"
 
+#include "base/result.h"
 #include "store/constraints.h"
 #include "store/locks.h"
 #include "store/mapping_cache.h"
@@ -410,7 +411,7 @@ return_item(ReturnSetInfo *info, const CdrRemapItem *item)
 	if (note != NULL)
 		values[10] = CStringGetTextDatum(
 			item->fate == CDR_REMAP_LEFT ? psprintf("left: %s", note) : note);
-	tuplestore_putvalues(info->setResult, info->setDesc, values, nulls);
+	CDR_PUT_ROW(info, values, nulls);
 }
 
 /* One that was asked for; or one that goes, and would not be otherwise. */

@@ -21,6 +21,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "base/result.h"
 #include "store/locks.h"
 #include "store/rollup_fold.h"
 #include "store/rollup_functions.h"
@@ -138,7 +139,7 @@ return_counts(ReturnSetInfo *info, const CdrRollup *rollup, TimestampTz from,
 		for (int i = 0; i < CDR_ROLLUP_NMEASURES; i++)
 			values[2 + CDR_ROLLUP_NDIMENSIONS + i] =
 				Int64GetDatum(entry->counts[i]);
-		tuplestore_putvalues(info->setResult, info->setDesc, values, nulls);
+		CDR_PUT_ROW(info, values, nulls);
 		MemoryContextReset(context);
 	}
 	MemoryContextSwitchTo(outer);

@@ -23,6 +23,7 @@
 #include "utils/tuplesort.h"
 #include "utils/typcache.h"
 
+#include "base/result.h"
 #include "store/rollup_fold.h"
 #include "store/rollup_functions.h"
 #include "store/rollup_pending.h"
@@ -203,7 +204,7 @@ return_difference_of(ReturnSetInfo *info, const CdrRollupKey *key,
 		values[next++] = CStringGetTextDatum(measure_names[i]);
 		values[next++] = Int64GetDatum(stored[i]);
 		values[next++] = Int64GetDatum(expected[i]);
-		tuplestore_putvalues(info->setResult, info->setDesc, values, nulls);
+		CDR_PUT_ROW(info, values, nulls);
 	}
 }
 

@@ -12,6 +12,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "base/result.h"
 #include "store/log_segments.h"
 #include "store/reader_query.h"
 #include "store/shown_call.h"
@@ -28,8 +29,7 @@ return_segment(ReturnSetInfo *info, const CdrCall *call, int64 number)
 	nulls[0] = nulls[1];
 	values[1] = Int64GetDatum(number);
 	nulls[1] = false;
-	Assert(info->setDesc->natts == lengthof(values));
-	tuplestore_putvalues(info->setResult, info->setDesc, values, nulls);
+	CDR_PUT_ROW(info, values, nulls);
 }
 
 PG_FUNCTION_INFO_V1(cdr_call_segments);

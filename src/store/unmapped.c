@@ -19,6 +19,7 @@
 #include "utils/uuid.h"
 
 #include "base/identity.h"
+#include "base/result.h"
 #include "store/log_event.h"
 #include "store/mapping_cache.h"
 #include "store/reader_query.h"
@@ -145,7 +146,7 @@ return_kind(ReturnSetInfo *info, Kind *kind)
 	values[3] = Int64GetDatum(kind->events);
 	values[4] = TimestampTzGetDatum(kind->last);
 	values[5] = UUIDPGetDatum(&kind->example);
-	tuplestore_putvalues(info->setResult, info->setDesc, values, nulls);
+	CDR_PUT_ROW(info, values, nulls);
 }
 
 static void

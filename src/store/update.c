@@ -23,6 +23,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
+#include "base/library.h"
 #include "store/command.h"
 #include "store/rights.h"
 #include "store/shape.h"
@@ -191,22 +192,6 @@ cdr_update_tables(PG_FUNCTION_ARGS)
  * ------------------------------------------------------------------------
  */
 
-/* Major and minor version, as one number that grows. */
-static int
-number_of_version(const char *version)
-{
-	int	 major;
-	int	 minor;
-	char more;
-
-	if (sscanf(version, "%4d.%4d%c", &major, &minor, &more) != 2 ||
-		major < 0 || minor < 0)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("\"%s\" is no version of extension \"%s\"",
-							   version, CDR_EXTENSION_NAME)));
-	return major * 10000 + minor;
-}
-
 PG_FUNCTION_INFO_V1(cdr_require_library);
 
 /*
@@ -219,7 +204,11 @@ cdr_require_library(PG_FUNCTION_ARGS)
 {
 	const char *version = text_to_cstring(PG_GETARG_TEXT_PP(0));
 
-	if (number_of_version(version) > number_of_version(CDR_VERSION))
+	if (cdr_version_number(version) < 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("\"%s\" is no version of extension \"%s\"",
+							   version, CDR_EXTENSION_NAME)));
+	if (cdr_version_number(version) > cdr_version_number(CDR_VERSION))
 		ereport(
 			ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

@@ -15,6 +15,7 @@
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 
+#include "base/result.h"
 #include "store/call_values.h"
 #include "store/comparison.h"
 #include "store/writer_query.h"
@@ -61,7 +62,7 @@ return_difference(ReturnSetInfo *info, CdrComparison *c)
 	nulls[3] = nulls[1] || nulls[2];
 	if (!nulls[3])
 		values[3] = differing_columns(c);
-	tuplestore_putvalues(info->setResult, info->setDesc, values, nulls);
+	CDR_PUT_ROW(info, values, nulls);
 }
 
 /* What was retired is not passed over in silence. */
@@ -115,7 +116,6 @@ return_calls(ReturnSetInfo *info, const CdrTables *tables, Datum ids)
 	CdrLogCalls log;
 	CdrCall		call;
 
-	Assert(info->setDesc->natts == CDR_CALL_NCOLUMNS);
 	cdr_log_calls_open(&log, tables, ids, CDR_AS_CALLER);
 	while (cdr_log_calls_next(&log, &call))
 	{
@@ -124,7 +124,7 @@ return_calls(ReturnSetInfo *info, const CdrTables *tables, Datum ids)
 		bool		  nulls[CDR_CALL_NCOLUMNS];
 
 		cdr_call_values(&call, values, nulls);
-		tuplestore_putvalues(info->setResult, info->setDesc, values, nulls);
+		CDR_PUT_ROW(info, values, nulls);
 		MemoryContextSwitchTo(outer);
 		MemoryContextReset(context);
 	}

@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 
 #include "base/guc.h"
+#include "base/library.h"
 #include "base/refused.h"
 #include "store/tables.h"
 #include "worker/health_tables.h"
@@ -393,10 +394,30 @@ check_counters(CdrHealth *health)
  * ------------------------------------------------------------------------
  */
 
+/* Tells where library and SQL are of different versions; false: they are not. */
+static bool
+check_versions(CdrHealth *health)
+{
+	CdrTables tables;
+
+	if (!cdr_tables_find(&tables) || strcmp(tables.version, CDR_VERSION) == 0)
+		return false;
+	cdr_health_put(
+		health, "library", CDR_HEALTH_WARNING,
+		psprintf("the library has version %s, and the extension %s",
+				 CDR_VERSION, tables.version),
+		cdr_version_number(tables.version) < cdr_version_number(CDR_VERSION)
+			? "Run ALTER EXTENSION cdr_service UPDATE in this database."
+			: "Install the library of that version, if it is not, and restart "
+			  "the server.");
+	return true;
+}
+
 static void
 check_library(CdrHealth *health)
 {
-	CdrTables tables;
+	const char	  *path;
+	CdrLibraryFile file = cdr_library_file(&path);
 
 	if (health->workers == NULL)
 		cdr_health_put(
@@ -404,15 +425,22 @@ check_library(CdrHealth *health)
 			"cdr_service is not preloaded: no worker consumes events",
 			"Add cdr_service to shared_preload_libraries in "
 			"postgresql.conf and restart the server.");
-	else if (cdr_tables_find(&tables) &&
-			 strcmp(tables.version, CDR_VERSION) != 0)
+	else if (file == CDR_LIBRARY_GONE)
+		cdr_health_put(
+			health, "library", CDR_HEALTH_CRITICAL,
+			psprintf("%s is gone: the server goes on, but would not start "
+					 "again",
+					 path),
+			"Install it again, or take cdr_service out of "
+			"shared_preload_libraries before the server is restarted.");
+	else if (file == CDR_LIBRARY_REPLACED)
 		cdr_health_put(
 			health, "library", CDR_HEALTH_WARNING,
-			psprintf("the library has version %s, and the extension %s",
-					 CDR_VERSION, tables.version),
-			"Restart the server after an update of the library, and run "
-			"ALTER EXTENSION cdr_service UPDATE.");
-	else
+			psprintf("%s is another since the server has started, which goes "
+					 "on with the one that it has loaded, of version %s",
+					 path, CDR_VERSION),
+			"Restart the server.");
+	else if (!check_versions(health))
 		cdr_health_put(health, "library", CDR_HEALTH_OK,
 					   "version " CDR_VERSION, NULL);
 }

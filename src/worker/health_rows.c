@@ -9,6 +9,7 @@
 
 #include "utils/builtins.h"
 
+#include "base/result.h"
 #include "worker/health_rows.h"
 
 void
@@ -23,6 +24,5 @@ cdr_health_put(CdrHealth *health, const char *check, CdrHealthLevel level,
 
 	if (hint != NULL)
 		values[3] = CStringGetTextDatum(hint);
-	tuplestore_putvalues(health->info->setResult, health->info->setDesc,
-						 values, nulls);
+	CDR_PUT_ROW(health->info, values, nulls);
 }
