@@ -20,6 +20,7 @@
 #include "utils/builtins.h"
 #include "utils/json.h"
 
+#include "base/library.h"
 #include "event/json_members.h"
 #include "event/mapping_compile.h"
 #include "store/mapping_zones.h"
@@ -56,11 +57,25 @@ static const struct
  * ------------------------------------------------------------------------
  */
 
+/*
+ * Where the extension is not among the files of the server (extension_control_path,
+ * since 18), library and files lie side by side, in lib and share.
+ */
 static char *
 preset_directory(void)
 {
-	char share[MAXPGPATH];
+	char		share[MAXPGPATH];
+	const char *library;
+	char	   *beside;
+	struct stat found;
 
+	(void) cdr_library_file(&library);
+	strlcpy(share, library, sizeof(share));
+	get_parent_directory(share);
+	get_parent_directory(share);
+	beside = psprintf("%s/share/" DIRECTORY, share);
+	if (library[0] != '\0' && stat(beside, &found) == 0)
+		return beside;
 	get_share_path(my_exec_path, share);
 	return psprintf("%s/" DIRECTORY, share);
 }
