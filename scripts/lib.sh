@@ -13,6 +13,8 @@ for name in "${!PG@}"; do
 	[ "$name" = PG_CONFIG ] || unset "$name"
 done
 unset name
+# Nor hide in which order others see what programs print.
+unset PYTHONUNBUFFERED
 
 if [ "$(id -u)" -ne 0 ]; then
 	CDR_USER=$(id -un)
