@@ -4,6 +4,7 @@ EXTENSION = cdr_service
 source = $(patsubst %/,%,$(dir $(firstword $(MAKEFILE_LIST))))
 EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(source)/cdr_service.control)
 DATA_built = cdr_service--$(EXTVERSION).sql
+SCRIPTS = scripts/cdr-verify scripts/cdr-anchor
 
 # The install script: parts that lie in the room whose business they are, in
 # the order in which they must run.

@@ -23,6 +23,9 @@ SELECT count(*) FROM cdr_anchors;
 \! ls results/anchors/kept
 \! eval "$ANCHOR" --ca results/anchors/tsa/ca.crt --command '"$STAMP"' && eval "$ANCHOR" --ca results/anchors/tsa/ca.crt --command '"$STAMP"'; echo $?
 SELECT log, size, kind FROM cdr_anchors;
+-- a server that lies about the name of the schema has nothing run
+\! mkdir results/anchors/lies && printf '#!/bin/sh\necho "public; \\\\! touch run"\n' >results/anchors/lies/psql && chmod +x results/anchors/lies/psql
+\! eval "PATH=\$PWD/results/anchors/lies:\$PATH $ANCHOR" --ca results/anchors/tsa/ca.crt --command true 2>&1
 -- the file of a call has it, and openssl says of it what it says of the one that was kept
 \pset tuples_only on
 \pset format unaligned
@@ -40,6 +43,21 @@ FROM (SELECT sha256('\x00' || convert_to(entry, 'UTF8')) AS root FROM cdr_log WH
 SELECT cdr_evidence('call-1', 'a test') \g results/anchors/forged.json
 ROLLBACK;
 \! cd results/anchors && python3 "$PG_ABS_SRCDIR/scripts/cdr-verify" forged.json | grep '^NOT PROVED'
+
+-- What the document shows, from an event to a verified file, is run as it stands there; the stamp
+-- comes by HTTP.
+\setenv WALK 'BEGIN { RS = ""; FS = "\\n" } /^## / { on = /^## From an event to a verified file/ } on && /^    [a-zA-Z]/ { for (i = 1; i <= NF; i++) print substr($i, 5); n++ } END { if (n != 4) print "echo " n " paragraphs of commands" }'
+\setenv no_proxy 127.0.0.1
+\setenv PGOPTIONS '-c cdr_service.evidence=on'
+\! mkdir results/anchors/walk && cp results/anchors/tsa/ca.crt results/anchors/walk/tsa-ca.pem
+\! awk "$WALK" "$PG_ABS_SRCDIR/doc/evidence.md" | sed "s!https://tsa.example.org/!\"\$TSA\"!; s/ -d cdr / /" >results/anchors/walk/walk.sh
+\! cd results/anchors/walk && PATH="$PG_ABS_SRCDIR/scripts:$PATH" python3 "$PG_ABS_SRCDIR/test/tools/tsa.py" ../tsa sh -e walk.sh >said 2>&1; echo $?; grep -E '^(proved|NOT|Verification)' said
+\! grep -o 'proved      2026[^`]*' "$PG_ABS_SRCDIR/doc/evidence.md" | grep -cFf - results/anchors/walk/said
+-- authorities that fail, and one that does not end
+\! rm -r results/anchors/kept
+\! python3 "$PG_ABS_SRCDIR/test/tools/tsa.py" results/anchors/tsa sh -c 'for path in error moved endless; do eval "$ANCHOR" --ca results/anchors/tsa/ca.crt $TSA$path 2>&1 | sed "s/1:[0-9]*/1/"; done'
+\! ls results/anchors/kept
+SELECT count(*) FROM cdr_anchors;
 
 DROP EXTENSION cdr_service;
 DROP TABLE cdr_unsealed, cdr_seals, cdr_log, cdr_checkpoints, cdr_anchors;
