@@ -35,6 +35,10 @@ typedef struct Reserved
 	TimestampTz now; /* the latest that the clock has said */
 	TimestampTz end; /* times before it are taken */
 
+	/* from here on, none was given out twice: where the clock was set back, not
+	 * before it has caught up */
+	TimestampTz alone;
+
 	/* the clock was set back, and nobody has put it down; 0: it was not */
 	TimestampTz set_from;
 	TimestampTz set_to;
@@ -102,6 +106,7 @@ reserve(int count)
 	{
 		reserved->set_from = Max(reserved->set_from, reserved->now);
 		reserved->set_to = now;
+		reserved->alone = Max(reserved->alone, reserved->end);
 		reserved->now = reserved->end = now;
 	}
 	first = Max(now, reserved->end);
@@ -116,6 +121,19 @@ reserve(int count)
 					  errdetail("Until it has caught up, recorded_at of an "
 								"event may be that of an earlier one.")));
 	return first;
+}
+
+bool
+cdr_recording_is_alone(TimestampTz first)
+{
+	TimestampTz alone;
+
+	if (reserved == &own)
+		return false;
+	SpinLockAcquire(&reserved->mutex);
+	alone = reserved->alone;
+	SpinLockRelease(&reserved->mutex);
+	return first >= alone;
 }
 
 bool

@@ -31,6 +31,12 @@ extern void cdr_recording_init(void);
 extern CdrMark *cdr_recording_marks(CdrEvent **events, int count);
 
 /*
+ * Did nobody reserve times from one on before these were, since the server started?
+ * Never without preloading, which has no memory of that.
+ */
+extern bool cdr_recording_is_alone(TimestampTz first);
+
+/*
  * Was the clock set back, from which time to which, since that was last put down?
  * And: this has been.
  */

@@ -39,35 +39,43 @@
  * the order of its times of recording, and no two batches overlap: so the ranges of
  * times say which events are of a seal.  Unless the clock was set back: what falls
  * into the times of others has a seal of its own kind, which lists its leaves.
+ *
+ * Of large batches there are the roots of each 8 leaves instead, and they have their
+ * times alone (unsealed.c).  They stand side by side in one seal where the leaves of
+ * the one before end with 8.
  */
-#define SEAL_WAITING                                                                                     \
-	"WITH taken AS (DELETE FROM %1$s.cdr_unsealed WHERE ctid = ANY (ARRAY("                              \
-	"SELECT ctid FROM (SELECT ctid, sum(n) OVER (ORDER BY lo, ctid) - n AS before"                       \
-	" FROM (SELECT ctid, lo, n FROM %1$s.cdr_unsealed ORDER BY lo LIMIT %2$d) AS u) AS u"                \
-	" WHERE before < %3$d)) RETURNING *),"                                                               \
-	" known AS (SELECT *, COALESCE(lo <= max(hi) OVER (PARTITION BY day ORDER BY lo, leaves"             \
-	" ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), false)"                                         \
-	" OR EXISTS (SELECT FROM %1$s.cdr_seals AS s WHERE s.day = taken.day AND s.hi >= taken.lo"           \
-	" AND s.lo <= taken.hi AND s.members && tstzrange(taken.lo, taken.hi, '[]')) AS listed FROM taken)," \
-	" numbered AS (SELECT *, (sum(n) OVER (PARTITION BY day, source, listed ORDER BY lo, leaves) - 1)"   \
-	" / %4$d AS part, row_number() OVER (ORDER BY lo, leaves) AS rank FROM known),"                      \
-	" gathered AS (SELECT day, source, listed, part, min(lo) AS lo, max(hi) AS hi,"                      \
-	" range_agg(tstzrange(lo, hi + interval '1 us')) AS members,"                                        \
-	" sum(n)::int AS n FROM numbered GROUP BY 1, 2, 3, 4),"                                              \
-	" trees AS (SELECT g.*, l.leaves, %1$s.cdr_tree_groups(l.leaves) AS groups"                          \
-	" FROM gathered AS g, LATERAL (SELECT ARRAY("                                                        \
-	"SELECT l.leaf FROM numbered AS b,"                                                                  \
-	" unnest(b.leaves) WITH ORDINALITY AS l(leaf, place)"                                                \
-	" WHERE b.day = g.day AND b.source = g.source AND b.listed = g.listed AND b.part = g.part"           \
-	" ORDER BY b.rank, l.place) AS leaves) AS l),"                                                       \
-	" sealed AS (INSERT INTO %1$s.cdr_seals (log, log_index, day, lo, hi, n,"                            \
-	" source, root, groups, members, leaves)"                                                            \
-	" SELECT $1, $2 - 1 + row_number() OVER (ORDER BY lo, day, source, listed),"                         \
-	" day, lo, hi, n, source, %1$s.cdr_tree_root(groups), groups, members,"                              \
-	" CASE WHEN listed THEN leaves END"                                                                  \
-	" FROM trees RETURNING *)"                                                                           \
-	" INSERT INTO %1$s.cdr_log (log, log_index, entry)"                                                  \
-	" SELECT log, log_index, %1$s.cdr_seal_entry(day, source, n, lo, hi, root)"                          \
+#define SEAL_WAITING                                                                                            \
+	"WITH taken AS (DELETE FROM %1$s.cdr_unsealed WHERE ctid = ANY (ARRAY("                                     \
+	"SELECT ctid FROM (SELECT ctid, sum(n) OVER (ORDER BY lo, ctid) - n AS before"                              \
+	" FROM (SELECT ctid, lo, n FROM %1$s.cdr_unsealed ORDER BY lo LIMIT %2$d) AS u) AS u"                       \
+	" WHERE before < %3$d)) RETURNING *, leaves IS NULL AS large),"                                             \
+	" known AS (SELECT *, NOT large AND (COALESCE(lo <= max(hi) OVER (PARTITION BY day ORDER BY lo, leaves"     \
+	" ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), false)"                                                \
+	" OR COALESCE(hi >= min(lo) FILTER (WHERE large) OVER (PARTITION BY day ORDER BY lo, leaves"                \
+	" ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING), false)"                                                \
+	" OR EXISTS (SELECT FROM %1$s.cdr_seals AS s WHERE s.day = taken.day AND s.hi >= taken.lo"                  \
+	" AND s.lo <= taken.hi AND s.members && tstzrange(taken.lo, taken.hi, '[]'))) AS listed FROM taken),"       \
+	" numbered AS (SELECT *, (sum(n) OVER (PARTITION BY day, source, listed, large ORDER BY lo, leaves) - 1)"   \
+	" / %4$d AS part, COALESCE(sum((large AND n %% 8 <> 0)::int) OVER (PARTITION BY day, source, listed, large" \
+	" ORDER BY lo, leaves ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS ended,"                      \
+	" row_number() OVER (ORDER BY lo, leaves) AS rank FROM known),"                                             \
+	" gathered AS (SELECT day, source, listed, large, part, ended, min(lo) AS lo, max(hi) AS hi,"               \
+	" range_agg(tstzrange(lo, hi + interval '1 us')) AS members,"                                               \
+	" sum(n)::int AS n FROM numbered GROUP BY 1, 2, 3, 4, 5, 6),"                                               \
+	" hashed AS (SELECT day, source, listed, large, part, ended,"                                               \
+	" array_agg(l.hash ORDER BY b.rank, l.place) AS hashes FROM numbered AS b,"                                 \
+	" unnest(COALESCE(b.groups, b.leaves)) WITH ORDINALITY AS l(hash, place)"                                   \
+	" GROUP BY 1, 2, 3, 4, 5, 6),"                                                                              \
+	" trees AS (SELECT *, CASE WHEN large THEN hashes ELSE %1$s.cdr_tree_groups(hashes) END AS groups"          \
+	" FROM gathered JOIN hashed USING (day, source, listed, large, part, ended)),"                              \
+	" sealed AS (INSERT INTO %1$s.cdr_seals (log, log_index, day, lo, hi, n,"                                   \
+	" source, root, groups, members, leaves)"                                                                   \
+	" SELECT $1, $2 - 1 + row_number() OVER (ORDER BY lo, day, source, listed),"                                \
+	" day, lo, hi, n, source, %1$s.cdr_tree_root(groups), groups, members,"                                     \
+	" CASE WHEN listed THEN hashes END"                                                                         \
+	" FROM trees RETURNING *)"                                                                                  \
+	" INSERT INTO %1$s.cdr_log (log, log_index, entry)"                                                         \
+	" SELECT log, log_index, %1$s.cdr_seal_entry(day, source, n, lo, hi, root)"                                 \
 	" FROM sealed"
 
 static void

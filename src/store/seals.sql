@@ -59,7 +59,8 @@ BEGIN
 		SELECT * FROM (VALUES
 			-- hashes cannot be compressed
 			('cdr_unsealed', 'lo timestamptz NOT NULL, hi timestamptz NOT NULL, day date NOT NULL,'
-				' source text NOT NULL, n integer NOT NULL, leaves bytea[] STORAGE EXTERNAL NOT NULL',
+				' source text NOT NULL, n integer NOT NULL, leaves bytea[] STORAGE EXTERNAL,'
+				' groups bytea[] CHECK (num_nonnulls(leaves, groups) = 1)',
 				'leaves of events that wait for their seal'),
 			('cdr_seals', 'log integer NOT NULL, log_index bigint NOT NULL, day date NOT NULL,'
 				' lo timestamptz NOT NULL, hi timestamptz NOT NULL, n integer NOT NULL, source text NOT NULL,'

@@ -10,6 +10,12 @@
  * The events of one batch have times of recording that no other event has, and
  * those of one day lie between two of them: so a range of times names them.
  *
+ * Many events of a day are sealed at once: what waits are the roots of each 8 leaves,
+ * from which their root follows, and what is left to do is to put that into the log.
+ * This is an eighth of the bytes, twice, and the sealer hashes an eighth.  But where
+ * others may have been recorded at the same times, a seal has to list its leaves, and
+ * they wait as they are.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -25,21 +31,53 @@
 
 #include "base/guc.h"
 #include "evidence/leaf.h"
+#include "evidence/tree.h"
 #include "store/unsealed.h"
 
+/* So many events of a day, in one batch, are sealed at once. */
+#define SEALED_AT_ONCE 256
+
+/* Days whose last seal is remembered. */
+#define DAYS_KNOWN 4
+
 static CdrStatement insert_leaves = {
-	.sql = "INSERT INTO %1$s.cdr_unsealed (lo, hi, day, source, n, leaves)"
+	.sql = "INSERT INTO %1$s.cdr_unsealed"
+		   " (lo, hi, day, source, n, leaves, groups)"
 		   " SELECT * FROM %2$s",
 	.has_rows = true,
-	.ncolumns = 6,
+	.ncolumns = 7,
 	.types = {TIMESTAMPTZOID, TIMESTAMPTZOID, DATEOID, TEXTOID, INT4OID,
-			  BYTEAARRAYOID},
+			  BYTEAARRAYOID, BYTEAARRAYOID},
 };
 
-CdrStatement *const cdr_unsealed_statements[] = {&insert_leaves, NULL};
+/* Up to when events of a day were recorded that are sealed, or wait for it. */
+static CdrStatement find_last = {
+	.sql = "SELECT GREATEST("
+		   "(SELECT max(hi) FROM %1$s.cdr_seals WHERE day = $1),"
+		   " (SELECT max(hi) FROM %1$s.cdr_unsealed WHERE day = $1))",
+	.ncolumns = 1,
+	.types = {DATEOID},
+};
 
-/* Are leaves wanted, in this transaction? */
+CdrStatement *const cdr_unsealed_statements[] = {&insert_leaves, &find_last,
+												 NULL};
+
+/* Are leaves wanted, in this transaction?  And their seals: the table of these, or
+ * InvalidOid. */
 static bool is_wanted = false;
+static Oid	seals_table = InvalidOid;
+
+/* What find_last has found.  All that is recorded later, while the server is up, has
+ * times of its own, or recording.c says that it has not. */
+typedef struct LastOfDay
+{
+	Oid			table; /* of seals; InvalidOid: none */
+	DateADT		day;
+	TimestampTz last;
+} LastOfDay;
+
+static LastOfDay known[DAYS_KNOWN];
+static int		 next_known = 0;
 
 bool
 cdr_evidence_table_is_ours(const CdrTables *tables, const char *name)
@@ -68,6 +106,9 @@ cdr_unsealed_open(const CdrTables *tables)
 {
 	is_wanted =
 		cdr_evidence && cdr_evidence_table_is_ours(tables, "cdr_unsealed");
+	seals_table = InvalidOid;
+	if (is_wanted && cdr_evidence_table_is_ours(tables, "cdr_seals"))
+		seals_table = get_relname_relid("cdr_seals", tables->schema);
 }
 
 static CdrField
@@ -149,24 +190,86 @@ source_of_events(void)
 						  GetUserNameFromId(GetSessionUserId(), false));
 }
 
-/* A row for events of one day. */
-static void
-put_leaves(CdrRows *rows, CdrEvent **events, int count, const char *source)
+static TimestampTz
+last_of_day(DateADT day)
 {
-	Datum *leaves = palloc(count * sizeof(Datum));
+	Datum parameter = DateADTGetDatum(day);
+	bool  isnull;
+	Datum last;
+
+	for (int i = 0; i < DAYS_KNOWN; i++)
+	{
+		if (known[i].table == seals_table && known[i].day == day)
+			return known[i].last;
+	}
+	cdr_statement_execute(&find_last, &parameter, NULL, SPI_OK_SELECT);
+	last = cdr_result(0, 1, &isnull);
+	known[next_known] = (LastOfDay){
+		seals_table, day, isnull ? DT_NOBEGIN : DatumGetTimestampTz(last)};
+	SPI_freetuptable(SPI_tuptable);
+	next_known = (next_known + 1) % DAYS_KNOWN;
+	return known[(next_known + DAYS_KNOWN - 1) % DAYS_KNOWN].last;
+}
+
+/* Have some events of a day, the first of which is given, their times alone? */
+static bool
+is_alone(const CdrEvent *first)
+{
+	return OidIsValid(seals_table) &&
+		   cdr_recording_is_alone(first->recorded_at) &&
+		   first->recorded_at > last_of_day(day_in_utc(first->time));
+}
+
+static Datum
+hashes_of_events(CdrEvent **events, int count)
+{
+	Datum *hashes = palloc(count * sizeof(Datum));
 
 	for (int i = 0; i < count; i++)
-		leaves[i] = PointerGetDatum(cstring_to_text_with_len(
+		hashes[i] = PointerGetDatum(cstring_to_text_with_len(
 			(const char *) events[i]->leaf.data, sizeof(CdrDigest)));
+	return PointerGetDatum(
+		construct_array(hashes, count, BYTEAOID, -1, false, TYPALIGN_INT));
+}
+
+/* The roots of each 8 of them. */
+static Datum
+groups_of_events(CdrEvent **events, int count)
+{
+	int	   ngroups = (count + CDR_GROUP_SIZE - 1) / CDR_GROUP_SIZE;
+	Datum *hashes = palloc(ngroups * sizeof(Datum));
+
+	for (int i = 0; i < ngroups; i++)
+	{
+		CdrDigest leaves[CDR_GROUP_SIZE];
+		CdrDigest root;
+		int		  first = i * CDR_GROUP_SIZE;
+		int		  n = Min(count - first, CDR_GROUP_SIZE);
+
+		for (int k = 0; k < n; k++)
+			leaves[k] = events[first + k]->leaf;
+		cdr_tree_root(leaves, n, &root);
+		hashes[i] = PointerGetDatum(cstring_to_text_with_len(
+			(const char *) root.data, sizeof(CdrDigest)));
+	}
+	return PointerGetDatum(
+		construct_array(hashes, ngroups, BYTEAOID, -1, false, TYPALIGN_INT));
+}
+
+/* A row for events of one day. */
+static void
+put_leaves(CdrRows *rows, CdrEvent **events, int count, const char *source,
+		   bool is_sealed)
+{
 	cdr_row_put_time(rows, 0, events[0]->recorded_at);
 	cdr_row_put_time(rows, 1, events[count - 1]->recorded_at);
 	cdr_row_put(rows, 2, DateADTGetDatum(day_in_utc(events[0]->time)), false);
 	cdr_row_put_text(rows, 3, source);
 	cdr_row_put(rows, 4, Int32GetDatum(count), false);
-	cdr_row_put(rows, 5,
-				PointerGetDatum(construct_array(leaves, count, BYTEAOID, -1,
-												false, TYPALIGN_INT)),
-				false);
+	cdr_row_put(rows, 5, is_sealed ? 0 : hashes_of_events(events, count),
+				is_sealed);
+	cdr_row_put(rows, 6, is_sealed ? groups_of_events(events, count) : 0,
+				!is_sealed);
 	cdr_row_end(rows);
 }
 
@@ -193,7 +296,8 @@ cdr_unsealed_add(CdrEvent **events, int count)
 		next = i + 1;
 		while (next < count && day_in_utc(sorted[next]->time) == day)
 			next++;
-		put_leaves(rows, sorted + i, next - i, source);
+		put_leaves(rows, sorted + i, next - i, source,
+				   next - i >= SEALED_AT_ONCE && is_alone(sorted[i]));
 	}
 	cdr_rows_execute(rows, SPI_OK_INSERT);
 }

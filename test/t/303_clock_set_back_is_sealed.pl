@@ -52,6 +52,8 @@ BEGIN
 		PERFORM cdr_ingest_events(array_agg(json_build_object('eventType', 'call.started',
 			'callId', '$name ' || batch || '.' || i, 'timestamp', '2026-01-19T22:00:00Z'))) FROM generate_series(1, 50) AS i;
 	END LOOP;
+	PERFORM cdr_ingest_events(array_agg(json_build_object('eventType', 'call.started',
+		'callId', 'many $name ' || i, 'timestamp', '2026-01-19T22:00:00Z'))) FROM generate_series(1, 300) AS i;
 END \$\$;
 EOS
 }
@@ -90,6 +92,13 @@ sub record_over
 	return 0;
 }
 
+# Large batches that wait, with the roots of each 8 leaves instead of them.
+sub sealed_at_once
+{
+	return $cdr->sql(
+		'SELECT count(*) FROM cdr_unsealed WHERE groups IS NOT NULL');
+}
+
 sub problems
 {
 	return $cdr->sql(
@@ -119,12 +128,14 @@ $cdr->sql('CREATE EXTENSION cdr_service; SELECT cdr_create_evidence_tables()');
 record('a', 0);
 my $moment = $cdr->sql(
 	"SELECT extract(epoch FROM min(recorded_at)) FROM call_events");
+is sealed_at_once(), 1, 'a large batch is sealed at once';
 my $sealed = $cdr->sql('SELECT cdr_seal()');
-is $sealed, 1, 'events are sealed';
+is $sealed, 2, 'events are sealed';
 
 ok record_over($moment, 'a'), 'others are recorded at times of theirs';
 my $first = "b$try";
 ok record_over($moment, $first), 'and more, before these are sealed';
+is sealed_at_once(), 0, 'large batches, too, wait with their leaves';
 $cdr->sql('SELECT cdr_seal()');
 is problems(), '', 'each belongs to its seal';
 is $cdr->sql(q{SELECT count(*) > 0 FROM cdr_seals WHERE leaves IS NOT NULL}),
@@ -175,10 +186,21 @@ $cdr->node->stop;
 set_clock(3600);
 start();
 record('restarted', 0);
+is sealed_at_once(), 0, 'a batch is not sealed at once in times of others';
 $cdr->sql('SELECT cdr_seal()');
 is $cdr->sql(
 	"SELECT count(*) FROM cdr_log WHERE entry LIKE 'cdr-clock-v1%'"), 2,
   'the log says that it was set back while the server was down';
+is problems(), '', 'and all is well';
+
+# --- when it has caught up
+
+$cdr->node->stop;
+set_clock(10800);
+start();
+record('caught up', 0);
+is sealed_at_once(), 1, 'when the clock has caught up, it is';
+$cdr->sql('SELECT cdr_seal()');
 is problems(), '', 'and all is well';
 $cdr->node->stop;
 
