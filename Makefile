@@ -15,6 +15,7 @@ SQL_PARTS = src/head.sql \
 	src/store/mappings.sql \
 	src/store/statement.sql \
 	src/store/calls.sql \
+	src/worker/progress.sql \
 	src/store/ingest.sql \
 	src/store/retry.sql \
 	src/store/explain.sql \
@@ -114,12 +115,12 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	erasure_read \
 	erasure_pseudonyms \
 	retention_holds retention_rules retention_evidence \
-	report_queries report_export report_rights report_tenants access_record worker_status store_mappings store_each backfill_rows store_privileges store_guard \
+	report_queries report_export report_rights report_tenants access_record worker_status worker_progress store_mappings store_each backfill_rows store_privileges store_guard \
 	call_order_permuted call_order_random call_segments_random event_json_random
 REGRESS_OPTS = --encoding=UTF8
 ISOLATION = evidence_seals store_same_call store_same_event store_opposite_order \
 	store_rebuild store_corrections store_partitions store_foreign_locks \
-	store_rollup \
+	store_rollup store_progress \
 	report_alerts \
 	erasure_races \
 	retention_holds store_mappings store_remap backfill_same_rows backfill_dropped backfill_deadlock

@@ -172,6 +172,7 @@ FROM document, regexp_split_to_table(substring(text FROM '\n## Roles.*?\n## '), 
 CREATE TABLE probes (what text, command text);
 INSERT INTO probes VALUES
 	('`cdr_health`, `cdr_status()`', 'SELECT * FROM cdr_health'), ('`cdr_health`, `cdr_status()`', 'SELECT * FROM cdr_status()'), ('`cdr_dead_letters()`', 'SELECT * FROM cdr_dead_letters()'),
+	('`cdr_progress`', 'SELECT * FROM cdr_progress'),
 	('`cdr_metrics_worker`', 'SELECT * FROM cdr_metrics_worker'), ('`cdr_metrics_traffic`', 'SELECT * FROM cdr_metrics_traffic'),
 	('`cdr_concurrency()`', 'SELECT * FROM cdr_concurrency(''2026-01-19'', ''2026-01-20'', ''1 hour'')'), ('`cdr_rollup()`', 'SELECT * FROM cdr_rollup()'),
 	('`cdr_report()`', 'SELECT cdr_report(''2026-01-19'', ''2026-01-20'')'), ('`cdr_alerts`', 'SELECT * FROM cdr_alerts'),

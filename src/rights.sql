@@ -21,6 +21,7 @@ REVOKE ALL ON FUNCTION
 	@extschema@.cdr_dead_letters(),
 	@extschema@.cdr_status(),
 	@extschema@.cdr_check_health(),
+	@extschema@.cdr_read_progress(),
 	-- they read calls with the rights of the role that writes them, and return sums
 	@extschema@.cdr_count_recent_calls(),
 	@extschema@.cdr_count_open_calls(),
@@ -91,6 +92,7 @@ FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
 	@extschema@.cdr_status(),
 	@extschema@.cdr_check_health(),
+	@extschema@.cdr_read_progress(),
 	@extschema@.cdr_evidence_status(),
 	@extschema@.cdr_dead_letters(),
 	@extschema@.cdr_count_recent_calls(),
@@ -98,6 +100,7 @@ GRANT EXECUTE ON FUNCTION
 TO pg_monitor;
 GRANT SELECT ON
 	@extschema@.cdr_health,
+	@extschema@.cdr_progress,
 	@extschema@.cdr_metrics_worker,
 	@extschema@.cdr_metrics_traffic,
 	@extschema@.cdr_metrics_open
@@ -132,6 +135,7 @@ GRANT EXECUTE ON FUNCTION
 TO PUBLIC;
 -- called as the owner of calls, whoever that is; they lend no right
 GRANT EXECUTE ON FUNCTION
+	@extschema@.cdr_show_progress(text, text, bigint, bigint),
 	@extschema@.cdr_put_entry(text),
 	@extschema@.cdr_refuse_change(),
 	@extschema@.cdr_hold_condition(text, text),

@@ -40,6 +40,7 @@
 #include "backfill/query.h"
 #include "backfill/rows.h"
 #include "base/clock.h"
+#include "base/progress.h"
 #include "store/constraints.h"
 #include "store/writer.h"
 
@@ -64,6 +65,7 @@ typedef struct Backfill
 	TupleTableSlot	*slot;	/* a row of it */
 	int64			 total; /* rows in it */
 	CdrRowCounts	 counts;
+	CdrProgress		 progress;
 	CdrMoment		 next_notice;
 } Backfill;
 
@@ -110,6 +112,8 @@ show_progress(Backfill *fill)
 					  (long long) counts->dead_letters);
 
 	pgstat_report_activity(STATE_RUNNING, text);
+	fill->progress.done = counts->rows;
+	cdr_progress_show(&fill->progress);
 	if (cdr_milliseconds_until(fill->next_notice) > 0)
 		return;
 	fill->next_notice = cdr_after(NOTICE_EVERY);
@@ -245,7 +249,10 @@ record_all(Backfill *fill, const char *query)
 	MemoryContext outer = CurrentMemoryContext;
 	Datum		 *rows;
 
+	cdr_progress_begin(&fill->progress, CDR_WORK_BACKFILL, -1);
+	cdr_progress_phase(&fill->progress, CDR_PHASE_QUERYING, -1);
 	fill->total = cdr_backfill_query(query, fill->store);
+	cdr_progress_phase(&fill->progress, CDR_PHASE_WORKING, fill->total);
 	/* so that no lock and no snapshot of it lasts */
 	SPI_commit();
 	rows = palloc(fill->portion * sizeof(Datum));
@@ -257,6 +264,7 @@ record_all(Backfill *fill, const char *query)
 		show_progress(fill);
 		MemoryContextReset(context);
 	}
+	cdr_progress_end();
 	MemoryContextSwitchTo(outer);
 	MemoryContextDelete(context);
 }

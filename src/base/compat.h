@@ -87,6 +87,7 @@ cdr_json_lexer_free(JsonLexContext *lex)
 #include "replication/message.h"
 #include "storage/latch.h"
 #include "utils/acl.h"
+#include "utils/backend_status.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/wait_event.h"
@@ -184,6 +185,19 @@ cdr_wait_event(const char *name)
 	(void) name;
 	return PG_WAIT_EXTENSION;
 #endif
+}
+
+/* What a process shows of itself, by its place from 0 on. */
+static inline const PgBackendStatus *
+cdr_backend_status(int place)
+{
+#if PG_VERSION_NUM >= 160000
+	LocalPgBackendStatus *local = pgstat_get_local_beentry_by_index(place + 1);
+#else
+	LocalPgBackendStatus *local = pgstat_fetch_stat_local_beentry(place + 1);
+#endif
+
+	return local == NULL ? NULL : &local->backendStatus;
 }
 
 /* Enters a row that was inserted into the indexes of its table. */

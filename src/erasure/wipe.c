@@ -29,6 +29,7 @@
 #include "storage/bufmgr.h"
 #include "utils/rel.h"
 
+#include "base/progress.h"
 #include "store/tables.h"
 
 /* A standard page, of which the part is there that nobody uses? */
@@ -71,12 +72,14 @@ wipe_page(Relation rel, Buffer buffer)
 }
 
 static int64
-wipe_pages(Relation rel)
+wipe_pages(Relation rel, CdrProgress *progress)
 {
 	BufferAccessStrategy strategy = GetAccessStrategy(BAS_VACUUM);
 	BlockNumber			 nblocks = RelationGetNumberOfBlocks(rel);
 	int64				 wiped = 0;
 
+	progress->relation = RelationGetRelid(rel);
+	cdr_progress_phase(progress, CDR_PHASE_WORKING, nblocks);
 	for (BlockNumber block = 0; block < nblocks; block++)
 	{
 		Buffer buffer;
@@ -87,6 +90,7 @@ wipe_pages(Relation rel)
 		LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 		wiped += wipe_page(rel, buffer);
 		UnlockReleaseBuffer(buffer);
+		cdr_progress_add(progress, 1);
 	}
 	FreeAccessStrategy(strategy);
 	return wiped;
@@ -94,13 +98,13 @@ wipe_pages(Relation rel)
 
 /* Only of a kind whose pages are known to be standard ones. */
 static int64
-wipe_index(Oid id)
+wipe_index(Oid id, CdrProgress *progress)
 {
 	Relation index = index_open(id, RowExclusiveLock);
 	int64	 wiped = 0;
 
 	if (index->rd_rel->relam == BTREE_AM_OID)
-		wiped = wipe_pages(index);
+		wiped = wipe_pages(index, progress);
 	else if (index->rd_rel->relam != BRIN_AM_OID)
 		ereport(WARNING, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						  errmsg("index \"%s\" was not wiped",
@@ -130,7 +134,7 @@ warn_of_old_rows(Relation rel)
 
 /* A table with its indexes and its TOAST table. */
 static int64
-wipe_table(Oid id)
+wipe_table(Oid id, CdrProgress *progress)
 {
 	Relation  rel = table_open(id, RowExclusiveLock);
 	List	 *indexes = RelationGetIndexList(rel);
@@ -141,12 +145,12 @@ wipe_table(Oid id)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("table \"%s\" is not stored in a heap",
 							   RelationGetRelationName(rel))));
-	wiped = wipe_pages(rel);
+	wiped = wipe_pages(rel, progress);
 	foreach (cell, indexes)
-		wiped += wipe_index(lfirst_oid(cell));
+		wiped += wipe_index(lfirst_oid(cell), progress);
 	list_free(indexes);
 	if (OidIsValid(rel->rd_rel->reltoastrelid))
-		wiped += wipe_table(rel->rd_rel->reltoastrelid);
+		wiped += wipe_table(rel->rd_rel->reltoastrelid, progress);
 	warn_of_old_rows(rel);
 	table_close(rel, NoLock);
 	return wiped;
@@ -172,12 +176,14 @@ PG_FUNCTION_INFO_V1(cdr_wipe);
 Datum
 cdr_wipe(PG_FUNCTION_ARGS)
 {
-	Oid		  id = PG_GETARG_OID(0);
-	CdrTables tables;
-	List	 *all;
-	ListCell *cell;
-	int64	  wiped = 0;
+	Oid			id = PG_GETARG_OID(0);
+	CdrTables	tables;
+	CdrProgress progress;
+	List	   *all;
+	ListCell   *cell;
+	int64		wiped = 0;
 
+	cdr_progress_begin(&progress, CDR_WORK_WIPE, -1);
 	cdr_tables_require(&tables, RowExclusiveLock);
 	require_ours(id, &tables);
 	all = find_all_inheritors(id, RowExclusiveLock, NULL);
@@ -188,7 +194,8 @@ cdr_wipe(PG_FUNCTION_ARGS)
 
 		relation_close(rel, NoLock);
 		if (kind == RELKIND_RELATION)
-			wiped += wipe_table(lfirst_oid(cell));
+			wiped += wipe_table(lfirst_oid(cell), &progress);
 	}
+	cdr_progress_end();
 	PG_RETURN_INT64(wiped);
 }

@@ -12,19 +12,23 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/relation.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
+#include "storage/bufmgr.h"
 #include "storage/itemptr.h"
 #include "tcop/pquery.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "base/progress.h"
 #include "retention/act.h"
 
 #define ROWS_MAX 1000000
@@ -48,6 +52,7 @@ typedef struct RetentionRun
 	Datum		  login;
 	Datum		  role;
 	int64		  retired;
+	CdrProgress	  progress;
 } RetentionRun;
 
 PG_FUNCTION_INFO_V1(cdr_set_retention);
@@ -219,21 +224,41 @@ end_step(RetentionRun *run, const RetiredTable *table, int64 rows,
 	PushActiveSnapshot(GetTransactionSnapshot());
 }
 
+/* Pages of a table; -1: it is gone, or has none. */
+static int64
+count_pages(Oid id)
+{
+	Relation rel = try_relation_open(id, AccessShareLock);
+	int64	 pages = -1;
+
+	if (rel == NULL)
+		return -1;
+	if (rel->rd_rel->relkind == RELKIND_RELATION)
+		pages = RelationGetNumberOfBlocks(rel);
+	relation_close(rel, AccessShareLock);
+	return pages;
+}
+
 static void
 retire_table(RetentionRun *run, const RetiredTable *table)
 {
 	ItemPointerData place;
 	bool			more = true;
 
+	run->progress.relation = table->relation;
 	if (table->is_whole)
 	{
-		int64 rows = retire_partition(run, table);
+		int64 rows;
 
+		cdr_progress_phase(&run->progress, CDR_PHASE_DROPPING, -1);
+		rows = retire_partition(run, table);
 		end_step(run, table, Max(rows, 0), "dropped");
 		if (rows != -2)
 			return;
 	}
 	ItemPointerSet(&place, 0, 0);
+	cdr_progress_phase(&run->progress, CDR_PHASE_DELETING,
+					   count_pages(table->relation));
 	while (more)
 	{
 		int64 rows;
@@ -241,6 +266,8 @@ retire_table(RetentionRun *run, const RetiredTable *table)
 		CHECK_FOR_INTERRUPTS();
 		more = retire_rows(run, table, &place, &rows);
 		end_step(run, table, rows, "deleted");
+		run->progress.done = ItemPointerGetBlockNumberNoCheck(&place);
+		cdr_progress_show(&run->progress);
 	}
 }
 
@@ -278,9 +305,12 @@ cdr_apply_retention(PG_FUNCTION_ARGS)
 	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	PushActiveSnapshot(GetTransactionSnapshot());
+	cdr_progress_begin(&run.progress, CDR_WORK_RETENTION, -1);
+	cdr_progress_phase(&run.progress, CDR_PHASE_FINDING, -1);
 	find_retired_tables(&run, context);
 	for (int i = 0; i < run.nrelations; i++)
 		retire_table(&run, &run.relations[i]);
+	cdr_progress_end();
 	PopActiveSnapshot();
 	SPI_finish();
 	MemoryContextDelete(context);

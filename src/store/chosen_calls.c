@@ -12,10 +12,13 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "store/chosen_calls.h"
@@ -124,6 +127,25 @@ cdr_choice(FunctionCallInfo fcinfo, int call_ids)
 	id = palloc(sizeof(Datum));
 	*id = PointerGetDatum(PG_GETARG_TEXT_PP(0));
 	return cdr_choice_of_ids(id, 1);
+}
+
+int64
+cdr_choice_size(const CdrTables *tables, const CdrChoice *choice)
+{
+	HeapTuple row;
+	int64	  size;
+
+	if (choice->kind == CDR_NAMED_CALLS)
+		return choice->nids;
+	if (choice->kind == CDR_CALLS_OF_TIME)
+		return -1;
+	row = SearchSysCache1(RELOID, ObjectIdGetDatum(tables->table[CDR_CALLS]));
+	if (!HeapTupleIsValid(row))
+		return -1;
+	/* -1: never analyzed */
+	size = (int64) ((Form_pg_class) GETSTRUCT(row))->reltuples;
+	ReleaseSysCache(row);
+	return size;
 }
 
 void

@@ -56,6 +56,9 @@ extern CdrChoice cdr_choice(FunctionCallInfo fcinfo, int call_ids);
 /* A choice of calls by their ids, which are sorted here, and stay the caller's. */
 extern CdrChoice cdr_choice_of_ids(Datum *ids, int count);
 
+/* How many calls that is, of all as the planner knows it; -1: not known. */
+extern int64 cdr_choice_size(const CdrTables *tables, const CdrChoice *choice);
+
 /*
  * The slices, in the order of the ids' bytes; in SPI, which is connected.
  */

@@ -328,6 +328,7 @@ cdr_comparison_next(CdrComparison *c)
 			MemoryContextSwitchTo(c->context);
 			if (!advance(c))
 				break;
+			cdr_progress_add(c->progress, 1);
 			found = differ(c) && !was_let_go(c);
 		}
 		MemoryContextSwitchTo(c->slice);

@@ -15,6 +15,7 @@
 #ifndef CDR_COMPARISON_H
 #define CDR_COMPARISON_H
 
+#include "base/progress.h"
 #include "store/call_values.h"
 #include "store/chosen_calls.h"
 #include "store/log_calls.h"
@@ -55,6 +56,8 @@ typedef struct CdrComparison
 	bool	differs[CDR_CALL_NCOLUMNS]; /* where both are there */
 
 	int64 nretired; /* calls so far with events that were retired */
+
+	CdrProgress *progress; /* told of each call; or NULL, as it is opened */
 } CdrComparison;
 
 /*

@@ -43,6 +43,7 @@
 #include "base/compat.h"
 #include "base/fault.h"
 #include "base/guc.h"
+#include "base/progress.h"
 #include "store/bounds.h"
 #include "store/command.h"
 #include "store/constraints.h"
@@ -201,7 +202,8 @@ lock_default(Oid parent, TimestampTz from, TimestampTz until)
  * publication may forbid to delete.
  */
 static MovedRows *
-take_rows(Oid parent, const char *from, const char *until)
+take_rows(Oid parent, const char *from, const char *until,
+		  CdrProgress *progress)
 {
 	Oid			default_partition = get_default_partition_oid(parent);
 	const char *source;
@@ -215,6 +217,8 @@ take_rows(Oid parent, const char *from, const char *until)
 		return NULL;
 	check_references(parent, default_partition);
 
+	progress->relation = default_partition;
+	cdr_progress_phase(progress, CDR_PHASE_TAKING, -1);
 	rows = palloc0(sizeof(MovedRows));
 	rows->columns = column_list(parent);
 	rows->store = tuplestore_begin_heap(false, false, work_mem);
@@ -232,6 +236,7 @@ take_rows(Oid parent, const char *from, const char *until)
 		for (uint64 i = 0; i < SPI_processed; i++)
 			tuplestore_puttuple(rows->store, SPI_tuptable->vals[i]);
 		rows->count += SPI_processed;
+		cdr_progress_add(progress, SPI_processed);
 		SPI_freetuptable(SPI_tuptable);
 	}
 	SPI_cursor_close(portal);
@@ -380,7 +385,8 @@ make_empty_table(const CdrTables *tables, const char *name, const char *parent)
 
 /* Makes and attaches one partition. */
 static void
-create_partition(const CdrTables *tables, CdrStretch range)
+create_partition(const CdrTables *tables, CdrStretch range,
+				 CdrProgress *progress)
 {
 	const char *parent = cdr_quoted_name(tables->table[CDR_CALL_EVENTS]);
 	const char *name =
@@ -391,19 +397,26 @@ create_partition(const CdrTables *tables, CdrStretch range)
 	MovedRows  *rows;
 
 	make_empty_table(tables, name, parent);
-	rows = take_rows(tables->table[CDR_CALL_EVENTS], from, until);
+	rows = take_rows(tables->table[CDR_CALL_EVENTS], from, until, progress);
+	progress->relation = tables->table[CDR_CALL_EVENTS];
+	cdr_progress_phase(progress, CDR_PHASE_ATTACHING, -1);
 	attach_partition(tables->table[CDR_CALL_EVENTS], name, from, until);
-	if (rows != NULL)
-		put_rows(parent, rows);
+	if (rows == NULL)
+		return;
+	cdr_progress_phase(progress, CDR_PHASE_PUTTING, rows->count);
+	put_rows(parent, rows);
 }
 
 int
 cdr_partition_create(const CdrTables *tables, TimestampTz from, TimestampTz to)
 {
-	Oid		  log = tables->table[CDR_CALL_EVENTS];
-	CdrRights rights;
-	int		  made = 0;
+	Oid			log = tables->table[CDR_CALL_EVENTS];
+	CdrRights	rights;
+	CdrProgress progress;
+	int			made = 0;
 
+	cdr_progress_begin(&progress, CDR_WORK_PARTITIONS, -1);
+	cdr_progress_phase(&progress, CDR_PHASE_LOCKING, -1);
 	/* ATTACH needs it: before a partition is locked, as all others lock them */
 	LockRelationOid(log, ShareUpdateExclusiveLock);
 	AcceptInvalidationMessages();
@@ -432,7 +445,7 @@ cdr_partition_create(const CdrTables *tables, TimestampTz from, TimestampTz to)
 		{
 			if (made == 0)
 				lock_default(log, range.from, cdr_interval_around(to).until);
-			create_partition(tables, range);
+			create_partition(tables, range, &progress);
 			CommandCounterIncrement();
 			made++;
 		}
@@ -441,6 +454,7 @@ cdr_partition_create(const CdrTables *tables, TimestampTz from, TimestampTz to)
 	if (SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "SPI_finish failed");
 	cdr_rights_restore(&rights);
+	cdr_progress_end();
 	return made;
 }
 

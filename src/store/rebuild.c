@@ -89,6 +89,7 @@ typedef struct Rebuild
 	const CdrTables *tables;
 	const CdrChoice *choice;
 	bool			 prune;
+	CdrProgress		*progress;
 	Datum			 wrong[WRONG_MAX]; /* ids of calls */
 	int				 nwrong;
 	CdrRows			*to_lock; /* those with events, not locked yet; or NULL */
@@ -248,6 +249,7 @@ rebuild_calls(Rebuild *rebuild)
 							  ALLOCSET_DEFAULT_SIZES);
 	cdr_comparison_open(&comparison, rebuild->tables, rebuild->choice,
 						CDR_AS_CALLER, rebuild->prune);
+	comparison.progress = rebuild->progress;
 	while (cdr_comparison_next(&comparison))
 	{
 		MemoryContext outer = MemoryContextSwitchTo(comparison.context);
@@ -279,13 +281,14 @@ require_present(void)
 
 int64
 cdr_calls_rebuild(const CdrTables *tables, const CdrChoice *choice, bool prune,
-				  int64 *left)
+				  CdrProgress *progress, int64 *left)
 {
 	Rebuild *rebuild = palloc0(sizeof(Rebuild));
 
 	rebuild->tables = tables;
 	rebuild->choice = choice;
 	rebuild->prune = prune;
+	rebuild->progress = progress;
 	require_present();
 	/* the caller's may be from before the lock on the tables was granted: then calls
 	 * that were erased or retired meanwhile would be written as they were */

@@ -22,6 +22,6 @@ extern CdrStatement *const cdr_rebuild_statements[];
  */
 extern int64
 cdr_calls_rebuild(const CdrTables *tables, const CdrChoice *choice, bool prune,
-				  int64 *left);
+				  CdrProgress *progress, int64 *left);
 
 #endif /* CDR_REBUILD_H */

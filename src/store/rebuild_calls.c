@@ -63,15 +63,19 @@ rebuild_choice(FunctionCallInfo fcinfo, bool *prune)
 }
 
 static int64
-rebuild_chosen(const CdrChoice *choice, bool prune, int64 *left)
+rebuild_chosen(const CdrChoice *choice, bool prune, CdrProgress *progress,
+			   int64 *left)
 {
 	CdrTables tables;
 	CdrRights rights;
 	int64	  written;
 
 	cdr_tables_require(&tables, RowExclusiveLock);
+	if (progress->total < 0)
+		progress->total = cdr_choice_size(&tables, choice);
+	cdr_progress_show(progress);
 	cdr_writer_open(&tables, &rights);
-	written = cdr_calls_rebuild(&tables, choice, prune, left);
+	written = cdr_calls_rebuild(&tables, choice, prune, progress, left);
 	cdr_writer_close(&rights);
 	return written;
 }
@@ -124,15 +128,18 @@ PG_FUNCTION_INFO_V1(cdr_rebuild_calls);
 Datum
 cdr_rebuild_calls(PG_FUNCTION_ARGS)
 {
-	bool	  prune;
-	CdrChoice choice = rebuild_choice(fcinfo, &prune);
-	int64	  left = 0;
+	bool		prune;
+	CdrChoice	choice = rebuild_choice(fcinfo, &prune);
+	CdrProgress progress;
+	int64		left = 0;
 	int64 written = remap_if_asked(fcinfo, 5, &choice, CDR_SLICE_MAX, false);
 
 	/* what was moved is to be seen */
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	written += rebuild_chosen(&choice, prune, &left);
+	cdr_progress_begin(&progress, CDR_WORK_REBUILD_CALLS, -1);
+	written += rebuild_chosen(&choice, prune, &progress, &left);
+	cdr_progress_end();
 	PopActiveSnapshot();
 	tell_left(left);
 	PG_RETURN_INT64(written);
@@ -204,8 +211,10 @@ rebuild_slices(ChosenIds *ids, const CdrChoice *choice, bool prune, int max,
 		CurrentMemoryContext, "cdr_service slice", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext outer = MemoryContextSwitchTo(context);
 	CdrChoice	  slice = *choice;
+	CdrProgress	  progress;
 	int64		  written = 0;
 
+	cdr_progress_begin(&progress, CDR_WORK_REBUILD_CALLS, -1);
 	if (choice->kind == CDR_NAMED_CALLS)
 	{
 		for (int i = 0; i < choice->nids; i++)
@@ -213,6 +222,7 @@ rebuild_slices(ChosenIds *ids, const CdrChoice *choice, bool prune, int max,
 	}
 	else
 		put_found_ids(ids, choice);
+	progress.total = tuplestore_tuple_count(ids->store);
 
 	/* the time stays that of the choice: prune asks for it */
 	slice.kind = CDR_NAMED_CALLS;
@@ -221,11 +231,12 @@ rebuild_slices(ChosenIds *ids, const CdrChoice *choice, bool prune, int max,
 	{
 		PushActiveSnapshot(GetTransactionSnapshot());
 		cdr_check_constraints_at_once();
-		written += rebuild_chosen(&slice, prune, left);
+		written += rebuild_chosen(&slice, prune, &progress, left);
 		PopActiveSnapshot();
 		SPI_commit();
 		MemoryContextReset(context);
 	}
+	cdr_progress_end();
 	MemoryContextSwitchTo(outer);
 	MemoryContextDelete(context);
 	return written;

@@ -235,7 +235,8 @@ move_slice(const CdrRemap *remap, const CdrLogKey *keys, int count,
 	/* all that these calls have counted is in the log: it says what they are */
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	tally->calls += cdr_calls_rebuild(&tables, &choice, true, &unwritten);
+	tally->calls +=
+		cdr_calls_rebuild(&tables, &choice, true, NULL, &unwritten);
 	PopActiveSnapshot();
 	/* the plan goes with the writer's memory */
 	count_fates(plan, tally);
@@ -314,14 +315,21 @@ remap_slices(Keys *keys, const CdrRemap *remap, Tally *tally)
 	MemoryContext outer = MemoryContextSwitchTo(context);
 	CdrLogKey	 *slice =
 		MemoryContextAlloc(outer, remap->slice * sizeof(CdrLogKey));
-	int count;
+	CdrProgress progress;
+	int			count;
 
+	cdr_progress_begin(&progress, CDR_WORK_REMAP, -1);
+	cdr_progress_phase(&progress, CDR_PHASE_FINDING, -1);
 	find_keys_as_writer(keys, remap);
+	cdr_progress_phase(&progress, CDR_PHASE_WORKING,
+					   tuplestore_tuple_count(keys->store));
 	while ((count = take_keys(keys, slice, remap->slice)) > 0)
 	{
 		remap_slice(remap, slice, count, tally);
+		cdr_progress_add(&progress, count);
 		MemoryContextReset(context);
 	}
+	cdr_progress_end();
 	MemoryContextSwitchTo(outer);
 	MemoryContextDelete(context);
 }

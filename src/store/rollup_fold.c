@@ -31,7 +31,8 @@
 
 void
 cdr_rollup_recount(const CdrRollupTables *tables, Snapshot snapshot,
-				   CdrRollup *rollup, const CdrRollupDrain *drain)
+				   CdrRollup *rollup, const CdrRollupDrain *drain,
+				   CdrProgress *progress)
 {
 	Relation		rel = table_open(tables->calls, AccessShareLock);
 	TableScanDesc	scan = table_beginscan(rel, snapshot, 0, NULL);
@@ -46,6 +47,7 @@ cdr_rollup_recount(const CdrRollupTables *tables, Snapshot snapshot,
 		MemoryContextReset(context);
 		cdr_rollup_count(rollup, slot, &tables->columns, 1);
 		cdr_rollup_bound(rollup, drain);
+		cdr_progress_add(progress, 1);
 	}
 	MemoryContextSwitchTo(outer);
 	MemoryContextDelete(context);
@@ -73,24 +75,29 @@ cdr_rollup_rebuild(void)
 	CdrRollup			  *rollup;
 	CdrRollupDrain		   drain = {write_drained, &tables.sums};
 	Snapshot			   snapshot;
+	CdrProgress			   progress;
 	int64				   before;
 
 	if (found == NULL || !OidIsValid(found->calls))
 		return 0;
 	tables = *found;
+	cdr_progress_begin(&progress, CDR_WORK_REBUILD_ROLLUP, -1);
+	cdr_progress_phase(&progress, CDR_PHASE_LOCKING, -1);
 	LockRelationOid(tables.calls, ShareRowExclusiveLock);
 	cdr_lock_rollup();
+	cdr_progress_phase(&progress, CDR_PHASE_READING_CALLS, -1);
 	before = cdr_rollup_take(tables.deltas, 0, NULL);
 	before += cdr_rollup_take(tables.sums, 0, NULL);
 	rollup = cdr_rollup_create(CurrentMemoryContext);
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	if (tables.fits)
-		cdr_rollup_recount(&tables, snapshot, rollup, &drain);
+		cdr_rollup_recount(&tables, snapshot, rollup, &drain, &progress);
 	cdr_rollup_join_pending(rollup, -1);
 	cdr_rollup_write(tables.sums, rollup);
 	UnregisterSnapshot(snapshot);
 	cdr_rollup_free(rollup);
 	CommandCounterIncrement();
+	cdr_progress_end();
 	return before;
 }
 
@@ -101,7 +108,9 @@ cdr_rollup_fold(const CdrRollupTables *found, int64 at_most)
 	CdrRollup	   *rollup = cdr_rollup_create(CurrentMemoryContext);
 	int64			folded = 0;
 	int64			taken;
+	CdrProgress		progress;
 
+	cdr_progress_begin(&progress, CDR_WORK_FOLD_ROLLUP, -1);
 	do
 	{
 		taken =
@@ -112,7 +121,9 @@ cdr_rollup_fold(const CdrRollupTables *found, int64 at_most)
 		cdr_rollup_clear(rollup);
 		CommandCounterIncrement();
 		folded += taken;
+		cdr_progress_add(&progress, taken);
 	} while (taken > 0 && folded < at_most);
+	cdr_progress_end();
 	cdr_rollup_free(rollup);
 	return folded;
 }

@@ -8,13 +8,15 @@
 #ifndef CDR_ROLLUP_FOLD_H
 #define CDR_ROLLUP_FOLD_H
 
+#include "base/progress.h"
 #include "base/reason.h"
 #include "store/rollup_tables.h"
 
 /* Adds what a snapshot sees of calls: its rows of buckets between two times. */
 extern void
 cdr_rollup_recount(const CdrRollupTables *tables, Snapshot snapshot,
-				   CdrRollup *rollup, const CdrRollupDrain *drain);
+				   CdrRollup *rollup, const CdrRollupDrain *drain,
+				   CdrProgress *progress);
 
 /*
  * Makes the rollup anew from calls, while nobody changes them, whatever else this

@@ -52,6 +52,7 @@ typedef struct Verifying
 	TupleTableSlot *slot;	 /* of a row that goes into it */
 	MemoryContext	context; /* of its values */
 	Origin			origin;	 /* of what is drained */
+	CdrProgress		progress;
 } Verifying;
 
 /* ------------------------------------------------------------------------
@@ -179,7 +180,8 @@ sort_expected(Verifying *verifying)
 	CdrRollup	   *expected = cdr_rollup_create(CurrentMemoryContext);
 
 	verifying->origin = EXPECTED;
-	cdr_rollup_recount(&tables, GetActiveSnapshot(), expected, &drain);
+	cdr_rollup_recount(&tables, GetActiveSnapshot(), expected, &drain,
+					   &verifying->progress);
 	sort_drained(expected, verifying);
 	cdr_rollup_free(expected);
 }
@@ -288,10 +290,14 @@ cdr_verify_rollup(PG_FUNCTION_ARGS)
 				 errhint("cdr_rebuild_rollup() makes them, and the rollup, "
 						 "anew.")));
 	begin_sort(&verifying);
+	cdr_progress_begin(&verifying.progress, CDR_WORK_VERIFY_ROLLUP, -1);
+	cdr_progress_phase(&verifying.progress, CDR_PHASE_READING_STORED, -1);
 	sort_stored(&verifying);
+	cdr_progress_phase(&verifying.progress, CDR_PHASE_READING_CALLS, -1);
 	sort_expected(&verifying);
 	tuplesort_performsort(verifying.sort);
 	compare_sorted(&verifying, info);
+	cdr_progress_end();
 	tuplesort_end(verifying.sort);
 	ExecDropSingleTupleTableSlot(verifying.slot);
 	return (Datum) 0;

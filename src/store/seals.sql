@@ -157,6 +157,7 @@ DECLARE
 	broken integer;
 	hashes bytea[];
 	root bytea; retired uuid[]; is_retired boolean;
+	compared bigint := 0; all_seals bigint;
 BEGIN
 	EXECUTE format('SELECT %s.cdr_require_tables()', extension);
 	IF (SELECT count(to_regclass(format('%s.%s', extension, t.name))) < 4
@@ -173,6 +174,7 @@ BEGIN
 			HINT = 'psql -XAtc prints what cdr_checkpoint() returns as it is, without a frame.';
 	END IF;
 
+	EXECUTE format('SELECT %s.cdr_show_progress(''verify evidence'', ''reading the log'')', extension);
 	-- each log, against its checkpoints, the one that the caller has kept, and what the log
 	-- that continues it says; an origin names its log, or, without checkpoints, its number
 	FOR point IN EXECUTE format($query$
@@ -234,6 +236,8 @@ BEGIN
 
 	-- each seal of the log, against its row and the rows of its events
 	EXECUTE format('SELECT %s.cdr_retired_logged()', extension) INTO retired;
+	EXECUTE format('SELECT count(*) FROM %s.cdr_seals AS s WHERE ($1 IS NULL OR s.day >= $1) AND ($2 IS NULL OR s.day < $2)', extension)
+	INTO all_seals USING from_day, to_day;
 	FOR seal IN EXECUTE format($query$
 		SELECT l.log, l.log_index, l.entry, split_part(l.entry, E'\n', 2) AS said_day, s.*, s.day IS NULL AS is_missing,
 			   s.root IS DISTINCT FROM %1$s.cdr_tree_root(s.groups)
@@ -246,6 +250,9 @@ BEGIN
 		  AND ($2 IS NULL OR split_part(l.entry, E'\n', 2) < to_char($2, 'YYYY-MM-DD'))
 		ORDER BY l.log, l.log_index$query$, extension) USING from_day, to_day
 	LOOP
+		EXECUTE format('SELECT %s.cdr_show_progress(''verify evidence'', ''comparing seals with events'', $1, $2)', extension)
+		USING compared, all_seals;
+		compared := compared + 1;
 		day := seal.day; lo := seal.lo; hi := seal.hi; log := seal.log; log_index := seal.log_index;
 		IF seal.is_missing OR seal.differs OR seal.is_odd THEN
 			problem := CASE WHEN seal.is_missing THEN 'seal missing' ELSE 'seal changed' END;
@@ -287,6 +294,7 @@ BEGIN
 		RETURN NEXT;
 	END LOOP;
 
+	EXECUTE format('SELECT %s.cdr_show_progress(''verify evidence'', ''looking for events without a seal'')', extension);
 	-- what no seal covers, and nobody waits to seal
 	FOR seal IN EXECUTE format($query$
 		WITH logged AS MATERIALIZED (
@@ -333,6 +341,7 @@ BEGIN
 		detail := format('%s events', seal.n);
 		RETURN NEXT;
 	END LOOP;
+	EXECUTE format('SELECT %s.cdr_show_progress(NULL)', extension);
 END
 $function$;
 

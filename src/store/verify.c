@@ -90,10 +90,14 @@ cdr_verify_calls(PG_FUNCTION_ARGS)
 	CdrTables	   tables;
 	CdrRights	   rights;
 	CdrComparison  comparison;
+	CdrProgress	   progress;
 
 	InitMaterializedSRF(fcinfo, 0);
+	cdr_progress_begin(&progress, CDR_WORK_VERIFY_CALLS, -1);
 	cdr_writer_query_open(&tables, AccessShareLock, &rights);
+	progress.total = cdr_choice_size(&tables, &choice);
 	cdr_comparison_open(&comparison, &tables, &choice, CDR_AS_CALLER, false);
+	comparison.progress = &progress;
 	while (cdr_comparison_next(&comparison))
 	{
 		MemoryContext outer = MemoryContextSwitchTo(comparison.context);
@@ -101,6 +105,7 @@ cdr_verify_calls(PG_FUNCTION_ARGS)
 		return_difference(info, &comparison);
 		MemoryContextSwitchTo(outer);
 	}
+	cdr_progress_end();
 	tell_retired(&comparison);
 	cdr_comparison_close(&comparison);
 	cdr_writer_query_close(&rights);

@@ -104,11 +104,16 @@ $sessions[0]->send(
 $cdr->wait_for(
 	"count(*) = 1 ${activity}900 of 2000 rows, 900 stored, 0 known, 0 dead letters'"
 );
+is $cdr->sql(
+	"SELECT work, phase, done, total, unit FROM cdr_progress WHERE pid = $pid"),
+  'backfill||900|2000|rows', 'cdr_progress says so, too';
 $cdr->sql("SELECT pg_cancel_backend($pid)");
 like $sessions[0]->complaints,
   qr/canceling statement.*recording rows from number 901 on, of 2000; those before are recorded/s,
   'who is cancelled is told where';
 $locker->query('COMMIT');
+is $cdr->sql("SELECT count(*) FROM cdr_progress WHERE pid = $pid"), 0,
+  'and nothing after that';
 is $cdr->sql(q{SELECT count(*) FROM calls WHERE call_id ~ 'again$'}), 901,
   'what was committed stays';
 $sessions[0]->send("CALL cdr_backfill('pbx', 'TABLE more')");
