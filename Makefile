@@ -109,7 +109,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	evidence_proofs evidence_anchors \
 	retention_guard \
 	erasure_hung \
-	erasure_late erasure_again \
+	erasure_late erasure_again erasure_alerts \
 	erasure_erase \
 	erasure_plan \
 	erasure_read \

@@ -45,6 +45,7 @@ REVOKE ALL ON FUNCTION
 	@extschema@.cdr_erase(text, text, text, text, text, integer),
 	@extschema@.cdr_destroy_erasure_key(date, text),
 	@extschema@.cdr_wipe(regclass),
+	@extschema@.cdr_rename_alerts(bytea, text[], text, text),
 	@extschema@.cdr_reapply_erasures(text, integer),
 	-- for counsel: they write as the owner of calls
 	@extschema@.cdr_hold(text, text, text, text, text, text, timestamptz, timestamptz, timestamptz),
@@ -149,6 +150,8 @@ GRANT EXECUTE ON FUNCTION
 	@extschema@.cdr_make_erasure_key(),
 	@extschema@.cdr_erase_again(text, integer, text, text),
 	@extschema@.cdr_erase_calls(text[], uuid, date, bytea),
+	@extschema@.cdr_join_erased(text[], bytea, text, text),
+	@extschema@.cdr_erase_alerts(bytea, text[], text, text),
 	@extschema@.cdr_lock_for_erasure(),
 	@extschema@.cdr_erase_dead_letters(uuid[]),
 	@extschema@.cdr_erasure_entry(uuid),

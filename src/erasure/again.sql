@@ -77,7 +77,9 @@ BEGIN
 		INTO ids USING ids;
 		held := held + found_held - cardinality(ids);
 		id := gen_random_uuid();
+		EXECUTE format('SELECT %s.cdr_join_erased($1, $2, $3, $4)', extension) USING ids, key.key, login, role;
 		EXECUTE format('SELECT * FROM %s.cdr_erase_calls($1, $2, $3, $4)', extension) INTO erased USING ids, id, key.month, key.key;
+		EXECUTE format('SELECT %s.cdr_erase_alerts($1, $2, NULL, NULL)', extension) USING key.key, ids;
 		EXECUTE format('SELECT * FROM %s.cdr_erase_dead_letters($1)', extension) INTO gone USING letters;
 		calls := calls + erased.calls; events := events + erased.events;
 		dead_letters := dead_letters + gone.erased; held := held + gone.held;

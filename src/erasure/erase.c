@@ -10,8 +10,12 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_authid.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -120,4 +124,53 @@ Datum
 cdr_reapply_erasures(PG_FUNCTION_ARGS)
 {
 	return act_of_erasure(fcinfo, 0, "cdr_erase_again");
+}
+
+PG_FUNCTION_INFO_V1(cdr_erase_alerts);
+
+/*
+ * cdr_erase_alerts(key, ids, number, tenant_id)
+ *
+ * Alerts are those of whoever installed the extension, and the owner of calls may not
+ * change them.  It may do this; the function that does it is the extension's own, has
+ * a search_path of its own, and reads and writes nothing of others.
+ */
+Datum
+cdr_erase_alerts(PG_FUNCTION_ARGS)
+{
+	Oid		  types[4] = {BYTEAOID, TEXTARRAYOID, TEXTOID, TEXTOID};
+	Datum	  values[4];
+	char	  nulls[5] = "    ";
+	CdrTables tables;
+	Oid		  user;
+	int		  security_context;
+	bool	  isnull;
+	int64	  renamed;
+
+	cdr_tables_require(&tables, AccessShareLock);
+	if (GetUserId() != tables.owner)
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						errmsg("alerts are erased by the owner of calls")));
+	for (int i = 0; i < 4; i++)
+	{
+		values[i] = fcinfo->args[i].value;
+		nulls[i] = PG_ARGISNULL(i) ? 'n' : ' ';
+	}
+	GetUserIdAndSecContext(&user, &security_context);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID,
+						   security_context | SECURITY_RESTRICTED_OPERATION |
+							   SECURITY_LOCAL_USERID_CHANGE);
+	if (SPI_execute_with_args(psprintf("SELECT %s.cdr_rename_alerts"
+									   "($1, $2, $3, $4)",
+									   tables.quoted),
+							  4, types, values, nulls, false,
+							  1) != SPI_OK_SELECT)
+		elog(ERROR, "alerts are not erased");
+	renamed = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
+										  SPI_tuptable->tupdesc, 1, &isnull));
+	SetUserIdAndSecContext(user, security_context);
+	SPI_finish();
+	PG_RETURN_INT64(renamed);
 }

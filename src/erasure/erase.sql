@@ -58,6 +58,118 @@ $function$;
 COMMENT ON FUNCTION @extschema@.cdr_make_erasure_key() IS
 'the key of this month''s pseudonyms, made if there is none';
 
+-- Where the pseudonym of a call is there already, because events came late, or again, after an
+-- older backup had brought back what they belong to: what both have is taken away, and the
+-- two rows become one.  A leaf of what is taken away stays, for its seal.
+CREATE FUNCTION @extschema@.cdr_join_erased(ids text[], key bytea, login text, role text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $function$
+DECLARE
+	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
+								WHERE extname = 'cdr_service');
+	leaf text;
+	retired uuid;
+	repeated json;
+BEGIN
+	EXECUTE format($query$
+		SELECT ARRAY(SELECT t.id FROM unnest($1) AS t(id), LATERAL (SELECT %1$s.cdr_pseudonym($2, t.id) AS name) AS p
+			WHERE EXISTS (SELECT FROM ONLY %1$s.calls AS c WHERE c.call_id = p.name)
+			   OR EXISTS (SELECT FROM %1$s.call_events AS e WHERE e.call_id = p.name))$query$, extension)
+	INTO ids USING ids, key;
+	IF cardinality(ids) = 0 THEN
+		RETURN;
+	END IF;
+	EXECUTE format('SELECT %s.cdr_leaf_of_row()', extension) INTO leaf;
+	-- an id is that of a content: the same one at another time had no time of its own
+	EXECUTE format($query$
+		WITH gone AS (
+			DELETE FROM %1$s.call_events AS x WHERE x.call_id = ANY ($1) AND EXISTS (SELECT FROM %1$s.call_events AS p
+				WHERE p.call_id = %1$s.cdr_pseudonym($2, x.call_id::text) AND p.event_id = %1$s.cdr_pseudonym($2, x.event_id))
+			RETURNING x.call_id, x.event_time AS moment, x.recorded_at, %2$s AS leaf),
+		one AS (
+			SELECT gen_random_uuid() AS retired_id, count(*) AS n, min(g.moment) AS lo, max(g.moment) AS hi,
+				   %1$s.cdr_tree_root(array_agg(g.leaf ORDER BY g.recorded_at, g.leaf) FILTER (WHERE g.leaf IS NOT NULL)) AS root
+			FROM gone AS g HAVING count(*) > 0),
+		stubs AS (
+			INSERT INTO %1$s.cdr_leaf_stubs (retired_id, day, recorded_at, leaf)
+			SELECT o.retired_id, (g.moment AT TIME ZONE 'UTC')::date, g.recorded_at, g.leaf FROM gone AS g CROSS JOIN one AS o WHERE g.leaf IS NOT NULL)
+		INSERT INTO %1$s.cdr_retired AS r (retired_id, retired_at, login, role, kind, action, from_time, until_time, rows, root, reason)
+		SELECT o.retired_id, clock_timestamp(), $3, $4, 'repetitions', 'deleted', o.lo, o.hi + interval '1 us', o.n, o.root, 'known by their pseudonyms'
+		FROM one AS o
+		RETURNING r.retired_id, (SELECT json_object_agg(g.call_id, g.n) FROM (SELECT g.call_id, count(*) AS n FROM gone AS g GROUP BY 1) AS g)$query$,
+		extension, leaf)
+	INTO retired, repeated USING ids, key, login, role;
+	IF retired IS NOT NULL THEN
+		EXECUTE format('SELECT %1$s.cdr_put_entry(%1$s.cdr_retention_entry($1))', extension) USING retired;
+	END IF;
+	EXECUTE format('DELETE FROM ONLY %1$s.timeless_events AS t WHERE t.call_id = ANY ($1) AND EXISTS (SELECT FROM ONLY %1$s.timeless_events AS p'
+		' WHERE p.call_id = %1$s.cdr_pseudonym($2, t.call_id::text) AND p.event_id = %1$s.cdr_pseudonym($2, t.event_id))', extension)
+	USING ids, key;
+	EXECUTE format($query$
+		UPDATE ONLY %1$s.calls AS p SET (
+			@column@@,@
+		) = (SELECT
+			(j.joined).@column@@,@
+			FROM (SELECT %1$s.cdr_join_calls(ROW(
+				p.@column@::@type@@,@
+			), %1$s.cdr_erased_call(ROW(
+				c.@column@::@type@@,@
+			), $2)) AS joined OFFSET 0) AS j)
+		FROM ONLY %1$s.calls AS c WHERE c.call_id = ANY ($1) AND p.call_id = %1$s.cdr_pseudonym($2, c.call_id::text)$query$, extension)
+	USING ids, key;
+	EXECUTE format('UPDATE ONLY %1$s.calls AS p SET event_count = p.event_count - r.n::bigint'
+		' FROM json_each_text($1) AS r(id, n) WHERE p.call_id = %1$s.cdr_pseudonym($2, r.id)', extension)
+	USING repeated, key;
+	EXECUTE format('DELETE FROM ONLY %1$s.calls AS c WHERE c.call_id = ANY ($1)'
+		' AND EXISTS (SELECT FROM ONLY %1$s.calls AS p WHERE p.call_id = %1$s.cdr_pseudonym($2, c.call_id::text))', extension)
+	USING ids, key;
+END
+$function$;
+
+COMMENT ON FUNCTION @extschema@.cdr_join_erased(text[], bytea, text, text) IS
+'joins calls that are about to be erased with what is there of them under their pseudonyms, with the rights of the caller';
+
+-- Alerts that tell of calls that were erased, or of the number: their subjects, where these
+-- are people, and the ids of calls become pseudonyms.
+CREATE FUNCTION @extschema@.cdr_rename_alerts(key bytea, ids text[], number text, tenant_id text)
+RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+	renamed bigint;
+BEGIN
+	DELETE FROM @extschema@.cdr_alert_pending AS p USING @extschema@.cdr_alert_rules AS r
+	WHERE r.name = p.rule AND r.scope = 'caller' AND ltrim(p.subject, '+0') = ltrim(number COLLATE "C", '+0');
+	UPDATE @extschema@.cdr_alerts AS a SET
+		-- each another one: two that are open must not become the same
+		subject = CASE WHEN a.scope IN ('caller', 'user') AND a.subject NOT LIKE 'erased:%'
+					   THEN @extschema@.cdr_pseudonym(key, a.subject || ' ' || a.id) ELSE a.subject END,
+		call_ids = ARRAY(SELECT CASE WHEN i.id = ANY (ids) THEN @extschema@.cdr_pseudonym(key, i.id) ELSE i.id END
+						 FROM unnest(a.call_ids) WITH ORDINALITY AS i(id, n) ORDER BY i.n)
+	WHERE a.call_ids && ids
+	   OR (a.subject NOT LIKE 'erased:%'
+		   AND ((a.scope = 'caller' AND ltrim(a.subject, '+0') = ltrim(number COLLATE "C", '+0'))
+				OR (a.scope IN ('caller', 'user') AND a.tenant_id = cdr_rename_alerts.tenant_id)));
+	GET DIAGNOSTICS renamed = ROW_COUNT;
+	RETURN renamed;
+END
+$function$;
+
+COMMENT ON FUNCTION @extschema@.cdr_rename_alerts(bytea, text[], text, text) IS
+'what cdr_erase_alerts() does, with the rights of the caller';
+
+CREATE FUNCTION @extschema@.cdr_erase_alerts(key bytea, ids text[], number text, tenant_id text)
+RETURNS bigint
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cdr_erase_alerts';
+
+COMMENT ON FUNCTION @extschema@.cdr_erase_alerts(bytea, text[], text, text) IS
+'puts pseudonyms into alerts that tell of calls that are erased; for the owner of calls';
+
 -- Erases calls by their ids, which nothing holds: the caller has locked holds and calls.
 CREATE FUNCTION @extschema@.cdr_erase_calls(
 	ids text[],
@@ -263,6 +375,7 @@ DECLARE
 	held_letters bigint;
 	said text;
 	letters uuid[];
+	alerts bigint;
 	key record;
 BEGIN
 	EXECUTE format('SELECT %s.cdr_check_erasure($1, $2, $3)', extension) USING number, call_id, tenant_id;
@@ -304,8 +417,12 @@ BEGIN
 	erasure_id := gen_random_uuid();
 	EXECUTE format('SELECT %s.cdr_show_progress(''erase'', ''erasing'', $1, $2)', extension) USING 0, cardinality(ids);
 	EXECUTE format('SELECT * FROM %s.cdr_make_erasure_key()', extension) INTO key;
+	EXECUTE format('SELECT %s.cdr_join_erased($1, $2, $3, $4)', extension) USING ids, key.key, login, role;
 	EXECUTE format('SELECT * FROM %s.cdr_erase_calls($1, $2, $3, $4)', extension)
 	INTO calls, events USING ids, erasure_id, key.month, key.key;
+	EXECUTE format('SELECT %s.cdr_erase_alerts($1, $2, $3, $4)', extension)
+	INTO alerts USING key.key, ids, CASE WHEN call_id IS NULL AND tenant_id IS NULL THEN number END,
+		CASE WHEN call_id IS NULL AND number IS NULL THEN tenant_id END;
 	EXECUTE format('SELECT * FROM %s.cdr_erase_dead_letters($1)', extension)
 	INTO dead_letters, held_letters USING letters;
 	held := held + held_letters;
@@ -317,6 +434,9 @@ BEGIN
 		erasure_id := NULL;
 	END IF;
 	EXECUTE format('SELECT %s.cdr_show_progress(NULL)', extension);
+	IF alerts > 0 THEN
+		RAISE NOTICE 'alerts that told of it, and have pseudonyms now: %', alerts;
+	END IF;
 	IF held > 0 THEN
 		RAISE WARNING 'not all was erased: calls or dead letters that are held: %', held
 			USING HINT = 'cdr_erasure_plan() says by which holds.';
@@ -337,10 +457,16 @@ DECLARE
 								WHERE extname = 'cdr_service');
 	done date;
 BEGIN
-	IF month IS NULL OR month >= date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC') THEN
+	IF NOT isfinite(month) THEN
+		RAISE invalid_parameter_value USING
+			MESSAGE = format('"%s" is no month', month),
+			HINT = 'cdr_erasure_keys has the months.';
+	ELSIF month IS NULL OR month >= date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC') THEN
 		RAISE invalid_parameter_value USING
 			MESSAGE = 'only the key of a month that is over can be destroyed';
 	END IF;
+	-- any day of it will do
+	month := date_trunc('month', month::timestamp);
 	EXECUTE format('UPDATE ONLY %s.cdr_erasure_keys AS k SET key = NULL, destroyed_at = clock_timestamp(), login = $2, role = $3, reason = $4'
 		' WHERE k.month = $1 AND k.key IS NOT NULL RETURNING k.month', extension)
 	INTO done USING month, login, role, reason;

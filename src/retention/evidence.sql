@@ -22,7 +22,7 @@ BEGIN
 	EXECUTE format($query$
 		SELECT array_agg(r.retired_id)
 		FROM (SELECT r.retired_id, r.root, %1$s.cdr_retention_entry(r.retired_id) AS entry
-			  FROM ONLY %1$s.cdr_retired AS r WHERE r.kind = 'events' OFFSET 0) AS r
+			  FROM ONLY %1$s.cdr_retired AS r WHERE r.kind IN ('events', 'repetitions') OFFSET 0) AS r
 		JOIN (SELECT l.entry FROM ONLY %1$s.cdr_log AS l WHERE l.entry LIKE E'cdr-retention-v1\n%%'
 			  UNION SELECT u.entry FROM ONLY %1$s.cdr_unlogged AS u) AS l ON l.entry = r.entry
 		WHERE r.root IS NOT DISTINCT FROM (
