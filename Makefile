@@ -100,7 +100,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	report_alerts \
 	store_rollup \
 	store_retired store_recording store_examples store_remap report_traffic report_mistakes \
-	report_page \
+	report_page report_memory \
 	report_concurrency \
 	report_anywhere report_documents \
 	report_metrics \

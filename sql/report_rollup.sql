@@ -111,6 +111,9 @@ ROLLBACK;
 BEGIN;
 CREATE FUNCTION too_many(float8[], float8) RETURNS float8[] LANGUAGE plpgsql AS $$ BEGIN RAISE program_limit_exceeded; END $$;
 CREATE OR REPLACE AGGREGATE cdr_percentiles(value float8) (SFUNC = too_many, STYPE = float8[]);
+CREATE FUNCTION too_many(float8[], timestamptz, timestamptz, timestamptz, timestamptz[]) RETURNS float8[] LANGUAGE plpgsql AS $$ BEGIN RAISE program_limit_exceeded; END $$;
+CREATE OR REPLACE AGGREGATE cdr_setup_by_steps(attempt_time timestamptz, start_time timestamptz, answer_time timestamptz, steps timestamptz[]) (
+	SFUNC = too_many, STYPE = float8[]);
 SELECT count(*) > 20 AS some, count(*) FILTER (WHERE m IS DISTINCT FROM t) AS differ
 FROM in_memory AS m LEFT JOIN cdr_traffic('2026-06-01', '2026-06-04', '1 hour', 'UTC', '{tenant_id}') AS t
 ON (m.bucket, m.tenant_id) IS NOT DISTINCT FROM (t.bucket, t.tenant_id) AND m.setup_p50 IS NOT DISTINCT FROM t.setup_p50;

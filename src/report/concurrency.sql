@@ -30,6 +30,24 @@ CREATE AGGREGATE @extschema@.cdr_levels(start_time timestamptz, end_time timesta
 COMMENT ON AGGREGATE @extschema@.cdr_levels(timestamptz, timestamptz, timestamptz[]) IS
 'of calls in the order of their starts: for each step, how many were up at once at most, microseconds until that, microseconds that all were up';
 
+CREATE FUNCTION @extschema@.cdr_levels_keep(internal, timestamptz, timestamptz, timestamptz[])
+RETURNS internal
+LANGUAGE C IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cdr_levels_keep';
+
+COMMENT ON FUNCTION @extschema@.cdr_levels_keep(internal, timestamptz, timestamptz, timestamptz[]) IS
+'of cdr_levels_sorted(): a call more';
+
+CREATE AGGREGATE @extschema@.cdr_levels_sorted(start_time timestamptz, end_time timestamptz, steps timestamptz[]) (
+	SFUNC = @extschema@.cdr_levels_keep,
+	STYPE = internal,
+	FINALFUNC = @extschema@.cdr_levels_found,
+	FINALFUNC_MODIFY = READ_WRITE,
+	PARALLEL = SAFE);
+
+COMMENT ON AGGREGATE @extschema@.cdr_levels_sorted(timestamptz, timestamptz, timestamptz[]) IS
+'what cdr_levels() says, of calls in any order, which it sorts in memory';
+
 CREATE FUNCTION @extschema@.cdr_concurrency(
 	from_time timestamptz,
 	to_time timestamptz,

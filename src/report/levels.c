@@ -5,7 +5,8 @@
  *
  * Its rows come in the order in which calls begin.  The ends of those that are up
  * lie in a heap, the next one on top: so what it holds in memory grows with how many
- * are up at once, not with how many there are.
+ * are up at once, not with how many there are.  Or they come in any order, and are kept
+ * and sorted first, up to some millions of them.
  *
  * A call is up from its start on, until its end, and no longer at that instant: a level
  * that holds for no time is none.  So levels are noted while time passes.
@@ -14,12 +15,13 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "common/int.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "utils/array.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
+
+#include "report/aggregate.h"
 
 #define FIRST_ROOM 64
 
@@ -31,54 +33,44 @@ typedef struct Found
 	int64 occupied;	  /* microseconds, of all calls together */
 } Found;
 
+typedef struct Kept
+{
+	TimestampTz start;
+	TimestampTz end;
+} Kept;
+
 typedef struct Levels
 {
-	TimestampTz *bounds; /* of steps, one more than there are */
-	int			 nsteps;
+	CdrSteps	 steps;
 	Found		*found;
 	int			 step; /* in which it is now */
 	TimestampTz	 now;
 	TimestampTz *ends; /* of the calls that are up: a heap */
 	int			 up;
 	int			 room;
+	Kept		*kept; /* calls that are not in order yet */
+	size_t		 nkept;
+	size_t		 kept_room;
 } Levels;
 
-static void
-read_bounds(Levels *levels, ArrayType *array)
-{
-	Datum *values;
-	bool  *nulls;
-	int	   count;
-
-	deconstruct_array(array, TIMESTAMPTZOID, sizeof(TimestampTz),
-					  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &values, &nulls,
-					  &count);
-	levels->nsteps = count - 1;
-	levels->bounds = palloc(Max(count, 1) * sizeof(TimestampTz));
-	for (int i = 0; i < count; i++)
-	{
-		levels->bounds[i] =
-			nulls[i] ? DT_NOBEGIN : DatumGetTimestampTz(values[i]);
-		if (TIMESTAMP_NOT_FINITE(levels->bounds[i]) ||
-			(i > 0 && levels->bounds[i] <= levels->bounds[i - 1]))
-			count = 0;
-	}
-	if (count < 2)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("steps must be times in ascending order, at "
-							   "least two of them"),
-						errhint("Take them from cdr_steps().")));
-}
+#define ST_SORT			sort_kept
+#define ST_ELEMENT_TYPE Kept
+#define ST_COMPARE(a, b) \
+	((a)->start < (b)->start ? -1 : (a)->start > (b)->start)
+#define ST_SCOPE static
+#define ST_DECLARE
+#define ST_DEFINE
+#include "lib/sort_template.h"
 
 static Levels *
-make_levels(MemoryContext context, ArrayType *steps)
+make_levels(MemoryContext context, FunctionCallInfo fcinfo)
 {
 	MemoryContext before = MemoryContextSwitchTo(context);
 	Levels		 *levels = palloc0(sizeof(Levels));
 
-	read_bounds(levels, steps);
-	levels->found = palloc0(levels->nsteps * sizeof(Found));
-	levels->now = levels->bounds[0];
+	cdr_steps_read(&levels->steps, fcinfo, 3);
+	levels->found = palloc0(levels->steps.nsteps * sizeof(Found));
+	levels->now = levels->steps.bounds[0];
 	levels->room = FIRST_ROOM;
 	levels->ends = palloc(levels->room * sizeof(TimestampTz));
 	MemoryContextSwitchTo(before);
@@ -104,13 +96,14 @@ pass(Levels *levels, TimestampTz until)
 	while (levels->now < until)
 	{
 		Found	   *found = &levels->found[levels->step];
-		TimestampTz step_end = levels->bounds[levels->step + 1];
+		TimestampTz step_end = levels->steps.bounds[levels->step + 1];
 		TimestampTz next = Min(until, step_end);
 
 		if (levels->up > found->peak)
 		{
 			found->peak = levels->up;
-			found->peak_after = levels->now - levels->bounds[levels->step];
+			found->peak_after =
+				levels->now - levels->steps.bounds[levels->step];
 		}
 		add_occupied(&found->occupied, levels->up, next - levels->now);
 		levels->now = next;
@@ -167,32 +160,45 @@ settle(Levels *levels, TimestampTz until)
 	pass(levels, until);
 }
 
+/* What there is of a call within the steps; false: nothing. */
+static bool
+clip_call(const Levels *levels, TimestampTz *start, TimestampTz *end)
+{
+	const CdrSteps *steps = &levels->steps;
+
+	*start = Max(*start, steps->bounds[0]);
+	*end = Min(*end, steps->bounds[steps->nsteps]);
+	return *start < *end;
+}
+
+static void
+grow_kept(Levels *levels, MemoryContext context)
+{
+	size_t room = Max(levels->kept_room * 2, FIRST_ROOM);
+	Size   bytes = room * sizeof(Kept);
+
+	cdr_aggregate_grow(context, bytes - levels->kept_room * sizeof(Kept));
+	levels->kept = levels->kept == NULL ? MemoryContextAlloc(context, bytes)
+										: repalloc_huge(levels->kept, bytes);
+	levels->kept_room = room;
+}
+
 PG_FUNCTION_INFO_V1(cdr_levels_add);
 
 Datum
 cdr_levels_add(PG_FUNCTION_ARGS)
 {
-	Levels		 *levels;
+	MemoryContext context = cdr_aggregate_context(fcinfo, __func__);
+	Levels		 *levels = PG_ARGISNULL(0) ? make_levels(context, fcinfo)
+										   : (Levels *) PG_GETARG_POINTER(0);
 	TimestampTz	  start;
 	TimestampTz	  end;
-	TimestampTz	  last;
-	MemoryContext context;
 
-	if (!AggCheckCallContext(fcinfo, &context))
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("cdr_levels_add() is for the aggregate only")));
-	if (PG_ARGISNULL(3))
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-						errmsg("steps must not be null")));
-	levels = PG_ARGISNULL(0) ? make_levels(context, PG_GETARG_ARRAYTYPE_P(3))
-							 : (Levels *) PG_GETARG_POINTER(0);
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
 		PG_RETURN_POINTER(levels);
-
-	last = levels->bounds[levels->nsteps];
-	start = Max(PG_GETARG_TIMESTAMPTZ(1), levels->bounds[0]);
-	end = Min(PG_GETARG_TIMESTAMPTZ(2), last);
-	if (start >= end)
+	start = PG_GETARG_TIMESTAMPTZ(1);
+	end = PG_GETARG_TIMESTAMPTZ(2);
+	if (!clip_call(levels, &start, &end))
 		PG_RETURN_POINTER(levels);
 	if (start < levels->now)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -205,6 +211,46 @@ cdr_levels_add(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(levels);
 }
 
+/* A call more, in any order: they are kept, and sorted at last. */
+PG_FUNCTION_INFO_V1(cdr_levels_keep);
+
+Datum
+cdr_levels_keep(PG_FUNCTION_ARGS)
+{
+	MemoryContext context = cdr_aggregate_context(fcinfo, __func__);
+	Levels		 *levels = PG_ARGISNULL(0) ? make_levels(context, fcinfo)
+										   : (Levels *) PG_GETARG_POINTER(0);
+	Kept		 *call;
+
+	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
+		PG_RETURN_POINTER(levels);
+	if (levels->nkept == levels->kept_room)
+		grow_kept(levels, context);
+	call = &levels->kept[levels->nkept];
+	call->start = PG_GETARG_TIMESTAMPTZ(1);
+	call->end = PG_GETARG_TIMESTAMPTZ(2);
+	if (clip_call(levels, &call->start, &call->end))
+		levels->nkept++;
+	PG_RETURN_POINTER(levels);
+}
+
+/* (of calls that begin at the same time, any may be first) */
+static void
+settle_kept(Levels *levels)
+{
+	if (levels->kept == NULL)
+		return;
+	sort_kept(levels->kept, levels->nkept);
+	for (size_t i = 0; i < levels->nkept; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		settle(levels, levels->kept[i].start);
+		call_begins(levels, levels->kept[i].end);
+	}
+	pfree(levels->kept);
+	levels->kept = NULL;
+}
+
 PG_FUNCTION_INFO_V1(cdr_levels_found);
 
 Datum
@@ -212,22 +258,18 @@ cdr_levels_found(PG_FUNCTION_ARGS)
 {
 	Levels *levels;
 	Datum  *values;
-	int		dimensions[2] = {0, 3};
-	int		lower_bounds[2] = {1, 1};
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	levels = (Levels *) PG_GETARG_POINTER(0);
-	settle(levels, levels->bounds[levels->nsteps]);
-	dimensions[0] = levels->nsteps;
-	values = palloc(levels->nsteps * 3 * sizeof(Datum));
-	for (int i = 0; i < levels->nsteps; i++)
+	settle_kept(levels);
+	settle(levels, levels->steps.bounds[levels->steps.nsteps]);
+	values = palloc(levels->steps.nsteps * 3 * sizeof(Datum));
+	for (int i = 0; i < levels->steps.nsteps; i++)
 	{
 		values[3 * i] = Int64GetDatum(levels->found[i].peak);
 		values[3 * i + 1] = Int64GetDatum(levels->found[i].peak_after);
 		values[3 * i + 2] = Int64GetDatum(levels->found[i].occupied);
 	}
-	PG_RETURN_ARRAYTYPE_P(
-		construct_md_array(values, NULL, 2, dimensions, lower_bounds, INT8OID,
-						   sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	PG_RETURN_DATUM(cdr_aggregate_rows(values, levels->steps.nsteps, 3));
 }

@@ -15,23 +15,14 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
-#include "executor/nodeHash.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/array.h"
-#include "utils/memutils.h"
+
+#include "report/aggregate.h"
+#include "report/percentiles.h"
 
 #define FIRST_ROOM 16
-
-/* Beyond what a hash of groups may take, of all groups together. */
-#define MEMORY_MAX ((Size) 64 * 1024 * 1024)
-
-typedef struct Percentiles
-{
-	double *values;
-	int64	count;
-	int64	room;
-} Percentiles;
 
 /* As the server orders them: what is not a number is the greatest. */
 static inline int
@@ -50,58 +41,27 @@ compare_doubles(double a, double b)
 #define ST_DEFINE
 #include "lib/sort_template.h"
 
-static void
-grow_values(Percentiles *percentiles, MemoryContext context)
+void
+cdr_percentiles_put(CdrPercentiles *percentiles, double value,
+					MemoryContext context)
 {
-	Size bytes = (Size) percentiles->room * 2 * sizeof(double);
-
-	if (MemoryContextMemAllocated(context, true) + bytes >
-			get_hash_memory_limit() + MEMORY_MAX ||
-		bytes > MaxAllocSize)
-		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-						errmsg("too many values for percentiles in memory"),
-						errhint("percentile_cont() sorts them on disk.")));
-	percentiles->values = repalloc(percentiles->values, bytes);
-	percentiles->room *= 2;
-}
-
-PG_FUNCTION_INFO_V1(cdr_percentiles_add);
-
-Datum
-cdr_percentiles_add(PG_FUNCTION_ARGS)
-{
-	Percentiles	 *percentiles;
-	MemoryContext context;
-
-	if (!AggCheckCallContext(fcinfo, &context))
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("cdr_percentiles_add() is for the aggregate "
-							   "only")));
-	if (PG_ARGISNULL(1))
-	{
-		if (PG_ARGISNULL(0))
-			PG_RETURN_NULL();
-		PG_RETURN_POINTER(PG_GETARG_POINTER(0));
-	}
-	if (PG_ARGISNULL(0))
-	{
-		percentiles = MemoryContextAlloc(context, sizeof(Percentiles));
-		percentiles->values =
-			MemoryContextAlloc(context, FIRST_ROOM * sizeof(double));
-		percentiles->count = 0;
-		percentiles->room = FIRST_ROOM;
-	}
-	else
-		percentiles = (Percentiles *) PG_GETARG_POINTER(0);
 	if (percentiles->count == percentiles->room)
-		grow_values(percentiles, context);
-	percentiles->values[percentiles->count++] = PG_GETARG_FLOAT8(1);
-	PG_RETURN_POINTER(percentiles);
+	{
+		int64 room = Max(percentiles->room * 2, FIRST_ROOM);
+		Size  bytes = (Size) room * sizeof(double);
+
+		cdr_aggregate_grow(context, bytes);
+		percentiles->values = percentiles->values == NULL
+								  ? MemoryContextAlloc(context, bytes)
+								  : repalloc(percentiles->values, bytes);
+		percentiles->room = room;
+	}
+	percentiles->values[percentiles->count++] = value;
 }
 
 /* Of sorted values, between two of them where there is none at that place. */
 static double
-value_at(const Percentiles *percentiles, double percentile)
+value_at(const CdrPercentiles *percentiles, double percentile)
 {
 	double place = percentile * (double) (percentiles->count - 1);
 	double low = percentiles->values[(int64) floor(place)];
@@ -112,20 +72,50 @@ value_at(const Percentiles *percentiles, double percentile)
 	return low + (place - floor(place)) * (high - low);
 }
 
+void
+cdr_percentiles_get(CdrPercentiles *percentiles, double *median, double *high)
+{
+	sort_doubles(percentiles->values, (size_t) percentiles->count);
+	*median = value_at(percentiles, 0.5);
+	*high = value_at(percentiles, 0.95);
+}
+
+PG_FUNCTION_INFO_V1(cdr_percentiles_add);
+
+Datum
+cdr_percentiles_add(PG_FUNCTION_ARGS)
+{
+	MemoryContext	context = cdr_aggregate_context(fcinfo, __func__);
+	CdrPercentiles *percentiles;
+
+	if (PG_ARGISNULL(0))
+	{
+		if (PG_ARGISNULL(1))
+			PG_RETURN_NULL();
+		percentiles = MemoryContextAllocZero(context, sizeof(CdrPercentiles));
+	}
+	else
+		percentiles = (CdrPercentiles *) PG_GETARG_POINTER(0);
+	if (!PG_ARGISNULL(1))
+		cdr_percentiles_put(percentiles, PG_GETARG_FLOAT8(1), context);
+	PG_RETURN_POINTER(percentiles);
+}
+
 PG_FUNCTION_INFO_V1(cdr_percentiles_found);
 
 Datum
 cdr_percentiles_found(PG_FUNCTION_ARGS)
 {
-	Percentiles *percentiles;
-	Datum		 found[2];
+	double median;
+	double high;
+	Datum  found[2];
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	percentiles = (Percentiles *) PG_GETARG_POINTER(0);
-	sort_doubles(percentiles->values, (size_t) percentiles->count);
-	found[0] = Float8GetDatum(value_at(percentiles, 0.5));
-	found[1] = Float8GetDatum(value_at(percentiles, 0.95));
+	cdr_percentiles_get((CdrPercentiles *) PG_GETARG_POINTER(0), &median,
+						&high);
+	found[0] = Float8GetDatum(median);
+	found[1] = Float8GetDatum(high);
 	PG_RETURN_ARRAYTYPE_P(construct_array(found, lengthof(found), FLOAT8OID,
 										  sizeof(float8), FLOAT8PASSBYVAL,
 										  TYPALIGN_DOUBLE));

@@ -177,6 +177,84 @@ $function$;
 COMMENT ON FUNCTION @extschema@.cdr_report_places(timestamptz, timestamptz, timestamptz, timestamptz, text) IS
 'of a report: tenants and destinations, and what they were in another time';
 
+CREATE FUNCTION @extschema@.cdr_setup_lengths_add(internal, timestamptz, timestamptz, timestamptz, timestamptz[])
+RETURNS internal
+LANGUAGE C IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cdr_setup_lengths_add';
+
+COMMENT ON FUNCTION @extschema@.cdr_setup_lengths_add(internal, timestamptz, timestamptz, timestamptz, timestamptz[]) IS
+'of cdr_setup_lengths(): a call more';
+
+CREATE FUNCTION @extschema@.cdr_setup_lengths_found(internal)
+RETURNS bigint[]
+LANGUAGE C IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cdr_setup_lengths_found';
+
+COMMENT ON FUNCTION @extschema@.cdr_setup_lengths_found(internal) IS
+'of cdr_setup_lengths(): what it returns';
+
+CREATE AGGREGATE @extschema@.cdr_setup_lengths(attempt_time timestamptz, start_time timestamptz, answer_time timestamptz, steps timestamptz[]) (
+	SFUNC = @extschema@.cdr_setup_lengths_add,
+	STYPE = internal,
+	FINALFUNC = @extschema@.cdr_setup_lengths_found,
+	FINALFUNC_MODIFY = READ_WRITE,
+	PARALLEL = SAFE);
+
+COMMENT ON AGGREGATE @extschema@.cdr_setup_lengths(timestamptz, timestamptz, timestamptz, timestamptz[]) IS
+'time to answer, counted by lengths that differ by 2 %: rows of step, length and count';
+
+CREATE FUNCTION @extschema@.cdr_busiest_minutes_add(internal, timestamptz, timestamptz, timestamptz[])
+RETURNS internal
+LANGUAGE C IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cdr_busiest_minutes_add';
+
+COMMENT ON FUNCTION @extschema@.cdr_busiest_minutes_add(internal, timestamptz, timestamptz, timestamptz[]) IS
+'of cdr_busiest_minutes(): a call more';
+
+CREATE FUNCTION @extschema@.cdr_busiest_minutes_found(internal)
+RETURNS bigint[]
+LANGUAGE C IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cdr_busiest_minutes_found';
+
+COMMENT ON FUNCTION @extschema@.cdr_busiest_minutes_found(internal) IS
+'of cdr_busiest_minutes(): what it returns';
+
+CREATE AGGREGATE @extschema@.cdr_busiest_minutes(attempt_time timestamptz, answer_time timestamptz, steps timestamptz[]) (
+	SFUNC = @extschema@.cdr_busiest_minutes_add,
+	STYPE = internal,
+	FINALFUNC = @extschema@.cdr_busiest_minutes_found,
+	FINALFUNC_MODIFY = READ_WRITE,
+	PARALLEL = SAFE);
+
+COMMENT ON AGGREGATE @extschema@.cdr_busiest_minutes(timestamptz, timestamptz, timestamptz[]) IS
+'the ten busiest minutes: rows of when each began, in seconds since 1970, calls, and answered ones';
+
+CREATE FUNCTION @extschema@.cdr_longest_calls_add(internal, timestamptz, timestamptz, text)
+RETURNS internal
+LANGUAGE C IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cdr_longest_calls_add';
+
+COMMENT ON FUNCTION @extschema@.cdr_longest_calls_add(internal, timestamptz, timestamptz, text) IS
+'of cdr_longest_calls(): a call more';
+
+CREATE FUNCTION @extschema@.cdr_longest_calls_found(internal)
+RETURNS text[]
+LANGUAGE C IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cdr_longest_calls_found';
+
+COMMENT ON FUNCTION @extschema@.cdr_longest_calls_found(internal) IS
+'of cdr_longest_calls(): what it returns';
+
+CREATE AGGREGATE @extschema@.cdr_longest_calls(answer_time timestamptz, end_time timestamptz, call_id text) (
+	SFUNC = @extschema@.cdr_longest_calls_add,
+	STYPE = internal,
+	FINALFUNC = @extschema@.cdr_longest_calls_found,
+	FINALFUNC_MODIFY = READ_WRITE,
+	PARALLEL = SAFE);
+
+COMMENT ON AGGREGATE @extschema@.cdr_longest_calls(timestamptz, timestamptz, text) IS
+'the ids of the ten longest calls, the longest first';
+
 -- What the counts do not say.  Of a call that is up it is asked until the last event of
 -- all, not until now: so that the same calls make the same report at any time.
 CREATE FUNCTION @extschema@.cdr_report_calls(steps timestamptz[], as_of timestamptz, tenant text)
@@ -188,23 +266,53 @@ AS $function$
 DECLARE
 	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
 								WHERE extname = 'cdr_service');
-	looked constant text := format($query$
-		SELECT * FROM ONLY %1$s.calls AS c
-		WHERE c.attempt_time >= $1[1] AND c.attempt_time < $1[cardinality($1)] AND ($2 IS NULL OR c.tenant_id = $2)
-		UNION ALL SELECT * FROM ONLY %1$s.calls WHERE false
-		$query$, extension);
+	-- of all of these, and of those that may be up when it begins
+	these constant text := format($$
+		FROM ONLY %s.calls AS c
+		WHERE c.attempt_time >= $1[1] AND c.attempt_time < $1[cardinality($1)] AND ($2 IS NULL OR c.tenant_id = $2)$$, extension);
+	more constant text := replace(these, '$1[1]', '$1[1] - interval ''72 hours''');
+	until constant text := 'COALESCE(c.end_time, LEAST($3, c.last_event_time + interval ''24 hours''))';
+	answered constant text := 'c.answer_time >= c.start_time AND c.answer_time < ''infinity''';
+	talked constant text := 'c.end_time > c.answer_time AND c.answer_time > ''-infinity'' AND c.end_time < ''infinity''';
 	levels bigint[];
-	found jsonb := '{}';
+	lengths bigint[];
+	minutes bigint[];
+	longest text[];
+	found jsonb;
 	part jsonb;
 BEGIN
-	EXECUTE format($query$
-		SELECT %1$s.cdr_levels(c.start_time, c.until, $1)
-		FROM (SELECT c.start_time, COALESCE(c.end_time, LEAST($3, c.last_event_time + interval '24 hours')) AS until
-			  FROM ONLY %1$s.calls AS c
-			  WHERE c.attempt_time >= $1[1] - interval '72 hours' AND c.attempt_time < $1[cardinality($1)]
-			  AND ($2 IS NULL OR c.tenant_id = $2)
-			  ORDER BY c.start_time) AS c
-		$query$, extension) INTO levels USING steps, tenant, as_of;
+	BEGIN
+		EXECUTE format($query$
+			SELECT %1$s.cdr_levels_sorted(c.start_time, %2$s, $1),
+				   %1$s.cdr_setup_lengths(c.attempt_time, c.start_time, c.answer_time, $1) FILTER (WHERE %3$s),
+				   %1$s.cdr_busiest_minutes(c.attempt_time, c.answer_time, $1) FILTER (WHERE c.attempt_time >= $1[1]),
+				   %1$s.cdr_longest_calls(c.answer_time, c.end_time, c.call_id::text) FILTER (WHERE c.attempt_time >= $1[1] AND %4$s)
+			$query$, extension, until, answered, talked) || more
+			INTO levels, lengths, minutes, longest USING steps, tenant, as_of;
+	EXCEPTION WHEN program_limit_exceeded THEN
+		-- more than is kept in memory: sorted and counted on disk, where that has no room
+		EXECUTE format('SELECT %s.cdr_levels(c.start_time, c.until, $1) FROM (SELECT c.start_time, %s AS until', extension, until) || more ||
+				' ORDER BY c.start_time) AS c'
+			INTO levels USING steps, tenant, as_of;
+		EXECUTE $query$
+			SELECT array_agg(ARRAY[i, length, n])
+			FROM (SELECT width_bucket(c.attempt_time, $1)::bigint AS i,
+						 floor(50 * ln(GREATEST(date_part('epoch', c.answer_time - c.start_time), 0.001::float8)))::bigint AS length,
+						 count(*) AS n
+			$query$ || these || ' AND ' || answered || ' GROUP BY 1, 2) AS l'
+			INTO lengths USING steps, tenant;
+		EXECUTE $query$
+			SELECT array_agg(ARRAY[minute, calls, answered] ORDER BY calls DESC, minute)
+			FROM (SELECT floor(extract(epoch FROM c.attempt_time) / 60)::bigint * 60 AS minute, count(*) AS calls, count(c.answer_time) AS answered
+			$query$ || these || ' GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 10) AS m'
+			INTO minutes USING steps, tenant;
+		EXECUTE $query$
+			SELECT array_agg(call_id)
+			FROM (SELECT c.call_id
+			$query$ || these || ' AND ' || talked || ' ORDER BY c.end_time - c.answer_time DESC, c.call_id COLLATE "C" LIMIT 10) AS l'
+			INTO longest USING steps, tenant;
+	END;
+
 	found := jsonb_build_object('levels', (
 		SELECT jsonb_agg(jsonb_build_object(
 			'i', i, 'peak', COALESCE(levels[i][1], 0),
@@ -212,23 +320,20 @@ BEGIN
 			'mean', COALESCE(levels[i][3], 0) / (1000000 * extract(epoch FROM steps[i + 1] - steps[i]))) ORDER BY i)
 		FROM generate_series(1, cardinality(steps) - 1) AS i));
 
-	-- how long it took to answer, counted by lengths that differ by 2 %%: sorting
+	-- how long it took to answer, counted by lengths that differ by 2 %: sorting
 	-- them all would take longer than all the rest
-	EXECUTE format($query$
-		WITH counted AS (
-			SELECT width_bucket(c.attempt_time, $1) AS i,
-				   floor(50 * ln(GREATEST(date_part('epoch', c.answer_time - c.start_time), 0.001::float8))) AS length, count(*) AS n
-			FROM (%2$s) AS c WHERE c.answer_time >= c.start_time AND c.answer_time < 'infinity' GROUP BY 1, 2),
-		summed AS (
-			SELECT i, length, sum(n) AS n FROM counted GROUP BY GROUPING SETS ((i, length), (length))),
-		ranked AS (
-			SELECT i, length, sum(n) OVER (PARTITION BY i ORDER BY length) AS until, sum(n) OVER (PARTITION BY i) AS n FROM summed)
-		SELECT jsonb_agg(s ORDER BY i)
-		FROM (SELECT i, max(n) AS n,
-					 round(exp((min(length) FILTER (WHERE until >= 0.5 * n) + 0.5) / 50)::numeric, 3) AS p50,
-					 round(exp((min(length) FILTER (WHERE until >= 0.95 * n) + 0.5) / 50)::numeric, 3) AS p95
-			  FROM ranked GROUP BY i) AS s
-		$query$, extension, looked) INTO part USING steps, tenant;
+	WITH counted AS (
+		SELECT lengths[k][1]::integer AS i, lengths[k][2]::float8 AS length, lengths[k][3] AS n
+		FROM generate_series(1, cardinality(lengths) / 3) AS k),
+	summed AS (
+		SELECT c.i, c.length, sum(c.n) AS n FROM counted AS c GROUP BY GROUPING SETS ((c.i, c.length), (c.length))),
+	ranked AS (
+		SELECT s.i, s.length, sum(s.n) OVER (PARTITION BY s.i ORDER BY s.length) AS until, sum(s.n) OVER (PARTITION BY s.i) AS n FROM summed AS s)
+	SELECT jsonb_agg(s ORDER BY s.i) INTO part
+	FROM (SELECT r.i, max(r.n) AS n,
+				 round(exp((min(r.length) FILTER (WHERE r.until >= 0.5 * r.n) + 0.5) / 50)::numeric, 3) AS p50,
+				 round(exp((min(r.length) FILTER (WHERE r.until >= 0.95 * r.n) + 0.5) / 50)::numeric, 3) AS p95
+		  FROM ranked AS r GROUP BY r.i) AS s;
 	found := found || jsonb_build_object('setup', COALESCE(part, '[]'));
 
 	EXECUTE format($query$
@@ -236,18 +341,12 @@ BEGIN
 											'at', extract(epoch FROM attempt_time), 'seconds', extract(epoch FROM talk))
 						 ORDER BY talk DESC, call_id COLLATE "C")
 		FROM (SELECT c.call_id, c.tenant_id, c.callee_number, c.attempt_time, c.end_time - c.answer_time AS talk
-			  FROM ONLY %1$s.calls AS c
-			  WHERE c.attempt_time >= $1[1] AND c.attempt_time < $1[cardinality($1)] AND ($2 IS NULL OR c.tenant_id = $2)
-			  AND c.end_time > c.answer_time AND c.answer_time > '-infinity' AND c.end_time < 'infinity'
-			  ORDER BY c.end_time - c.answer_time DESC, c.call_id COLLATE "C" LIMIT 10) AS l
-		$query$, extension) INTO part USING steps, tenant;
+			  FROM ONLY %1$s.calls AS c WHERE c.call_id = ANY ($1)) AS l
+		$query$, extension) INTO part USING longest;
 	found := found || jsonb_build_object('longest', COALESCE(part, '[]'));
 
-	EXECUTE format($query$
-		SELECT jsonb_agg(jsonb_build_object('at', extract(epoch FROM minute), 'calls', calls, 'answered', answered) ORDER BY calls DESC, minute)
-		FROM (SELECT date_bin('1 minute', c.attempt_time, '2000-01-01 00:00+00') AS minute, count(*) AS calls, count(c.answer_time) AS answered
-			  FROM (%2$s) AS c GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 10) AS m
-		$query$, extension, looked) INTO part USING steps, tenant;
+	SELECT jsonb_agg(jsonb_build_object('at', round(minutes[k][1]::numeric, 6), 'calls', minutes[k][2], 'answered', minutes[k][3]) ORDER BY k)
+	INTO part FROM generate_series(1, cardinality(minutes) / 3) AS k;
 	RETURN found || jsonb_build_object('bursts', COALESCE(part, '[]'));
 END
 $function$;

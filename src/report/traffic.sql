@@ -28,6 +28,58 @@ CREATE AGGREGATE @extschema@.cdr_percentiles(value float8) (
 COMMENT ON AGGREGATE @extschema@.cdr_percentiles(float8) IS
 'median and 95th percentile, of values in memory';
 
+CREATE FUNCTION @extschema@.cdr_setup_by_steps_add(internal, timestamptz, timestamptz, timestamptz, timestamptz[])
+RETURNS internal
+LANGUAGE C IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cdr_setup_by_steps_add';
+
+COMMENT ON FUNCTION @extschema@.cdr_setup_by_steps_add(internal, timestamptz, timestamptz, timestamptz, timestamptz[]) IS
+'of cdr_setup_by_steps(): a call more';
+
+CREATE FUNCTION @extschema@.cdr_setup_by_steps_found(internal)
+RETURNS float8[]
+LANGUAGE C IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cdr_setup_by_steps_found';
+
+COMMENT ON FUNCTION @extschema@.cdr_setup_by_steps_found(internal) IS
+'of cdr_setup_by_steps(): what it returns';
+
+CREATE AGGREGATE @extschema@.cdr_setup_by_steps(attempt_time timestamptz, start_time timestamptz, answer_time timestamptz, steps timestamptz[]) (
+	SFUNC = @extschema@.cdr_setup_by_steps_add,
+	STYPE = internal,
+	FINALFUNC = @extschema@.cdr_setup_by_steps_found,
+	FINALFUNC_MODIFY = READ_WRITE,
+	PARALLEL = SAFE);
+
+COMMENT ON AGGREGATE @extschema@.cdr_setup_by_steps(timestamptz, timestamptz, timestamptz, timestamptz[]) IS
+'time to answer, in seconds: the medians of all steps, then the 95th percentiles, of values in memory';
+
+CREATE FUNCTION @extschema@.cdr_occupied_by_steps_add(internal, timestamptz, timestamptz, timestamptz[])
+RETURNS internal
+LANGUAGE C IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cdr_occupied_by_steps_add';
+
+COMMENT ON FUNCTION @extschema@.cdr_occupied_by_steps_add(internal, timestamptz, timestamptz, timestamptz[]) IS
+'of cdr_occupied_by_steps(): a call more';
+
+CREATE FUNCTION @extschema@.cdr_occupied_by_steps_found(internal)
+RETURNS bigint[]
+LANGUAGE C IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cdr_occupied_by_steps_found';
+
+COMMENT ON FUNCTION @extschema@.cdr_occupied_by_steps_found(internal) IS
+'of cdr_occupied_by_steps(): what it returns';
+
+CREATE AGGREGATE @extschema@.cdr_occupied_by_steps(start_time timestamptz, end_time timestamptz, steps timestamptz[]) (
+	SFUNC = @extschema@.cdr_occupied_by_steps_add,
+	STYPE = internal,
+	FINALFUNC = @extschema@.cdr_occupied_by_steps_found,
+	FINALFUNC_MODIFY = READ_WRITE,
+	PARALLEL = SAFE);
+
+COMMENT ON AGGREGATE @extschema@.cdr_occupied_by_steps(timestamptz, timestamptz, timestamptz[]) IS
+'for each step, microseconds that calls were up, all together';
+
 CREATE FUNCTION @extschema@.cdr_traffic(
 	from_time timestamptz,
 	to_time timestamptz,
@@ -88,11 +140,14 @@ DECLARE
 	unknown text;
 	asked text;
 	counts text;
-	-- what the occupancy of is not in the rollup
+	rest text;
+	-- whose occupancy is not in the rollup
 	others text;
 	-- when each step begins, and at last when the last one ends
 	steps timestamptz[];
 	is_covered boolean;
+	is_by_steps boolean;
+	grouped text;
 	percentiles text;
 	-- The same sums in two ways.
 	from_calls constant text := $query$
@@ -166,41 +221,8 @@ DECLARE
 					FROM %1$s.cdr_rollup_by_steps($1, $8) AS r) AS c) AS c
 		LEFT JOIN %1$s.cdr_known_causes AS k ON k.name = c.cause
 		GROUP BY 1, 2, 3, 4, 5, 6, 7, 8$query$;
-BEGIN
-	SELECT d INTO unknown FROM unnest(dimensions) AS d
-	WHERE d IS NULL OR NOT expressions ? d LIMIT 1;
-	IF FOUND THEN
-		RAISE invalid_parameter_value USING
-			MESSAGE = format('unrecognized dimension: %L', unknown),
-			HINT = format('Dimensions are %s.', (SELECT string_agg(k, ', ' ORDER BY k)
-												  FROM jsonb_object_keys(expressions) AS k));
-	END IF;
-	EXECUTE format('SELECT %s.cdr_require_tables()', extension);
-	EXECUTE format('SELECT %s.cdr_steps($1, $2, $3, $4)', extension)
-		INTO steps USING from_time, to_time, step, zone;
-	SELECT string_agg(CASE WHEN d = ANY (dimensions) THEN expressions ->> d ELSE 'NULL' END
-					  || ' AS ' || d, ', ')
-	INTO asked FROM jsonb_object_keys(expressions) AS d;
-	EXECUTE format('SELECT %s.cdr_rollup_covers($1, $2, $3)', extension)
-		INTO is_covered USING steps, zone, dimensions;
-	IF is_covered THEN
-		counts := from_rollup;
-		others := 'AND (c.end_time IS NULL OR c.end_time > c.start_time + interval ''2 hours'')';
-	ELSE
-		counts := from_calls;
-		others := 'AND (c.end_time IS NULL OR c.end_time > $1[width_bucket(c.start_time, $1) + 1])';
-	END IF;
-
-	-- in memory, where they have room there; else sorted
-	FOREACH percentiles IN ARRAY ARRAY[extension || '.cdr_percentiles(',
-									   'percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY '] LOOP
-	BEGIN
-	RETURN QUERY EXECUTE format($query$
-		WITH cohort(i, tenant_id, direction, trunk, destination, hangup_cause, hour, weekday,
-					attempts, without_start, open, decided, answered, presumed, busy, canceled,
-					failed, no_answer, effective, undetermined, established, redirected,
-					talks, talk_seconds, short_calls, setups, setup_seconds, setup, occupied) AS (
-			$query$ || counts || $query$),
+	-- What is no sum of the rollup's, in two ways, too: by rows
+	rest_by_rows constant text := $query$
 		-- no sums: of the rows themselves, where they were not read for the sums
 		setup_times AS (
 			SELECT c.i, c.tenant_id, c.direction, c.trunk, c.destination, c.hangup_cause,
@@ -241,16 +263,81 @@ BEGIN
 			FROM spans AS c, generate_series(first, last) AS i
 			WHERE first < last OR c.until > $5
 			GROUP BY 1, 2, 3, 4, 5, 6, 7, 8),
+		others AS (
+			SELECT o.i, o.tenant_id, o.direction, o.trunk, o.destination, o.hangup_cause, o.hour, o.weekday,
+				   NULL::float8[] AS setup, o.occupied
+			FROM occupancy AS o
+			UNION ALL
+			SELECT t.i, t.tenant_id, t.direction, t.trunk, t.destination, t.hangup_cause, t.hour, t.weekday, t.setup, NULL
+			FROM setup_times AS t),$query$;
+	-- or by steps, in one look, of few steps: each tenant has an array of all of them
+	rest_by_steps constant text := $query$
+		others AS (
+			SELECT i::integer AS i, o.tenant_id, o.direction, o.trunk, o.destination, o.hangup_cause, o.hour::integer, o.weekday::integer,
+				   CASE WHEN p50 IS NOT NULL THEN ARRAY[p50, p95] END AS setup,
+				   CASE WHEN u.occupied > 0 THEN round(u.occupied::numeric / 1000000, 6) END AS occupied
+			FROM (SELECT %2$s,
+						 %1$s.cdr_setup_by_steps(c.attempt_time, c.start_time, c.answer_time, $1)
+							 FILTER (WHERE c.attempt_time >= $4 AND c.answer_time >= c.start_time AND c.answer_time < 'infinity') AS setup,
+						 %1$s.cdr_occupied_by_steps(c.start_time,
+							 LEAST(COALESCE(c.end_time, LEAST(now(), c.last_event_time + interval '24 hours')),
+								   c.start_time + interval '72 hours'), $1)
+							 FILTER (WHERE c.end_time IS NULL OR c.end_time > $4 AND c.end_time > c.start_time + interval '2 hours') AS occupied
+				  FROM ONLY %1$s.calls AS c
+				  WHERE c.attempt_time >= $6 AND c.attempt_time < $5
+				  AND (c.end_time IS NULL
+					   OR c.attempt_time >= $4 AND c.answer_time >= c.start_time AND c.answer_time < 'infinity'
+					   OR c.end_time > $4 AND c.end_time > c.start_time + interval '2 hours')
+				  %5$s) AS o,
+				 unnest(o.setup[1:cardinality($1) - 1], o.setup[cardinality($1):], o.occupied) WITH ORDINALITY AS u (p50, p95, occupied, i)
+			WHERE p50 IS NOT NULL OR u.occupied > 0),$query$;
+BEGIN
+	SELECT d INTO unknown FROM unnest(dimensions) AS d
+	WHERE d IS NULL OR NOT expressions ? d LIMIT 1;
+	IF FOUND THEN
+		RAISE invalid_parameter_value USING
+			MESSAGE = format('unrecognized dimension: %L', unknown),
+			HINT = format('Dimensions are %s.', (SELECT string_agg(k, ', ' ORDER BY k)
+												  FROM jsonb_object_keys(expressions) AS k));
+	END IF;
+	EXECUTE format('SELECT %s.cdr_require_tables()', extension);
+	EXECUTE format('SELECT %s.cdr_steps($1, $2, $3, $4)', extension)
+		INTO steps USING from_time, to_time, step, zone;
+	SELECT string_agg(CASE WHEN d = ANY (dimensions) THEN expressions ->> d ELSE 'NULL' END
+					  || ' AS ' || d, ', ')
+	INTO asked FROM jsonb_object_keys(expressions) AS d;
+	EXECUTE format('SELECT %s.cdr_rollup_covers($1, $2, $3)', extension)
+		INTO is_covered USING steps, zone, dimensions;
+	is_by_steps := is_covered AND NOT COALESCE(dimensions, '{}') && '{hour,weekday}'
+		AND cardinality(steps) <= CASE WHEN COALESCE(cardinality(dimensions), 0) = 0 THEN 10000 ELSE 100 END;
+	SELECT COALESCE('GROUP BY ' || string_agg(expressions ->> d, ', '), '')
+	INTO grouped FROM unnest(dimensions) AS d;
+	IF is_covered THEN
+		counts := from_rollup;
+		others := 'AND (c.end_time IS NULL OR c.end_time > c.start_time + interval ''2 hours'')';
+	ELSE
+		counts := from_calls;
+		others := 'AND (c.end_time IS NULL OR c.end_time > $1[width_bucket(c.start_time, $1) + 1])';
+	END IF;
+
+	-- in memory, where they have room there; else sorted
+	FOREACH percentiles IN ARRAY ARRAY[extension || '.cdr_percentiles(',
+									   'percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY '] LOOP
+	BEGIN
+	rest := CASE WHEN is_by_steps AND percentiles NOT LIKE 'percentile_cont%' THEN rest_by_steps ELSE rest_by_rows END;
+	RETURN QUERY EXECUTE format($query$
+		WITH cohort(i, tenant_id, direction, trunk, destination, hangup_cause, hour, weekday,
+					attempts, without_start, open, decided, answered, presumed, busy, canceled,
+					failed, no_answer, effective, undetermined, established, redirected,
+					talks, talk_seconds, short_calls, setups, setup_seconds, setup, occupied) AS (
+			$query$ || counts || $query$),
+			$query$ || rest || $query$
 		parts AS (
 			SELECT * FROM cohort
 			UNION ALL
 			SELECT o.i, o.tenant_id, o.direction, o.trunk, o.destination, o.hangup_cause, o.hour, o.weekday,
-				   0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0, NULL, NULL, o.occupied
-			FROM occupancy AS o
-			UNION ALL
-			SELECT t.i, t.tenant_id, t.direction, t.trunk, t.destination, t.hangup_cause, t.hour, t.weekday,
-				   0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0, NULL, t.setup, NULL
-			FROM setup_times AS t
+				   0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0, NULL, o.setup, o.occupied
+			FROM others AS o
 			-- each step has a row, though there was no call
 			UNION ALL
 			SELECT i, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
@@ -273,7 +360,7 @@ BEGIN
 		FROM parts AS p
 		GROUP BY 1, i, 2, 3, 4, 5, 6, 7, 8
 		ORDER BY 1, 2, 3, 4, 5, 6, 7, 8
-		$query$, extension, asked, others, percentiles)
+		$query$, extension, asked, others, percentiles, grouped)
 	USING steps, zone, COALESCE(cardinality(dimensions), 0) = 0,
 		  steps[1], steps[cardinality(steps)], steps[1] - interval '72 hours', is_covered, dimensions;
 	-- (all calls are counted before the first row is returned)

@@ -1,0 +1,116 @@
+-- What reports keep in memory: the aggregates against plain SQL, and the way on disk, which
+-- is taken where there are too many calls, against the one in memory.
+\set VERBOSITY terse
+SET timezone = 'UTC';
+CREATE EXTENSION cdr_service;
+SELECT setseed(0.14) \g /dev/null
+
+-- Calls that lie in no order, over the night when clocks change; some without one time or
+-- another, some that never ended, that lasted for days, or at infinity; many at the same time.
+INSERT INTO calls (call_id, status, disposition, tenant_id, direction, callee_number, start_time, answer_time, end_time,
+	event_count, first_event_time, last_event_time)
+SELECT md5(n::text), 'X', CASE WHEN e = 'infinity' THEN 'FAILED' WHEN e IS NOT NULL THEN 'ANSWERED' END, CASE WHEN n % 9 > 0 THEN 'tenant ' || n % 4 END,
+	CASE WHEN n % 2 = 0 THEN 'inbound' ELSE 'outbound' END, '+49' || n % 100, CASE WHEN n % 13 > 0 THEN s END, a, e, 1, s, GREATEST(s, a) + interval '1 min'
+FROM (SELECT n, s, a, CASE WHEN n % 17 = 0 THEN NULL WHEN n % 1313 = 0 THEN 'infinity'
+			 ELSE COALESCE(a, s) + CASE n % 7 WHEN 0 THEN interval '3 hours' WHEN 1 THEN interval '-2 s' WHEN 2 THEN interval '0'
+								   ELSE random() * random() * interval '20 minutes' END
+				  + CASE WHEN n % 61 = 0 THEN random() * interval '100 hours' ELSE interval '0' END END AS e
+	  FROM (SELECT n, s, CASE WHEN n % 3 > 0 THEN s + CASE n % 11 WHEN 0 THEN interval '-1 s' WHEN 1 THEN interval '0' WHEN 2 THEN interval '26 hours'
+												   ELSE random() * interval '40 s' END END AS a
+			FROM (SELECT n, date_trunc(CASE WHEN n % 5 = 0 THEN 'hour' ELSE 'milliseconds' END,
+									   timestamptz '2026-03-25' + random() * interval '9 days') AS s
+				  FROM generate_series(1, 4000) AS n) AS starts) AS answers) AS ends;
+INSERT INTO calls (call_id, status, start_time, answer_time, end_time, event_count, first_event_time, last_event_time)
+VALUES ('of old', 'X', '1999-12-31 23:59:59.999999Z', '1999-12-31 23:59:59.999999Z', '2000-01-01', 1, now(), now()),
+	('longest', 'X', '4713-01-01 BC', '4713-01-01 BC', '294276-12-31', 1, now(), now());
+ANALYZE calls;
+
+-- ---------------------------------------------------------------------------
+-- The aggregates
+-- ---------------------------------------------------------------------------
+
+-- calls at once, in any order: as in the order of their starts
+SELECT s.levels = o.levels AS same, s.levels[1][1] > 0 AS some
+FROM (SELECT cdr_levels_sorted(start_time, end_time, cdr_steps('2026-03-26', '2026-04-02', '1 day', 'Europe/Berlin')) AS levels FROM calls) AS s,
+	 (SELECT cdr_levels(start_time, end_time, cdr_steps('2026-03-26', '2026-04-02', '1 day', 'Europe/Berlin')) AS levels
+	  FROM (SELECT * FROM calls ORDER BY start_time) AS c) AS o;
+-- time to answer, of each step
+SELECT count(*) AS steps, count(p50) AS some, count(*) FILTER (WHERE (p50, p95) IS DISTINCT FROM (theirs[1], theirs[2])) AS differ
+FROM (SELECT cdr_setup_by_steps(attempt_time, start_time, answer_time, cdr_steps('2026-03-26', '2026-04-02', '1 hour')) FILTER (WHERE answer_time >= start_time) AS a
+	  FROM calls WHERE attempt_time < '2026-03-31' OR attempt_time > '2026-04-01') AS ours,
+	 unnest(a[1:168], a[169:]) WITH ORDINALITY AS u (p50, p95, i)
+LEFT JOIN (SELECT width_bucket(attempt_time, cdr_steps('2026-03-26', '2026-04-02', '1 hour')) AS i,
+				  percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY date_part('epoch', answer_time - start_time)) AS theirs
+		   FROM calls WHERE answer_time >= start_time AND (attempt_time < '2026-03-31' OR attempt_time > '2026-04-01') GROUP BY 1) AS t USING (i);
+-- what was occupied of each, in microseconds
+SELECT count(*) AS steps, sum(ours) > 0 AS some, count(*) FILTER (WHERE ours IS DISTINCT FROM theirs) AS differ
+FROM (SELECT cdr_occupied_by_steps(start_time, end_time, cdr_steps('2026-03-26', '2026-04-02', '1 day', 'Europe/Berlin')) AS a FROM calls) AS o,
+	 unnest(a) WITH ORDINALITY AS u (ours, i),
+	 LATERAL (SELECT cdr_steps('2026-03-26', '2026-04-02', '1 day', 'Europe/Berlin') AS s) AS steps,
+	 LATERAL (SELECT (extract(epoch FROM sum(LEAST(end_time, s[i + 1]) - GREATEST(start_time, s[i]))) * 1000000)::bigint AS theirs
+			  FROM calls WHERE end_time > start_time AND start_time < s[i + 1] AND end_time > s[i]) AS t;
+-- lengths of it, minutes and calls of the report
+SELECT count(*) > 100 AS some, count(*) FILTER (WHERE ours IS DISTINCT FROM theirs) AS differ
+FROM (SELECT a[k][1]::integer AS i, a[k][2]::float8 AS length, a[k][3] AS ours
+	  FROM (SELECT cdr_setup_lengths(attempt_time, start_time, answer_time, cdr_steps('2026-03-26', '2026-04-02', '1 day')) FILTER (WHERE answer_time >= start_time) AS a
+			FROM calls) AS o, generate_series(1, cardinality(a) / 3) AS k) AS u
+FULL JOIN (SELECT width_bucket(attempt_time, cdr_steps('2026-03-26', '2026-04-02', '1 day')) AS i,
+				  floor(50 * ln(GREATEST(date_part('epoch', answer_time - start_time), 0.001))) AS length, count(*) AS theirs
+		   FROM calls WHERE answer_time >= start_time AND attempt_time >= '2026-03-26' AND attempt_time < '2026-04-02' GROUP BY 1, 2) AS t USING (i, length);
+SELECT cdr_busiest_minutes(attempt_time, answer_time, '{2026-03-26 00:00:30,2026-04-02}')
+	= (SELECT array_agg(ARRAY[minute, calls, answered] ORDER BY calls DESC, minute)
+	   FROM (SELECT extract(epoch FROM date_trunc('minute', attempt_time))::bigint AS minute, count(*) AS calls, count(answer_time) AS answered
+			 FROM calls WHERE attempt_time >= '2026-03-26 00:01' AND attempt_time < '2026-04-02' GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 10) AS m) AS same
+FROM calls WHERE attempt_time >= '2026-03-26 00:01';
+SELECT cdr_longest_calls(answer_time, end_time, call_id) FILTER (WHERE end_time < 'infinity')
+	= ARRAY(SELECT call_id FROM calls WHERE end_time > answer_time AND end_time < 'infinity' AND attempt_time > '2026-01-01' ORDER BY end_time - answer_time DESC, call_id LIMIT 10) AS same
+FROM calls WHERE attempt_time > '2026-01-01';
+-- of the last instant before 2000, and the longest that can be
+SELECT cdr_busiest_minutes(attempt_time, answer_time, '{1999-12-31,2000-01-02}'), cdr_longest_calls(answer_time, end_time, call_id),
+	cdr_setup_lengths(attempt_time, start_time, answer_time, '{1999-12-31,2000-01-02}')
+FROM calls WHERE attempt_time < '2026-01-01';
+-- of nothing, and of what is unknown
+SELECT cdr_levels_sorted(t, t, '{2026-01-01,2026-01-02}'), cdr_setup_by_steps(t, t, t, '{2026-01-01,2026-01-02}'), cdr_occupied_by_steps(t, t, '{2026-01-01,2026-01-02}'),
+	cdr_setup_lengths(t, t, t, '{2026-01-01,2026-01-02}'), cdr_busiest_minutes(t, t, '{2026-01-01,2026-01-02}'), cdr_longest_calls(t, t, NULL)
+FROM (VALUES (NULL::timestamptz)) AS v (t);
+SELECT cdr_levels_sorted(now(), now(), NULL);
+SELECT cdr_setup_by_steps(now(), now(), now(), '{2026-01-02,2026-01-01}');
+SELECT cdr_occupied_by_steps(now(), now(), '{2026-01-02,infinity}');
+SELECT cdr_setup_lengths(now(), now(), now(), '{}');
+SELECT cdr_busiest_minutes(now(), now(), '{NULL,2026-01-01}');
+SELECT proname FROM pg_proc WHERE proname ~ '^cdr_(levels_keep|.*_add)$' AND pronargs > 1 AND NOT proargtypes[0] = 'internal'::regtype;
+-- too many minutes, calls, steps and tenants for memory
+SELECT cdr_busiest_minutes(now(), now(), '{2000-01-01,2026-01-01}');
+SELECT cdr_levels_sorted('2026-01-01', '2026-01-02', '{2026-01-01,2026-01-02}') FROM generate_series(1, 5000000);
+SELECT cdr_setup_lengths(now(), now(), now(), cdr_steps('2026-01-01', '2026-03-01', '1 minute'));
+-- longer together than can be told
+SELECT cdr_occupied_by_steps('4713-01-01 BC', '294276-12-31', '{4713-01-01 BC,294276-12-31}') FROM generate_series(1, 2);
+
+-- ---------------------------------------------------------------------------
+-- On disk
+-- ---------------------------------------------------------------------------
+
+CREATE TEMP TABLE in_memory AS
+	SELECT cdr_report_data('2026-03-26 10:00:30', '2026-04-02', 'Europe/Berlin') AS data,
+		   cdr_report_data('2026-03-28', '2026-03-30', 'Europe/Berlin', 'tenant 1') AS of_one,
+		   cdr_report('2027-03-28', '2027-03-30') AS of_none,
+		   ARRAY(SELECT t::text FROM cdr_traffic('2026-03-26', '2026-04-02', '1 day', 'Europe/Berlin') AS t) AS traffic,
+		   ARRAY(SELECT t::text FROM cdr_traffic('2026-03-28', '2026-03-30', '1 hour', 'UTC', '{tenant_id,direction}') AS t) AS of_each;
+-- (from the rollup)
+SELECT cdr_rollup_covers(cdr_steps('2026-03-26', '2026-04-02', '1 day', 'Europe/Berlin'), 'UTC', '{}') AS from_rollup;
+BEGIN;
+CREATE FUNCTION too_many(bigint[], timestamptz, timestamptz, timestamptz[]) RETURNS bigint[] LANGUAGE plpgsql AS $$ BEGIN RAISE program_limit_exceeded; END $$;
+CREATE FUNCTION too_many(float8[], timestamptz, timestamptz, timestamptz, timestamptz[]) RETURNS float8[] LANGUAGE plpgsql AS $$ BEGIN RAISE program_limit_exceeded; END $$;
+CREATE OR REPLACE AGGREGATE cdr_levels_sorted(start_time timestamptz, end_time timestamptz, steps timestamptz[]) (SFUNC = too_many, STYPE = bigint[]);
+CREATE OR REPLACE AGGREGATE cdr_setup_by_steps(attempt_time timestamptz, start_time timestamptz, answer_time timestamptz, steps timestamptz[]) (
+	SFUNC = too_many, STYPE = float8[]);
+SELECT data::text = cdr_report_data('2026-03-26 10:00:30', '2026-04-02', 'Europe/Berlin')::text AS data,
+	of_one::text = cdr_report_data('2026-03-28', '2026-03-30', 'Europe/Berlin', 'tenant 1')::text AS of_one,
+	of_none = cdr_report('2027-03-28', '2027-03-30') AS of_none,
+	traffic = ARRAY(SELECT t::text FROM cdr_traffic('2026-03-26', '2026-04-02', '1 day', 'Europe/Berlin') AS t) AS traffic,
+	of_each = ARRAY(SELECT t::text FROM cdr_traffic('2026-03-28', '2026-03-30', '1 hour', 'UTC', '{tenant_id,direction}') AS t) AS of_each
+FROM in_memory;
+ROLLBACK;
+SET client_min_messages = warning;
+DROP EXTENSION cdr_service;
+DROP TABLE calls, call_events, dead_letters, timeless_events;
