@@ -247,6 +247,20 @@ sub processes_of
 	};
 }
 
+# As pg_ctl does it, without a process; and what is asked next is asked of a session
+# that knows of it.
+{
+	no warnings 'redefine';
+
+	*PostgreSQL::Test::Cluster::reload = sub {
+		my ($node) = @_;
+
+		CdrService::Psql->leave_all($node);
+		kill 'HUP', $node->{_pid} or croak $node->name . ' does not run';
+		return;
+	};
+}
+
 # Asks the server to stop at once, and waits until it has.  Returns after how many
 # seconds the workers were gone.
 sub stop_fast
@@ -382,28 +396,21 @@ sub status_is
 }
 
 # Waits until a condition holds; dies if it does not.  A server that cannot be
-# asked just now is asked again; else it is all asked over one connection, but
-# for a new one every second: before 16, a postmaster that hears of a worker's end
-# just before it goes to sleep forgets for a minute to start it again, unless
-# somebody comes meanwhile.
+# asked just now is asked again.
 sub wait_for
 {
 	my ($self, $condition, $database) = @_;
 	my $psql = $self->_psql($database);
-	my ($connected, $since);
+	my ($connected, $woken) = (0, time);
 	my $holds = eval {
 		poll(
 			sub {
-				if ($connected && time - $since > 1)
+				if (time - $woken > 1)
 				{
-					$psql->disconnect;
-					undef $connected;
+					$self->_wake_postmaster;
+					$woken = time;
 				}
-				unless ($connected)
-				{
-					$connected = $psql->connect or return 0;
-					$since     = time;
-				}
+				$connected ||= $psql->connect or return 0;
 				my $answer = $psql->ask("SELECT $condition");
 				$connected = defined $answer;
 				return $connected && $answer eq 't';
@@ -412,9 +419,24 @@ sub wait_for
 	};
 	my $why = $@;
 
-	$psql->disconnect if $connected;
+	$psql->leave($condition) if $connected;
 	croak $why . $self->_what_goes_on($database) unless $holds;
 	return 1;
+}
+
+# Before 16, a postmaster that hears of a worker's end just before it goes to sleep
+# forgets for a minute to start it again, unless somebody comes, or it gets a signal:
+# here one that says nothing.
+sub _wake_postmaster
+{
+	my ($self) = @_;
+	my $data   = $self->node->data_dir;
+	my $pid    = -e "$data/postmaster.pid" && eval { $self->postmaster_pid };
+
+	# (a number of before may be another process by now)
+	kill 'USR1', $pid
+	  if $pid && (readlink("/proc/$pid/cwd") || '') eq $data;
+	return;
 }
 
 # For who looks why something has not come about: what the processes wait for, and

@@ -1,6 +1,6 @@
-# A psql that stays, though each script that it runs has a connection of its own,
-# and leaves nothing behind for the next: a process costs more to start than most
-# scripts take.
+# A psql that stays, and stays connected, though what a script leaves behind the next
+# does not meet: to start a process, or a session of the server's, costs more than
+# most scripts take.
 package CdrService::Psql;
 
 use strict;
@@ -11,12 +11,20 @@ use IO::Socket::UNIX;
 use IPC::Run;
 use PostgreSQL::Test::Utils ();
 
+# What only those notice who connect afterwards, or what would keep the session from
+# being as good as new: the next script gets another.
+my $lasting = qr/
+	\b (?: ALTER \s+ (?: SYSTEM | DATABASE | ROLE | USER )
+	  | (?: CREATE | DROP ) \s+ (?: DATABASE | ROLE | USER | OWNED )
+	  | EXTENSION | LOAD | BEGIN | START \s+ TRANSACTION | pg_reload_conf ) \b
+	| \\c (?: onnect )? \b /ix;
+
 # One for each program and environment: what is in that, libpq reads once.  (A
 # child that was forked does not touch its parent's.)
 my %staying;
 
-# Where psql is connected to between two scripts, for no script can do without a
-# connection: to this process.
+# Where psql is connected to when it has left the server, for no script can do
+# without a connection: to this process.
 my ($parking, $lot);
 
 sub new
@@ -40,17 +48,52 @@ sub run
 	my $good = $self->connect && defined $self->ask($script);
 	my ($printed, $complaints) = @{$self}{qw(printed complaints)};
 
-	$self->disconnect if $good;
+	$self->leave($script) if $good;
 	return ($good, $printed, $complaints);
 }
 
-# Makes a connection, for what is asked until disconnect().
+# Makes a connection, or finds that of before alive, for what is asked until leave().
 sub connect
 {
 	my ($self) = @_;
 
-	return defined $self->_start unless $self->{psql};
-	return defined $self->ask($self->_connect_to($self->{server}));
+	return 1
+	  if ($self->{there} || '') eq $self->{server}
+	  && defined $self->ask('SELECT');
+	my $good = defined(
+		  $self->{psql}
+		? $self->ask($self->_connect_to($self->{server}))
+		: $self->_start);
+
+	$self->{there} = $self->{server} if $good;
+	return $good;
+}
+
+# After a script, or several: the next finds a session that is as good as new, if
+# not a new one.  (It waits for that, this process does not.)
+sub leave
+{
+	my ($self, $script) = @_;
+
+	return $self->disconnect if $script =~ $lasting;
+	$self->{in} .= "DISCARD ALL;\n";
+	$self->{psql}->pump_nb while length $self->{in};
+	return;
+}
+
+# Ends the connections to a server: for what only new ones notice.
+sub leave_all
+{
+	my ($class, $node) = @_;
+	my $server = $node->connstr;
+
+	foreach
+	  my $self (grep { $_->{psql} && $_->{process} == $$ } values %staying)
+	{
+		$self->disconnect
+		  if defined $self->{there} && $self->{there} =~ /^\Q$server\E /;
+	}
+	return;
 }
 
 # What a script prints; undef if it fails, and then psql has ended.
@@ -67,12 +110,15 @@ sub disconnect
 {
 	my ($self) = @_;
 
+	delete $self->{there};
 	$self->{in} .= $self->_connect_to("host=$lot port=1");
 	$self->{psql}->pump_nb while length $self->{in};
 	$self->{parked} = $parking->accept or croak "psql did not come: $!";
 	$self->{parked}->recv(my $startup, 10_000);
-	$self->{parked}->send('R' . pack('N N', 8, 0) . _parameter(server_version => 15)
-		  . 'Z' . pack('N a', 5, 'I'));
+	$self->{parked}->send('R'
+		  . pack('N N', 8, 0)
+		  . _parameter(server_version => 15) . 'Z'
+		  . pack('N a', 5, 'I'));
 	return $self->_exchange('');
 }
 
@@ -166,18 +212,19 @@ sub _end
 
 	# what has ended by itself is only waited for
 	eval {
-		$self->{psql}->pumpable
+			$self->{psql}->pumpable
 		  ? $self->{psql}->kill_kill(grace => 1)
 		  : $self->{psql}->finish;
 	};
-	delete $self->{psql};
+	delete @{$self}{qw(psql there)};
 	return;
 }
 
 END
 {
 	local $?;
-	$_->_end foreach grep { $_->{psql} && $_->{process} == $$ } values %staying;
+	$_->_end
+	  foreach grep { $_->{psql} && $_->{process} == $$ } values %staying;
 }
 
 1;
