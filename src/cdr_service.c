@@ -10,6 +10,8 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 
+#include "access/read_ring.h"
+#include "access/reads.h"
 #include "base/guc.h"
 #include "base/library.h"
 #include "store/guard.h"
@@ -39,8 +41,10 @@ _PG_init(void)
 		return;
 	cdr_stats_init();
 	cdr_recent_init();
+	cdr_read_ring_init();
 	if (IsBinaryUpgrade)
 		return;
+	cdr_reads_init();
 	cdr_worker_register();
 	cdr_sealer_register();
 }

@@ -29,7 +29,7 @@ COMMENT ON COLUMN @extschema@.cdr_access_log.client_address IS
 COMMENT ON COLUMN @extschema@.cdr_access_log.application IS
 'application_name, which is what the client says';
 COMMENT ON COLUMN @extschema@.cdr_access_log.action IS
-'the function that read';
+'the function that read; or, of log_reads, the command';
 COMMENT ON COLUMN @extschema@.cdr_access_log.subject IS
 'what was asked for';
 COMMENT ON COLUMN @extschema@.cdr_access_log.tenant_id IS

@@ -34,20 +34,7 @@
 #define REASON_MAX	 1000 /* bytes */
 #define LOCK_TIMEOUT "10s"
 
-/* The texts of a record, in the order of INSERT_ACCESS. */
-typedef enum NoteText
-{
-	NOTE_LOGIN,
-	NOTE_ROLE,
-	NOTE_ADDRESS,
-	NOTE_APPLICATION,
-	NOTE_ACTION,
-	NOTE_SUBJECT,
-	NOTE_TENANT,
-	NOTE_REASON,
-	NOTE_TEXTS
-} NoteText;
-
+/* Its texts come first, in the order of CdrNoteText. */
 #define INSERT_ACCESS                                                    \
 	"INSERT INTO %s.cdr_access_log (login, role, client_address,"        \
 	" application, action, subject, tenant_id, reason, at, rows) VALUES" \
@@ -62,7 +49,7 @@ typedef struct Note
 	bool		is_recorded;
 	int			sqlerrcode; /* if it is not; 0: the process did not say why */
 	char		message[256];
-	bool		is_null[NOTE_TEXTS];
+	bool		is_null[CDR_NOTE_TEXTS];
 	char		texts[FLEXIBLE_ARRAY_MEMBER]; /* each with its NUL */
 } Note;
 
@@ -114,21 +101,21 @@ client_address(void)
 static dsm_segment *
 write_note(const CdrAccess *access)
 {
-	const char *texts[NOTE_TEXTS] = {
-		[NOTE_LOGIN] = GetUserNameFromId(GetSessionUserId(), false),
-		[NOTE_ROLE] = GetUserNameFromId(access->role, false),
-		[NOTE_ADDRESS] = client_address(),
-		[NOTE_APPLICATION] = application_name,
-		[NOTE_ACTION] = access->action,
-		[NOTE_SUBJECT] = access->subject,
-		[NOTE_TENANT] = access->tenant,
-		[NOTE_REASON] = access->reason};
+	const char *texts[CDR_NOTE_TEXTS] = {
+		[CDR_NOTE_LOGIN] = GetUserNameFromId(GetSessionUserId(), false),
+		[CDR_NOTE_ROLE] = GetUserNameFromId(access->role, false),
+		[CDR_NOTE_ADDRESS] = client_address(),
+		[CDR_NOTE_APPLICATION] = application_name,
+		[CDR_NOTE_ACTION] = access->action,
+		[CDR_NOTE_SUBJECT] = access->subject,
+		[CDR_NOTE_TENANT] = access->tenant,
+		[CDR_NOTE_REASON] = access->reason};
 	Size		 size = offsetof(Note, texts);
 	dsm_segment *segment;
 	Note		*note;
 	char		*at;
 
-	for (int i = 0; i < NOTE_TEXTS; i++)
+	for (int i = 0; i < CDR_NOTE_TEXTS; i++)
 		size += texts[i] != NULL ? strlen(texts[i]) + 1 : 1;
 	segment = dsm_create(size, 0);
 	note = dsm_segment_address(segment);
@@ -137,7 +124,7 @@ write_note(const CdrAccess *access)
 	note->at = GetCurrentTimestamp();
 	note->rows = access->rows;
 	at = note->texts;
-	for (int i = 0; i < NOTE_TEXTS; i++)
+	for (int i = 0; i < CDR_NOTE_TEXTS; i++)
 	{
 		note->is_null[i] = texts[i] == NULL;
 		strcpy(at, texts[i] != NULL ? texts[i] : "");
@@ -219,35 +206,53 @@ override_setting(const char *name, const char *value)
 	SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
 }
 
+void
+cdr_access_insert(const CdrTables  *tables,
+				  const char *const texts[CDR_NOTE_TEXTS], TimestampTz at,
+				  int64 rows)
+{
+	Oid	  types[CDR_NOTE_TEXTS + 2];
+	Datum values[CDR_NOTE_TEXTS + 2];
+	char  nulls[CDR_NOTE_TEXTS + 3] = {0};
+
+	for (int i = 0; i < CDR_NOTE_TEXTS; i++)
+	{
+		types[i] = TEXTOID;
+		values[i] = texts[i] == NULL ? 0 : CStringGetTextDatum(texts[i]);
+		nulls[i] = texts[i] == NULL ? 'n' : ' ';
+	}
+	types[CDR_NOTE_TEXTS] = TIMESTAMPTZOID;
+	values[CDR_NOTE_TEXTS] = TimestampTzGetDatum(at);
+	nulls[CDR_NOTE_TEXTS] = ' ';
+	types[CDR_NOTE_TEXTS + 1] = INT8OID;
+	values[CDR_NOTE_TEXTS + 1] = Int64GetDatum(rows);
+	nulls[CDR_NOTE_TEXTS + 1] = rows < 0 ? 'n' : ' ';
+	if (SPI_execute_with_args(psprintf(INSERT_ACCESS, tables->quoted),
+							  CDR_NOTE_TEXTS + 2, types, values, nulls, false,
+							  0) != SPI_OK_INSERT ||
+		SPI_processed != 1)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("the row is not inserted")));
+}
+
 static void
 insert_note(const Note *note)
 {
-	Oid	  types[NOTE_TEXTS + 2] = {TEXTOID,		   TEXTOID, TEXTOID, TEXTOID,
-								   TEXTOID,		   TEXTOID, TEXTOID, TEXTOID,
-								   TIMESTAMPTZOID, INT8OID};
-	Datum values[NOTE_TEXTS + 2];
-	char  nulls[NOTE_TEXTS + 3] = "          ";
+	const char *texts[CDR_NOTE_TEXTS];
 	const char *at = note->texts;
 	CdrTables	tables;
 	CdrRights	rights;
 
 	cdr_tables_require(&tables, AccessShareLock);
-	for (int i = 0; i < NOTE_TEXTS; i++)
+	for (int i = 0; i < CDR_NOTE_TEXTS; i++)
 	{
-		values[i] = CStringGetTextDatum(at);
-		nulls[i] = note->is_null[i] ? 'n' : ' ';
+		texts[i] = note->is_null[i] ? NULL : at;
 		at += strlen(at) + 1;
 	}
-	values[NOTE_TEXTS] = TimestampTzGetDatum(note->at);
-	values[NOTE_TEXTS + 1] = Int64GetDatum(note->rows);
 	cdr_rights_assume(&tables, cdr_rights_writer(&tables), &rights);
-	if (SPI_connect() != SPI_OK_CONNECT ||
-		SPI_execute_with_args(psprintf(INSERT_ACCESS, tables.quoted),
-							  NOTE_TEXTS + 2, types, values, nulls, false,
-							  0) != SPI_OK_INSERT ||
-		SPI_processed != 1)
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						errmsg("the row is not inserted")));
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	cdr_access_insert(&tables, texts, note->at, note->rows);
 	SPI_finish();
 	cdr_rights_restore(&rights);
 }

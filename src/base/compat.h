@@ -211,6 +211,17 @@ cdr_backend_status(int place)
 								  NIL))
 #endif
 
+/* What ExecutorRun() is called with: since 18, without whether that is once only. */
+#if PG_VERSION_NUM >= 180000
+#define CDR_EXECUTOR_RUN_PARAMETERS \
+	QueryDesc *queryDesc, ScanDirection direction, uint64 count
+#define CDR_EXECUTOR_RUN_ARGUMENTS queryDesc, direction, count
+#else
+#define CDR_EXECUTOR_RUN_PARAMETERS \
+	QueryDesc *queryDesc, ScanDirection direction, uint64 count, bool once
+#define CDR_EXECUTOR_RUN_ARGUMENTS queryDesc, direction, count, once
+#endif
+
 #endif /* !FRONTEND */
 
 /*

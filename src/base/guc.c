@@ -42,6 +42,7 @@ int	  cdr_batch_size = 2000;
 int	  cdr_batch_linger = 5;
 int	  cdr_alert_interval = 60;
 bool  cdr_evidence = false;
+bool  cdr_log_reads = false;
 int	  cdr_seal_interval = 10;
 char *cdr_evidence_origin = NULL;
 char *cdr_evidence_key_file = NULL;
@@ -198,6 +199,10 @@ static const struct
 	{"cdr_service.evidence",
 	 "Whether events are put down for seals when they are recorded.",
 	 &cdr_evidence, PGC_SUSET},
+	{"cdr_service.log_reads",
+	 "Whether it is recorded who reads calls and events by statements of his "
+	 "own.",
+	 &cdr_log_reads, PGC_SUSET},
 };
 
 /* ------------------------------------------------------------------------

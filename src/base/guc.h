@@ -52,6 +52,9 @@ extern char *cdr_evidence_origin;
 extern char *cdr_evidence_key_file;
 extern int	 cdr_anchor_max_age; /* seconds; 0: a day, once there is one */
 
+/* access */
+extern bool cdr_log_reads;
+
 extern void cdr_guc_define(void);
 
 #endif /* CDR_GUC_H */

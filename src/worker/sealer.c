@@ -7,8 +7,11 @@
  * fails, it ends, with the reason in the server's log, and is started again after a
  * while; events are recorded all the same, and wait for it.
  *
- * It is there only if evidence is wanted when the server starts: elsewhere it would be
- * a process that does nothing.
+ * It also records who has read calls (log_reads), which is noticed by those who may not
+ * wait for that.
+ *
+ * It is there only if one of these is wanted when the server starts: elsewhere it would
+ * be a process that does nothing.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,6 +27,7 @@
 #include "utils/guc.h"
 #include "utils/snapmgr.h"
 
+#include "access/read_ring.h"
 #include "base/fault.h"
 #include "base/guc.h"
 #include "store/seal.h"
@@ -34,6 +38,9 @@
 
 /* Seconds until it is started again after an error. */
 #define START_AGAIN 10
+
+/* Seconds that reads may wait at most, in memory. */
+#define RECORD_READS 5
 
 /* Seals what waits; false: there is nothing more to seal. */
 static bool
@@ -60,6 +67,14 @@ seal_once(void)
 	CommitTransactionCommand();
 	pgstat_report_activity(STATE_IDLE, NULL);
 	return more;
+}
+
+/* Seconds until there may be something to do. */
+static int
+next_round(void)
+{
+	return cdr_log_reads ? Min(cdr_seal_interval, RECORD_READS)
+						 : cdr_seal_interval;
 }
 
 static void
@@ -93,14 +108,19 @@ cdr_sealer_main(Datum argument)
 	cdr_override_settings();
 	BackgroundWorkerInitializeConnection(cdr_database, NULL, 0);
 	cdr_override_settings();
+	cdr_reads_serve();
 
 	for (;;)
 	{
+		cdr_reads_record();
 		while (!cdr_is_paused() && seal_once())
 			CHECK_FOR_INTERRUPTS();
 		if (cdr_is_paused())
+		{
+			cdr_reads_record();
 			proc_exit(1);
-		wait_for_reload(cdr_seal_interval * 1000L);
+		}
+		wait_for_reload(next_round() * 1000L);
 		cdr_override_settings();
 	}
 }
@@ -110,7 +130,7 @@ cdr_sealer_register(void)
 {
 	BackgroundWorker worker = {0};
 
-	if (!cdr_evidence)
+	if (!cdr_evidence && !cdr_log_reads)
 		return;
 	snprintf(worker.bgw_name, BGW_MAXLEN, "cdr_service sealer");
 	snprintf(worker.bgw_type, BGW_MAXLEN, "cdr_service sealer");
