@@ -20,6 +20,8 @@ CREATE INDEX cdr_access_log_at_idx ON @extschema@.cdr_access_log (at);
 
 COMMENT ON TABLE @extschema@.cdr_access_log IS
 'who read which calls, when, why and from where';
+COMMENT ON COLUMN @extschema@.cdr_access_log.at IS
+'when it was read';
 COMMENT ON COLUMN @extschema@.cdr_access_log.login IS
 'as whom the session logged in';
 COMMENT ON COLUMN @extschema@.cdr_access_log.role IS

@@ -134,6 +134,24 @@ CREATE INDEX cdr_alerts_subject_idx ON @extschema@.cdr_alerts (rule, subject, ra
 
 COMMENT ON TABLE @extschema@.cdr_alerts IS
 'alerts, open and cleared: of each rule and subject, one that is open';
+COMMENT ON COLUMN @extschema@.cdr_alerts.id IS
+'number of the alert';
+COMMENT ON COLUMN @extschema@.cdr_alerts.rule IS
+'name of the rule, in cdr_alert_rules';
+COMMENT ON COLUMN @extschema@.cdr_alerts.level IS
+'warning or critical, as of the rule then';
+COMMENT ON COLUMN @extschema@.cdr_alerts.metric IS
+'what was measured, as of the rule then';
+COMMENT ON COLUMN @extschema@.cdr_alerts.scope IS
+'by what it was measured, as of the rule then';
+COMMENT ON COLUMN @extschema@.cdr_alerts.time_window IS
+'the stretch of time that was measured, as of the rule then';
+COMMENT ON COLUMN @extschema@.cdr_alerts.first_value IS
+'the metric when it was raised, in its unit';
+COMMENT ON COLUMN @extschema@.cdr_alerts.worst_value IS
+'the worst since then';
+COMMENT ON COLUMN @extschema@.cdr_alerts.last_value IS
+'the latest';
 COMMENT ON COLUMN @extschema@.cdr_alerts.subject IS
 'the tenant, user, trunk, destination or caller; empty where the scope is all';
 COMMENT ON COLUMN @extschema@.cdr_alerts.tenant_id IS
@@ -170,6 +188,10 @@ CREATE TABLE @extschema@.cdr_alert_progress (
 
 COMMENT ON TABLE @extschema@.cdr_alert_progress IS
 'up to which time of events each rule was evaluated';
+COMMENT ON COLUMN @extschema@.cdr_alert_progress.rule IS
+'name of the rule, in cdr_alert_rules';
+COMMENT ON COLUMN @extschema@.cdr_alert_progress.evaluated_at IS
+'up to which time of events it was evaluated';
 COMMENT ON COLUMN @extschema@.cdr_alert_progress.exceeding IS
 'subjects at or beyond raise_at then';
 COMMENT ON COLUMN @extschema@.cdr_alert_progress.left_out IS
@@ -184,6 +206,14 @@ CREATE TABLE @extschema@.cdr_alert_pending (
 
 COMMENT ON TABLE @extschema@.cdr_alert_pending IS
 'subjects at or beyond raise_at, and for how many evaluations in a row';
+COMMENT ON COLUMN @extschema@.cdr_alert_pending.rule IS
+'name of the rule, in cdr_alert_rules';
+COMMENT ON COLUMN @extschema@.cdr_alert_pending.subject IS
+'what it is about, as in cdr_alerts';
+COMMENT ON COLUMN @extschema@.cdr_alert_pending.times IS
+'evaluations in a row at or beyond raise_at, from 1';
+COMMENT ON COLUMN @extschema@.cdr_alert_pending.last_at IS
+'the latest of them';
 
 -- whatever default privileges there are
 REVOKE ALL ON @extschema@.cdr_alert_rules, @extschema@.cdr_alerts, @extschema@.cdr_alerts_id_seq,

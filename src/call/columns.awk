@@ -74,7 +74,7 @@ is_list && /^\tCOLUMN\([a-z_]+, [A-Z_]+[,)]/ {
 }
 
 # The comment of the column above, or of this line.
-is_list && match($0, /".*"\)/) && of_call {
+is_list && match($0, /".*"\)/) {
 	text = substr($0, RSTART + 1, RLENGTH - 3)
 	gsub(/'/, "''", text)
 	comment[count] = "'" text "'"

@@ -60,6 +60,24 @@ CREATE VIEW @extschema@.cdr_metrics_traffic AS
 
 COMMENT ON VIEW @extschema@.cdr_metrics_traffic IS
 'for monitoring: the calls that were attempted in the last 5 and 60 minutes, by tenant (the 20 with most calls, and others), direction and outcome; gauges';
+COMMENT ON COLUMN @extschema@.cdr_metrics_traffic.period IS
+'5m or 60m: calls that were attempted in the last 5 or 60 minutes';
+COMMENT ON COLUMN @extschema@.cdr_metrics_traffic.tenant_id IS
+'the tenant; (none): no tenant is known, (other): all but the 20 with most calls';
+COMMENT ON COLUMN @extschema@.cdr_metrics_traffic.direction IS
+'inbound, outbound or internal';
+COMMENT ON COLUMN @extschema@.cdr_metrics_traffic.outcome IS
+'answered, presumed, busy, canceled, failed, no_answer, or undecided: neither answered nor ended';
+COMMENT ON COLUMN @extschema@.cdr_metrics_traffic.calls IS
+'calls, from 0';
+COMMENT ON COLUMN @extschema@.cdr_metrics_traffic.talks IS
+'calls of which answer and end are known, from 0';
+COMMENT ON COLUMN @extschema@.cdr_metrics_traffic.talk_seconds IS
+'sum of seconds from answer to end of these';
+COMMENT ON COLUMN @extschema@.cdr_metrics_traffic.setups IS
+'calls of which start and answer are known, from 0';
+COMMENT ON COLUMN @extschema@.cdr_metrics_traffic.setup_seconds IS
+'sum of seconds from start to answer of these';
 
 CREATE FUNCTION @extschema@.cdr_count_open_calls(
 	OUT tenant_id text,
@@ -98,3 +116,15 @@ CREATE VIEW @extschema@.cdr_metrics_open AS
 
 COMMENT ON VIEW @extschema@.cdr_metrics_open IS
 'for monitoring: the calls that are up, and those of which nothing was heard for a day, by tenant (the 20 with most, and others) and direction; gauges';
+COMMENT ON COLUMN @extschema@.cdr_metrics_open.tenant_id IS
+'the tenant; (none): no tenant is known, (other): all but the 20 with most';
+COMMENT ON COLUMN @extschema@.cdr_metrics_open.direction IS
+'inbound, outbound or internal';
+COMMENT ON COLUMN @extschema@.cdr_metrics_open.open IS
+'calls that are up: tried in the last three days, and heard of in the last one';
+COMMENT ON COLUMN @extschema@.cdr_metrics_open.answered IS
+'those of them that are answered';
+COMMENT ON COLUMN @extschema@.cdr_metrics_open.stale IS
+'calls of these three days without an end, of which nothing was heard for a day';
+COMMENT ON COLUMN @extschema@.cdr_metrics_open.oldest_seconds IS
+'age in seconds of the oldest that is up; 0: there is none';

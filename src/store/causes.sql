@@ -47,6 +47,8 @@ CREATE TABLE @extschema@.cdr_causes (
 
 COMMENT ON TABLE @extschema@.cdr_causes IS
 'what hangup causes mean: the extension''s list, and rows that were added here';
+COMMENT ON COLUMN @extschema@.cdr_causes.note IS
+'a remark; NULL: none';
 COMMENT ON COLUMN @extschema@.cdr_causes.dialect IS
 'who calls the cause so';
 COMMENT ON COLUMN @extschema@.cdr_causes.name IS
@@ -113,5 +115,25 @@ CREATE VIEW @extschema@.cdr_known_causes AS
 
 COMMENT ON VIEW @extschema@.cdr_known_causes IS
 'cdr_causes with each name once, for joins: the row of the site, else the first of the extension''s list';
+COMMENT ON COLUMN @extschema@.cdr_known_causes.name IS
+'its name, as cdr_cause_name() spells it';
+COMMENT ON COLUMN @extschema@.cdr_known_causes.dialect IS
+'who calls the cause so';
+COMMENT ON COLUMN @extschema@.cdr_known_causes.q850 IS
+'its number in ITU-T Q.850; NULL: it has none';
+COMMENT ON COLUMN @extschema@.cdr_known_causes.sip IS
+'the code of SIP that goes with it; NULL: none does';
+COMMENT ON COLUMN @extschema@.cdr_known_causes.disposition IS
+'how a call ended so that nobody answered';
+COMMENT ON COLUMN @extschema@.cdr_known_causes.ends IS
+'final: ends a call that may be established; branch: an attempt';
+COMMENT ON COLUMN @extschema@.cdr_known_causes.ner_effective IS
+'counts for the network effectiveness ratio (E.425): yes, no, depends, or exclude';
+COMMENT ON COLUMN @extschema@.cdr_known_causes.rfc6076 IS
+'its class in the metrics of RFC 6076';
+COMMENT ON COLUMN @extschema@.cdr_known_causes.fault IS
+'on whose side the reason lies: caller, callee, network, platform, none or unknown';
+COMMENT ON COLUMN @extschema@.cdr_known_causes.note IS
+'a remark; NULL: none';
 
 GRANT SELECT ON @extschema@.cdr_causes, @extschema@.cdr_known_causes TO PUBLIC;

@@ -60,4 +60,22 @@ CREATE VIEW @extschema@.cdr_stale_calls AS
 
 COMMENT ON VIEW @extschema@.cdr_stale_calls IS
 'calls that nobody ended, and for how long nothing was heard of each';
+COMMENT ON COLUMN @extschema@.cdr_stale_calls.call_id IS
+'the call';
+COMMENT ON COLUMN @extschema@.cdr_stale_calls.status IS
+'its status, never COMPLETED';
+COMMENT ON COLUMN @extschema@.cdr_stale_calls.caller_number IS
+'as in calls';
+COMMENT ON COLUMN @extschema@.cdr_stale_calls.callee_number IS
+'as in calls';
+COMMENT ON COLUMN @extschema@.cdr_stale_calls.tenant_id IS
+'as in calls';
+COMMENT ON COLUMN @extschema@.cdr_stale_calls.start_time IS
+'as in calls';
+COMMENT ON COLUMN @extschema@.cdr_stale_calls.answer_time IS
+'as in calls';
+COMMENT ON COLUMN @extschema@.cdr_stale_calls.last_event_time IS
+'when something was last heard of it';
+COMMENT ON COLUMN @extschema@.cdr_stale_calls.silent_for IS
+'how long ago that is';
 

@@ -30,11 +30,56 @@ CREATE TABLE @extschema@.cdr_rollup_sums (
 
 CREATE INDEX cdr_rollup_sums_bucket_idx ON @extschema@.cdr_rollup_sums (bucket);
 
-CREATE TABLE @extschema@.cdr_rollup_deltas (
-	LIKE @extschema@.cdr_rollup_sums) USING heap;
-
 COMMENT ON TABLE @extschema@.cdr_rollup_sums IS
 'calls, counted by quarters of an hour; cdr_rollup() reads it';
+COMMENT ON COLUMN @extschema@.cdr_rollup_sums.bucket IS
+'the quarter of an hour, by its begin';
+COMMENT ON COLUMN @extschema@.cdr_rollup_sums.quarters IS
+'so many quarters of an hour before, the call was attempted; from 0';
+COMMENT ON COLUMN @extschema@.cdr_rollup_sums.tenant_id IS
+'as in calls';
+COMMENT ON COLUMN @extschema@.cdr_rollup_sums.direction IS
+'as in calls';
+COMMENT ON COLUMN @extschema@.cdr_rollup_sums.cause IS
+'why it was not answered: the SIP status or the hangup cause, as cdr_cause_name() spells it; NULL: answered, open, or not known';
+COMMENT ON COLUMN @extschema@.cdr_rollup_sums.attempts IS
+'calls that were attempted then';
+COMMENT ON COLUMN @extschema@.cdr_rollup_sums.without_start IS
+'those of them whose start is not known';
+COMMENT ON COLUMN @extschema@.cdr_rollup_sums.open IS
+'those without an end';
+COMMENT ON COLUMN @extschema@.cdr_rollup_sums.lengthy IS
+'those of more than two hours: they are not split, their rows are looked at';
+COMMENT ON COLUMN @extschema@.cdr_rollup_sums.decided IS
+'those of which the outcome is known';
+COMMENT ON COLUMN @extschema@.cdr_rollup_sums.answered IS
+'decided calls that were answered';
+COMMENT ON COLUMN @extschema@.cdr_rollup_sums.presumed IS
+'decided calls that ended like answered ones, though nobody saw the answer';
+COMMENT ON COLUMN @extschema@.cdr_rollup_sums.busy IS
+'decided calls with that disposition';
+COMMENT ON COLUMN @extschema@.cdr_rollup_sums.canceled IS
+'decided calls with that disposition';
+COMMENT ON COLUMN @extschema@.cdr_rollup_sums.failed IS
+'decided calls with that disposition';
+COMMENT ON COLUMN @extschema@.cdr_rollup_sums.no_answer IS
+'decided calls with that disposition';
+COMMENT ON COLUMN @extschema@.cdr_rollup_sums.talks IS
+'calls of which answer and end are known';
+COMMENT ON COLUMN @extschema@.cdr_rollup_sums.talk_time IS
+'sum from answer to end of these, in microseconds';
+COMMENT ON COLUMN @extschema@.cdr_rollup_sums.short_calls IS
+'answered calls with a talk of at most 15 seconds';
+COMMENT ON COLUMN @extschema@.cdr_rollup_sums.setups IS
+'calls of which start and answer are known';
+COMMENT ON COLUMN @extschema@.cdr_rollup_sums.setup_time IS
+'sum from start to answer of these, in microseconds';
+COMMENT ON COLUMN @extschema@.cdr_rollup_sums.occupied IS
+'time that calls were up within the bucket, in microseconds';
+
+CREATE TABLE @extschema@.cdr_rollup_deltas (
+	LIKE @extschema@.cdr_rollup_sums INCLUDING COMMENTS) USING heap;
+
 COMMENT ON TABLE @extschema@.cdr_rollup_deltas IS
 'what was added to the counts and not folded into cdr_rollup_sums yet';
 

@@ -42,17 +42,16 @@ typedef struct ColumnShape
 
 /* clang-format off */
 
-#define SHAPE(name, type) {#name, CDR_OID_##type, CDR_ALWAYS_##type, false},
+#define SHAPE(name, type, comment) {#name, CDR_OID_##type, CDR_ALWAYS_##type, false},
 #define DERIVED(name, type) {#name, CDR_OID_##type, false, true},
-#define CALL_SHAPE(name, type, comment) SHAPE(name, type)
-#define KEY_SHAPE(name, type, comment) SHAPE(name, CALL_ID)
+#define KEY_SHAPE(name, type, comment) SHAPE(name, CALL_ID, comment)
 
 static const ColumnShape call_events_columns[] = {
 	CDR_LOG_COLUMNS(SHAPE)
 };
 static const ColumnShape calls_columns[] = {
 	CDR_CALL_KEY(KEY_SHAPE)
-	CDR_CALL_VALUES(CALL_SHAPE)
+	CDR_CALL_VALUES(SHAPE)
 	CDR_DERIVED_COLUMNS(DERIVED)
 };
 static const ColumnShape dead_letters_columns[] = {

@@ -18,9 +18,9 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $function$
 	VALUES
-	('call_events', '@column:log@', $d$@definition@$d$, NULL),
-	('dead_letters', '@column:letter@', $d$@definition@$d$, NULL),
-	('timeless_events', '@column:timeless@', $d$@definition@$d$, NULL),
+	('call_events', '@column:log@', $d$@definition@$d$, @comment@),
+	('dead_letters', '@column:letter@', $d$@definition@$d$, @comment@),
+	('timeless_events', '@column:timeless@', $d$@definition@$d$, @comment@),
 	('calls', 'call_id', $d$text COLLATE pg_catalog."C" NOT NULL$d$,
 		'the Call-ID that all events of the call carry'),
 	('calls', '@column:status@', $d$@definition@$d$, @comment@),

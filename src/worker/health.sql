@@ -17,4 +17,12 @@ CREATE VIEW @extschema@.cdr_health AS
 
 COMMENT ON VIEW @extschema@.cdr_health IS
 'whether all is well: a row for each check, ok, warning or critical';
+COMMENT ON COLUMN @extschema@.cdr_health."check" IS
+'what is looked at, a word';
+COMMENT ON COLUMN @extschema@.cdr_health.level IS
+'ok, warning or critical';
+COMMENT ON COLUMN @extschema@.cdr_health.detail IS
+'what is found; NULL: nothing to tell';
+COMMENT ON COLUMN @extschema@.cdr_health.hint IS
+'what to do; NULL: nothing';
 

@@ -61,6 +61,48 @@ CREATE VIEW @extschema@.cdr_metrics_worker AS
 
 COMMENT ON VIEW @extschema@.cdr_metrics_worker IS
 'for monitoring: what each worker does, in numbers; the columns from received to reconnects are counters';
+COMMENT ON COLUMN @extschema@.cdr_metrics_worker.worker IS
+'number of the worker, from 0';
+COMMENT ON COLUMN @extschema@.cdr_metrics_worker.queue IS
+'the queue that it consumes from';
+COMMENT ON COLUMN @extschema@.cdr_metrics_worker.up IS
+'1 while it is consuming or storing, else 0';
+COMMENT ON COLUMN @extschema@.cdr_metrics_worker.unhealthy_seconds IS
+'for how many seconds it has not been healthy; 0: it is';
+COMMENT ON COLUMN @extschema@.cdr_metrics_worker.backlog IS
+'messages that wait in the queue, as the broker said last';
+COMMENT ON COLUMN @extschema@.cdr_metrics_worker.consumers IS
+'consumers of the queue, as the broker said last';
+COMMENT ON COLUMN @extschema@.cdr_metrics_worker.waiting IS
+'events that are held because they cannot be stored';
+COMMENT ON COLUMN @extschema@.cdr_metrics_worker.lag_seconds IS
+'seconds from the time of the latest event stored to its commit';
+COMMENT ON COLUMN @extschema@.cdr_metrics_worker.last_event_time IS
+'time of the latest event stored, in seconds since 1970; 0: none';
+COMMENT ON COLUMN @extschema@.cdr_metrics_worker.last_commit_time IS
+'when the latest batch was committed, in seconds since 1970; 0: none';
+COMMENT ON COLUMN @extschema@.cdr_metrics_worker.received IS
+'counter: messages received';
+COMMENT ON COLUMN @extschema@.cdr_metrics_worker.recorded IS
+'counter: events recorded';
+COMMENT ON COLUMN @extschema@.cdr_metrics_worker.without_call IS
+'counter: events that shape calls and had no call id';
+COMMENT ON COLUMN @extschema@.cdr_metrics_worker.without_time IS
+'counter: events without a time of their own';
+COMMENT ON COLUMN @extschema@.cdr_metrics_worker.unmapped IS
+'counter: events in which a mapping found no call id';
+COMMENT ON COLUMN @extschema@.cdr_metrics_worker.duplicates IS
+'counter: events that were known already';
+COMMENT ON COLUMN @extschema@.cdr_metrics_worker.dead_letters IS
+'counter: messages that became dead letters';
+COMMENT ON COLUMN @extschema@.cdr_metrics_worker.batches IS
+'counter: batches committed';
+COMMENT ON COLUMN @extschema@.cdr_metrics_worker.reconnects IS
+'counter: connections to a broker after the first';
+COMMENT ON COLUMN @extschema@.cdr_metrics_worker.stats_reset IS
+'when the counters began, in seconds since 1970';
+COMMENT ON COLUMN @extschema@.cdr_metrics_worker.sampled_at IS
+'the time of the server, in seconds since 1970';
 
 CREATE FUNCTION @extschema@.cdr_stats_reset()
 RETURNS void
