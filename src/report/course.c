@@ -50,7 +50,7 @@ make_lengths(MemoryContext context, FunctionCallInfo fcinfo)
 }
 
 static int
-length_of(TimestampTz from, TimestampTz to)
+setup_length(TimestampTz from, TimestampTz to)
 {
 	double seconds = cdr_seconds_between(from, to);
 	double length = floor(50 * log(Max(seconds, 0.001)));
@@ -73,9 +73,9 @@ cdr_setup_lengths_add(PG_FUNCTION_ARGS)
 		PG_RETURN_POINTER(lengths);
 	step = cdr_steps_find(&lengths->steps, PG_GETARG_TIMESTAMPTZ(1));
 	if (step >= 0)
-		lengths
-			->counts[step * NLENGTHS + length_of(PG_GETARG_TIMESTAMPTZ(2),
-												 PG_GETARG_TIMESTAMPTZ(3))]++;
+		lengths->counts[step * NLENGTHS +
+						setup_length(PG_GETARG_TIMESTAMPTZ(2),
+									 PG_GETARG_TIMESTAMPTZ(3))]++;
 	PG_RETURN_POINTER(lengths);
 }
 

@@ -30,7 +30,7 @@ typedef struct Longest
 } Longest;
 
 static int
-compare_ids(const text *a, const text *b)
+order_of_ids(const text *a, const text *b)
 {
 	int a_length = (int) VARSIZE_ANY_EXHDR(a);
 	int b_length = (int) VARSIZE_ANY_EXHDR(b);
@@ -46,7 +46,7 @@ is_before(const LongCall *a, const LongCall *b)
 {
 	if (a->length != b->length)
 		return a->length > b->length;
-	return compare_ids(a->id, b->id) < 0;
+	return order_of_ids(a->id, b->id) < 0;
 }
 
 static void
