@@ -52,7 +52,8 @@ qr/^CREATE FUNCTION \@extschema\@\.cdr_unmapped_types\(.*?;\n\nCOMMENT ON .*?;\n
 );
 
 # The tree of this test, as far as it is needed, with what was built of it.
-my @sources = qw(Makefile cdr_service.control cdr_service--1.0.sql src share);
+my @sources =
+  qw(Makefile cdr_service.control cdr_service--1.0.sql src share scripts);
 
 # Options of make for builds here: fast, whatever make this runs under.
 my @make = ( 'make', '-s', '-j', 2, 'with_llvm=no', 'COPT=-O0 -Wno-cpp' );
