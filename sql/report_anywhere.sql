@@ -72,6 +72,9 @@ SELECT * FROM cdr_export_calls('2026-04-28', '2026-04-29', 'Nowhere/None');
 SET statement_timeout = '60 s';
 SELECT zone, sum(attempts) AS attempts, count(*) AS hours, cdr_rollup_covers(ARRAY['0001-01-01', '9999-12-31']::timestamptz[], zone, '{hour}') AS covered
 FROM unnest('{UTC,Asia/Kathmandu,Africa/Monrovia}'::text[]) AS zone, cdr_traffic('4713-01-02 BC', '294276-12-30', NULL, zone, '{hour}') GROUP BY zone ORDER BY zone;
+-- No interval is as long as that step; what is divided by its length is.
+SELECT c.mean > 0 AND c.mean < 1 AS mean_of_lines, t.erlang > 0 AND t.erlang < 1 AS erlang
+FROM cdr_concurrency('4713-01-02 BC', '294276-12-30') AS c, cdr_traffic('4713-01-02 BC', '294276-12-30') AS t;
 RESET statement_timeout;
 
 -- ---------------------------------------------------------------------------

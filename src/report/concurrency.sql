@@ -89,7 +89,8 @@ BEGIN
 	RETURN QUERY
 		SELECT steps[i], COALESCE(levels[i][1], 0),
 			   CASE WHEN levels[i][1] > 0 THEN steps[i] + levels[i][2] * interval '1 us' END,
-			   COALESCE(levels[i][3], 0) / (1000000 * extract(epoch FROM steps[i + 1] - steps[i]))
+			   COALESCE(levels[i][3], 0)
+				/ (1000000 * (extract(epoch FROM steps[i + 1]) - extract(epoch FROM steps[i])))
 		FROM generate_series(1, cardinality(steps) - 1) AS i;
 END
 $function$;

@@ -356,7 +356,9 @@ BEGIN
 			   sum(setup_seconds) / NULLIF(sum(setups), 0),
 			   round(max(setup[1])::numeric, 6), round(max(setup[2])::numeric, 6),
 			   sum(short_calls)::bigint,
-			   COALESCE(sum(occupied), 0) / extract(epoch FROM $1[i + 1] - $1[i])
+			   -- (no interval holds all times that there are)
+			   COALESCE(sum(occupied), 0)
+			   / (extract(epoch FROM $1[i + 1]) - extract(epoch FROM $1[i]))
 		FROM parts AS p
 		GROUP BY 1, i, 2, 3, 4, 5, 6, 7, 8
 		ORDER BY 1, 2, 3, 4, 5, 6, 7, 8
