@@ -44,6 +44,29 @@ SELECT cdr_evidence('call-1', 'a test') \g results/anchors/forged.json
 ROLLBACK;
 \! cd results/anchors && python3 "$PG_ABS_SRCDIR/scripts/cdr-verify" forged.json | grep '^NOT PROVED'
 
+-- A checkpoint that is broken in any place is none, or none of this database, and an error of its own:
+-- cut off at each byte, and with each byte as another.
+CREATE FUNCTION refused(broken text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN 'taken: ' || cdr_add_anchor(broken, 'letter', '\x00');
+EXCEPTION WHEN OTHERS THEN RETURN SQLSTATE || ' ' || split_part(SQLERRM, ' of this', 1);
+END $$;
+CREATE TABLE broken AS
+SELECT 'cut' AS how, i AS place, left(c.note, i) AS note FROM (SELECT rtrim(cdr_checkpoint(), E'\n')) AS c(note), generate_series(0, length(c.note) - 1) AS i
+UNION ALL SELECT 'changed', i, overlay(c.note PLACING x FROM i FOR 1) FROM (SELECT rtrim(cdr_checkpoint(), E'\n')) AS c(note), generate_series(1, length(c.note)) AS i,
+	unnest(ARRAY[E'\n', E'\r', '/', '-', '0', 'A', E'\x01', 'é', '']) AS x WHERE overlay(c.note PLACING x FROM i FOR 1) <> c.note;
+SELECT how, refused(note), count(*) > 0 AS some FROM broken GROUP BY 1, 2 ORDER BY 1, 2;
+-- who verifies by it is told the same, or that the log is another
+CREATE FUNCTION judged(broken text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN COALESCE((SELECT string_agg(DISTINCT problem, ', ') FROM cdr_verify_evidence(checkpoint => broken)), 'nothing');
+EXCEPTION WHEN OTHERS THEN RETURN SQLSTATE || ' ' || SQLERRM;
+END $$;
+SELECT judged(note) FROM broken WHERE place % 5 = 0 AND judged(note) !~ '^(log [a-z ]+|22023 that is no checkpoint)$';
+SELECT judged(repeat('x', 70000) || E'\n1\n' || split_part(cdr_checkpoint(), E'\n', 3));
+DROP TABLE broken;
+DROP FUNCTION refused, judged;
+
 -- What the document shows, from an event to a verified file, is run as it stands there; the stamp
 -- comes by HTTP.
 \setenv WALK 'BEGIN { RS = ""; FS = "\\n" } /^## / { on = /^## From an event to a verified file/ } on && /^    [a-zA-Z]/ { for (i = 1; i <= NF; i++) print substr($i, 5); n++ } END { if (n != 4) print "echo " n " paragraphs of commands" }'

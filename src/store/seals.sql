@@ -147,16 +147,22 @@ DECLARE
 	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
 								WHERE extname = 'cdr_service');
 	-- a mail may have given its lines the ends that are usual there
-	line constant text[] := string_to_array(replace(checkpoint, E'\r', ''), E'\n');
+	line constant text[] := CASE WHEN octet_length(checkpoint) <= 65536
+		THEN string_to_array(replace(checkpoint, E'\r', ''), E'\n') ELSE '{}' END;
+	-- as many statements as there are checkpoints, or it could be long
+	grow constant text := format($query$
+		SELECT p.n, p.peaks, %1$s.cdr_peaks_root(p.peaks) AS root
+		FROM (SELECT h.n, CASE WHEN h.n = $3 - $2 THEN %1$s.cdr_tree_peaks($4, $2, h.hashes) END AS peaks
+			FROM (SELECT count(*) AS n, COALESCE(array_agg(sha256('\x00' || convert_to(l.entry, 'UTF8')) ORDER BY l.log_index), '{}') AS hashes
+				FROM %1$s.cdr_log AS l WHERE l.log = $1 AND l.log_index >= $2 AND l.log_index < $3) AS h OFFSET 0) AS p$query$, extension);
 	point record;
+	grown record;
 	seal record;
-	found_rows record;
 	peaks bytea[] := '{}';
 	size bigint := 0;
 	read_log integer;
 	broken integer;
-	hashes bytea[];
-	root bytea; retired uuid[]; is_retired boolean;
+	retired uuid[]; is_retired boolean;
 	compared bigint := 0; all_seals bigint;
 BEGIN
 	EXECUTE format('SELECT %s.cdr_require_tables()', extension);
@@ -167,7 +173,7 @@ BEGIN
 			HINT = format('Where there were some, they were dropped; where not, run SELECT %s.cdr_create_evidence_tables().', extension);
 	END IF;
 	IF checkpoint IS NOT NULL AND (cardinality(line) < 3 OR line[2] !~ '^(0|[1-9][0-9]{0,17})$'
-								   OR line[3] !~ '^[A-Za-z0-9+/]{43}=$') THEN
+								   OR line[3] !~ '^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$') THEN
 		RAISE invalid_parameter_value USING
 			MESSAGE = 'that is no checkpoint',
 			DETAIL = 'A checkpoint has three lines: origin, length of the log, and its root in base64.',
@@ -209,24 +215,20 @@ BEGIN
 			RETURN NEXT;
 			CONTINUE;
 		END IF;
-		EXECUTE format($query$
-			SELECT COALESCE(array_agg(sha256('\x00' || convert_to(l.entry, 'UTF8')) ORDER BY l.log_index), '{}')
-			FROM %s.cdr_log AS l WHERE l.log = $1 AND l.log_index >= $2 AND l.log_index < $3$query$, extension)
-		INTO hashes USING log, size, point.size;
-		IF cardinality(hashes) < point.size - size THEN
+		EXECUTE grow INTO grown USING log, size, point.size, peaks;
+		IF grown.n < point.size - size THEN
 			problem := 'log cut off';
-			detail := format('%s of %s entries are missing%s', point.size - size - cardinality(hashes), point.size,
+			detail := format('%s of %s entries are missing%s', point.size - size - grown.n, point.size,
 				CASE point.teller WHEN 'a checkpoint' THEN '' ELSE ' that ' || point.teller || ' covers' END);
 			RETURN NEXT;
 			broken := log;
 			CONTINUE;
 		END IF;
-		EXECUTE format('SELECT %1$s.cdr_tree_peaks($1, $2, $3)', extension) INTO peaks USING peaks, size, hashes;
-		EXECUTE format('SELECT %1$s.cdr_peaks_root($1)', extension) INTO root USING peaks;
+		peaks := grown.peaks;
 		size := point.size;
-		IF root <> point.root OR point.is_odd THEN
+		IF grown.root <> point.root OR point.is_odd THEN
 			problem := 'log rewritten';
-			detail := CASE WHEN root <> point.root
+			detail := CASE WHEN grown.root <> point.root
 				THEN format('its first %s entries do not have the root of %s', size, point.teller)
 				ELSE format('the text of a checkpoint of %s entries says something else', size) END;
 			RETURN NEXT;
@@ -234,7 +236,9 @@ BEGIN
 		END IF;
 	END LOOP;
 
-	-- each seal of the log, against its row and the rows of its events
+	-- each seal of the log, against its row and the rows of its events.  Which rows are its own:
+	-- those that it lists; or those in its ranges that no other seal lists, because they were
+	-- recorded after the clock was set back.  (One statement: there may be hundreds of thousands.)
 	EXECUTE format('SELECT %s.cdr_retired_logged()', extension) INTO retired;
 	EXECUTE format('SELECT count(*) FROM %s.cdr_seals AS s WHERE ($1 IS NULL OR s.day >= $1) AND ($2 IS NULL OR s.day < $2)', extension)
 	INTO all_seals USING from_day, to_day;
@@ -242,13 +246,32 @@ BEGIN
 		SELECT l.log, l.log_index, l.entry, split_part(l.entry, E'\n', 2) AS said_day, s.*, s.day IS NULL AS is_missing,
 			   s.root IS DISTINCT FROM %1$s.cdr_tree_root(s.groups)
 			   OR s.leaves IS NOT NULL AND s.groups IS DISTINCT FROM %1$s.cdr_tree_groups(s.leaves) AS is_odd,
-			   l.entry IS DISTINCT FROM %1$s.cdr_seal_entry(s.day, s.source, s.n, s.lo, s.hi, s.root) AS differs
+			   l.entry IS DISTINCT FROM %1$s.cdr_seal_entry(s.day, s.source, s.n, s.lo, s.hi, s.root) AS differs,
+			   f.found_n, f.found_groups
 		FROM (SELECT log, log_index, entry FROM %1$s.cdr_log WHERE entry LIKE E'cdr-seal-v1\n%%') AS l
 		LEFT JOIN (SELECT log AS book, log_index AS place, day, lo, hi, n, source, root, groups, members, leaves FROM %1$s.cdr_seals) AS s
 			ON s.book = l.log AND s.place = l.log_index
+		LEFT JOIN LATERAL (
+			SELECT count(*) AS found_n, %1$s.cdr_tree_groups(COALESCE(array_agg(e.leaf ORDER BY e.recorded_at, e.leaf), '{}')) AS found_groups
+			FROM (SELECT e.recorded_at, COALESCE(%1$s.cdr_event_leaf(e.event_time, e.received_at, e.recorded_at, e.time_source, e.event_type,
+					e.tenant_id, e.salt, e.event_id, e.message_id, e.call_id, e.trace_id, e.routing_key, e.content_type,
+					e.headers, e.properties, e.payload, e.body, e.content_digest), sha256('')) AS leaf
+				FROM %1$s.call_events AS e
+				WHERE e.event_time >= (s.day::timestamp AT TIME ZONE 'UTC') AND e.event_time < ((s.day + 1)::timestamp AT TIME ZONE 'UTC')
+				  AND e.recorded_at >= s.lo AND e.recorded_at <= s.hi AND e.recorded_at <@ s.members
+				-- and of those that retention took
+				UNION ALL
+				SELECT r.recorded_at, r.leaf FROM %1$s.cdr_retired_leaves($3, s.day, s.lo, s.hi) AS r
+				WHERE cardinality($3) > 0 AND r.recorded_at <@ s.members) AS e
+			WHERE CASE WHEN s.leaves IS NOT NULL THEN e.leaf = ANY (s.leaves)
+				WHEN NOT EXISTS (SELECT FROM %1$s.cdr_seals AS o WHERE o.day = s.day AND o.leaves IS NOT NULL) THEN true
+				ELSE e.leaf NOT IN (
+					SELECT unnest(o.leaves) FROM %1$s.cdr_seals AS o JOIN %1$s.cdr_log AS k USING (log, log_index)
+					WHERE o.day = s.day AND o.leaves IS NOT NULL AND o.lo <= s.hi AND o.hi >= s.lo) END) AS f
+			ON s.day IS NOT NULL
 		WHERE ($1 IS NULL OR split_part(l.entry, E'\n', 2) >= to_char($1, 'YYYY-MM-DD'))
 		  AND ($2 IS NULL OR split_part(l.entry, E'\n', 2) < to_char($2, 'YYYY-MM-DD'))
-		ORDER BY l.log, l.log_index$query$, extension) USING from_day, to_day
+		ORDER BY l.log, l.log_index$query$, extension) USING from_day, to_day, retired
 	LOOP
 		EXECUTE format('SELECT %s.cdr_show_progress(''verify evidence'', ''comparing seals with events'', $1, $2)', extension)
 		USING compared, all_seals;
@@ -260,37 +283,19 @@ BEGIN
 			RETURN NEXT;
 			CONTINUE;
 		END IF;
-		-- which rows are its own: those that it lists; or those in its ranges that no other
-		-- seal lists, because they were recorded after the clock was set back
-		EXECUTE format($query$
-			WITH listed AS MATERIALIZED (
-				SELECT unnest(s.leaves) AS leaf FROM %1$s.cdr_seals AS s JOIN %1$s.cdr_log AS l USING (log, log_index)
-				WHERE s.day = $1 AND s.leaves IS NOT NULL AND s.lo <= $3 AND s.hi >= $2)
-			SELECT count(*) AS n, %1$s.cdr_tree_groups(COALESCE(array_agg(e.leaf ORDER BY e.recorded_at, e.leaf), '{}')) AS groups
-			FROM (SELECT e.recorded_at, COALESCE(%1$s.cdr_event_leaf(e.event_time, e.received_at, e.recorded_at, e.time_source, e.event_type,
-					e.tenant_id, e.salt, e.event_id, e.message_id, e.call_id, e.trace_id, e.routing_key, e.content_type,
-					e.headers, e.properties, e.payload, e.body, e.content_digest), sha256('')) AS leaf
-				FROM %1$s.call_events AS e
-				WHERE e.event_time >= ($1::timestamp AT TIME ZONE 'UTC') AND e.event_time < (($1 + 1)::timestamp AT TIME ZONE 'UTC')
-				  AND e.recorded_at >= $2 AND e.recorded_at <= $3 AND e.recorded_at <@ $4
-				-- and of those that retention took
-				UNION ALL
-				SELECT r.recorded_at, r.leaf FROM %1$s.cdr_retired_leaves($5, $1, $2, $3) AS r WHERE r.recorded_at <@ $4) AS e
-			WHERE CASE WHEN $6 IS NULL THEN e.leaf NOT IN (SELECT l.leaf FROM listed AS l) ELSE e.leaf = ANY ($6) END$query$, extension)
-		INTO found_rows USING seal.day, seal.lo, seal.hi, seal.members, retired, seal.leaves;
-		IF found_rows.n = seal.n AND (found_rows.groups = seal.groups OR seal.leaves IS NOT NULL) THEN
+		IF seal.found_n = seal.n AND (seal.found_groups = seal.groups OR seal.leaves IS NOT NULL) THEN
 			CONTINUE;
 		END IF;
-		IF found_rows.n < seal.n THEN
+		IF seal.found_n < seal.n THEN
 			EXECUTE format('SELECT %s.cdr_retired_day($1, $2, $3)', extension) INTO is_retired USING retired, seal.day, seal.hi;
 			CONTINUE WHEN is_retired;
 		END IF;
-		problem := CASE WHEN found_rows.n < seal.n THEN 'rows missing'
-						WHEN found_rows.n > seal.n THEN 'rows added' ELSE 'rows changed' END;
-		detail := CASE WHEN found_rows.n <> seal.n THEN format('%s events were sealed, and %s are there', seal.n, found_rows.n)
+		problem := CASE WHEN seal.found_n < seal.n THEN 'rows missing'
+						WHEN seal.found_n > seal.n THEN 'rows added' ELSE 'rows changed' END;
+		detail := CASE WHEN seal.found_n <> seal.n THEN format('%s events were sealed, and %s are there', seal.n, seal.found_n)
 			ELSE (SELECT format('among events %s of %s, by recorded_at',
 					string_agg(format('%s to %s', 8 * i - 7, LEAST(8 * i, seal.n)), ', ' ORDER BY i), seal.n)
-				  FROM generate_subscripts(seal.groups, 1) AS i WHERE seal.groups[i] <> found_rows.groups[i]) END;
+				  FROM generate_subscripts(seal.groups, 1) AS i WHERE seal.groups[i] <> seal.found_groups[i]) END;
 		RETURN NEXT;
 	END LOOP;
 
