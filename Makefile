@@ -50,6 +50,7 @@ SQL_PARTS = src/head.sql \
 	src/access/access.sql \
 	src/retention/tables.sql \
 	src/retention/hold.sql \
+	src/retention/access.sql \
 	src/retention/rules.sql \
 	src/retention/retire.sql \
 	src/retention/evidence.sql \
@@ -114,7 +115,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	erasure_plan \
 	erasure_read \
 	erasure_pseudonyms \
-	retention_holds retention_rules retention_evidence \
+	retention_holds retention_rules retention_reach retention_evidence \
 	report_queries report_export report_rights report_tenants access_record worker_status worker_progress store_mappings store_each backfill_rows store_privileges store_guard \
 	call_order_permuted call_order_random call_segments_random event_json_random
 REGRESS_OPTS = --encoding=UTF8

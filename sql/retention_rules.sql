@@ -154,7 +154,7 @@ SELECT count(*) FROM cdr_retention;
 SELECT cdr_hold('mine', call_id => 'a');
 SELECT cdr_put_retention('t8', 'calls', '0', 'x', 'x', 'somebody', 'else');
 SELECT * FROM cdr_retire_rows('calls', 'calls', now(), 10, '(0,0)', 'somebody', 'else');
-SELECT cdr_retire_partition('call_events_default', now(), 'somebody', 'else');
+SELECT cdr_retire_partition('call_events_default', now(), 'somebody', 'else', false);
 SELECT cdr_put_detached('call_events_20170101', 'x', 'somebody', 'else');
 RESET ROLE;
 SELECT role FROM cdr_retention WHERE tenant_id = 't8';
@@ -172,7 +172,7 @@ SELECT cdr_ingest_event(json_build_object('eventType', 'call.started', 'callId',
 ALTER TABLE call_events_20180101 OWNER TO regress_cdr_records;
 ALTER TABLE call_events_20180301 OWNER TO regress_cdr_records;
 SELECT cdr_set_retention('other', 'events', '1 day', 'bills', 'a test'), cdr_set_retention(NULL, 'events', now() - '2018-03-01Z', 'bills', 'a test');
-SELECT count(*) FROM cdr_retention_plan() WHERE partition ~ '2018';
+SELECT partition, action, rows, held, kept_because FROM cdr_retention_plan() WHERE partition ~ '2018';
 CALL cdr_apply_retention();
 SELECT call_id, tableoid::regclass FROM call_events WHERE call_id LIKE 'of %' ORDER BY 1;
 SELECT count(*) FROM cdr_verify_calls();

@@ -56,6 +56,8 @@ REVOKE ALL ON FUNCTION
 	@extschema@.cdr_set_retention(text, text, interval, text, text),
 	@extschema@.cdr_end_retention(text, text, text),
 	@extschema@.cdr_retention_plan(timestamptz),
+	@extschema@.cdr_count_access(timestamptz, jsonb),
+	@extschema@.cdr_take_access(timestamptz, jsonb, integer),
 	@extschema@.cdr_note_detached(regclass, text),
 	@extschema@.cdr_make_table(text, text, text),
 	@extschema@.cdr_evidence_status(),
@@ -87,7 +89,7 @@ FROM PUBLIC;
 REVOKE ALL ON PROCEDURE
 	@extschema@.cdr_rebuild_calls_in_slices(text, timestamptz, timestamptz, boolean, text[], integer, boolean, text, bigint),
 	@extschema@.cdr_backfill(text, text, integer, boolean, bigint, bigint, bigint, bigint, bigint, bigint),
-	@extschema@.cdr_apply_retention(integer, bigint)
+	@extschema@.cdr_apply_retention(integer, bigint, boolean)
 FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION
@@ -166,12 +168,16 @@ GRANT EXECUTE ON FUNCTION
 	@extschema@.cdr_retention_limit(text, text),
 	@extschema@.cdr_retention_query(text, regclass),
 	@extschema@.cdr_retention_tables(timestamptz),
+	@extschema@.cdr_access_limits(timestamptz),
+	@extschema@.cdr_access_is_held(timestamptz, jsonb, text, jsonb),
+	@extschema@.cdr_note_access_retired(bigint, timestamptz, timestamptz, text, text),
+	@extschema@.cdr_lock_rules(),
 	@extschema@.cdr_plan_retention(timestamptz),
 	@extschema@.cdr_retention_entry(uuid),
 	@extschema@.cdr_leaf_of_row(),
 	@extschema@.cdr_retire_rows(text, regclass, timestamptz, integer, tid, text, text),
 	@extschema@.cdr_keep_stubs(uuid, regclass, timestamptz, timestamptz),
-	@extschema@.cdr_retire_partition(regclass, timestamptz, text, text),
+	@extschema@.cdr_retire_partition(regclass, timestamptz, text, text, boolean),
 	@extschema@.cdr_put_detached(regclass, text, text, text),
 	@extschema@.cdr_retired_logged(),
 	@extschema@.cdr_retired_leaves(uuid[], date, timestamptz, timestamptz),

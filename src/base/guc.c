@@ -52,6 +52,8 @@ int	 cdr_max_event_size = 1024 * 1024;
 int	 cdr_extension_digits = 6;
 int	 cdr_partition_interval = CDR_PARTITION_MONTH;
 bool cdr_allow_drop = false;
+int	 cdr_retention_hour = -1;
+bool cdr_retention_detach = false;
 
 static const struct config_enum_entry queue_types[] = {
 	{"classic", CDR_QUEUE_CLASSIC, false},
@@ -151,6 +153,9 @@ static const struct
 	 &cdr_alert_interval, 0, 86400, PGC_SIGHUP, GUC_UNIT_S},
 	{"cdr_service.seal_interval", "Time between seals of what was recorded.",
 	 &cdr_seal_interval, 1, 86400, PGC_SIGHUP, GUC_UNIT_S},
+	{"cdr_service.retention_hour",
+	 "Hour of the day at which the sealer applies retention; -1 for never.",
+	 &cdr_retention_hour, -1, 23, PGC_SIGHUP, 0},
 	{"cdr_service.anchor_max_age",
 	 "Time that a checkpoint may be without an anchor before cdr_health warns; "
 	 "0 for a day, once there is an anchor.",
@@ -196,6 +201,9 @@ static const struct
 	{"cdr_service.allow_drop",
 	 "Allows to drop tables of the extension while they hold rows.",
 	 &cdr_allow_drop, PGC_USERSET},
+	{"cdr_service.retention_detach",
+	 "Whether retention leaves partitions detached, instead of dropping them.",
+	 &cdr_retention_detach, PGC_SIGHUP},
 	{"cdr_service.evidence",
 	 "Whether events are put down for seals when they are recorded.",
 	 &cdr_evidence, PGC_SUSET},

@@ -44,6 +44,8 @@ extern int	cdr_max_event_size; /* bytes */
 extern int	cdr_extension_digits;
 extern int	cdr_partition_interval;
 extern bool cdr_allow_drop;
+extern int	cdr_retention_hour; /* -1: never */
+extern bool cdr_retention_detach;
 
 /* evidence */
 extern bool	 cdr_evidence;

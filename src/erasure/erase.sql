@@ -140,20 +140,25 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
+	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
+								WHERE extname = 'cdr_service');
 	renamed bigint;
 BEGIN
-	DELETE FROM @extschema@.cdr_alert_pending AS p USING @extschema@.cdr_alert_rules AS r
-	WHERE r.name = p.rule AND r.scope = 'caller' AND ltrim(p.subject, '+0') = ltrim(number COLLATE "C", '+0');
-	UPDATE @extschema@.cdr_alerts AS a SET
-		-- each another one: two that are open must not become the same
-		subject = CASE WHEN a.scope IN ('caller', 'user') AND a.subject NOT LIKE 'erased:%'
-					   THEN @extschema@.cdr_pseudonym(key, a.subject || ' ' || a.id) ELSE a.subject END,
-		call_ids = ARRAY(SELECT CASE WHEN i.id = ANY (ids) THEN @extschema@.cdr_pseudonym(key, i.id) ELSE i.id END
-						 FROM unnest(a.call_ids) WITH ORDINALITY AS i(id, n) ORDER BY i.n)
-	WHERE a.call_ids && ids
-	   OR (a.subject NOT LIKE 'erased:%'
-		   AND ((a.scope = 'caller' AND ltrim(a.subject, '+0') = ltrim(number COLLATE "C", '+0'))
-				OR (a.scope IN ('caller', 'user') AND a.tenant_id = cdr_rename_alerts.tenant_id)));
+	EXECUTE format('DELETE FROM ONLY %1$s.cdr_alert_pending AS p USING %1$s.cdr_alert_rules AS r'
+		' WHERE r.name = p.rule AND r.scope = ''caller'' AND ltrim(p.subject, ''+0'') = ltrim($1 COLLATE "C", ''+0'')', extension)
+	USING number;
+	EXECUTE format($query$
+		UPDATE ONLY %1$s.cdr_alerts AS a SET
+			-- each another one: two that are open must not become the same
+			subject = CASE WHEN a.scope IN ('caller', 'user') AND a.subject NOT LIKE 'erased:%%'
+						   THEN %1$s.cdr_pseudonym($1, a.subject || ' ' || a.id) ELSE a.subject END,
+			call_ids = ARRAY(SELECT CASE WHEN i.id = ANY ($2) THEN %1$s.cdr_pseudonym($1, i.id) ELSE i.id END
+							 FROM unnest(a.call_ids) WITH ORDINALITY AS i(id, n) ORDER BY i.n)
+		WHERE a.call_ids && $2
+		   OR (a.subject NOT LIKE 'erased:%%'
+			   AND ((a.scope = 'caller' AND ltrim(a.subject, '+0') = ltrim($3 COLLATE "C", '+0'))
+					OR (a.scope IN ('caller', 'user') AND a.tenant_id = $4)))$query$, extension)
+	USING key, ids, number, tenant_id;
 	GET DIAGNOSTICS renamed = ROW_COUNT;
 	RETURN renamed;
 END

@@ -9,6 +9,7 @@
 -- - a call, whose last known time is in the hold's stretch of time, or whose first is;
 -- - an event, if its call is held, or it would be itself; one whose call has no row any
 --	 more, unless its own words rule out that it belongs to a call that is held;
+-- - the key of an event without a time, likewise;
 -- - a dead letter, of which is known what it says only if it can be read: if it cannot,
 --	 or if a hold names no Call-ID (which letters belong to its calls is not known then),
 --	 unless it came a day before the hold begins.
@@ -38,6 +39,12 @@ DECLARE
 			 AND CASE WHEN EXISTS (SELECT FROM ONLY %2$s.calls AS held WHERE held.call_id = %1$s.call_id)
 					  THEN h.number IS NULL AND (h.tenant_id IS NULL OR %1$s.tenant_id::text = h.tenant_id COLLATE "C")
 					  ELSE h.tenant_id IS NULL OR (%1$s.tenant_id::text = h.tenant_id COLLATE "C") IS NOT FALSE END))$$;
+	of_key constant text := $$
+		(EXISTS (SELECT FROM ONLY %2$s.calls AS held WHERE held.call_id = %1$s.call_id AND %3$s)
+		 OR ((h.call_id IS NULL OR %1$s.call_id::text = h.call_id COLLATE "C")
+			 AND (h.from_time IS NULL OR %1$s.event_time >= h.from_time)
+			 AND (h.to_time IS NULL OR %1$s.event_time < h.to_time)
+			 AND NOT EXISTS (SELECT FROM ONLY %2$s.calls AS held WHERE held.call_id = %1$s.call_id)))$$;
 	-- "escape" writes whatever is not of ASCII with a backslash (E: whatever
 	-- standard_conforming_strings is)
 	of_letter constant text := $$
@@ -50,6 +57,7 @@ BEGIN
 	RETURN '(' || in_force || ' AND ' || CASE kind
 		WHEN 'calls' THEN format(of_call, row_alias)
 		WHEN 'events' THEN format(of_event, row_alias, extension, format(of_call, 'held'))
+		WHEN 'event_keys' THEN format(of_key, row_alias, extension, format(of_call, 'held'))
 		WHEN 'dead_letters' THEN format(of_letter, row_alias) END || ')';
 END
 $function$;

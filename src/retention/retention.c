@@ -29,6 +29,8 @@
 #include "utils/timestamp.h"
 
 #include "base/progress.h"
+#include "base/guc.h"
+#include "retention/access.h"
 #include "retention/act.h"
 
 #define ROWS_MAX 1000000
@@ -51,6 +53,7 @@ typedef struct RetentionRun
 	int			  nrelations;
 	Datum		  login;
 	Datum		  role;
+	bool		  detach;
 	int64		  retired;
 	CdrProgress	  progress;
 } RetentionRun;
@@ -82,6 +85,26 @@ cdr_note_detached(PG_FUNCTION_ARGS)
 	return cdr_act(fcinfo, 1, "cdr_put_detached");
 }
 
+/* What would go of the record of who read what, if anything has expired. */
+static void
+return_access(ReturnSetInfo *info, TimestampTz at)
+{
+	Datum		   values[8] = {CStringGetTextDatum("access_log"), 0, 0,
+								CStringGetTextDatum("delete")};
+	bool		   nulls[8] = {false, true, true};
+	CdrAccessCount count;
+
+	if (!cdr_access_count(at, &count) || count.rows + count.held == 0)
+		return;
+	values[4] = Int64GetDatum(count.rows);
+	values[5] = Int64GetDatum(count.bytes);
+	values[6] = Int64GetDatum(count.held);
+	nulls[7] = count.held == 0;
+	if (!nulls[7])
+		values[7] = CStringGetTextDatum("held");
+	tuplestore_putvalues(info->setResult, info->setDesc, values, nulls);
+}
+
 PG_FUNCTION_INFO_V1(cdr_retention_plan);
 
 /* cdr_retention_plan(at) */
@@ -105,6 +128,7 @@ cdr_retention_plan(PG_FUNCTION_ARGS)
 	for (uint64 i = 0; i < SPI_processed; i++)
 		tuplestore_puttuple(info->setResult, SPI_tuptable->vals[i]);
 	cdr_act_close(&rights);
+	return_access(info, DatumGetTimestampTz(at));
 	return (Datum) 0;
 }
 
@@ -150,9 +174,10 @@ find_retired_tables(RetentionRun *run, MemoryContext context)
 static int64
 retire_partition(const RetentionRun *run, const RetiredTable *table)
 {
-	Oid		  types[4] = {REGCLASSOID, TIMESTAMPTZOID, TEXTOID, TEXTOID};
-	Datum	  values[4] = {ObjectIdGetDatum(table->relation),
-						   TimestampTzGetDatum(run->at), run->login, run->role};
+	Oid	  types[5] = {REGCLASSOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, BOOLOID};
+	Datum values[5] = {ObjectIdGetDatum(table->relation),
+					   TimestampTzGetDatum(run->at), run->login, run->role,
+					   BoolGetDatum(run->detach)};
 	CdrTables tables;
 	CdrRights rights;
 	bool	  isnull;
@@ -160,9 +185,9 @@ retire_partition(const RetentionRun *run, const RetiredTable *table)
 
 	cdr_act_open(&tables, &rights);
 	if (SPI_execute_with_args(
-			psprintf("SELECT %s.cdr_retire_partition($1, $2, $3, $4)",
+			psprintf("SELECT %s.cdr_retire_partition($1, $2, $3, $4, $5)",
 					 tables.quoted),
-			4, types, values, NULL, false, 1) != SPI_OK_SELECT)
+			5, types, values, NULL, false, 1) != SPI_OK_SELECT)
 		elog(ERROR, "a partition is not retired");
 	rows = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
 									   SPI_tuptable->tupdesc, 1, &isnull));
@@ -252,7 +277,8 @@ retire_table(RetentionRun *run, const RetiredTable *table)
 
 		cdr_progress_phase(&run->progress, CDR_PHASE_DROPPING, -1);
 		rows = retire_partition(run, table);
-		end_step(run, table, Max(rows, 0), "dropped");
+		end_step(run, table, Max(rows, 0),
+				 run->detach ? "detached" : "dropped");
 		if (rows != -2)
 			return;
 	}
@@ -271,9 +297,26 @@ retire_table(RetentionRun *run, const RetiredTable *table)
 	}
 }
 
+static void
+retire_access(RetentionRun *run)
+{
+	RetiredTable table = {.name = "cdr_access_log"};
+	int64		 rows;
+
+	run->progress.relation = InvalidOid;
+	cdr_progress_phase(&run->progress, CDR_PHASE_DELETING, -1);
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		rows =
+			cdr_access_retire(run->at, run->max_rows, run->login, run->role);
+		end_step(run, &table, rows, "deleted");
+	} while (rows == run->max_rows);
+}
+
 PG_FUNCTION_INFO_V1(cdr_apply_retention);
 
-/* cdr_apply_retention(max_rows, retired) */
+/* cdr_apply_retention(max_rows, retired, detach) */
 Datum
 cdr_apply_retention(PG_FUNCTION_ARGS)
 {
@@ -292,6 +335,7 @@ cdr_apply_retention(PG_FUNCTION_ARGS)
 							   "transaction block or a function")));
 	run.at = GetCurrentTimestamp();
 	run.max_rows = PG_ARGISNULL(0) ? 10000 : PG_GETARG_INT32(0);
+	run.detach = PG_ARGISNULL(2) ? cdr_retention_detach : PG_GETARG_BOOL(2);
 	if (run.max_rows < 1 || run.max_rows > ROWS_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -310,6 +354,7 @@ cdr_apply_retention(PG_FUNCTION_ARGS)
 	find_retired_tables(&run, context);
 	for (int i = 0; i < run.nrelations; i++)
 		retire_table(&run, &run.relations[i]);
+	retire_access(&run);
 	cdr_progress_end();
 	PopActiveSnapshot();
 	SPI_finish();

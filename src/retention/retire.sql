@@ -156,7 +156,7 @@ COMMENT ON FUNCTION @extschema@.cdr_keep_stubs(uuid, regclass, timestamptz, time
 
 -- A partition as a whole: returns how many rows that were; NULL: not now, or not all of
 -- it.  Nothing is held if nothing is when none can be placed, and no event can come.
-CREATE FUNCTION @extschema@.cdr_retire_partition(relation regclass, at timestamptz, login text, role text)
+CREATE FUNCTION @extschema@.cdr_retire_partition(relation regclass, at timestamptz, login text, role text, detach boolean)
 RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -196,11 +196,13 @@ BEGIN
 			RETURN NULL;
 		END IF;
 		EXECUTE format('INSERT INTO %1$s.cdr_retired (retired_id, retired_at, login, role, kind, action, partition, from_time, until_time, rows, root)'
-			' SELECT $1, clock_timestamp(), $2, $3, ''events'', ''dropped'', $4, $5, $6, $7, %1$s.cdr_keep_stubs($1, $8, $5, $6)', extension)
-		USING new_id, login, role, name, stretch.from_time, stretch.until_time, rows, relation;
+			' SELECT $1, clock_timestamp(), $2, $3, ''events'', $9, $4, $5, $6, $7, %1$s.cdr_keep_stubs($1, $8, $5, $6)', extension)
+		USING new_id, login, role, name, stretch.from_time, stretch.until_time, rows, relation, CASE WHEN detach THEN 'detached' ELSE 'dropped' END;
 		EXECUTE format('SELECT %1$s.cdr_put_entry(%1$s.cdr_retention_entry($1))', extension) USING new_id;
 		EXECUTE format('ALTER TABLE %s.call_events DETACH PARTITION %s', extension, relation);
-		EXECUTE format('DROP TABLE %s', relation);
+		IF NOT detach THEN
+			EXECUTE format('DROP TABLE %s', relation);
+		END IF;
 	EXCEPTION WHEN lock_not_available OR deadlock_detected OR undefined_table THEN
 		RAISE NOTICE 'partition % is in use, and is retired at the next run', name;
 		RETURN -1;
@@ -214,14 +216,15 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION @extschema@.cdr_retire_partition(regclass, timestamptz, text, text) IS
+COMMENT ON FUNCTION @extschema@.cdr_retire_partition(regclass, timestamptz, text, text, boolean) IS
 'a step of cdr_apply_retention(), with the rights of the caller';
 
-CREATE PROCEDURE @extschema@.cdr_apply_retention(max_rows integer DEFAULT 10000, INOUT retired bigint DEFAULT NULL)
+CREATE PROCEDURE @extschema@.cdr_apply_retention(
+	max_rows integer DEFAULT 10000, INOUT retired bigint DEFAULT NULL, detach boolean DEFAULT NULL)
 LANGUAGE C
 AS 'MODULE_PATHNAME', 'cdr_apply_retention';
 
-COMMENT ON PROCEDURE @extschema@.cdr_apply_retention(integer, bigint) IS
+COMMENT ON PROCEDURE @extschema@.cdr_apply_retention(integer, bigint, boolean) IS
 'takes away what has expired and is not held, so many rows at a time, each time in a transaction of its own';
 
 CREATE FUNCTION @extschema@.cdr_note_detached(relation regclass, reason text)

@@ -8,7 +8,7 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'cdr_set_retention';
 
 COMMENT ON FUNCTION @extschema@.cdr_set_retention(text, text, interval, text, text) IS
-'for how long events, calls or dead_letters are kept: of a tenant, or of all others (NULL); NULL: for ever';
+'for how long events, calls, dead_letters or the access_log are kept: of a tenant, or of all others (NULL); NULL: for ever';
 
 CREATE FUNCTION @extschema@.cdr_end_retention(tenant_id text, kind text, reason text)
 RETURNS void
@@ -29,13 +29,14 @@ DECLARE
 	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
 								WHERE extname = 'cdr_service');
 BEGIN
-	IF kind IS NULL OR kind NOT IN ('events', 'calls', 'dead_letters') THEN
+	IF kind IS NULL OR kind NOT IN ('events', 'calls', 'dead_letters', 'access_log') THEN
 		RAISE invalid_parameter_value USING
 			MESSAGE = format('"%s" is no kind of records', kind),
-			HINT = 'It is events, calls or dead_letters.';
-	ELSIF kind = 'dead_letters' AND tenant_id IS NOT NULL THEN
+			HINT = 'It is events, calls, dead_letters or access_log.';
+	ELSIF kind IN ('dead_letters', 'access_log') AND tenant_id IS NOT NULL THEN
 		RAISE invalid_parameter_value USING
-			MESSAGE = 'dead letters have no tenant',
+			MESSAGE = CASE kind WHEN 'dead_letters' THEN 'dead letters have no tenant'
+				ELSE 'what is read may be of any tenant' END,
 			HINT = 'Give NULL: the rule is for all of them.';
 	ELSIF tenant_id !~ '[^[:space:]]' OR octet_length(tenant_id) > 1000 THEN
 		RAISE invalid_parameter_value USING MESSAGE = 'tenant_id is empty, or longer than 1000 bytes';
@@ -149,6 +150,10 @@ BEGIN
 		source := source || format(' LEFT JOIN ONLY %s.calls AS c ON c.call_id = x.call_id', extension);
 		tenant := 'COALESCE(c.tenant_id, x.tenant_id)';
 		moment := 'x.event_time';
+	ELSIF kind = 'event_keys' THEN
+		source := source || format(' LEFT JOIN ONLY %s.calls AS c ON c.call_id = x.call_id', extension);
+		tenant := 'c.tenant_id';
+		moment := 'x.event_time';
 	ELSIF kind = 'calls' THEN
 		moment := 'COALESCE(x.end_time, x.last_event_time)';
 	ELSE
@@ -156,12 +161,17 @@ BEGIN
 		moment := 'x.received_at';
 	END IF;
 	EXECUTE format('SELECT %1$s.cdr_retention_limit($1, $2), %1$s.cdr_retention_limit($1, NULL)', extension)
-	INTO of_tenant, longest USING kind, tenant;
+	INTO of_tenant, longest USING CASE kind WHEN 'event_keys' THEN 'events' ELSE kind END, tenant;
 	-- whose an event was, nobody knows whose call has no row any more
-	expired := CASE kind WHEN 'events'
+	expired := CASE WHEN kind IN ('events', 'event_keys')
 		THEN format('%s < CASE WHEN %s IS NULL AND c.call_id IS NULL AND x.call_id <> '''' THEN %s ELSE %s END',
 					moment, tenant, longest, of_tenant)
 		ELSE format('%s < %s', moment, of_tenant) END;
+	-- a key is there for its event; looked up for each row, so that rows come in their order
+	IF kind = 'event_keys' THEN
+		expired := expired || format(' AND NOT COALESCE((SELECT true FROM %s.call_events AS e WHERE e.call_id = x.call_id'
+			' AND e.event_id = x.event_id AND e.event_time = x.event_time LIMIT 1), false)', extension);
+	END IF;
 END
 $function$;
 
@@ -224,9 +234,10 @@ BEGIN
 	is_whole := false;
 	from_time := NULL;
 	until_time := NULL;
-	FOREACH kind IN ARRAY ARRAY['calls', 'dead_letters'] LOOP
-		relation := (extension || '.' || kind)::regclass;
-		IF kind = ANY (ruled) THEN
+	-- keys after the events that they are of
+	FOREACH kind IN ARRAY ARRAY['event_keys', 'calls', 'dead_letters'] LOOP
+		relation := (extension || '.' || CASE kind WHEN 'event_keys' THEN 'timeless_events' ELSE kind END)::regclass;
+		IF kind = ANY (ruled) OR (kind = 'event_keys' AND 'events' = ANY (ruled)) THEN
 			RETURN NEXT;
 		END IF;
 	END LOOP;
@@ -239,7 +250,8 @@ COMMENT ON FUNCTION @extschema@.cdr_retention_tables(timestamptz) IS
 -- What the two that follow return, with the rights of the caller.
 CREATE FUNCTION @extschema@.cdr_plan_retention(
 	at timestamptz,
-	OUT kind text, OUT partition text, OUT tenant_id text, OUT action text, OUT rows bigint, OUT bytes bigint, OUT held bigint)
+	OUT kind text, OUT partition text, OUT tenant_id text, OUT action text, OUT rows bigint, OUT bytes bigint, OUT held bigint,
+	OUT kept_because text)
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -256,6 +268,14 @@ DECLARE
 BEGIN
 	FOR part IN EXECUTE format('SELECT * FROM %s.cdr_retention_tables($1)', extension) USING at LOOP
 		kind := part.kind;
+		kept_because := NULL;
+		IF kind = 'events' AND part.is_whole AND NOT pg_has_role((SELECT c.relowner FROM pg_class AS c WHERE c.oid = part.relation), 'USAGE')
+			OR NOT has_table_privilege(part.relation, 'SELECT') OR NOT has_table_privilege(part.relation, 'DELETE') THEN
+			partition := part.relation; tenant_id := NULL; action := 'keep'; rows := NULL; bytes := NULL; held := NULL;
+			kept_because := 'it is not the owner''s of calls';
+			RETURN NEXT;
+			CONTINUE;
+		END IF;
 		EXECUTE format('SELECT %s.cdr_held($1, ''x'')', extension) INTO is_held USING kind;
 		IF part.is_whole THEN
 			partition := part.relation;
@@ -263,7 +283,7 @@ BEGIN
 			EXECUTE format('SELECT count(*), count(*) FILTER (WHERE %s) FROM %s AS x', is_held, part.relation)
 			INTO rows, held;
 			IF held = 0 THEN
-				action := 'drop';
+				action := CASE WHEN current_setting('cdr_service.retention_detach')::boolean THEN 'detach' ELSE 'drop' END;
 				bytes := (SELECT sum(pg_total_relation_size(t.relid)) FROM pg_partition_tree(part.relation) AS t);
 				RETURN NEXT;
 				CONTINUE;
@@ -281,9 +301,20 @@ BEGIN
 				FROM %2$s CROSS JOIN LATERAL (SELECT %4$s AS is_held OFFSET 0) AS f WHERE %3$s
 				GROUP BY 1 ORDER BY 1$query$, query.tenant, query.source, query.expired, is_held) USING at
 			LOOP
+				kept_because := CASE WHEN held > 0 THEN 'held' END;
 				RETURN NEXT;
 			END LOOP;
 		END LOOP;
+	END LOOP;
+	-- what no run reaches: what was detached on purpose
+	tenant_id := NULL; kind := 'events'; action := 'keep'; held := NULL;
+	kept_because := 'it was detached';
+	FOR partition, rows, bytes IN EXECUTE format($query$
+		SELECT r.partition, sum(r.rows)::bigint, max(pg_total_relation_size(c.oid))
+		FROM ONLY %1$s.cdr_retired AS r JOIN pg_class AS c ON c.oid = to_regclass(r.partition)
+		WHERE r.action = 'detached' AND r.until_time <= $1 AND NOT c.relispartition GROUP BY 1 ORDER BY 1$query$, extension) USING at
+	LOOP
+		RETURN NEXT;
 	END LOOP;
 END
 $function$;
@@ -293,7 +324,8 @@ COMMENT ON FUNCTION @extschema@.cdr_plan_retention(timestamptz) IS
 
 CREATE FUNCTION @extschema@.cdr_retention_plan(
 	at timestamptz DEFAULT pg_catalog.now(),
-	OUT kind text, OUT partition text, OUT tenant_id text, OUT action text, OUT rows bigint, OUT bytes bigint, OUT held bigint)
+	OUT kind text, OUT partition text, OUT tenant_id text, OUT action text, OUT rows bigint, OUT bytes bigint, OUT held bigint,
+	OUT kept_because text)
 RETURNS SETOF record
 LANGUAGE C STABLE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'cdr_retention_plan';

@@ -8,7 +8,7 @@
  * while; events are recorded all the same, and wait for it.
  *
  * It also records who has read calls (log_reads), which is noticed by those who may not
- * wait for that.
+ * wait for that; and applies retention, at an hour of the day, if it is told one.
  *
  * It is there only if one of these is wanted when the server starts: elsewhere it would
  * be a process that does nothing.
@@ -18,19 +18,25 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
+#include "tcop/pquery.h"
 #include "tcop/tcopprot.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
 #include "utils/guc.h"
+#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 #include "access/read_ring.h"
 #include "base/fault.h"
 #include "base/guc.h"
 #include "store/seal.h"
+#include "store/unsealed.h"
 #include "store/writer_query.h"
 #include "worker/override.h"
 #include "worker/pause.h"
@@ -41,6 +47,9 @@
 
 /* Seconds that reads may wait at most, in memory. */
 #define RECORD_READS 5
+
+/* Milliseconds between looks whether it is the hour of retention. */
+#define LOOK_AT_CLOCK 60000
 
 /* Seals what waits; false: there is nothing more to seal. */
 static bool
@@ -69,12 +78,118 @@ seal_once(void)
 	return more;
 }
 
-/* Seconds until there may be something to do. */
-static int
-next_round(void)
+/* Is it the hour, and was it not done today? */
+static bool
+retention_is_due(void)
 {
-	return cdr_log_reads ? Min(cdr_seal_interval, RECORD_READS)
-						 : cdr_seal_interval;
+	static int	 done_on = 0;
+	struct pg_tm tm;
+	fsec_t		 fsec;
+	int			 zone;
+	int			 day;
+
+	if (cdr_retention_hour < 0 || timestamp2tm(GetCurrentTimestamp(), &zone,
+											   &tm, &fsec, NULL, NULL) != 0)
+		return false;
+	day = date2j(tm.tm_year, tm.tm_mon, tm.tm_mday);
+	if (tm.tm_hour != cdr_retention_hour || day == done_on)
+		return false;
+	done_on = day;
+	return true;
+}
+
+/* CALL has its snapshots, between its transactions, from the portal that runs it. */
+static void
+run_call(const char *call)
+{
+	SPIExecuteOptions options = {.allow_nonatomic = true};
+	Portal			  portal = CreateNewPortal();
+
+	portal->visible = false;
+	portal->status = PORTAL_ACTIVE;
+	ActivePortal = portal;
+	PortalContext = portal->portalContext;
+	if (SPI_execute_extended(call, &options) < 0)
+		elog(ERROR, "retention is not applied");
+	if (portal->portalSnapshot != NULL)
+		PopActiveSnapshot();
+	portal->portalSnapshot = NULL;
+	ActivePortal = NULL;
+	PortalContext = NULL;
+	portal->status = PORTAL_DONE;
+	PortalDrop(portal, false);
+}
+
+/* Where there are rules: it commits what it does by and by. */
+static void
+apply_retention(void)
+{
+	CdrTables tables;
+	char	 *call = NULL;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	pgstat_report_activity(STATE_RUNNING, "applying retention");
+	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (cdr_tables_find(&tables) &&
+		cdr_evidence_table_is_ours(&tables, "cdr_retention"))
+		call = psprintf("CALL %s.cdr_apply_retention()", tables.quoted);
+	PopActiveSnapshot();
+	if (call != NULL)
+		run_call(call);
+	SPI_finish();
+	CommitTransactionCommand();
+	pgstat_report_activity(STATE_IDLE, NULL);
+}
+
+/* What fails is tried again the next day, and keeps nobody from sealing. */
+static void
+try_retention(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+	const char	 *portal = NULL;
+
+	PG_TRY();
+	{
+		apply_retention();
+	}
+	PG_CATCH();
+	{
+		HOLD_INTERRUPTS();
+		MemoryContextSwitchTo(context);
+		if (ActivePortal != NULL)
+		{
+			portal = pstrdup(ActivePortal->name);
+			ActivePortal->status = PORTAL_FAILED;
+		}
+		ActivePortal = NULL;
+		PortalContext = NULL;
+		EmitErrorReport();
+		FlushErrorState();
+		AbortCurrentTransaction();
+		/* one that has outlived a commit is not dropped by that */
+		if (portal != NULL && GetPortalByName(portal) != NULL)
+			PortalDrop(GetPortalByName(portal), false);
+		pgstat_report_activity(STATE_IDLE, NULL);
+		RESUME_INTERRUPTS();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+}
+
+/* Milliseconds until there may be something to do. */
+static long
+until_next_look(void)
+{
+	long next = cdr_seal_interval * 1000L;
+
+	if (cdr_log_reads)
+		next = Min(next, RECORD_READS * 1000L);
+	if (cdr_retention_hour >= 0)
+		next = Min(next, LOOK_AT_CLOCK);
+	return next;
 }
 
 static void
@@ -120,7 +235,9 @@ cdr_sealer_main(Datum argument)
 			cdr_reads_record();
 			proc_exit(1);
 		}
-		wait_for_reload(next_round() * 1000L);
+		if (retention_is_due())
+			try_retention();
+		wait_for_reload(until_next_look());
 		cdr_override_settings();
 	}
 }
@@ -130,7 +247,7 @@ cdr_sealer_register(void)
 {
 	BackgroundWorker worker = {0};
 
-	if (!cdr_evidence && !cdr_log_reads)
+	if (!cdr_evidence && !cdr_log_reads && cdr_retention_hour < 0)
 		return;
 	snprintf(worker.bgw_name, BGW_MAXLEN, "cdr_service sealer");
 	snprintf(worker.bgw_type, BGW_MAXLEN, "cdr_service sealer");

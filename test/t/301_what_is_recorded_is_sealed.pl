@@ -68,6 +68,37 @@ $cdr->sql('SELECT cdr_resume()');
 wait_until_sealed(21);
 pass('and comes back');
 
+# --- retention, at an hour of the day
+
+$cdr->sql('SELECT cdr_create_retention_tables()');
+$cdr->sql(
+q{INSERT INTO dead_letters (event_id, received_at, last_attempt_at, sqlstate, message, body_size, body)
+  SELECT gen_random_uuid(), now() - i * interval '1 day', now(), 'P0001', 'x', 1, 'x' FROM generate_series(1, 3) AS i}
+);
+$cdr->sql(
+q{SELECT cdr_set_retention(NULL, 'dead_letters', '36 hours', 'repair', 'a test')}
+);
+
+# (the hour may be over before the sealer looks)
+my $retired = 0;
+for ( my $tries = 0 ; $tries < 600 && !$retired ; $tries++ ) {
+    if ( $tries % 200 == 0 ) {
+        $cdr->sql( 'ALTER SYSTEM SET cdr_service.retention_hour = '
+              . $cdr->sql('SELECT extract(hour FROM now())') );
+        $cdr->sql('SELECT pg_reload_conf()');
+    }
+    $retired =
+      $cdr->sql(q{SELECT COALESCE(sum(rows), 0) FROM cdr_retired});
+    select undef, undef, undef, 0.1 if !$retired;
+}
+is $retired, 2, 'the sealer takes away what has expired';
+is $cdr->sql('SELECT count(*) FROM dead_letters'), 1, 'and no more';
+is $cdr->sql('SELECT login FROM cdr_retired'), $cdr->sql('SELECT rolname FROM pg_roles WHERE oid = 10'),
+  'and says who did';
+$cdr->wait_for(
+    q{count(*) = 1 FROM cdr_log WHERE entry LIKE 'cdr-retention-v1%'});
+pass('which it logs');
+
 # --- a dump
 
 my $dump = $node->basedir . '/sealed.dump';
