@@ -13,7 +13,7 @@ STATEMENT = re.compile(r"(?:--|\\\w|WITH|SELECT|INSERT|UPDATE|DELETE|CREATE|ALTE
                        r"|SET|CALL|COPY|BEGIN|DROP|LISTEN)\b")
 PROGRAM = re.compile(r"(?:(?:scripts|bench|debian/tests)/\S+|\.|[A-Z]+='?[^' ]*'? \S+|apt|apt-get|make|psql"
                      r"|pg_\w+|curl|rabbitmqctl|install|cp|su|openssl|amqp-publish|echo|cd|systemctl"
-                     r"|createdb|dropdb|VACUUM|python3|gpg|npm|chmod|chown|rm|mv)(?: |$)")
+                     r"|createdb|dropdb|cdr-verify|cdr-anchor|VACUUM|python3|gpg|npm|chmod|chown|rm|mv)(?: |$)")
 
 
 def commands(document):
