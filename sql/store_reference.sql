@@ -31,7 +31,7 @@ SELECT translate(r[1], '`', '') AS name, translate(r[2], '`', '') AS value, tran
 	split_part(split_part(r[4], ',', 1), ';', 1) AS effect, r[4] LIKE '%, S' AS is_secret, r[4] LIKE '%SET%' AS is_set
 FROM unnest('{Broker,Worker,Events and tables}'::text[]) AS section, rows_of(section) AS r
 WHERE r[2] <> 'default';
-SELECT count(*) > 30 AS many FROM settings;
+SELECT count(*) > 25 AS many FROM settings;
 SELECT d.name AS documented, s.name AS there, d.value, s.boot_val, s.unit
 FROM settings AS d FULL JOIN pg_settings AS s ON s.name = 'cdr_service.' || d.name
 WHERE (s.name LIKE 'cdr\_service.%' OR s.name IS NULL) AND NOT COALESCE(
