@@ -7,8 +7,9 @@ use strict;
 use warnings FATAL => 'all';
 
 use Carp;
+use IO::Handle;
 use IO::Socket::UNIX;
-use IPC::Run;
+use POSIX                   ();
 use PostgreSQL::Test::Utils ();
 
 # What only those notice who connect afterwards, or what would keep the session from
@@ -77,7 +78,7 @@ sub leave
 
 	return $self->disconnect if $script =~ $lasting;
 	$self->{in} .= "DISCARD ALL;\n";
-	$self->{psql}->pump_nb while length $self->{in};
+	$self->_give;
 	return;
 }
 
@@ -112,7 +113,7 @@ sub disconnect
 
 	delete $self->{there};
 	$self->{in} .= $self->_connect_to("host=$lot port=1");
-	$self->{psql}->pump_nb while length $self->{in};
+	$self->_give;
 	$self->{parked} = $parking->accept or croak "psql did not come: $!";
 	$self->{parked}->recv(my $startup, 10_000);
 	$self->{parked}->send('R'
@@ -135,20 +136,15 @@ sub _parameter
 sub _exchange
 {
 	my ($self, $input) = @_;
-	my $mark = "\x01" . ++$self->{asked} . "\n";
+	my $mark     = "\x01" . ++$self->{asked} . "\n";
+	my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
 
-	$self->{timer}->start;
 	$self->{in} .= "$input\\unset ON_ERROR_STOP\n\\warn $mark\\echo $mark";
-	my $good = eval {
-		until ($self->_has_ended($mark))
-		{
-			$self->{psql}->pumpable or last;
-			$self->{psql}->pump;
-		}
-		1;
-	};
-	my $why = $@;
-	$good &&= $self->_has_ended($mark);
+	until ($self->_has_ended($mark))
+	{
+		last unless $self->_pump($deadline - time);
+	}
+	my $good = $self->_has_ended($mark);
 	if ($good)
 	{
 		substr($self->{$_}, -length $mark) = '' foreach qw(out err);
@@ -159,8 +155,43 @@ sub _exchange
 	}
 	chomp(@{$self}{qw(printed complaints)} = @{$self}{qw(out err)});
 	@{$self}{qw(out err)} = ('', '');
-	croak "psql: $why, while running: $input" if $why =~ /timeout/;
+	croak "psql: timeout, while running: $input"
+	  if !$good && time > $deadline;
 	return $good ? $self->{printed} : undef;
+}
+
+# Gives psql what there is for it, and takes from it what there is, or will be within
+# so many seconds.  False if it has ended, or does not answer.  (IPC::Run would compute
+# for longer than psql does.)
+sub _pump
+{
+	my ($self, $patience) = @_;
+	my @from = grep { $self->{"from_$_"} } qw(out err);
+	my ($read, $write) = ('', '');
+
+	return 0 if !@from || $patience < 0;
+	vec($read, fileno $self->{"from_$_"}, 1) = 1 foreach @from;
+	vec($write, fileno $self->{to}, 1) = 1 if length $self->{in};
+	return 1     if select($read, $write, undef, $patience) <= 0;
+	$self->_give if vec($write, fileno $self->{to}, 1);
+	foreach my $name (grep { vec $read, fileno $self->{"from_$_"}, 1 } @from)
+	{
+		sysread $self->{"from_$name"}, $self->{$name}, 65_536,
+		  length $self->{$name}
+		  or delete $self->{"from_$name"};
+	}
+	return 1;
+}
+
+# What does not fit into the pipe remains.
+sub _give
+{
+	my ($self) = @_;
+
+	local $SIG{PIPE} = 'IGNORE';
+	my $given = syswrite $self->{to}, $self->{in};
+	substr($self->{in}, 0, $given) = '' if $given;
+	return;
 }
 
 # Both end with the mark.  (What comes before may be long.)
@@ -189,20 +220,25 @@ sub _start
 			Listen => 1) or croak "could not listen: $!";
 	}
 	@{$self}{qw(in out err)} = ('', '', '');
-	$self->{timer} =
-	  IPC::Run::timer($PostgreSQL::Test::Utils::timeout_default);
-	$self->{psql} = IPC::Run::start(
-		[
-			$self->{node}->installed_command('psql'),
-			'-XAtq', '-f', '-', '-d', $self->{server}
-		],
-		'<',
-		\$self->{in},
-		'>',
-		\$self->{out},
-		'2>',
-		\$self->{err},
-		$self->{timer});
+	my @ends = map {
+		pipe my $read, my $write or croak "no pipe: $!";
+		[ $read, $write ]
+	} 0 .. 2;
+
+	$self->{psql} = fork;
+	croak "could not fork: $!" unless defined $self->{psql};
+	if ($self->{psql} == 0)
+	{
+		my @own = ($ends[0][0], $ends[1][1], $ends[2][1]);
+
+		POSIX::dup2(fileno $own[$_], $_) foreach 0 .. 2;
+		exec $self->{node}->installed_command('psql'), '-XAtq', '-f', '-',
+		  '-d', $self->{server}
+		  or POSIX::_exit(127);
+	}
+	@{$self}{qw(to from_out from_err)} =
+	  ($ends[0][1], $ends[1][0], $ends[2][0]);
+	$self->{to}->blocking(0);
 	return $self->ask('');
 }
 
@@ -211,12 +247,12 @@ sub _end
 	my ($self) = @_;
 
 	# what has ended by itself is only waited for
-	eval {
-			$self->{psql}->pumpable
-		  ? $self->{psql}->kill_kill(grace => 1)
-		  : $self->{psql}->finish;
-	};
-	delete @{$self}{qw(psql there)};
+	kill 'TERM', $self->{psql} if $self->{from_out};
+	{
+		local $?;
+		waitpid $self->{psql}, 0;
+	}
+	delete @{$self}{qw(psql there to from_out from_err)};
 	return;
 }
 

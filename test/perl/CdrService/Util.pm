@@ -8,8 +8,8 @@ use Carp;
 use Exporter 'import';
 use File::Basename;
 use File::Spec;
-use IPC::Run;
 use List::Util              qw(min);
+use POSIX                   ();
 use PostgreSQL::Test::Utils ();
 use Time::HiRes             qw(time);
 
@@ -24,17 +24,44 @@ sub repository
 }
 
 # Runs a program with some input.  Returns what it printed; dies with what it
-# complained about.
+# complained about.  (All three are files without a name: nobody has to pump, as
+# IPC::Run would, and to wait for what a program leaves behind.)
 sub run
 {
 	my ($command, $input) = @_;
-	my ($stdout, $stderr);
+	my @files = map { _nameless() } 0 .. 2;
 
-	$input = '' unless defined $input;
-	IPC::Run::run($command, '<', \$input, '>', \$stdout, '2>', \$stderr)
-	  or croak "@$command: $stderr";
+	if (defined $input)
+	{
+		syswrite $files[0], $input or $input eq '' or croak "no input: $!";
+		sysseek $files[0], 0, 0;
+	}
+	my $pid = fork;
+	croak "could not fork: $!" unless defined $pid;
+	if ($pid == 0)
+	{
+		POSIX::dup2(fileno $files[$_], $_) foreach 0 .. 2;
+		exec { $command->[0] } @$command or POSIX::_exit(127);
+	}
+	local $?;
+	waitpid $pid, 0;
+	my $good = $? == 0;
+	my ($stdout, $stderr) = map {
+		local $/;
+		seek $_, 0, 0;
+		<$_>
+	} @files[ 1, 2 ];
+
+	croak "@$command: ", defined $stderr ? $stderr : '' unless $good;
+	$stdout = '' unless defined $stdout;
 	chomp $stdout;
 	return $stdout;
+}
+
+sub _nameless
+{
+	open my $file, '+>', undef or croak "no file: $!";
+	return $file;
 }
 
 # Bytes, as SQL reads and prints them.
