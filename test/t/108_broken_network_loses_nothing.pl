@@ -69,7 +69,7 @@ poll(sub { $proxy->held(CdrService::Proxy::TO_BROKER) > 0 },
 	'acknowledgements on their way');
 $proxy->cut;
 $proxy->pass;
-$oracle->is_satisfied('acknowledgements that are lost');
+$oracle->is_complete('acknowledgements that are lost');
 cmp_ok($cdr->status('duplicates') - $duplicates,
 	'>=', $oracle->sent, 'all came again, and changed nothing');
 
@@ -85,7 +85,7 @@ foreach my $bytes (1, 60, 120, 300, 20_000)
 	wait_for_reconnect($before);
 	$oracle->finish;
 }
-$oracle->is_satisfied('a reset after 1 to 20,000 bytes');
+$oracle->is_complete('a reset after 1 to 20,000 bytes');
 
 # --- a broker that has forgotten what it delivered
 
@@ -94,7 +94,7 @@ $oracle->start(100, rate => 500);
 $proxy->inject(method(1, 60, 80, pack('Q> C', 999_999, 0)));
 $cdr->wait_for("last_error LIKE '%406 PRECONDITION%' FROM cdr_status()");
 wait_for_reconnect($before);
-$oracle->is_satisfied('an acknowledgement that the broker does not accept');
+$oracle->is_complete('an acknowledgement that the broker does not accept');
 
 # --- a black hole: no error, no end, just nothing any more
 
@@ -109,7 +109,7 @@ note sprintf 'a black hole was noticed after %.1f seconds', $seconds;
 $cdr->status_is('left(last_error_sqlstate, 2)', '08', 'and told');
 $proxy->cut;
 $proxy->pass;
-$oracle->is_satisfied('a black hole');
+$oracle->is_complete('a black hole');
 
 # --- the broker reads nothing any more, but goes on sending
 
@@ -122,7 +122,7 @@ cmp_ok($cdr->terminate_worker, '<', soon(1),
 	'a broker that does not read: SIGTERM ends the worker within a second');
 $proxy->cut;
 $proxy->pass;
-$oracle->is_satisfied('a broker that does not read');
+$oracle->is_complete('a broker that does not read');
 
 # --- a byte at a time, for longer than two heartbeats
 
@@ -135,7 +135,7 @@ $cdr->wait_for("now() > '$since'::timestamptz + interval '5 s'");
 $cdr->status_is('state || reconnects',
 	"consuming$before", 'while bytes trickle, the session lives');
 $proxy->pass;
-$oracle->is_satisfied('a trickle that ended');
+$oracle->is_complete('a trickle that ended');
 $cdr->status_is("pid || ' ' || reconnects",
 	"$pid $before", 'without another session');
 $proxy->trickle(500);
@@ -143,7 +143,7 @@ $oracle->publish(30);
 cmp_ok($cdr->terminate_worker, '<', soon(1),
 	'a trickle: SIGTERM ends the worker within a second');
 $proxy->pass;
-$oracle->is_satisfied('a trickle');
+$oracle->is_complete('a trickle');
 
 # --- no server of names answers
 
@@ -167,6 +167,7 @@ cmp_ok($barrier, '<', soon(4), 'and DROP DATABASE waits no longer than that');
 note sprintf 'SIGTERM took %.1f seconds, DROP DATABASE %.1f', $ended,
   $barrier;
 $cdr->set('cdr_service.amqp_uri' => $direct);
+# (of each of these, too: they have calls of their own)
 $oracle->is_satisfied('a lookup without an answer');
 
 $cdr->nothing_left('network');
