@@ -40,7 +40,12 @@ sub cured
 	$cdr->wait_for('sum(waiting) = 0 FROM cdr_status()');
 	is($cdr->sql('SELECT count(*) FROM dead_letters'),
 		0, "$name: none became a dead letter");
-	return $cdr->stored_is($stored, $name);
+	return is(
+		$cdr->sql(
+			'SELECT count(*), count(DISTINCT (call_id, event_id)) FROM call_events'
+		),
+		"$stored|$stored",
+		"$name: every event is stored once");
 }
 
 $cdr->sql(<<'EOS');
@@ -115,5 +120,7 @@ $cdr->publish(map { event("single-$_") } 1 .. 100);
 others_are_stored('one row at a time', 100);
 cured('one row at a time', 0, 'many');
 
+# (each of these has calls of its own: no later one mends what it has broken)
+$cdr->stored_is($stored, 'scattered');
 $cdr->nothing_left('scattered');
 done_testing();
