@@ -174,11 +174,6 @@ $session->quit;
 $oracle->is_satisfied('ALTER EXTENSION ... UPDATE');
 library_is( qr/^ok version 1\.1/, 'updated, all is well' );
 like(
-    $cdr->status('last_error'),
-    qr/^$|no time of its own/,
-    'and the worker has met no error'
-);
-like(
     $cdr->error_of('SELECT * FROM cdr_unmapped_types()'),
     qr/function cdr_unmapped_types\(\) does not exist/,
     'a function is gone'
