@@ -149,7 +149,6 @@ static void
 try_retention(void)
 {
 	MemoryContext context = CurrentMemoryContext;
-	const char	 *portal = NULL;
 
 	PG_TRY();
 	{
@@ -157,6 +156,8 @@ try_retention(void)
 	}
 	PG_CATCH();
 	{
+		const char *portal = NULL;
+
 		HOLD_INTERRUPTS();
 		MemoryContextSwitchTo(context);
 		if (ActivePortal != NULL)
