@@ -33,10 +33,13 @@ BEGIN
 		RAISE invalid_parameter_value USING
 			MESSAGE = format('"%s" is no kind of records', kind),
 			HINT = 'It is events, calls, dead_letters or access_log.';
-	ELSIF kind IN ('dead_letters', 'access_log') AND tenant_id IS NOT NULL THEN
+	ELSIF kind = 'dead_letters' AND tenant_id IS NOT NULL THEN
 		RAISE invalid_parameter_value USING
-			MESSAGE = CASE kind WHEN 'dead_letters' THEN 'dead letters have no tenant'
-				ELSE 'what is read may be of any tenant' END,
+			MESSAGE = 'dead letters have no tenant',
+			HINT = 'Give NULL: the rule is for all of them.';
+	ELSIF kind = 'access_log' AND tenant_id IS NOT NULL THEN
+		RAISE invalid_parameter_value USING
+			MESSAGE = 'what is read may be of any tenant',
 			HINT = 'Give NULL: the rule is for all of them.';
 	ELSIF tenant_id !~ '[^[:space:]]' OR octet_length(tenant_id) > 1000 THEN
 		RAISE invalid_parameter_value USING MESSAGE = 'tenant_id is empty, or longer than 1000 bytes';
