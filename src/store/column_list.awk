@@ -1,4 +1,4 @@
-# Puts the rows of cdr_table_columns() into C, as a string.
+# Puts the rows of cdr_table_columns() into C, as a string: CDR_COLUMN_LIST.
 #
 #	awk -f columns.awk columns.h table_columns.h tables.sql | awk -f column_list.awk
 #
@@ -12,8 +12,9 @@ is_function && /^\tVALUES$/ { is_list = 1 }
 is_list {
 	gsub(/\\/, "\\\\")
 	gsub(/"/, "\\\"")
-	print "\"" $0 "\\n\""
-	lines++
+	if (lines++ == 0)
+		print "#define CDR_COLUMN_LIST \\"
+	print "\t\"" $0 "\\n\" \\"
 }
 
 END {
@@ -22,4 +23,5 @@ END {
 		print "column_list.awk: there is no list" >"/dev/stderr"
 		exit 1
 	}
+	print "\t\"\""
 }

@@ -24,15 +24,14 @@
 #include "utils/lsyscache.h"
 
 #include "base/library.h"
+#include "store/column_list.h"
 #include "store/command.h"
 #include "store/rights.h"
 #include "store/shape.h"
 #include "store/update.h"
 
 /* Of the same source as cdr_table_columns(): rows of VALUES. */
-const char cdr_column_list[] =
-#include "store/column_list.h"
-	;
+const char cdr_column_list[] = CDR_COLUMN_LIST;
 
 /* ------------------------------------------------------------------------
  * The tables
