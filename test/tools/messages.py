@@ -63,6 +63,9 @@ def of_c(name):
             if call.group(1) == "cdr_upkeep_failed":
                 found = "could not %s: ..." % found
             yield shown(found)
+    # and those that stand in a reason or in what a worker tells, with no call around
+    for said in re.finditer(r"(?:->|\.)message = (?=%s)" % LITERAL, text):
+        yield shown(next(texts(arguments(text, said.end())[0])))
 
 
 def of_sql(name):
