@@ -255,8 +255,11 @@ sub processes_of
 	*PostgreSQL::Test::Cluster::reload = sub {
 		my ($node) = @_;
 
+		# (not the number that the node knows: it may have been started otherwise)
+		my ($pid) = split /\n/, slurp_file($node->data_dir . '/postmaster.pid');
+
 		CdrService::Psql->leave_all($node);
-		kill 'HUP', $node->{_pid} or croak $node->name . ' does not run';
+		kill 'HUP', $pid or croak $node->name . ' does not run';
 		return;
 	};
 }
