@@ -236,6 +236,9 @@ sub _start
 		  '-d', $self->{server}
 		  or POSIX::_exit(127);
 	}
+	# (with those of psql open here, its end would not be seen)
+	close $_ or croak "could not close a pipe: $!"
+	  foreach $ends[0][0], $ends[1][1], $ends[2][1];
 	@{$self}{qw(to from_out from_err)} =
 	  ($ends[0][1], $ends[1][0], $ends[2][0]);
 	$self->{to}->blocking(0);
