@@ -256,8 +256,12 @@ cdr_session_await(CdrSession *session, amqp_method_number_t awaited,
 		}
 		left = time_for_answer(started);
 		if (left == 0)
-			return cdr_session_fail(session, ERRCODE_CONNECTION_FAILURE,
-									"broker does not answer");
+			return cdr_session_fail(
+				session, ERRCODE_CONNECTION_FAILURE,
+				cdr_milliseconds_since(started) < ANSWER_TIMEOUT
+					? "broker does not answer at once, and settings were "
+					  "reloaded meanwhile"
+					: "broker does not answer");
 		if (result == CDR_FRAME_NONE)
 			cdr_wire_wait(session->wire, left);
 	}
