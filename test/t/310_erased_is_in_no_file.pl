@@ -51,6 +51,9 @@ sub flush_to_files
 	return;
 }
 
+# (a transaction of a worker would keep the vacuum from what was erased just now)
+$cdr->sql('SELECT cdr_pause()');
+$cdr->wait_for_state('paused');
 $cdr->sql('SELECT cdr_create_erasure_tables()');
 # rows of all places of a page, some with a body in the TOAST table
 $cdr->sql(<<"SQL");

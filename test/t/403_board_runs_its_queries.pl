@@ -60,7 +60,9 @@ sub expand
 sub told
 {
 	my ($sql) = @_;
+	# (what the session has counted before is not this query's)
 	my $rows = $cdr->sql(<<"EOS");
+SELECT FROM pg_stat_force_next_flush();
 BEGIN;
 SET LOCAL ROLE cdr_grafana;
 CREATE TEMP TABLE result AS $sql;
