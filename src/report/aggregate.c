@@ -71,6 +71,24 @@ cdr_steps_read(CdrSteps *steps, FunctionCallInfo fcinfo, int number)
 	steps->last = 0;
 }
 
+void *
+cdr_steps_make(MemoryContext context, FunctionCallInfo fcinfo, int number,
+			   Size offset, Size each)
+{
+	MemoryContext before = MemoryContextSwitchTo(context);
+	CdrSteps	  steps;
+	CdrSteps	 *result;
+	Size		  bytes;
+
+	cdr_steps_read(&steps, fcinfo, number);
+	bytes = offset + steps.nsteps * each;
+	cdr_aggregate_grow(context, bytes);
+	result = palloc0(bytes);
+	*result = steps;
+	MemoryContextSwitchTo(before);
+	return result;
+}
+
 int
 cdr_steps_find(CdrSteps *steps, TimestampTz time)
 {

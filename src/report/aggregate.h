@@ -34,6 +34,13 @@ typedef struct CdrSteps
 extern void
 cdr_steps_read(CdrSteps *steps, FunctionCallInfo fcinfo, int number);
 
+/*
+ * What an aggregate keeps of each of these steps, in its context: begins with
+ * CdrSteps, and has so many bytes of zeros for each from an offset on.
+ */
+extern void *cdr_steps_make(MemoryContext context, FunctionCallInfo fcinfo,
+							int number, Size offset, Size each);
+
 /* In which of them a time is, from 0 on; -1: in none. */
 extern int cdr_steps_find(CdrSteps *steps, TimestampTz time);
 

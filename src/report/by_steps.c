@@ -24,34 +24,18 @@ typedef struct SetupBySteps
 	CdrPercentiles each[FLEXIBLE_ARRAY_MEMBER];
 } SetupBySteps;
 
-static SetupBySteps *
-make_setup_by_steps(MemoryContext context, FunctionCallInfo fcinfo)
-{
-	MemoryContext before = MemoryContextSwitchTo(context);
-	CdrSteps	  steps;
-	SetupBySteps *result;
-	Size		  bytes;
-
-	cdr_steps_read(&steps, fcinfo, 4);
-	bytes =
-		offsetof(SetupBySteps, each) + steps.nsteps * sizeof(CdrPercentiles);
-	cdr_aggregate_grow(context, bytes);
-	result = palloc0(bytes);
-	result->steps = steps;
-	MemoryContextSwitchTo(before);
-	return result;
-}
-
 PG_FUNCTION_INFO_V1(cdr_setup_by_steps_add);
 
 Datum
 cdr_setup_by_steps_add(PG_FUNCTION_ARGS)
 {
 	MemoryContext context = cdr_aggregate_context(fcinfo, __func__);
-	SetupBySteps *setup = PG_ARGISNULL(0)
-							  ? make_setup_by_steps(context, fcinfo)
-							  : (SetupBySteps *) PG_GETARG_POINTER(0);
-	int			  step;
+	SetupBySteps *setup =
+		PG_ARGISNULL(0)
+			? cdr_steps_make(context, fcinfo, 4, offsetof(SetupBySteps, each),
+							 sizeof(CdrPercentiles))
+			: (SetupBySteps *) PG_GETARG_POINTER(0);
+	int step;
 
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(3))
 		PG_RETURN_POINTER(setup);
@@ -108,23 +92,6 @@ typedef struct OccupiedBySteps
 	int64	 each[FLEXIBLE_ARRAY_MEMBER]; /* microseconds */
 } OccupiedBySteps;
 
-static OccupiedBySteps *
-make_occupied(MemoryContext context, FunctionCallInfo fcinfo)
-{
-	MemoryContext	 before = MemoryContextSwitchTo(context);
-	CdrSteps		 steps;
-	OccupiedBySteps *result;
-	Size			 bytes;
-
-	cdr_steps_read(&steps, fcinfo, 3);
-	bytes = offsetof(OccupiedBySteps, each) + steps.nsteps * sizeof(int64);
-	cdr_aggregate_grow(context, bytes);
-	result = palloc0(bytes);
-	result->steps = steps;
-	MemoryContextSwitchTo(before);
-	return result;
-}
-
 static void
 add_span(OccupiedBySteps *occupied, TimestampTz start, TimestampTz until)
 {
@@ -154,9 +121,11 @@ Datum
 cdr_occupied_by_steps_add(PG_FUNCTION_ARGS)
 {
 	MemoryContext	 context = cdr_aggregate_context(fcinfo, __func__);
-	OccupiedBySteps *occupied = PG_ARGISNULL(0)
-									? make_occupied(context, fcinfo)
-									: (OccupiedBySteps *) PG_GETARG_POINTER(0);
+	OccupiedBySteps *occupied =
+		PG_ARGISNULL(0)
+			? cdr_steps_make(context, fcinfo, 3,
+							 offsetof(OccupiedBySteps, each), sizeof(int64))
+			: (OccupiedBySteps *) PG_GETARG_POINTER(0);
 
 	if (!PG_ARGISNULL(1) && !PG_ARGISNULL(2))
 		add_span(occupied, PG_GETARG_TIMESTAMPTZ(1), PG_GETARG_TIMESTAMPTZ(2));

@@ -31,24 +31,6 @@ typedef struct SetupLengths
 	int64	 counts[FLEXIBLE_ARRAY_MEMBER]; /* NLENGTHS of each step */
 } SetupLengths;
 
-static SetupLengths *
-make_lengths(MemoryContext context, FunctionCallInfo fcinfo)
-{
-	MemoryContext before = MemoryContextSwitchTo(context);
-	CdrSteps	  steps;
-	SetupLengths *result;
-	Size		  bytes;
-
-	cdr_steps_read(&steps, fcinfo, 4);
-	bytes = offsetof(SetupLengths, counts) +
-			(Size) steps.nsteps * NLENGTHS * sizeof(int64);
-	cdr_aggregate_grow(context, bytes);
-	result = palloc0(bytes);
-	result->steps = steps;
-	MemoryContextSwitchTo(before);
-	return result;
-}
-
 static int
 setup_length(TimestampTz from, TimestampTz to)
 {
@@ -64,10 +46,12 @@ Datum
 cdr_setup_lengths_add(PG_FUNCTION_ARGS)
 {
 	MemoryContext context = cdr_aggregate_context(fcinfo, __func__);
-	SetupLengths *lengths = PG_ARGISNULL(0)
-								? make_lengths(context, fcinfo)
-								: (SetupLengths *) PG_GETARG_POINTER(0);
-	int			  step;
+	SetupLengths *lengths =
+		PG_ARGISNULL(0) ? cdr_steps_make(context, fcinfo, 4,
+										 offsetof(SetupLengths, counts),
+										 NLENGTHS * sizeof(int64))
+						: (SetupLengths *) PG_GETARG_POINTER(0);
+	int step;
 
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(3))
 		PG_RETURN_POINTER(lengths);
