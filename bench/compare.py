@@ -45,6 +45,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--only", action="append", metavar="PATTERN",
                         help="only those whose key (as --json prints it) is"
                         " like that, such as 'copy/*'; may be given again")
+    parser.add_argument("--apart", action="store_true",
+                        help="the broker has a core of its own, and PostgreSQL"
+                        " the others: what is slow because they share cores?")
     arguments = parser.parse_args()
     arguments.rounds = arguments.rounds or (
         QUICK_ROUNDS if arguments.quick else ROUNDS)
@@ -127,13 +130,13 @@ def main() -> None:
     arguments = parse_arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     say("starting PostgreSQL and RabbitMQ")
-    with Servers() as servers:
+    with Servers(apart=arguments.apart) as servers:
         contestants = make_contestants(servers, arguments)
         every = max((contestant.messages for contestant in contestants),
                     key=lambda messages: (len(messages), not messages.form))
         about = {"machine": machine(servers), "settings": SETTINGS,
-                 "rounds": arguments.rounds, "events": len(every),
-                 "seed": arguments.seed}
+                 "rounds": arguments.rounds, "apart": arguments.apart,
+                 "events": len(every), "seed": arguments.seed}
         results = run_rounds(servers, contestants, arguments.rounds,
                              every.body_bytes / len(every))
     if arguments.json:

@@ -131,20 +131,33 @@ def run(*command: str | Path, stdin: Any = subprocess.DEVNULL,
     return done.stdout.strip()
 
 
-def with_library(script: str, *arguments: str | Path, text: str = "") -> str:
-    """Runs a line of bash that calls functions of scripts/lib.sh."""
-    return run("bash", "-euc", f". scripts/lib.sh; find_pg_config; {script}",
+def with_library(script: str, *arguments: str | Path, text: str = "",
+                 cores: Iterable[int] | None = None) -> str:
+    """Runs a line of bash that calls functions of scripts/lib.sh.
+
+    cores are those that it, and what it starts, may run on.
+    """
+    own = ["taskset", "--cpu-list", ",".join(map(str, cores))] if cores else []
+    return run(*own, "bash", "-euc",
+               f". scripts/lib.sh; find_pg_config; {script}",
                "bench", *arguments, text=text)
 
 
 class Servers:
     """Both servers, from `with` to the end of its block.
 
-    settings are of postgresql.conf, beside those of SETTINGS.
+    settings are of postgresql.conf, beside those of SETTINGS.  apart gives
+    PostgreSQL cores that nothing else runs on: the broker, whatever publishes
+    and this process have the last one, as if they were another machine.
     """
 
-    def __init__(self, settings: Mapping[str, str | int] | None = None):
+    def __init__(self, settings: Mapping[str, str | int] | None = None, *,
+                 apart: bool = False):
         self.settings: dict[str, str | int] = {**SETTINGS, **(settings or {})}
+        self._cores = sorted(os.sched_getaffinity(0))
+        self._apart = apart
+        if apart and len(self._cores) < 2:
+            raise BenchError("to be apart takes two cores")
         self.directory = Path()
         self.port = 0
         self.amqp_uri = ""
@@ -155,10 +168,12 @@ class Servers:
     def __enter__(self) -> Servers:
         run("make", "-s", "-C", "test/tools")
         self.directory = Path(with_library("make_server_dir cdr-bench"))
+        if self._apart:
+            os.sched_setaffinity(0, self._cores[-1:])
         try:
             self._start_broker()
             self._make_cluster()
-            with_library('start_cluster "$1"', self.directory)
+            self._start_cluster()
             self.create_database(DATABASE)
         except BaseException:
             self._end()
@@ -228,10 +243,16 @@ class Servers:
         self.sql(f"CREATE DATABASE {name}", "postgres")
         self.sql("CREATE EXTENSION cdr_service", name)
 
+    def _start_cluster(self) -> None:
+        """Starts PostgreSQL, on the cores that are its own."""
+        with_library('start_cluster "$1"', self.directory,
+                     cores=self._cores[:-1] if self._apart else None)
+
     def restart(self) -> None:
         """Restarts PostgreSQL."""
         self._disconnect()
-        with_library('stop_cluster "$1"; start_cluster "$1"', self.directory)
+        with_library('stop_cluster "$1"', self.directory)
+        self._start_cluster()
 
     def _connection(self, database: str) -> psycopg.Connection:
         if database not in self._connections:
