@@ -65,6 +65,16 @@ SELECT count(*) FROM calls WHERE call_id = 'other1';
 ROLLBACK;
 SELECT cdr_ingest_event(ev('other1', 'ended', 30));
 SELECT call_id, status, event_count FROM calls WHERE call_id = 'other1';
+-- what brings its identity is known with another time, or with none, also when its call was erased
+CREATE FUNCTION ce(id text, type text, at text) RETURNS json LANGUAGE sql AS
+$$ SELECT json_strip_nulls(json_build_object('specversion', '1.0', 'id', id, 'source', '/s', 'type', type, 'time', at, 'data', json_build_object('callId', 'l3', 'from', '+12025550123'))) $$;
+SELECT cdr_ingest_events(ARRAY[ce('1', 'call.started', '2026-03-02T10:00:00Z'), ce('2', 'call.answered', '2026-03-02T10:00:05Z'), ce('3', 'call.hold', NULL)]) AS new;
+SELECT calls, events FROM cdr_erase(call_id => 'l3', reason => 'asked');
+SELECT cdr_ingest_event(ce('1', 'call.started', '2026-03-02T10:00:01Z')) AS later, cdr_ingest_event(ce('2', 'call.answered', '2026-03-05T10:00:00Z')) AS "days later",
+	cdr_ingest_event(ce('1', 'call.started', NULL)) AS "without a time", cdr_ingest_event(ce('3', 'call.hold', '2026-03-02T10:00:07Z')) AS "with one";
+SELECT cdr_ingest_event(ce('4', 'call.ended', '2026-03-02T10:01:00Z')) AS late, cdr_ingest_event(ce('4', 'call.ended', '2026-03-02T10:02:00Z')) AS again;
+SELECT status, event_count, billable_seconds FROM calls WHERE call_id = (SELECT cdr_pseudonym(key, 'l3') FROM cdr_erasure_keys);
+SELECT count(*) FROM cdr_verify_calls();
 -- dead letters of it, tried again
 INSERT INTO dead_letters (event_id, received_at, last_attempt_at, sqlstate, message, body_size, body)
 SELECT gen_random_uuid(), now(), now(), '22023', 'no event', length(b), convert_to(b, 'UTF8') FROM (SELECT ev('l1', 'odd', 90, ',"from":"+12025550123"')::text AS b) AS t;
@@ -90,7 +100,7 @@ SELECT cdr_ingest_event(ev('other2', 'odd', 43));
 SELECT call_id, event_count FROM calls WHERE call_id = 'other2';
 DROP TABLE input, erased_then, cdr_erasures, cdr_erased_calls, cdr_erasure_keys, cdr_holds, cdr_retention, cdr_retired, cdr_leaf_stubs, cdr_unlogged;
 DROP TABLE cdr_unsealed, cdr_seals, cdr_log, cdr_checkpoints;
-DROP FUNCTION ev, state;
+DROP FUNCTION ce, ev, state;
 DROP EXTENSION cdr_service;
 SET cdr_service.allow_drop = on;
 DROP TABLE calls, call_events, dead_letters;

@@ -200,12 +200,16 @@ find_other_times(CdrEvent **events, int count, int *nfound)
 	return keys;
 }
 
-/* May it have been sent with another time, which its call would know? */
+/* May it have been sent with another time, or with none, which its call would
+ * know? */
 static bool
 may_be_resent(const CdrEvent *event)
 {
-	return cdr_event_brings_identity(event) && event->call_id[0] != '\0' &&
-		   !cdr_event_lacks_lasting_time(event);
+	const CdrEvent *as_came =
+		event->erased != NULL ? event->erased->as_came : event;
+
+	return as_came != NULL && cdr_event_brings_identity(as_came) &&
+		   event->call_id[0] != '\0';
 }
 
 int
