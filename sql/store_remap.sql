@@ -165,6 +165,73 @@ CALL try_all(12, false);
 CALL try_all(12, true);
 RESET client_min_messages;
 
+-- the same events sent again with other times, or with none; recorded one by one in random
+-- order, read by whatever is in force then: what a remap leaves is what the newest
+-- version, in force from the start, makes of the same order
+CREATE TABLE resent (LIKE messages INCLUDING DEFAULTS);
+INSERT INTO resent (body, routing_key, property_time)
+	SELECT convert_to(jsonb_strip_nulls(jsonb_build_object('ev', ev, 'id', 'odd ' || c, 'id2', 'even ' || c / 2, 'uid', ev || c / 3, 'vid', ev || c, 'a', '100' || n,
+			't', CASE WHEN n <> 4 THEN t + n * interval '13 hours' END, 't2', CASE WHEN n <> 4 THEN t - n * interval '25 hours' END))::text, 'UTF8'),
+		'pbx.' || ev, t + n * interval '1 hour'
+	FROM generate_series(1, 4) AS c, unnest(ARRAY['s', 'a', 'e', 'x']) WITH ORDINALITY AS v(ev, e), generate_series(1, 5) AS n,
+		LATERAL (SELECT '2026-03-08T20:00:00Z'::timestamptz + e * interval '1 minute') AS at(t);
+-- (a key whose event is known by another time says nothing)
+CREATE VIEW compared AS
+	SELECT 'log' AS what, r::text AS d FROM read AS r
+	UNION ALL SELECT 'calls', c::text FROM calls AS c
+	UNION ALL SELECT 'keys', (call_id, event_id, event_time)::text FROM timeless_events JOIN call_events USING (call_id, event_id, event_time)
+	UNION ALL SELECT 'verify', call_id FROM cdr_verify_calls()
+	UNION ALL SELECT 'preview', event_id::text FROM cdr_remap_preview();
+CREATE PROCEDURE try_resent(rounds integer) LANGUAGE plpgsql AS $$
+DECLARE
+	m messages;
+	came messages[];
+	written bigint;
+	differs text;
+BEGIN
+	FOR i IN 1 .. rounds LOOP
+		CALL forget();
+		came := ARRAY(SELECT r::text::messages FROM resent AS r ORDER BY random());
+		FOREACH m IN ARRAY came LOOP
+			IF random() < 0.05 THEN
+				CASE floor(random() * 4)::integer
+					WHEN 0 THEN UPDATE cdr_mappings SET enabled = random() < 0.5;
+					WHEN 1 THEN INSERT INTO cdr_mappings (name, version, definition) VALUES ('pbx', 1, definition('id2', 't2')) ON CONFLICT DO NOTHING;
+					WHEN 2 THEN INSERT INTO cdr_mappings (name, version, definition) VALUES ('pbx', 2, definition('id', 't2', 'vid')) ON CONFLICT DO NOTHING;
+					WHEN 3 THEN INSERT INTO cdr_mappings (name, version, definition) VALUES ('pbx', 3, definition('id2', 't', 'uid')) ON CONFLICT DO NOTHING;
+				END CASE;
+			END IF;
+			PERFORM record(m);
+		END LOOP;
+		INSERT INTO cdr_mappings (name, version, definition) VALUES ('pbx', 5, definition('id2', 't', 'uid'));
+		IF i % 2 = 0 THEN
+			PERFORM cdr_rebuild_calls(remap => true);
+		ELSE
+			COMMIT;
+			CALL cdr_rebuild_calls_in_slices(remap => true, slice => i, rebuilt => written);
+		END IF;
+		CREATE TEMP TABLE remapped AS TABLE compared;
+		CALL forget();
+		INSERT INTO cdr_mappings (name, version, definition) VALUES ('pbx', 5, definition('id2', 't', 'uid'));
+		FOREACH m IN ARRAY came LOOP
+			PERFORM record(m);
+		END LOOP;
+		SELECT string_agg(what || ' ' || d, E'\n') INTO differs FROM
+			(SELECT * FROM ((SELECT 'live', c.* FROM compared AS c EXCEPT ALL SELECT 'live', r.* FROM remapped AS r)
+				UNION ALL (SELECT 'remapped', r.* FROM remapped AS r EXCEPT ALL SELECT 'remapped', c.* FROM compared AS c)) AS d(side, what, d) LIMIT 6) AS few;
+		IF differs IS NOT NULL THEN
+			RAISE EXCEPTION 'round %: %', i, differs;
+		END IF;
+		DROP TABLE remapped;
+	END LOOP;
+END $$;
+SET client_min_messages = warning;
+CALL try_resent(4);
+RESET client_min_messages;
+-- what that is: each event of a call once
+SELECT call_id, event_count, caller_number LIKE '100_' AS caller FROM calls ORDER BY call_id;
+SELECT count(*) AS events, count(DISTINCT (call_id, event_id)) AS distinct FROM call_events;
+
 -- different events take turns in their identities, in a ring and in a chain
 CALL forget();
 INSERT INTO cdr_mappings (name, definition) VALUES ('pbx', definition('id', 't', 'uid'));
@@ -378,8 +445,8 @@ DROP ROLE regress_cdr_remapper;
 SET client_min_messages = warning;
 SET cdr_service.allow_drop = on;
 DROP EXTENSION cdr_service CASCADE;
-DROP VIEW IF EXISTS differing, differing_narrowly, narrowly, read;
+DROP VIEW IF EXISTS differing, differing_narrowly, narrowly, compared, read;
 DROP TABLE calls, call_events, dead_letters, timeless_events CASCADE;
-DROP TABLE messages, true_log, true_calls, true_keys, truly_narrow, marks, shown CASCADE;
+DROP TABLE messages, resent, true_log, true_calls, true_keys, truly_narrow, marks, shown CASCADE;
 DROP FUNCTION definition, narrow, hold;
-DROP PROCEDURE forget, try_all;
+DROP PROCEDURE forget, try_all, try_resent;

@@ -38,6 +38,7 @@
 #include "utils/uuid.h"
 
 #include "base/result.h"
+#include "store/anew.h"
 #include "store/constraints.h"
 #include "store/locks.h"
 #include "store/mapping_cache.h"

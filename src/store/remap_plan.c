@@ -6,9 +6,9 @@
  * By another mapping an event may have another call, time and identity, and these
  * are its key in the log.  So rows move, and then:
  *
- * - Several rows may come to have one key: one message that was recorded by two
- *	 readings.  They are one event.  The one that was recorded first stays, as it
- *	 would have if the others had come again.
+ * - Several rows may come to be one event (remap_same.c): one message that was recorded
+ *	 by two readings.  The one that was recorded first stays, as it would have if the
+ *	 others had come again.
  * - A row may stand where another one goes to, and be another event all the same:
  *	 it goes elsewhere itself.  So what stands in the way is read anew as well, and
  *	 is planned for with the others.
@@ -31,8 +31,10 @@
 
 #include "base/properties.h"
 #include "store/chosen_calls.h"
+#include "store/anew.h"
 #include "store/mapping_cache.h"
 #include "store/remap_plan.h"
+#include "store/remap_same.h"
 
 /* Rows that are fetched at a time: each may have a body of 16 MB. */
 #define PLAN_PORTION 10
@@ -58,32 +60,6 @@
 	" WHERE c.call_id = ANY ($1) AND c.event_count > (SELECT count(*)" \
 	" FROM %1$s.call_events AS e WHERE e.call_id = c.call_id)"         \
 	" ORDER BY c.call_id COLLATE \"C\""
-
-int
-cdr_log_key_compare(const CdrLogKey *a, const CdrLogKey *b)
-{
-	int order = strcmp(a->call_id, b->call_id);
-
-	if (order == 0)
-		order = memcmp(a->event_id.data, b->event_id.data, UUID_LEN);
-	if (order == 0)
-		order = (a->time > b->time) - (a->time < b->time);
-	return order;
-}
-
-/* Of one key, the one that was recorded first goes first. */
-static int
-compare_targets(const void *a, const void *b)
-{
-	const CdrRemapItem *x = a;
-	const CdrRemapItem *y = b;
-	int					order = cdr_log_key_compare(&x->to, &y->to);
-
-	if (order == 0)
-		order = (x->recorded_at > y->recorded_at) -
-				(x->recorded_at < y->recorded_at);
-	return order != 0 ? order : cdr_log_key_compare(&x->from, &y->from);
-}
 
 static int
 compare_sources(const void *a, const void *b)
@@ -194,44 +170,10 @@ plan_row(CdrRemapPlan *plan, const CdrCursor *cursor, bool asked)
 		item->fate = CDR_REMAP_LEFT;
 		item->why = pstrdup(event.reason->message);
 	}
+	/* what the row was read by, if it stays */
+	event.id = item->to.event_id;
+	item->brings_identity = cdr_event_brings_identity(&event);
 	MemoryContextReset(plan->scratch);
-}
-
-/* An array of what keys have. */
-static Datum
-array_of(Datum *values, int count, Oid type)
-{
-	if (type == TEXTOID)
-		return cdr_text_array(values, count);
-	if (type == UUIDOID)
-		return PointerGetDatum(construct_array(values, count, type, UUID_LEN,
-											   false, TYPALIGN_CHAR));
-	return PointerGetDatum(construct_array(values, count, type,
-										   sizeof(TimestampTz),
-										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-}
-
-/* Keys as three parameters; the first two say which event of a call it is. */
-static CdrArguments
-arguments_of(const CdrLogKey *keys, int count, int nparameters)
-{
-	CdrArguments arguments = {
-		nparameters,
-		true,
-		{TEXTARRAYOID, UUIDARRAYOID, TIMESTAMPTZARRAYOID},
-		{0}};
-	Datum *values = palloc(Max(count, 1) * sizeof(Datum));
-
-	for (int i = 0; i < count; i++)
-		values[i] = CStringGetTextDatum(keys[i].call_id);
-	arguments.values[0] = array_of(values, count, TEXTOID);
-	for (int i = 0; i < count; i++)
-		values[i] = UUIDPGetDatum(&keys[i].event_id);
-	arguments.values[1] = array_of(values, count, UUIDOID);
-	for (int i = 0; i < count; i++)
-		values[i] = TimestampTzGetDatum(keys[i].time);
-	arguments.values[2] = array_of(values, count, TIMESTAMPTZOID);
-	return arguments;
 }
 
 /* Adds the rows of keys, but for those that are there: those before the first so
@@ -239,7 +181,7 @@ arguments_of(const CdrLogKey *keys, int count, int nparameters)
 static void
 add_rows(CdrRemapPlan *plan, const CdrLogKey *keys, int count, bool asked)
 {
-	CdrArguments arguments = arguments_of(keys, count, 3);
+	CdrArguments arguments = cdr_log_key_arguments(keys, count, 3);
 	int			 known = plan->count;
 	CdrCursor	 cursor;
 
@@ -288,7 +230,7 @@ adopt_first_times(CdrRemapPlan *plan)
 	}
 	if (count == 0)
 		return;
-	arguments = arguments_of(keys, count, 2);
+	arguments = cdr_log_key_arguments(keys, count, 2);
 	cdr_cursor_open(&cursor, psprintf(READ_FIRST_TIMES, plan->tables->quoted),
 					&arguments, CDR_AS_OF_NOW, CDR_REMAP_SLICE);
 	while (cdr_cursor_next(&cursor) != NULL)
@@ -385,19 +327,13 @@ add_those_in_way(CdrRemapPlan *plan, const CdrLogKey *targets, int count)
 	add_rows(plan, targets, count, false);
 }
 
-static int
-compare_keys_of_log(const void *a, const void *b)
-{
-	return cdr_log_key_compare(a, b);
-}
-
-/* Where items go that were added since there were so many, each place once. */
+/* Where items go that were added since there were so many, each place once; and
+ * where the log has the same events, although their times are others. */
 static CdrLogKey *
 targets_since(const CdrRemapPlan *plan, int known, int *count)
 {
 	CdrLogKey *targets =
 		palloc(Max(plan->count - known, 1) * sizeof(CdrLogKey));
-	int ntargets = 0;
 
 	*count = 0;
 	for (int i = known; i < plan->count; i++)
@@ -406,15 +342,12 @@ targets_since(const CdrRemapPlan *plan, int known, int *count)
 
 		if (item->fate == CDR_REMAP_MOVES &&
 			cdr_log_key_compare(&item->from, &item->to) != 0)
-			targets[ntargets++] = item->to;
+			targets[(*count)++] = item->to;
 	}
-	qsort(targets, ntargets, sizeof(CdrLogKey), compare_keys_of_log);
-	for (int i = 0; i < ntargets; i++)
-	{
-		if (*count == 0 ||
-			cdr_log_key_compare(&targets[*count - 1], &targets[i]) != 0)
-			targets[(*count)++] = targets[i];
-	}
+	targets =
+		cdr_remap_add_other_times(plan->tables->quoted, plan->items + known,
+								  plan->count - known, targets, count);
+	*count = cdr_log_keys_sort(targets, *count);
 	return targets;
 }
 
@@ -541,23 +474,6 @@ stay_put(CdrRemapPlan *plan)
 	}
 }
 
-/* Of several that come to be one event, the first is it. */
-static void
-find_repetitions(CdrRemapPlan *plan)
-{
-	CdrRemapItem *first = NULL;
-
-	for (int i = 0; i < plan->count; i++)
-	{
-		CdrRemapItem *item = &plan->items[i];
-
-		if (first == NULL || cdr_log_key_compare(&first->to, &item->to) != 0)
-			first = item;
-		else
-			item->fate = CDR_REMAP_REPEATS;
-	}
-}
-
 CdrRemapPlan *
 cdr_remap_plan(const CdrTables *tables, const char *exchange,
 			   const CdrLogKey *keys, int count)
@@ -587,7 +503,6 @@ cdr_remap_plan(const CdrTables *tables, const char *exchange,
 	leave_blocked(plan);
 	stay_put(plan);
 	mark_those_in_way(plan);
-	qsort(plan->items, plan->count, sizeof(CdrRemapItem), compare_targets);
-	find_repetitions(plan);
+	cdr_remap_find_repetitions(plan->items, plan->count);
 	return plan;
 }
