@@ -22,6 +22,8 @@
  * Nothing that is wrong with a file keeps a worker from starting: what cannot
  * be read counts as no crash, what cannot be written is logged.  A base backup
  * brings a copy along that may say "running": that is one crash, and no delay.
+ * A record that says nothing is no file: so none stays in a server that the
+ * library was taken from.
  *
  * Only the worker writes to its file.  cdr_resume() removes all of them, and
  * sets a flag in shared memory for the processes that there are: so it is
@@ -160,12 +162,32 @@ write_record_bytes(const char *path)
 	return CloseTransientFile(fd) == 0;
 }
 
+/*
+ * Durable or not: at worst, it is back after a loss of power, which counts as a
+ * crash anyhow.
+ */
+static void
+remove_record(int worker, int elevel)
+{
+	char path[MAXPGPATH];
+
+	set_record_path(path, worker, "");
+	if (unlink(path) != 0 && errno != ENOENT)
+		ereport(elevel, (errcode_for_file_access(),
+						 errmsg("could not remove file \"%s\": %m", path)));
+}
+
 static void
 write_record(void)
 {
 	char path[MAXPGPATH];
 	char temporary[MAXPGPATH];
 
+	if (!record.running && record.crashes == 0)
+	{
+		remove_record(record_worker, LOG);
+		return;
+	}
 	set_record_path(path, record_worker, "");
 	set_record_path(temporary, record_worker, ".tmp");
 	record.version = RECORD_VERSION;
@@ -254,16 +276,7 @@ cdr_crashes_heed_health(void)
 void
 cdr_crashes_forget_all(void)
 {
-	char path[MAXPGPATH];
-
-	/* durable or not: at worst, the delay is back after a loss of power */
 	for (int i = 0; i < CDR_WORKERS_MAX; i++)
-	{
-		set_record_path(path, i, "");
-		if (unlink(path) != 0 && errno != ENOENT)
-			ereport(WARNING,
-					(errcode_for_file_access(),
-					 errmsg("could not remove file \"%s\": %m", path)));
-	}
+		remove_record(i, WARNING);
 	cdr_stats_set_resumed_all();
 }

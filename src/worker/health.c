@@ -477,6 +477,15 @@ check_database(CdrHealth *health)
 
 	if (strcmp(here, cdr_database) == 0)
 		cdr_health_put(health, "database", CDR_HEALTH_OK, here, NULL);
+	else if (!OidIsValid(get_database_oid(cdr_database, true)))
+		cdr_health_put(
+			health, "database", CDR_HEALTH_CRITICAL,
+			psprintf(
+				"there is no database \"%s\" for the workers, and nothing "
+				"is consumed",
+				cdr_database),
+			"Create it, in UTF8, and the extension in it; or name another in "
+			"cdr_service.database, and restart the server.");
 	else
 		cdr_health_put(
 			health, "database", CDR_HEALTH_WARNING,

@@ -186,6 +186,13 @@ $cdr->wait_for("last_error_time > '$since'::timestamptz + interval '6 s'"
 	  . ' FROM cdr_status()');
 $cdr->status_is('unhealthy_since', $since,
 	'through all starts, it is known since when');
+is( $cdr->sql(
+		q{SELECT level || ': ' || detail || ' ' || hint FROM cdr_health WHERE "check" = 'database'}
+	),
+	'critical: there is no database "nowhere" for the workers, and nothing is consumed'
+	  . ' Create it, in UTF8, and the extension in it;'
+	  . ' or name another in cdr_service.database, and restart the server.',
+	'cdr_health says what to do');
 $cdr->sql('CREATE DATABASE nowhere');
 $started = time;
 $cdr->node->reload;
@@ -195,5 +202,11 @@ like(
 	$cdr->status('last_error'),
 	qr/^waiting for extension "cdr_service" in database "nowhere" HINT:/,
 	'a database without the extension is named');
+
+# --- nothing is left
+
+$cdr->node->stop;
+is(join(' ', glob $cdr->node->data_dir . '/pg_stat/cdr_service*'),
+	'', 'without a crash, no file remembers any');
 
 done_testing();
