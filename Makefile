@@ -89,7 +89,8 @@ PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter
 SHLIB_LINK = $(shell pkg-config --libs librabbitmq) -lssl -lcrypto -lz
 
 # Named by the room and what it promises.  Those that take long end in _permuted
-# or _random; "scripts/check --quick" leaves them out.
+# or _random; "scripts/check --quick" leaves them out, and so does CDR_QUICK=yes in
+# the environment.
 REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	call_corrections \
 	call_segments call_history call_as_of event_numbers \
@@ -118,6 +119,9 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	retention_holds retention_rules retention_reach retention_evidence \
 	report_queries report_export report_rights report_tenants access_record worker_status worker_progress store_mappings store_each backfill_rows store_privileges store_guard \
 	call_order_permuted call_order_random call_segments_random event_json_random
+ifeq ($(CDR_QUICK),yes)
+REGRESS := $(filter-out %_permuted %_random,$(REGRESS))
+endif
 REGRESS_OPTS = --encoding=UTF8
 ISOLATION = evidence_seals store_same_call store_same_event store_opposite_order \
 	store_rebuild store_corrections store_partitions store_foreign_locks \
