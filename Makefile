@@ -59,6 +59,7 @@ SQL_PARTS = src/head.sql \
 	src/erasure/plan.sql \
 	src/erasure/erase.sql \
 	src/erasure/again.sql \
+	src/erasure/evidence.sql \
 	src/retention/guard.sql \
 	src/rights.sql
 

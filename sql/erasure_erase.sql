@@ -82,6 +82,40 @@ BEGIN;
 UPDATE call_events AS e SET content_digest = cdr_event_content_digest(e.salt, e.event_id, e.message_id, e.call_id, e.trace_id, e.routing_key, e.content_type,
 	e.headers, e.properties, e.payload, e.body), salt = NULL, payload = NULL, headers = NULL, routing_key = NULL, content_type = NULL WHERE call_id = 'c3' AND event_type = 'call.started';
 SELECT problem, detail FROM cdr_verify_evidence();
+-- and what is put down for it, by who may write all but the log
+INSERT INTO cdr_erased_calls SELECT 'c3', gen_random_uuid(), month FROM cdr_erasure_keys;
+SELECT problem, detail FROM cdr_verify_evidence();
+UPDATE cdr_erased_calls SET erasure_id = (SELECT erasure_id FROM cdr_erasures WHERE reference = 'letter 7') WHERE call_id = 'c3';
+SELECT problem, detail FROM cdr_verify_evidence();
+UPDATE cdr_erasures SET calls = 2 WHERE reference = 'letter 7';
+SELECT problem, regexp_replace(detail, '[0-9a-f]{8}-[0-9a-f-]{27}|\d{4}-\d{2}-\d{2}T[0-9:.]+Z|erased:[0-9a-f]{32}', '*', 'g') AS detail FROM cdr_verify_evidence();
+ROLLBACK;
+-- an erasure that is in the log alone, or in its table alone; on a day
+CREATE FUNCTION told(from_day date DEFAULT NULL, to_day date DEFAULT NULL) RETURNS TABLE (problem text, today boolean, logged boolean, detail text) LANGUAGE sql AS
+$$ SELECT v.problem, v.day = (now() AT TIME ZONE 'UTC')::date, v.log_index IS NOT NULL,
+	regexp_replace(v.detail, '[0-9a-f]{8}-[0-9a-f-]{27}|\d{4}-\d{2}-\d{2}T[0-9:.]+Z|erased:[0-9a-f]{32}', '*', 'g') FROM cdr_verify_evidence(from_day, to_day) AS v $$;
+BEGIN;
+DELETE FROM cdr_erasures WHERE reference = 'letter 7';
+SELECT * FROM told() WHERE problem LIKE 'erasure%';
+SELECT * FROM told(to_day => '2026-03-01');
+SELECT count(*) FROM told(from_day => '2026-03-03') WHERE problem LIKE 'erasure%';
+ROLLBACK;
+BEGIN;
+INSERT INTO cdr_erasures SELECT gen_random_uuid(), erased_at, login, role, reason, 'by hand', month, subject, 1, 2, 3, 0 FROM cdr_erasures WHERE reference = 'letter 7';
+SELECT * FROM told();
+ROLLBACK;
+-- one that was done while evidence was off; a restore may bring an older log, too: it is logged when all is erased again
+SET cdr_service.evidence = off;
+SELECT calls FROM cdr_erase(call_id => 'c7', reason => 'asked');
+SET cdr_service.evidence = on;
+SELECT * FROM told();
+SELECT * FROM cdr_reapply_erasures('restored');
+SELECT * FROM told();
+SELECT cdr_seal(), count(*) AS problems FROM told();
+-- without the table
+BEGIN;
+ALTER TABLE cdr_erasures RENAME TO other;
+SELECT problem, count(*) FROM told() GROUP BY 1 ORDER BY 1;
 ROLLBACK;
 
 -- what is held is not erased, and that is told
@@ -157,7 +191,7 @@ DROP TABLE calls_before, events_before, traffic_before, spied, cdr_erasures, cdr
 DROP OWNED BY regress_eraser;
 DROP ROLE regress_eraser;
 DROP TABLE cdr_unsealed, cdr_seals, cdr_log, cdr_checkpoints;
-DROP FUNCTION ev;
+DROP FUNCTION ev, told;
 DROP EXTENSION cdr_service;
 SET cdr_service.allow_drop = on;
 DROP TABLE calls, call_events, dead_letters;

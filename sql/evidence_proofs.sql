@@ -106,12 +106,33 @@ SELECT cdr_evidence('p', 'a test') \g results/proofs/rewritten.json
 ROLLBACK;
 \! eval "$VERIFY rewritten.json | grep -c 'not under the checkpoint'"
 
--- Content that is erased: its digest is kept.
+-- Content that is taken away by hand: its digest is kept, and it was not erased.
 UPDATE call_events AS e SET content_digest = l.content_digest, salt = NULL, payload = NULL, body = NULL, routing_key = NULL,
 	content_type = NULL, headers = NULL, properties = NULL, message_id = NULL, trace_id = NULL
 FROM cdr_event_leaves() AS l WHERE l.event_id = e.event_id AND e.call_id = 'p';
 SELECT cdr_evidence('p', 'a test') \g results/proofs/erased.json
-\! eval "$VERIFY erased.json | grep proved | sed 's/202.*Z/.../'"
+\! eval "$VERIFY erased.json | sed -n '/PROVED/s/202.*Z/.../p'"
+-- Content that is erased: the log says that, too, under a later checkpoint than the one that was kept.
+SELECT cdr_create_erasure_tables();
+SELECT cdr_ingest_events(array_agg(ev(i, 'gone'))), cdr_seal() FROM generate_series(2000, 2002) AS i;
+SELECT cdr_checkpoint() AS whole \gset
+SELECT cdr_checkpoint() \g results/proofs/whole
+SELECT calls, events FROM cdr_erase(call_id => 'gone', reason => 'asked');
+SELECT cdr_pseudonym(key, 'gone') AS gone FROM cdr_erasure_keys \gset
+SELECT cdr_evidence(:'gone', 'a test') \g results/proofs/waits.json
+SELECT cdr_seal();
+SELECT cdr_evidence(:'gone', 'a test') \g results/proofs/erased.json
+SELECT cdr_evidence(:'gone', 'a test', :'whole') \g results/proofs/whole.json
+\! eval "$VERIFY waits.json | sed -n '/PROVED/s/202.*Z/.../p'"
+\! eval "$VERIFY erased.json | grep '^erased\|^proved\|^All\|under\|^The' | sed 's/202.*Z/.../; s/by sql:[^ ]*/by .../'"
+\! eval "$VERIFY whole.json --checkpoint whole | grep '^erased\|^All\|under' | sed 's/202.*Z/.../; s/by sql:[^ ]*/by .../; s/[0-9]* entries of [^:]*/.../'"
+-- each value of that, changed, is found
+\! cd results/proofs && python3 "$PG_ABS_SRCDIR/test/tools/change_evidence.py" "$PG_ABS_SRCDIR/scripts/cdr-verify" erased.json erasure
+BEGIN;
+DELETE FROM cdr_erasures;
+SELECT cdr_evidence(:'gone', 'a test') \g results/proofs/unrecorded.json
+ROLLBACK;
+\! eval "$VERIFY unrecorded.json | sed -n '/PROVED/s/202.*Z/.../p' | head -n 1"
 
 -- Anchors.
 SELECT cdr_add_anchor(NULL, 'rfc3161', '\x00');
@@ -143,7 +164,8 @@ SELECT cdr_add_anchor(:'kept', 'letter', '\x00');
 DROP OWNED BY regress_proof;
 DROP ROLE regress_proof;
 DROP EXTENSION cdr_service;
-DROP TABLE cdr_unsealed, cdr_seals, cdr_log, cdr_checkpoints, cdr_anchors;
+DROP TABLE cdr_unsealed, cdr_seals, cdr_log, cdr_checkpoints, cdr_anchors, cdr_erasures, cdr_erased_calls, cdr_erasure_keys, cdr_holds, cdr_retention, cdr_retired, cdr_leaf_stubs,
+	cdr_unlogged;
 DROP FUNCTION ev;
 SET cdr_service.allow_drop = on;
 DROP TABLE calls, call_events, dead_letters;

@@ -157,6 +157,8 @@ GRANT EXECUTE ON FUNCTION
 	@extschema@.cdr_lock_for_erasure(),
 	@extschema@.cdr_erase_dead_letters(uuid[]),
 	@extschema@.cdr_erasure_entry(uuid),
+	@extschema@.cdr_erasure_problems(date, date),
+	@extschema@.cdr_erasure_proof(text, integer, bigint),
 	@extschema@.cdr_note_erasure(uuid, date, text, text, text, text, text, bigint, bigint, bigint, bigint),
 	@extschema@.cdr_erase_chosen(text, text, text, text, text, integer, text, text),
 	@extschema@.cdr_end_erasure_key(date, text, text, text),

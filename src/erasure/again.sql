@@ -88,6 +88,14 @@ BEGIN
 			USING id, key.month, key.key, reason, login, role, erased.calls, erased.events, gone.erased, gone.held;
 		END IF;
 	END LOOP;
+	-- a log that was restored, too, lacks what was logged since the backup
+	IF current_setting('cdr_service.evidence')::boolean AND to_regclass(extension || '.cdr_log') IS NOT NULL THEN
+		EXECUTE format($query$
+			SELECT count(%1$s.cdr_put_entry(x.entry))
+			FROM (SELECT %1$s.cdr_erasure_entry(e.erasure_id) AS entry FROM ONLY %1$s.cdr_erasures AS e ORDER BY e.erased_at) AS x
+			WHERE NOT EXISTS (SELECT FROM ONLY %1$s.cdr_log AS l WHERE l.entry = x.entry)
+			  AND NOT EXISTS (SELECT FROM ONLY %1$s.cdr_unlogged AS u WHERE u.entry = x.entry)$query$, extension);
+	END IF;
 	EXECUTE format('SELECT %s.cdr_show_progress(NULL)', extension);
 	IF held > 0 THEN
 		RAISE WARNING 'not all was erased: calls or dead letters that are held: %', held

@@ -221,6 +221,7 @@ DECLARE
 	base64 constant text := $$translate(encode(%s, 'base64'), E'\n', '')$$;
 	given record;
 	given_log integer;
+	given_size bigint;
 	seal record;
 	around record;
 	found record;
@@ -241,6 +242,7 @@ BEGIN
 		EXECUTE format($query$
 			SELECT c.log FROM %s.cdr_checkpoints AS c WHERE c.size = $1 AND starts_with(c.note, $2)$query$, extension)
 		INTO given_log USING given.size, given.lines;
+		given_size := given.size;
 		IF given_log IS NULL THEN
 			RAISE invalid_parameter_value USING
 				MESSAGE = 'that is no checkpoint of this database',
@@ -361,6 +363,8 @@ BEGIN
 					ELSE 'no seal covers it' END) AS r(unproved)
 				WHERE e.call_id = $1),
 			'seals', array_to_json($9),
+			'erasure', CASE WHEN EXISTS (SELECT FROM %1$s.call_events AS e WHERE e.call_id = $1 AND e.content_digest IS NOT NULL)
+				THEN %1$s.cdr_erasure_proof($1, $11, $12) END,
 			'anchors', (SELECT COALESCE(json_agg(json_build_object('kind', a.kind, 'checkpoint',
 					array_to_string((string_to_array(c.note, E'\n'))[:3], E'\n') || E'\n',
 					'added_at', %10$s, 'token', %11$s) ORDER BY a.log, a.size, a.added_at), '[]')
@@ -369,7 +373,8 @@ BEGIN
 		extension, '', format(instant, 'event_time'), format(instant, 'received_at'), format(instant, 'recorded_at'),
 		format(base64, 'e.message_id'), format(base64, 'COALESCE(e.body, convert_to(e.payload::text, ''UTF8''))'),
 		format(base64, 'e.content_digest'), leaf, replace(format(instant, 'added_at'), 'e.', 'a.'), format(base64, 'a.token'))
-	INTO file USING call_id, login, role, reason, keys, seal_of, place_of, proof_of, seals, targets;
+	INTO file USING call_id, login, role, reason, keys, seal_of, place_of, proof_of, seals, targets,
+		given_log, given_size;
 END
 $function$;
 

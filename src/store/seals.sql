@@ -338,12 +338,17 @@ BEGIN
 		  AND ($1 IS NULL OR e.event_time >= ($1::timestamp AT TIME ZONE 'UTC'))
 		  AND ($2 IS NULL OR e.event_time < ($2::timestamp AT TIME ZONE 'UTC')) %s
 		GROUP BY 1 ORDER BY 1$query$, extension,
-		CASE WHEN to_regclass(extension || '.cdr_erased_calls') IS NOT NULL THEN
-			format('AND NOT EXISTS (SELECT FROM ONLY %s.cdr_erased_calls AS k WHERE k.call_id = e.call_id)', extension) ELSE '' END)
+		CASE WHEN to_regclass(extension || '.cdr_erased_calls') IS NOT NULL AND to_regclass(extension || '.cdr_erasures') IS NOT NULL THEN
+			format('AND NOT EXISTS (SELECT FROM ONLY %1$s.cdr_erased_calls AS k JOIN ONLY %1$s.cdr_erasures AS a USING (erasure_id)'
+				' WHERE k.call_id = e.call_id)', extension) ELSE '' END)
 	USING from_day, to_day
 	LOOP
 		problem := 'rows erased without a record'; day := seal.day; lo := seal.lo; hi := seal.hi; log := NULL; log_index := NULL;
 		detail := format('%s events', seal.n);
+		RETURN NEXT;
+	END LOOP;
+	lo := NULL; hi := NULL;
+	FOR problem, day, log, log_index, detail IN EXECUTE format('SELECT * FROM %s.cdr_erasure_problems($1, $2)', extension) USING from_day, to_day LOOP
 		RETURN NEXT;
 	END LOOP;
 	EXECUTE format('SELECT %s.cdr_show_progress(NULL)', extension);

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Changes a file of evidence in every place, and at random; asks cdr-verify of each.
 
-    change_evidence.py CDR-VERIFY FILE
+    change_evidence.py CDR-VERIFY FILE [MEMBER]
 
-Whatever is changed, the file proves no more; no file makes it end with anything but
+With a member of the file, that is all that is changed.  Whatever is changed, the file proves no more; no file makes it end with anything but
 0, 1 or 2.  What is not under a hash, and may be changed, is named here.
 """
 
@@ -24,6 +24,7 @@ module = importlib.util.module_from_spec(importlib.util.spec_from_loader("cdr_ve
 sys.dont_write_bytecode = True
 loader.exec_module(module)
 name = sys.argv[2]
+part = sys.argv[3] if len(sys.argv) > 3 else None
 original = json.load(open(name, encoding="utf-8"))
 original["events"] = original["events"][-3:]
 
@@ -55,7 +56,7 @@ for event in original["events"]:
 assert judged(json.dumps(original).encode()) == 0, "the file holds"
 counts = {}
 for path, value in places(original):
-    if path[-1] in FREE:
+    if path[-1] in FREE or part is not None and path[0] != part:
         continue
     others = ["", "x", 7, -1, [], {}, 10**40]
     if isinstance(value, str) and value:
@@ -75,6 +76,9 @@ for path, value in places(original):
         if code not in (1, 2):
             print("unnoticed:", path, repr(other), code)
         counts[code] = counts.get(code, 0) + 1
+if part is not None:
+    print(f"changed values of {part}:", "found" if sum(counts.values()) == counts.get(1, 0) + counts.get(2, 0) else counts)
+    sys.exit()
 print("changed values:", "some" if min(counts.get(1, 0), counts.get(2, 0)) > 50 else counts, "found")
 
 random.seed(1)
