@@ -77,7 +77,7 @@ COLUMN_LIST = src/store/column_list.h
 EXTRA_CLEAN = $(CAUSE_LIST) $(COLUMN_LIST)
 
 # The rooms of src/, each with its files; one without any is a mistake.
-ROOMS = base broker event call evidence store report alert worker backfill access retention erasure
+ROOMS = base broker event call evidence store report alert access retention worker backfill erasure
 files = $(or $(patsubst $(source)/%,%,$(sort $(wildcard $(source)/$(1)))), \
 	$(error there is no file $(source)/$(1)))
 

@@ -32,6 +32,7 @@
 #include "base/guc.h"
 #include "retention/access.h"
 #include "retention/act.h"
+#include "retention/nightly.h"
 
 #define ROWS_MAX 1000000
 
@@ -355,6 +356,7 @@ cdr_apply_retention(PG_FUNCTION_ARGS)
 	for (int i = 0; i < run.nrelations; i++)
 		retire_table(&run, &run.relations[i]);
 	retire_access(&run);
+	cdr_nightly_succeed();
 	cdr_progress_end();
 	PopActiveSnapshot();
 	SPI_finish();

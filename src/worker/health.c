@@ -546,6 +546,7 @@ cdr_check_health(PG_FUNCTION_ARGS)
 	}
 	cdr_health_check_tables(&health);
 	cdr_health_check_mappings(&health);
+	cdr_health_check_retention(&health);
 	check_durability(&health);
 	return (Datum) 0;
 }

@@ -7,10 +7,14 @@
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
+#include "commands/dbcommands.h"
+#include "miscadmin.h"
 #include "utils/timestamp.h"
 
 #include "alert/look.h"
 #include "base/guc.h"
+#include "retention/nightly.h"
 #include "store/look.h"
 #include "store/mapping_cache.h"
 #include "worker/health_tables.h"
@@ -20,6 +24,10 @@
 
 /* Seconds that a checkpoint may be without an anchor, where nobody has set more. */
 #define ANCHORS_LATE SECS_PER_DAY
+
+/* Milliseconds that a run may take, and that may lie between two. */
+#define RETENTION_AT_MOST (12 * 3600 * 1000)
+#define RETENTION_EVERY	  (27 * 3600 * 1000)
 
 static void
 check_partitions(CdrHealth *health, const CdrLook *look)
@@ -202,6 +210,61 @@ cdr_health_check_tables(CdrHealth *health)
 	check_letters(health, &look);
 	check_seals(health, &look);
 	check_alerts(health);
+}
+
+/*
+ * Of a run at night, nobody has seen what came.  Elsewhere than in the database of
+ * the service there is none.
+ */
+void
+cdr_health_check_retention(CdrHealth *health)
+{
+	CdrNightly	nightly;
+	TimestampTz last;
+
+	if (RecoveryInProgress() || health->workers == NULL ||
+		strcmp(get_database_name(MyDatabaseId), cdr_database) != 0)
+		return;
+	(void) cdr_nightly_read(&nightly);
+	last = Max(nightly.begun_at, nightly.watched_since);
+	if (nightly.failing_since != 0)
+		cdr_health_put(
+			health, "retention", CDR_HEALTH_WARNING,
+			psprintf("it fails since %s: %s",
+					 timestamptz_to_str(nightly.failing_since),
+					 nightly.message),
+			psprintf("%s%sCALL cdr_apply_retention() tries it at once.",
+					 nightly.hint, nightly.hint[0] != '\0' ? " " : ""));
+	else if (cdr_retention_hour < 0)
+		return;
+	else if (nightly.watched_since == 0 || nightly.hour != cdr_retention_hour)
+		cdr_health_put(
+			health, "retention", CDR_HEALTH_WARNING,
+			"no process looks out for its hour",
+			"The sealer does, which is started with the server if "
+			"retention_hour, evidence or log_reads is set then: restart the "
+			"server.");
+	else if (nightly.is_running &&
+			 TimestampDifferenceExceeds(nightly.begun_at, health->now,
+										RETENTION_AT_MOST))
+		cdr_health_put(health, "retention", CDR_HEALTH_WARNING,
+					   psprintf("the run of %s has not ended",
+								timestamptz_to_str(nightly.begun_at)),
+					   "Look at cdr_progress, and in the server's log. CALL "
+					   "cdr_apply_retention() goes on where it was.");
+	else if (TimestampDifferenceExceeds(last, health->now, RETENTION_EVERY))
+		cdr_health_put(
+			health, "retention", CDR_HEALTH_WARNING,
+			psprintf("it was not applied since %s", timestamptz_to_str(last)),
+			"In its hour, the server was down, or the service paused. CALL "
+			"cdr_apply_retention() does it at once.");
+	else
+		cdr_health_put(health, "retention", CDR_HEALTH_OK,
+					   nightly.begun_at == 0
+						   ? "its hour has not come yet"
+						   : psprintf("applied at %s",
+									  timestamptz_to_str(nightly.begun_at)),
+					   NULL);
 }
 
 /* Those that this process can read, the workers can. */

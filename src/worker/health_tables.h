@@ -13,6 +13,9 @@
 /* Rows for the tables; if they fit, for partitions, dead letters, seals and alerts. */
 extern void cdr_health_check_tables(CdrHealth *health);
 
+/* A row for retention at an hour of the day, where that is wanted or was. */
+extern void cdr_health_check_retention(CdrHealth *health);
+
 /* A row for the mappings. */
 extern void cdr_health_check_mappings(CdrHealth *health);
 

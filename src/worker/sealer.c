@@ -27,7 +27,6 @@
 #include "tcop/pquery.h"
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
-#include "utils/datetime.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -35,6 +34,7 @@
 #include "access/read_ring.h"
 #include "base/fault.h"
 #include "base/guc.h"
+#include "retention/nightly.h"
 #include "store/seal.h"
 #include "store/unsealed.h"
 #include "store/writer_query.h"
@@ -76,26 +76,6 @@ seal_once(void)
 	CommitTransactionCommand();
 	pgstat_report_activity(STATE_IDLE, NULL);
 	return more;
-}
-
-/* Is it the hour, and was it not done today? */
-static bool
-retention_is_due(void)
-{
-	static int	 done_on = 0;
-	struct pg_tm tm;
-	fsec_t		 fsec;
-	int			 zone;
-	int			 day;
-
-	if (cdr_retention_hour < 0 || timestamp2tm(GetCurrentTimestamp(), &zone,
-											   &tm, &fsec, NULL, NULL) != 0)
-		return false;
-	day = date2j(tm.tm_year, tm.tm_mon, tm.tm_mday);
-	if (tm.tm_hour != cdr_retention_hour || day == done_on)
-		return false;
-	done_on = day;
-	return true;
 }
 
 /* CALL has its snapshots, between its transactions, from the portal that runs it. */
@@ -144,22 +124,26 @@ apply_retention(void)
 	pgstat_report_activity(STATE_IDLE, NULL);
 }
 
-/* What fails is tried again the next day, and keeps nobody from sealing. */
+/* What fails is told, tried again the next day, and keeps nobody from sealing. */
 static void
 try_retention(void)
 {
 	MemoryContext context = CurrentMemoryContext;
 
+	cdr_nightly_begin();
 	PG_TRY();
 	{
 		apply_retention();
+		cdr_nightly_succeed();
 	}
 	PG_CATCH();
 	{
-		const char *portal = NULL;
+		const char	   *portal = NULL;
+		CdrReasonBuffer why;
 
 		HOLD_INTERRUPTS();
 		MemoryContextSwitchTo(context);
+		cdr_fail_with_error(&why);
 		if (ActivePortal != NULL)
 		{
 			portal = pstrdup(ActivePortal->name);
@@ -174,6 +158,7 @@ try_retention(void)
 		if (portal != NULL && GetPortalByName(portal) != NULL)
 			PortalDrop(GetPortalByName(portal), false);
 		pgstat_report_activity(STATE_IDLE, NULL);
+		cdr_nightly_fail(&why.reason);
 		RESUME_INTERRUPTS();
 	}
 	PG_END_TRY();
@@ -236,7 +221,7 @@ cdr_sealer_main(Datum argument)
 			cdr_reads_record();
 			proc_exit(1);
 		}
-		if (retention_is_due())
+		if (cdr_nightly_is_due())
 			try_retention();
 		wait_for_reload(until_next_look());
 		cdr_override_settings();

@@ -79,18 +79,28 @@ $cdr->sql(
 q{SELECT cdr_set_retention(NULL, 'dead_letters', '36 hours', 'repair', 'a test')}
 );
 
-# (the hour may be over before the sealer looks)
-my $retired = 0;
-for ( my $tries = 0 ; $tries < 600 && !$retired ; $tries++ ) {
-    if ( $tries % 200 == 0 ) {
-        $cdr->sql( 'ALTER SYSTEM SET cdr_service.retention_hour = '
-              . $cdr->sql('SELECT extract(hour FROM now())') );
-        $cdr->sql('SELECT pg_reload_conf()');
+# Makes now the hour of retention, by another time of the server's, and waits for what
+# comes of it.  (The hour may be over before the sealer looks.)
+sub wait_for_hour_in {
+    my ( $zone, $condition ) = @_;
+
+    for my $tries ( 0 .. 600 ) {
+        if ( $tries % 200 == 0 ) {
+            $cdr->sql("ALTER SYSTEM SET log_timezone = '$zone'");
+            $cdr->sql( 'ALTER SYSTEM SET cdr_service.retention_hour = '
+                  . $cdr->sql("SELECT extract(hour FROM now() AT TIME ZONE '$zone')"));
+            $cdr->sql('SELECT pg_reload_conf()');
+        }
+        return 1 if $cdr->sql("SELECT $condition") eq 't';
+        select undef, undef, undef, 0.1;
     }
-    $retired =
-      $cdr->sql(q{SELECT COALESCE(sum(rows), 0) FROM cdr_retired});
-    select undef, undef, undef, 0.1 if !$retired;
+    return 0;
 }
+
+# not by the time of a session, which a database may be given
+$cdr->sql("ALTER DATABASE postgres SET timezone = 'Asia/Kolkata'");
+wait_for_hour_in('Asia/Tokyo', 'count(*) > 0 FROM cdr_retired');
+my $retired = $cdr->sql('SELECT sum(rows) FROM cdr_retired');
 is $retired, 2, 'the sealer takes away what has expired';
 is $cdr->sql('SELECT count(*) FROM dead_letters'), 1, 'and no more';
 is $cdr->sql('SELECT login FROM cdr_retired'), $cdr->sql('SELECT rolname FROM pg_roles WHERE oid = 10'),
@@ -98,6 +108,31 @@ is $cdr->sql('SELECT login FROM cdr_retired'), $cdr->sql('SELECT rolname FROM pg
 $cdr->wait_for(
     q{count(*) = 1 FROM cdr_log WHERE entry LIKE 'cdr-retention-v1%'});
 pass('which it logs');
+
+my $health = q{level, detail, hint FROM cdr_health WHERE "check" = 'retention'};
+like $cdr->sql("SELECT $health"), qr/^ok\|applied at /, 'cdr_health knows of it';
+
+# one that fails is told, after a restart too, until one succeeds
+$cdr->sql(q{
+	CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS
+	$$ BEGIN RAISE 'they are needed' USING HINT = 'Ask Anna.'; END $$;
+	CREATE TRIGGER keep BEFORE DELETE ON dead_letters EXECUTE FUNCTION keep();
+	UPDATE dead_letters SET received_at = received_at - interval '5 days';
+});
+ok wait_for_hour_in('Pacific/Honolulu', qq{level = 'warning' FROM cdr_health WHERE "check" = 'retention'}),
+  'a run that fails is a warning';
+my $told = qr/^warning\|it fails since (.*): they are needed\|Ask Anna\. CALL cdr_apply_retention\(\)/;
+like $cdr->sql("SELECT $health"), $told, 'which says since when, why, and what to do';
+my ($since) = $cdr->sql("SELECT $health") =~ $told;
+$node->restart;
+$cdr->wait_for(q{count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'cdr_service sealer'});
+like $cdr->sql("SELECT $health"), qr/since \Q$since\E: they are needed/, 'and is known after a restart';
+$cdr->sql('DROP TRIGGER keep ON dead_letters; DROP FUNCTION keep');
+ok wait_for_hour_in('Asia/Tokyo', qq{level = 'ok' FROM cdr_health WHERE "check" = 'retention'}),
+  'until one succeeds';
+is $cdr->sql('SELECT count(*) FROM dead_letters'), 0, 'which has taken all away';
+$cdr->sql('ALTER SYSTEM RESET cdr_service.retention_hour; ALTER DATABASE postgres RESET timezone');
+$cdr->sql('SELECT pg_reload_conf()');
 
 # --- a dump
 
