@@ -65,6 +65,54 @@ FROM calls WHERE attempt_time >= '2026-03-26 00:01';
 SELECT cdr_longest_calls(answer_time, end_time, call_id) FILTER (WHERE end_time < 'infinity')
 	= ARRAY(SELECT call_id FROM calls WHERE end_time > answer_time AND end_time < 'infinity' AND attempt_time > '2026-01-01' ORDER BY end_time - answer_time DESC, call_id LIMIT 10) AS same
 FROM calls WHERE attempt_time > '2026-01-01';
+-- sums of a call's times, in one process and by parallel workers
+CREATE TEMP TABLE sums AS
+SELECT tenant_id, cdr_call_sums(start_time, answer_time, end_time) AS ours,
+	ARRAY[count(*), count(*) - count(start_time), count(*) - count(end_time), count(*) FILTER (WHERE answer_time IS NOT NULL OR end_time IS NOT NULL),
+		  count(answer_time), count(talk), count(*) FILTER (WHERE talk <= interval '15 s')] AS counts, extract(epoch FROM sum(talk)) AS talked
+FROM (SELECT *, CASE WHEN end_time >= answer_time AND answer_time > '-infinity' AND end_time < 'infinity' THEN end_time - answer_time END AS talk
+	  -- (the longest is more than an interval holds)
+	  FROM calls WHERE call_id <> 'longest') AS c
+GROUP BY tenant_id;
+SELECT count(*) AS groups, count(*) FILTER (WHERE ours[1:7] IS DISTINCT FROM counts OR ours[8] * 86400.0 + ours[9] + ours[10] / 1000000.0 IS DISTINCT FROM talked) AS differ
+FROM sums;
+BEGIN;
+SET LOCAL parallel_setup_cost = 0;
+SET LOCAL parallel_tuple_cost = 0;
+SET LOCAL min_parallel_table_scan_size = 0;
+CREATE FUNCTION pg_temp.partial(query text) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE line text;
+BEGIN
+	FOR line IN EXECUTE 'EXPLAIN (COSTS off) ' || query LOOP
+		IF line ~ 'Partial' THEN RETURN true; END IF;
+	END LOOP;
+	RETURN false;
+END $$;
+SELECT pg_temp.partial('SELECT tenant_id, cdr_call_sums(start_time, answer_time, end_time) FROM calls WHERE call_id <> ''longest'' GROUP BY tenant_id') AS is_partial;
+SELECT count(*) FILTER (WHERE s.ours IS DISTINCT FROM p.ours) AS differ
+FROM sums AS s FULL JOIN (SELECT tenant_id, cdr_call_sums(start_time, answer_time, end_time) AS ours FROM calls WHERE call_id <> 'longest' GROUP BY tenant_id) AS p
+	ON COALESCE(p.tenant_id, 'none') = COALESCE(s.tenant_id, 'none');
+ROLLBACK;
+SELECT cdr_call_sums(t, t, t) FROM (VALUES ('-infinity'::timestamptz), ('infinity'), (NULL), ('2026-01-01')) AS v (t);
+SELECT cdr_call_sums('2026-01-01', '4713-01-01 BC', '294276-12-31 23:59:59.999999') FROM generate_series(1, 3);
+SELECT cdr_call_sums_add('{0,0,0,0,0,0,0,0,0,0}', NULL, NULL, NULL);
+SELECT cdr_call_sums_join('{1}', '{1}');
+CREATE AGGREGATE pg_temp.of_others(timestamptz, timestamptz, timestamptz) (SFUNC = cdr_call_sums_add, STYPE = bigint[], INITCOND = '{{0,0,0,0,0,0,0,0,0,0}}');
+SELECT pg_temp.of_others(NULL, NULL, NULL);
+CREATE AGGREGATE pg_temp.of_none(timestamptz, timestamptz, timestamptz) (SFUNC = cdr_call_sums_add, STYPE = bigint[]);
+SELECT pg_temp.of_none(NULL, NULL, NULL);
+DROP AGGREGATE pg_temp.of_none(timestamptz, timestamptz, timestamptz), pg_temp.of_others(timestamptz, timestamptz, timestamptz);
+-- hours of the clocks of zones, some of them of seconds, of some decades and about each change of clocks
+SELECT zone, count(*) AS times, count(*) FILTER (WHERE cdr_local_hour(t, zone) IS DISTINCT FROM date_trunc('hour', t AT TIME ZONE zone)) AS differ
+FROM unnest('{UTC,Europe/Berlin,Asia/Kathmandu,Australia/Lord_Howe,America/St_Johns,Africa/Monrovia,Europe/Amsterdam,Asia/Kolkata,Pacific/Apia,+05:41:07,EST5EDT,CET}'::text[]) AS zone,
+	 LATERAL (SELECT timestamptz '1880-01-01' + n * interval '97 hours 13 min 57 s' AS t FROM generate_series(1, 14000) AS n
+			  UNION ALL SELECT timestamptz '2026-06-30' - n * interval '7 min 29.999999 s' FROM generate_series(1, 20000) AS n) AS t
+GROUP BY zone ORDER BY zone;
+SELECT count(*) AS times, count(*) FILTER (WHERE cdr_local_hour(t, zone) IS DISTINCT FROM date_trunc('hour', t AT TIME ZONE zone)) AS differ
+FROM (SELECT t, zone FROM unnest('{UTC,Asia/Kolkata}'::text[]) AS zone, generate_series(timestamptz '2026-03-28', '2026-03-30', '1 min') AS t ORDER BY t, zone) AS turns;
+SELECT t, cdr_local_hour(t, 'UTC') FROM (VALUES ('infinity'::timestamptz), ('-infinity'), (NULL), ('4714-11-24 00:00:00 BC'), ('294276-12-31 23:59:59.999999'), ('1999-12-31 23:59:59.999999')) AS v (t);
+SELECT cdr_local_hour('294276-12-31 23:59:59.999999', 'Asia/Tokyo');
+SELECT cdr_local_hour('2026-01-01', 'Berlin');
 -- of the last instant before 2000, and the longest that can be
 SELECT cdr_busiest_minutes(attempt_time, answer_time, '{1999-12-31,2000-01-02}'), cdr_longest_calls(answer_time, end_time, call_id),
 	cdr_setup_lengths(attempt_time, start_time, answer_time, '{1999-12-31,2000-01-02}')
@@ -78,7 +126,7 @@ SELECT cdr_setup_by_steps(now(), now(), now(), '{2026-01-02,2026-01-01}');
 SELECT cdr_occupied_by_steps(now(), now(), '{2026-01-02,infinity}');
 SELECT cdr_setup_lengths(now(), now(), now(), '{}');
 SELECT cdr_busiest_minutes(now(), now(), '{NULL,2026-01-01}');
-SELECT proname FROM pg_proc WHERE proname ~ '^cdr_(levels_keep|.*_add)$' AND pronargs > 1 AND NOT proargtypes[0] = 'internal'::regtype;
+SELECT proname FROM pg_proc WHERE proname ~ '^cdr_(levels_keep|.*_add)$' AND pronargs > 1 AND NOT proargtypes[0] = 'internal'::regtype AND proname <> 'cdr_call_sums_add';
 -- too many minutes, calls, steps and tenants for memory
 SELECT cdr_busiest_minutes(now(), now(), '{2000-01-01,2026-01-01}');
 SELECT cdr_levels_sorted('2026-01-01', '2026-01-02', '{2026-01-01,2026-01-02}') FROM generate_series(1, 5000000);

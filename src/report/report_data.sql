@@ -15,6 +15,40 @@ RETURN (SELECT s
 COMMENT ON FUNCTION @extschema@.cdr_report_step(timestamptz, timestamptz) IS
 'how long the steps of a report are';
 
+CREATE FUNCTION @extschema@.cdr_local_hour(at timestamptz, zone text)
+RETURNS timestamp
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cdr_local_hour';
+
+COMMENT ON FUNCTION @extschema@.cdr_local_hour(timestamptz, text) IS
+'the hour that the clocks of a zone show at a time';
+
+CREATE FUNCTION @extschema@.cdr_call_sums_add(bigint[], timestamptz, timestamptz, timestamptz)
+RETURNS bigint[]
+LANGUAGE C IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cdr_call_sums_add';
+
+COMMENT ON FUNCTION @extschema@.cdr_call_sums_add(bigint[], timestamptz, timestamptz, timestamptz) IS
+'of cdr_call_sums(): a call more';
+
+CREATE FUNCTION @extschema@.cdr_call_sums_join(bigint[], bigint[])
+RETURNS bigint[]
+LANGUAGE C IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cdr_call_sums_join';
+
+COMMENT ON FUNCTION @extschema@.cdr_call_sums_join(bigint[], bigint[]) IS
+'of cdr_call_sums(): what two of them are together';
+
+CREATE AGGREGATE @extschema@.cdr_call_sums(start_time timestamptz, answer_time timestamptz, end_time timestamptz) (
+	SFUNC = @extschema@.cdr_call_sums_add,
+	STYPE = bigint[],
+	COMBINEFUNC = @extschema@.cdr_call_sums_join,
+	INITCOND = '{0,0,0,0,0,0,0,0,0,0}',
+	PARALLEL = SAFE);
+
+COMMENT ON AGGREGATE @extschema@.cdr_call_sums(timestamptz, timestamptz, timestamptz) IS
+'of calls: how many, without start, open, decided, answered, with a length, and short; and the days, seconds and microseconds that were talked';
+
 -- The planner takes all groups that could be for some that are: it would sort the calls
 -- rather than count them in a hash, and would not share the counting among workers.
 -- What comes of two parts has no statistics, so that it takes fewer groups: hence
@@ -38,27 +72,26 @@ BEGIN
 	EXECUTE format($query$
 		WITH groups AS (
 			SELECT width_bucket(c.attempt_time, $1) AS i,
-				   date_trunc('hour', c.attempt_time AT TIME ZONE $2) AS hour,
+				   %1$s.cdr_local_hour(c.attempt_time, $2) AS hour,
 				   CASE WHEN c.answer_time IS NOT NULL THEN 'answered'
 						WHEN c.end_time IS NULL THEN 'ringing'
 						WHEN c.disposition = 'ANSWERED' THEN 'presumed'
-						ELSE lower(c.disposition) END AS outcome,
+						ELSE c.disposition END AS outcome,
 				   CASE WHEN c.answer_time IS NULL AND c.end_time IS NOT NULL THEN c.sip_status END AS sip,
 				   CASE WHEN c.answer_time IS NULL AND c.end_time IS NOT NULL AND c.sip_status IS NULL
 						THEN c.hangup_cause END AS cause,
-				   count(*) AS n,
-				   count(*) FILTER (WHERE c.start_time IS NULL) AS without_start,
-				   count(*) FILTER (WHERE c.end_time IS NULL) AS open,
-				   count(*) FILTER (WHERE c.end_time >= c.answer_time AND c.answer_time > '-infinity' AND c.end_time < 'infinity') AS talks,
-				   sum(c.end_time - c.answer_time) FILTER (WHERE c.end_time >= c.answer_time AND c.answer_time > '-infinity' AND c.end_time < 'infinity') AS talk,
+				   %1$s.cdr_call_sums(c.start_time, c.answer_time, c.end_time) AS sums,
 				   max(c.last_event_time) AS last
 			FROM (SELECT * FROM ONLY %1$s.calls AS c
 				  WHERE c.attempt_time >= $1[1] AND c.attempt_time < $1[cardinality($1)] AND ($3 IS NULL OR c.tenant_id = $3)
 				  UNION ALL SELECT * FROM ONLY %1$s.calls WHERE false) AS c
 			GROUP BY 1, 2, 3, 4, 5),
 		classified AS (
-			SELECT g.*, extract(hour FROM g.hour)::integer AS h, extract(isodow FROM g.hour)::integer AS d,
-				   g.outcome NOT IN ('answered', 'ringing') OR g.outcome IS NULL AS unanswered,
+			SELECT g.i, g.sip, g.cause, lower(g.outcome) AS outcome, g.last,
+				   g.sums[1] AS n, g.sums[2] AS without_start, g.sums[3] AS open, g.sums[6] AS talks,
+				   CASE WHEN g.sums[6] > 0 THEN g.sums[8] * 86400.0 + g.sums[9] + g.sums[10] / 1000000.0 END AS talk,
+				   extract(hour FROM g.hour)::integer AS h, extract(isodow FROM g.hour)::integer AS d,
+				   lower(g.outcome) NOT IN ('answered', 'ringing') OR g.outcome IS NULL AS unanswered,
 				   COALESCE(k.ner_effective, 'depends') AS effective, k.fault
 			FROM groups AS g
 			LEFT JOIN %1$s.cdr_known_causes AS k ON k.name = COALESCE(g.sip::text, %1$s.cdr_cause_name(g.cause::text))),
@@ -74,7 +107,7 @@ BEGIN
 				   COALESCE(sum(n) FILTER (WHERE outcome = 'no_answer'), 0) AS no_answer,
 				   COALESCE(sum(n) FILTER (WHERE outcome = 'answered' OR unanswered AND effective = 'yes'), 0) AS effective,
 				   COALESCE(sum(n) FILTER (WHERE outcome = 'answered' OR unanswered AND effective IN ('yes', 'no')), 0) AS told,
-				   COALESCE(sum(talks), 0) AS talks, COALESCE(extract(epoch FROM sum(talk)), 0) AS talk_seconds,
+				   COALESCE(sum(talks), 0) AS talks, COALESCE(round(sum(talk), 6), 0) AS talk_seconds,
 				   extract(epoch FROM max(last)) AS last
 			FROM classified GROUP BY GROUPING SETS ((), (i), (h), (d, h))),
 		causes AS (
@@ -119,12 +152,7 @@ BEGIN
 	EXECUTE format($query$
 		WITH groups AS (
 			SELECT c.past, c.tenant_id, %1$s.cdr_destination(c.callee_number::text) AS destination,
-				   count(*) AS n,
-				   count(*) FILTER (WHERE c.answer_time IS NOT NULL OR c.end_time IS NOT NULL) AS decided,
-				   count(c.answer_time) AS answered,
-				   count(*) FILTER (WHERE c.end_time >= c.answer_time AND c.answer_time > '-infinity' AND c.end_time < 'infinity') AS talks,
-				   sum(c.end_time - c.answer_time) FILTER (WHERE c.end_time >= c.answer_time AND c.answer_time > '-infinity' AND c.end_time < 'infinity') AS talk,
-				   count(*) FILTER (WHERE c.end_time >= c.answer_time AND c.answer_time > '-infinity' AND c.end_time < 'infinity' AND c.end_time - c.answer_time <= interval '15 s') AS short,
+				   %1$s.cdr_call_sums(c.attempt_time, c.answer_time, c.end_time) AS sums,
 				   min(c.attempt_time) AS first
 			FROM (SELECT false AS past, c.tenant_id, c.callee_number, c.attempt_time, c.answer_time, c.end_time
 				  FROM ONLY %1$s.calls AS c WHERE c.attempt_time >= $1 AND c.attempt_time < $2
@@ -133,21 +161,26 @@ BEGIN
 				  FROM ONLY %1$s.calls AS c WHERE c.attempt_time >= $3 AND c.attempt_time < $4) AS c
 			WHERE $5 IS NULL OR c.tenant_id = $5
 			GROUP BY 1, 2, 3),
+		counted AS (
+			SELECT g.past, g.tenant_id, g.destination, g.first,
+				   g.sums[1] AS n, g.sums[4] AS decided, g.sums[5] AS answered, g.sums[6] AS talks, g.sums[7] AS short,
+				   CASE WHEN g.sums[6] > 0 THEN g.sums[8] * 86400.0 + g.sums[9] + g.sums[10] / 1000000.0 END AS talk
+			FROM groups AS g),
 		figures AS (
 			SELECT grouping(tenant_id, destination) AS set, tenant_id, destination,
 				   COALESCE(sum(n) FILTER (WHERE NOT past), 0) AS attempts,
 				   COALESCE(sum(decided) FILTER (WHERE NOT past), 0) AS decided,
 				   COALESCE(sum(answered) FILTER (WHERE NOT past), 0) AS answered,
 				   COALESCE(sum(talks) FILTER (WHERE NOT past), 0) AS talks,
-				   COALESCE(extract(epoch FROM sum(talk) FILTER (WHERE NOT past)), 0) AS talk_seconds,
+				   COALESCE(round(sum(talk) FILTER (WHERE NOT past), 6), 0) AS talk_seconds,
 				   COALESCE(sum(short) FILTER (WHERE NOT past), 0) AS short,
 				   extract(epoch FROM min(first) FILTER (WHERE NOT past)) AS first,
 				   COALESCE(sum(n) FILTER (WHERE past), 0) AS before,
 				   COALESCE(sum(decided) FILTER (WHERE past), 0) AS before_decided,
 				   COALESCE(sum(answered) FILTER (WHERE past), 0) AS before_answered,
 				   COALESCE(sum(talks) FILTER (WHERE past), 0) AS before_talks,
-				   COALESCE(extract(epoch FROM sum(talk) FILTER (WHERE past)), 0) AS before_talk_seconds
-			FROM groups GROUP BY GROUPING SETS ((), (tenant_id), (destination), (tenant_id, destination))),
+				   COALESCE(round(sum(talk) FILTER (WHERE past), 6), 0) AS before_talk_seconds
+			FROM counted GROUP BY GROUPING SETS ((), (tenant_id), (destination), (tenant_id, destination))),
 		-- the first 20 of each, and the rest as one
 		ranked AS (
 			SELECT *, row_number() OVER (PARTITION BY set ORDER BY CASE WHEN set = 0 THEN decided - answered ELSE attempts END DESC,
