@@ -91,6 +91,9 @@ ROLLBACK;
 DELETE FROM call_events WHERE call_id ~ '^c1[0-9]{4}$';
 DELETE FROM cdr_unsealed;
 
+-- a checkpoint is short; its root has 32 bytes
+SELECT bool_and(octet_length(note) BETWEEN 80 AND 120) AS short FROM cdr_checkpoints;
+
 -- Whoever may write call_events changes rows.
 CREATE FUNCTION found() RETURNS text LANGUAGE sql AS $$ SELECT string_agg(problem || coalesce(': ' || detail, ''), '; ' ORDER BY log_index) FROM cdr_verify_evidence('2021-11-26') $$;
 BEGIN;

@@ -469,6 +469,10 @@ CREATE TRIGGER who BEFORE INSERT ON cdr_alerts FOR EACH ROW EXECUTE FUNCTION who
 SELECT take('flap'), ring(10, '2026-03-02 12:00Z', '0'), cdr_check_alerts('2026-03-02 12:01Z'), current_user = session_user AS "itself again";
 SELECT tenant_id FROM cdr_alerts;
 DROP TRIGGER who ON cdr_alerts;
+-- the longest texts fit into a notification
+SELECT cdr_tell_alert(jsonb_populate_record(NULL::cdr_alerts, jsonb_build_object('id', 9223372036854775807, 'rule', repeat(E'\x01', 63),
+	'level', 'critical', 'metric', 'new_destinations', 'scope', 'user', 'tenant_id', repeat(E'\x01', 1000), 'subject', repeat(E'\x01', 255),
+	'last_value', repeat('9', 1000)::numeric, 'threshold', repeat('9', 30)::numeric, 'time_window', '31 days', 'raised_at', now(), 'late', true)));
 -- a rule that fails keeps no other from being evaluated
 CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'broken'; END $$;
 CREATE TRIGGER fail BEFORE INSERT ON cdr_alerts FOR EACH ROW WHEN (NEW.rule = 'crowd') EXECUTE FUNCTION fail();

@@ -53,6 +53,16 @@ SELECT open FROM cdr_metrics_open WHERE tenant_id = 't';
 ROLLBACK;
 
 -- ---------------------------------------------------------------------------
+-- The most rows
+-- ---------------------------------------------------------------------------
+
+BEGIN;
+SELECT count(add_call(format('%s %s', t, w), now() - interval '1 min', NULLIF('tenant ' || t, 'tenant 30'), w))
+FROM generate_series(1, 30) AS t, unnest('{inbound,outbound,internal,NULL}'::text[]) AS w;
+SELECT (SELECT count(*) FROM cdr_metrics_traffic) AS traffic, (SELECT count(*) FROM cdr_metrics_open) AS open;
+ROLLBACK;
+
+-- ---------------------------------------------------------------------------
 -- Against a recount
 -- ---------------------------------------------------------------------------
 

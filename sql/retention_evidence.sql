@@ -52,6 +52,7 @@ ROLLBACK; BEGIN;
 UPDATE call_events SET tenant_id = 'x' WHERE call_id = 'c-020302';
 SELECT * FROM found();
 ROLLBACK; BEGIN;
+SELECT round(avg(pg_column_size(s)), -1) AS bytes FROM cdr_leaf_stubs AS s;
 DELETE FROM cdr_leaf_stubs WHERE day = '2016-02-03';
 SELECT * FROM found();
 ROLLBACK; BEGIN;
