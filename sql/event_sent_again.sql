@@ -27,6 +27,13 @@ SELECT cdr_ingest_event(ce('e-1', 'c7', NULL)) AS new, cdr_ingest_event(ce('e-1'
 	cdr_ingest_event(ce('e-1', 'c7', '2026-03-08T20:00:00Z')) AS "with a time", cdr_ingest_event(ce('e-1', 'c7', NULL)) AS again;
 SELECT cdr_ingest_events(ARRAY[ce('e-1', 'c7', NULL), ce('e-2', 'c7', NULL), ce('e-1', 'c8', NULL)]) AS two;
 
+-- of a call that a wrong clock has made long, it is looked for where its time is
+SET cdr_service.partition_interval = 'day';
+SELECT cdr_create_partitions('2026-01-01', '2026-03-07') > 32 AS many;
+RESET cdr_service.partition_interval;
+SELECT cdr_ingest_event(ce('e-0', 'c9', '2026-01-01T00:00:00Z', 'call.hold')) AS new, cdr_ingest_event(ce('e-1', 'c9', '2026-03-08T23:59:00Z')) AS new,
+	cdr_ingest_event(ce('e-1', 'c9', '2026-03-09T00:01:00Z')) AS later, cdr_ingest_event(ce('e-1', 'c9', '2026-02-28T00:01:00Z')) AS before;
+
 -- in one batch: each call has the one that came first by its time
 SELECT cdr_ingest_events(ARRAY[ce('e-3', 'c3', '2026-03-08T20:00:05Z'), ce('e-3', 'c4', '2026-03-08T20:00:05Z'),
 	ce('e-3', 'c3', '2026-03-08T20:00:02Z'), ce('e-3', 'c1', '2026-03-08T20:00:02Z')]) AS three;

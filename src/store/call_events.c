@@ -204,7 +204,8 @@ drop_read_otherwise(CdrEvent **events, int count)
 }
 
 int
-cdr_call_events_drop_known(CdrEvent **events, int count, bool mostly_new)
+cdr_call_events_drop_known(CdrEvent **events, int count, bool mostly_new,
+						   CdrCallSpans *spans)
 {
 	CdrEvent   **sought = palloc(Max(count, 1) * sizeof(CdrEvent *));
 	bool		*repeated = palloc0(Max(count, 1) * sizeof(bool));
@@ -214,6 +215,7 @@ cdr_call_events_drop_known(CdrEvent **events, int count, bool mostly_new)
 	int			 nknown;
 	int			 kept = 0;
 
+	*spans = (CdrCallSpans){0};
 	count = drop_read_otherwise(events, count);
 	cdr_timeless_claim(events, count, repeated);
 	for (int i = 0; i < count; i++)
@@ -226,7 +228,7 @@ cdr_call_events_drop_known(CdrEvent **events, int count, bool mostly_new)
 		nhinted += hinted;
 	}
 	if (!mostly_new)
-		return cdr_resent_drop(events, count, NULL);
+		return cdr_resent_drop(events, count, NULL, spans);
 	if (nsought == 0)
 		return count;
 
@@ -240,7 +242,7 @@ cdr_call_events_drop_known(CdrEvent **events, int count, bool mostly_new)
 			events[kept++] = events[i];
 		}
 	}
-	return cdr_resent_drop(events, kept, repeated);
+	return cdr_resent_drop(events, kept, repeated, spans);
 }
 
 static Datum

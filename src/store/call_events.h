@@ -9,6 +9,7 @@
 #define CDR_CALL_EVENTS_H
 
 #include "event/event.h"
+#include "store/call_spans.h"
 #include "store/statement.h"
 
 /* For writer.c. */
@@ -23,10 +24,11 @@ extern void cdr_call_events_open(Oid table);
  * they have no time of their own and their key is there.  Returns how many
  * stay.  Unless mostly_new, all stay, because they are inserted with ON CONFLICT
  * in any case, but for those that were recorded under another key: by a mapping
- * that was changed meanwhile, or with another time.
+ * that was changed meanwhile, or with another time; spans is then what rows of calls
+ * said when these were looked for (resent.h).
  */
-extern int
-cdr_call_events_drop_known(CdrEvent **events, int count, bool mostly_new);
+extern int cdr_call_events_drop_known(CdrEvent **events, int count,
+									  bool mostly_new, CdrCallSpans *spans);
 
 /*
  * Inserts sorted events of which none is thought to be recorded; one that is,

@@ -46,26 +46,51 @@
 	"(ROW(c.call_id::text" CDR_CALL_VALUES(STORED) "), " \
 	"ROW(EXCLUDED.call_id::text" CDR_CALL_VALUES(ADDED) "))"
 
+#define TELL_CALLS \
+	" RETURNING c.call_id::text, c.first_event_time::timestamptz," \
+	" c.last_event_time::timestamptz, c.event_count::bigint"
+
 /* (OFFSET 0: the function is called once for a row, not for each column.) */
+#define MERGE_CALLS                                                 \
+	INSERT_CALLS ON_CONFLICT_SET                                    \
+		" (SELECT (j.joined).status" CDR_CALL_OTHERS(JOINED)        \
+		" FROM (SELECT %1$s.cdr_join_calls" TWO_ROWS                \
+		" AS joined OFFSET 0) AS j)"
+
 static CdrStatement merge_calls = {
-	.sql = INSERT_CALLS ON_CONFLICT_SET
-		   " (SELECT (j.joined).status" CDR_CALL_OTHERS(JOINED)
-		   " FROM (SELECT %1$s.cdr_join_calls" TWO_ROWS
-		   " AS joined OFFSET 0) AS j)",
+	.sql = MERGE_CALLS,
+	.has_rows = true,
+	.ncolumns = CDR_CALL_NCOLUMNS,
+	.types = {CDR_CALL_COLUMNS(OID)},
+};
+
+/* The same, where somebody wants to know how many events they have now. */
+static CdrStatement merge_calls_told = {
+	.sql = MERGE_CALLS TELL_CALLS,
 	.has_rows = true,
 	.ncolumns = CDR_CALL_NCOLUMNS,
 	.types = {CDR_CALL_COLUMNS(OID)},
 };
 
 /*
- * The same where the extension has another version than the library: there,
- * cdr_join_calls() may be declared with other columns.  (It is the slower one.)
+ * Both where the extension has another version than the library: there,
+ * cdr_join_calls() may be declared with other columns.  (They are slower.)
  */
+#define MERGE_CALLS_AS_LISTED                                       \
+	INSERT_CALLS ON_CONFLICT_SET                                    \
+		" (SELECT j.status" CDR_CALL_OTHERS(LISTED)                 \
+		" FROM %1$s.cdr_join_rows" TWO_ROWS                         \
+		" AS j(call_id text" CDR_CALL_VALUES(DECLARED) "))"
+
 static CdrStatement merge_calls_as_listed = {
-	.sql = INSERT_CALLS ON_CONFLICT_SET
-		   " (SELECT j.status" CDR_CALL_OTHERS(LISTED)
-		   " FROM %1$s.cdr_join_rows" TWO_ROWS
-		   " AS j(call_id text" CDR_CALL_VALUES(DECLARED) "))",
+	.sql = MERGE_CALLS_AS_LISTED,
+	.has_rows = true,
+	.ncolumns = CDR_CALL_NCOLUMNS,
+	.types = {CDR_CALL_COLUMNS(OID)},
+};
+
+static CdrStatement merge_calls_as_listed_told = {
+	.sql = MERGE_CALLS_AS_LISTED TELL_CALLS,
 	.has_rows = true,
 	.ncolumns = CDR_CALL_NCOLUMNS,
 	.types = {CDR_CALL_COLUMNS(OID)},
@@ -86,16 +111,21 @@ StaticAssertDecl(CDR_CALL_NCOLUMNS <= CDR_COLUMNS_MAX,
 				 "a row of calls has too many columns");
 
 CdrStatement *const cdr_calls_statements[] = {
-	&merge_calls, &merge_calls_as_listed, &insert_calls, NULL};
+	&merge_calls,			&merge_calls_told,
+	&merge_calls_as_listed, &merge_calls_as_listed_told,
+	&insert_calls,			NULL};
 
-/* The one to merge with. */
+/* Those to merge with. */
 static CdrStatement *merge = &merge_calls;
+static CdrStatement *merge_told = &merge_calls_told;
 
 void
 cdr_calls_open(const char *version)
 {
-	merge = strcmp(version, CDR_VERSION) == 0 ? &merge_calls
-											  : &merge_calls_as_listed;
+	bool is_ours = strcmp(version, CDR_VERSION) == 0;
+
+	merge = is_ours ? &merge_calls : &merge_calls_as_listed;
+	merge_told = is_ours ? &merge_calls_told : &merge_calls_as_listed_told;
 }
 
 static void
@@ -117,9 +147,10 @@ is_new_call(const CdrCall *call)
 }
 
 void
-cdr_calls_merge(CdrEvent **events, int count, bool mostly_new)
+cdr_calls_merge(CdrEvent **events, int count, bool mostly_new,
+				CdrCallSpans *merged)
 {
-	CdrRows *rows = cdr_rows_begin(merge);
+	CdrRows *rows = cdr_rows_begin(merged != NULL ? merge_told : merge);
 	CdrRows *new_rows = NULL;
 	CdrCall	 call;
 
@@ -139,7 +170,10 @@ cdr_calls_merge(CdrEvent **events, int count, bool mostly_new)
 			put_call(is_new_call(&call) && new_rows != NULL ? new_rows : rows,
 					 &call);
 	}
-	cdr_rows_execute(rows, SPI_OK_INSERT);
+	cdr_rows_execute(rows,
+					 merged != NULL ? SPI_OK_INSERT_RETURNING : SPI_OK_INSERT);
+	if (merged != NULL)
+		cdr_call_spans_take(merged);
 	if (new_rows != NULL)
 		cdr_rows_execute(new_rows, SPI_OK_INSERT);
 }

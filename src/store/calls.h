@@ -12,6 +12,7 @@
 
 #include "call/merge.h"
 #include "event/event.h"
+#include "store/call_spans.h"
 #include "store/statement.h"
 
 /* For writer.c. */
@@ -25,8 +26,12 @@ extern void cdr_calls_open(const char *version);
  * Merges new events, sorted by call, into the rows of their calls.  With mostly_new,
  * calls that have begun among them and were not seen lately are thought to have no
  * row; if one has, that is an ERROR (unique_violation).
+ *
+ * merged, if not NULL, are their rows then, but for those that were found to have none
+ * before.
  */
-extern void cdr_calls_merge(CdrEvent **events, int count, bool mostly_new);
+extern void cdr_calls_merge(CdrEvent **events, int count, bool mostly_new,
+							CdrCallSpans *merged);
 
 /* The call that a record is, which may be any; and the other way round, for a function
  * that returns the columns of calls. */

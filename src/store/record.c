@@ -55,6 +55,22 @@ flush_meanwhile(XLogRecPtr began)
 		XLogSetAsyncXactLSN(reached);
 }
 
+/* Merges events, and looks again whether all of them are new. */
+static void
+merge_calls_of(CdrEvent **events, int count, const CdrCallSpans *before,
+			   bool mostly_new)
+{
+	CdrCallSpans merged;
+
+	if (cdr_resent_are_among(events, count))
+	{
+		cdr_calls_merge(events, count, mostly_new, &merged);
+		cdr_resent_refuse(events, count, before, &merged, mostly_new);
+	}
+	else
+		cdr_calls_merge(events, count, mostly_new, NULL);
+}
+
 void
 cdr_record_events(CdrEvent **events, int count, bool mostly_new,
 				  CdrRecorded *recorded)
@@ -64,13 +80,14 @@ cdr_record_events(CdrEvent **events, int count, bool mostly_new,
 	MemoryContext outer = MemoryContextSwitchTo(context);
 	CdrEvent	**work = palloc(Max(count, 1) * sizeof(CdrEvent *));
 	XLogRecPtr	  began = GetXLogInsertRecPtr();
+	CdrCallSpans  before;
 	int			  fresh;
 
 	memcpy(work, events, count * sizeof(CdrEvent *));
 	if (cdr_erased_are_known())
 		count = cdr_erased_recognise(work, count);
 	CDR_FAULT("before-lookup");
-	fresh = cdr_call_events_drop_known(work, count, mostly_new);
+	fresh = cdr_call_events_drop_known(work, count, mostly_new, &before);
 	CDR_FAULT("before-insert");
 	if (mostly_new)
 		cdr_call_events_insert_new(work, fresh);
@@ -80,8 +97,7 @@ cdr_record_events(CdrEvent **events, int count, bool mostly_new,
 	cdr_unsealed_add(work, fresh);
 	flush_meanwhile(began);
 	CDR_FAULT("before-merge");
-	cdr_calls_merge(work, fresh, mostly_new);
-	cdr_resent_refuse(work, fresh, mostly_new);
+	merge_calls_of(work, fresh, &before, mostly_new);
 	CDR_FAULT("after-merge");
 
 	MemoryContextSwitchTo(outer);

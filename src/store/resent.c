@@ -6,12 +6,16 @@
  * The key of the log includes the time.  Where the identity is that of the bytes,
  * the time stands in them.  A CloudEvent, or what a mapping identifies, may be sent
  * again in other bytes: also with another time, if its producer writes the time of
- * sending.  Its call knows the times of its first and its last event; so the event
- * is looked for in the partitions from one to the other, which are one or two.
+ * sending, or with none.  Its call knows the times of its first and its last event; so
+ * the event is looked for in the partitions from one to the other, which are one or
+ * two, or in those that are nearest to its own time, if a clock that was never set has
+ * made them many.
  *
  * Two of these may be recorded at the same moment, neither seeing the other.  But
  * both are merged into the row of their call, where one waits for the other, and
- * sees it when it looks again after that.
+ * sees it when it looks again after that: then the call has counted more events than
+ * it had when it was looked for before, and than are merged now.  So of a call that is
+ * new, or to which nobody else has added, nothing is looked for again.
  *
  * What belongs to no call has no such row, and is known by its time as well.
  *
@@ -26,14 +30,13 @@
 #include "store/keys.h"
 #include "store/resent.h"
 
-/* Partitions in which one event is looked for, from the first of its call. */
+/* Partitions in which one event is looked for. */
 #define PARTITIONS_MAX 32
 
 static CdrStatement find_spans = {
-	.sql = "SELECT c.call_id, c.first_event_time, c.last_event_time"
-		   " FROM %2$s JOIN %1$s.calls AS c ON c.call_id = given.c1"
-		   " WHERE c.first_event_time IS NOT NULL"
-		   " AND c.last_event_time IS NOT NULL",
+	.sql =
+		"SELECT c.call_id::text, c.first_event_time::timestamptz,"
+		" c.last_event_time::timestamptz, c.event_count::bigint FROM %2$s JOIN %1$s.calls AS c ON c.call_id = given.c1",
 	.has_rows = true,
 	.ncolumns = 1,
 	.types = {TEXTOID},
@@ -101,48 +104,44 @@ add_probe(Search *search, CdrEvent *event, const CdrStretch *stretch)
 		(Probe){.event = event, .stretch = *stretch};
 }
 
-/* Has an event looked for in all partitions of its call. */
+/* Has an event looked for in the partitions of its call, from that of its own time
+ * outwards. */
 static void
-add_probes(Search *search, CdrEvent *event, TimestampTz first,
-		   TimestampTz last)
+add_probes(Search *search, CdrEvent *event, const CdrCallSpan *span)
 {
-	CdrStretch stretch = {.until = first};
+	CdrStretch before;
+	CdrStretch after;
+	int		   left = PARTITIONS_MAX;
+	bool	   is_before = true;
+	bool	   is_after = true;
 
-	for (int i = 0; i < PARTITIONS_MAX && stretch.until <= last; i++)
+	(void) cdr_bounds_around(
+		log_of_resent, Min(Max(event->time, span->first), span->last), &after);
+	before = after;
+	add_probe(search, event, &after);
+	while (--left > 0 && (is_before || is_after))
 	{
-		(void) cdr_bounds_around(log_of_resent, stretch.until, &stretch);
-		add_probe(search, event, &stretch);
-		/* nothing comes after it */
-		if (stretch.until == DT_NOEND)
-			return;
+		/* nothing comes before infinity, or after it */
+		is_before = before.from > span->first && before.from != DT_NOBEGIN;
+		is_after = after.until <= span->last && after.until != DT_NOEND;
+		if (is_after)
+		{
+			(void) cdr_bounds_around(log_of_resent, after.until, &after);
+			add_probe(search, event, &after);
+		}
+		if (is_before && (!is_after || --left > 0))
+		{
+			(void) cdr_bounds_around(log_of_resent, before.from - 1, &before);
+			add_probe(search, event, &before);
+		}
 	}
 }
 
-/* The first event of a call, of some that are sorted by call; or how many. */
-static int
-first_of_call(CdrEvent **events, int count, const char *call_id)
-{
-	int below = -1;
-	int above = count;
-
-	while (above - below > 1)
-	{
-		int middle = (below + above) / 2;
-
-		if (strcmp(events[middle]->call_id, call_id) < 0)
-			below = middle;
-		else
-			above = middle;
-	}
-	return above;
-}
-
-/* Where to look for some events, which are sorted by call. */
+/* Finds out about the calls of some events, which are sorted by call. */
 static void
-plan_search(Search *search, CdrEvent **events, int count)
+look_for_spans(CdrEvent **events, int count, CdrCallSpans *spans)
 {
 	CdrRows *rows = cdr_rows_begin(&find_spans);
-	uint64	 nspans;
 
 	for (int i = 0; i < count; i++)
 	{
@@ -152,30 +151,25 @@ plan_search(Search *search, CdrEvent **events, int count)
 		cdr_row_end(rows);
 	}
 	cdr_rows_look_up(rows, DT_NOBEGIN, DT_NOEND);
-	nspans = SPI_processed;
-	for (uint64 row = 0; row < nspans; row++)
-	{
-		bool		isnull;
-		const char *call = TextDatumGetCString(cdr_result(row, 1, &isnull));
-		TimestampTz first = DatumGetTimestampTz(cdr_result(row, 2, &isnull));
-		TimestampTz last = DatumGetTimestampTz(cdr_result(row, 3, &isnull));
-
-		for (int i = first_of_call(events, count, call);
-			 i < count && strcmp(events[i]->call_id, call) == 0; i++)
-			add_probes(search, events[i], first, last);
-	}
-	SPI_freetuptable(SPI_tuptable);
+	cdr_call_spans_take(spans);
 }
 
 /* Which of some events does the log hold with another time?  Sorted keys. */
 static CdrEventKey *
-find_other_times(CdrEvent **events, int count, int *nfound)
+find_other_times(CdrEvent **events, int count, const CdrCallSpans *spans,
+				 int *nfound)
 {
 	Search		 search = {.size = count};
 	CdrEventKey *keys;
 
 	search.probes = palloc(count * sizeof(Probe));
-	plan_search(&search, events, count);
+	for (int i = 0; i < count; i++)
+	{
+		const CdrCallSpan *span = cdr_call_span(spans, events[i]->call_id);
+
+		if (span != NULL)
+			add_probes(&search, events[i], span);
+	}
 	qsort(search.probes, search.count, sizeof(Probe), compare_probes);
 	keys = palloc(Max(search.count, 1) * sizeof(CdrEventKey));
 	*nfound = 0;
@@ -212,8 +206,20 @@ may_be_resent(const CdrEvent *event)
 		   event->call_id[0] != '\0';
 }
 
+bool
+cdr_resent_are_among(CdrEvent **events, int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		if (may_be_resent(events[i]))
+			return true;
+	}
+	return false;
+}
+
 int
-cdr_resent_drop(CdrEvent **events, int count, const bool *repeated)
+cdr_resent_drop(CdrEvent **events, int count, const bool *repeated,
+				CdrCallSpans *spans)
 {
 	CdrEvent   **sought = palloc(Max(count, 1) * sizeof(CdrEvent *));
 	CdrEventKey *known;
@@ -221,6 +227,7 @@ cdr_resent_drop(CdrEvent **events, int count, const bool *repeated)
 	int			 nknown;
 	int			 kept = 0;
 
+	*spans = (CdrCallSpans){0};
 	for (int i = 0; i < count; i++)
 	{
 		if (may_be_resent(events[i]) && (repeated == NULL || repeated[i]))
@@ -228,22 +235,68 @@ cdr_resent_drop(CdrEvent **events, int count, const bool *repeated)
 	}
 	if (nsought == 0)
 		return count;
-	known = find_other_times(sought, nsought, &nknown);
+	look_for_spans(sought, nsought, spans);
+	known = find_other_times(sought, nsought, spans, &nknown);
 	for (int i = 0; i < count; i++)
 	{
 		if (!cdr_is_among(events[i], known, nknown))
 			events[kept++] = events[i];
 	}
+	/* the others of these calls were not looked for */
+	if (repeated != NULL)
+		*spans = (CdrCallSpans){0};
 	return kept;
 }
 
-void
-cdr_resent_refuse(CdrEvent **events, int count, bool mostly_new)
+/* Does a call have no events but those that are merged now, and those that it had
+ * when all of these were looked for? */
+static bool
+has_no_others(const CdrCallSpans *before, const CdrCallSpan *span,
+			  int64 nmerged)
 {
-	CdrEvent **merged = palloc(Max(count, 1) * sizeof(CdrEvent *));
+	const CdrCallSpan *then = cdr_call_span(before, span->call_id);
 
-	memcpy(merged, events, count * sizeof(CdrEvent *));
-	if (cdr_resent_drop(merged, count, NULL) < count)
+	return span->events == nmerged + (then != NULL ? then->events : 0);
+}
+
+/* Those that may be in the log with another time that was not seen before; events are
+ * sorted by call. */
+static int
+choose_sought(CdrEvent **events, int count, const CdrCallSpans *before,
+			  const CdrCallSpans *merged, CdrEvent **sought)
+{
+	int nsought = 0;
+	int next;
+
+	for (int i = 0; i < count; i = next)
+	{
+		const CdrCallSpan *span = cdr_call_span(merged, events[i]->call_id);
+		int				   of_call = nsought;
+
+		for (next = i; next < count &&
+					   strcmp(events[next]->call_id, events[i]->call_id) == 0;
+			 next++)
+		{
+			if (may_be_resent(events[next]))
+				sought[nsought++] = events[next];
+		}
+		if (span == NULL || has_no_others(before, span, next - i))
+			nsought = of_call;
+	}
+	return nsought;
+}
+
+void
+cdr_resent_refuse(CdrEvent **events, int count, const CdrCallSpans *before,
+				  const CdrCallSpans *merged, bool mostly_new)
+{
+	CdrEvent **sought = palloc(Max(count, 1) * sizeof(CdrEvent *));
+	int		   nsought = choose_sought(events, count, before, merged, sought);
+	int		   nknown = 0;
+
+	if (nsought > 0)
+		(void) find_other_times(sought, nsought, merged, &nknown);
+	if (nknown > 0)
 		ereport(ERROR,
 				(errcode(mostly_new ? ERRCODE_UNIQUE_VIOLATION
 									: ERRCODE_T_R_SERIALIZATION_FAILURE),
