@@ -141,6 +141,12 @@ long_tests = $(foreach number,$(LONG_TESTS),$(wildcard test/t/$(number)_*.pl))
 PROVE_TESTS = $(long_tests) \
 	$(filter-out $(long_tests),$(sort $(wildcard test/t/*.pl)))
 
+# CDR_BITCODE=no, in the environment, has no bitcode made, where the server has a use
+# for it: no function here is one that a query would gain by inlining.
+ifeq ($(CDR_BITCODE),no)
+override with_llvm = no
+endif
+
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
