@@ -82,6 +82,17 @@ DROP TABLE x_stays;
 CREATE TABLE x_later (call_id text COLLATE "C" REFERENCES calls DEFERRABLE INITIALLY DEFERRED);
 INSERT INTO x_later VALUES ('k2');
 SELECT calls FROM cdr_erase(number => '+12025550177', reason => 'asked');
+-- one that is deferred is refused, until it is not: then it says who still names the call
+BEGIN;
+SET CONSTRAINTS ALL IMMEDIATE;
+SELECT calls FROM cdr_erase(call_id => 'k2', reason => 'asked');
+ROLLBACK;
+BEGIN;
+SET CONSTRAINTS ALL IMMEDIATE;
+DELETE FROM x_later;
+SELECT calls FROM cdr_erase(call_id => 'k2', reason => 'asked');
+COMMIT;
+SELECT calls FROM cdr_erase(call_id => 'k3', reason => 'asked');
 DROP TABLE x_later;
 SELECT calls FROM cdr_erase(number => '+12025550177', reason => 'asked');
 DROP TABLE x_follows, x_forgets;

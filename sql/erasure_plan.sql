@@ -42,6 +42,14 @@ SELECT cdr_hold('a case', call_id => 'p1') IS NOT NULL AS a, cdr_hold('a case', 
 SELECT * FROM plan(number => '+12025550123') WHERE kind <> 'note';
 SELECT p.call_id, h.call_id, h.number, h.from_time FROM cdr_erasure_plan(number => '+12025550123') AS p, unnest(held_by) AS id JOIN cdr_holds AS h ON h.hold_id = id WHERE p.kind = 'call' ORDER BY 1, placed_at;
 SELECT * FROM plan(call_id => 'p3') WHERE kind <> 'note';
+-- what rules of retention want of the same rows: of the call's tenant, or of all others; and until when it is held
+SELECT cdr_set_retention(NULL, 'events', '0', 'disputes', 'a test'), cdr_set_retention('t2', 'events', '100 years', 'a contract', 'a test'),
+	cdr_set_retention(NULL, 'calls', NULL, 'bills', 'a test'), cdr_set_retention('t2', 'calls', '90 years', 'bills', 'a test'), cdr_set_retention(NULL, 'dead_letters', NULL, 'repair', 'a test');
+SELECT cdr_hold('a case', call_id => 'p2', expires_at => '2999-01-01Z') IS NOT NULL AS d;
+SELECT p.kind, p.call_id, p.wanted FROM cdr_erasure_plan(number => '+12025550123') AS p WHERE p.kind <> 'note' ORDER BY 1, 2, 3;
+SELECT count(cdr_release_hold(hold_id, 'it is over')) FROM cdr_holds WHERE released_at IS NULL AND expires_at IS NULL;
+SELECT p.kind, p.call_id, p.wanted FROM cdr_erasure_plan(tenant_id => 't2') AS p WHERE p.kind = 'call' ORDER BY 1, 2, 3;
+SELECT p.kind, p.call_id, p.wanted FROM cdr_erasure_plan(call_id => 'p3') AS p WHERE p.kind = 'call';
 -- nothing is changed by it
 SELECT count(*) FROM calls UNION ALL SELECT count(*) FROM call_events UNION ALL SELECT count(*) FROM dead_letters UNION ALL SELECT count(*) FROM cdr_erasures UNION ALL SELECT count(*) FROM cdr_erasure_keys;
 -- mistakes

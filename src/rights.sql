@@ -147,6 +147,7 @@ GRANT EXECUTE ON FUNCTION
 	@extschema@.cdr_hold_entry(uuid, text),
 	@extschema@.cdr_erasure_condition(),
 	@extschema@.cdr_check_erasure(text, text, text),
+	@extschema@.cdr_wanted_of(text, text, timestamptz, uuid[]),
 	@extschema@.cdr_said_by(text, text),
 	@extschema@.cdr_plan_erasure(text, text, text, boolean),
 	@extschema@.cdr_make_erasure_key(),

@@ -192,35 +192,59 @@ DECLARE
 								WHERE extname = 'cdr_service');
 	name text;
 	is_left boolean;
+	said text;
+	more text;
 BEGIN
 	EXECUTE format('INSERT INTO %1$s.cdr_erased_calls (call_id, erasure_id, month)'
 		' SELECT %1$s.cdr_pseudonym($3, t.id), $2, $4 FROM unnest($1) AS t(id) ON CONFLICT DO NOTHING', extension)
 	USING ids, id, key, month;
 	calls := cardinality(ids);
-	EXECUTE format($query$
-		UPDATE %1$s.call_events AS e SET
-			-- an event without a salt had no leaf
-			content_digest = COALESCE(e.content_digest, %1$s.cdr_event_content_digest(e.salt, e.event_id, e.message_id, e.call_id, e.trace_id,
-				e.routing_key, e.content_type, e.headers, e.properties, e.payload, e.body), ''),
-			event_id = %1$s.cdr_pseudonym($2, e.event_id), call_id = %1$s.cdr_pseudonym($2, e.call_id::text),
-			trace_id = NULL, routing_key = NULL, message_id = NULL, content_type = NULL, headers = NULL, properties = NULL,
-			salt = NULL, payload = NULL, body = NULL
-		WHERE e.call_id = ANY ($1)$query$, extension)
-	USING ids, key;
-	GET DIAGNOSTICS events = ROW_COUNT;
-	EXECUTE format('UPDATE ONLY %1$s.timeless_events AS t SET event_id = %1$s.cdr_pseudonym($2, t.event_id),'
-		' call_id = %1$s.cdr_pseudonym($2, t.call_id::text) WHERE t.call_id = ANY ($1)', extension)
-	USING ids, key;
-	EXECUTE format($query$
-		UPDATE ONLY %1$s.calls AS c SET (
-			@column@@,@
-		) = (SELECT
-			(e.erased).@column@@,@
-			FROM (SELECT %1$s.cdr_erased_call(ROW(
-				c.@column@::@type@@,@
-			), $2) AS erased OFFSET 0) AS e)
-		WHERE c.call_id = ANY ($1)$query$, extension)
-	USING ids, key;
+	BEGIN
+		EXECUTE format($query$
+			UPDATE %1$s.call_events AS e SET
+				-- an event without a salt had no leaf
+				content_digest = COALESCE(e.content_digest, %1$s.cdr_event_content_digest(e.salt, e.event_id, e.message_id, e.call_id, e.trace_id,
+					e.routing_key, e.content_type, e.headers, e.properties, e.payload, e.body), ''),
+				event_id = %1$s.cdr_pseudonym($2, e.event_id), call_id = %1$s.cdr_pseudonym($2, e.call_id::text),
+				trace_id = NULL, routing_key = NULL, message_id = NULL, content_type = NULL, headers = NULL, properties = NULL,
+				salt = NULL, payload = NULL, body = NULL
+			WHERE e.call_id = ANY ($1)$query$, extension)
+		USING ids, key;
+		GET DIAGNOSTICS events = ROW_COUNT;
+		EXECUTE format('UPDATE ONLY %1$s.timeless_events AS t SET event_id = %1$s.cdr_pseudonym($2, t.event_id),'
+			' call_id = %1$s.cdr_pseudonym($2, t.call_id::text) WHERE t.call_id = ANY ($1)', extension)
+		USING ids, key;
+		EXECUTE format($query$
+			UPDATE ONLY %1$s.calls AS c SET (
+				@column@@,@
+			) = (SELECT
+				(e.erased).@column@@,@
+				FROM (SELECT %1$s.cdr_erased_call(ROW(
+					c.@column@::@type@@,@
+				), $2) AS erased OFFSET 0) AS e)
+			WHERE c.call_id = ANY ($1)$query$, extension)
+		USING ids, key;
+	EXCEPTION WHEN foreign_key_violation THEN
+		GET STACKED DIAGNOSTICS said = MESSAGE_TEXT, more = PG_EXCEPTION_DETAIL;
+		RAISE foreign_key_violation USING
+			MESSAGE = said, DETAIL = more,
+			HINT = 'An erased call has another key. Remove these rows, or have the foreign key follow it (ON UPDATE CASCADE, or SET NULL).';
+	-- what is deferred would run with the rights of whoever commits, so the server refuses it
+	WHEN insufficient_privilege THEN
+		GET STACKED DIAGNOSTICS said = MESSAGE_TEXT;
+		SELECT format('Constraint "%s" of table %s can be deferred.', c.conname, c.conrelid::regclass) INTO more
+		FROM pg_trigger AS t JOIN pg_constraint AS c ON c.oid = t.tgconstraint
+		WHERE t.tgdeferrable AND t.tgenabled <> 'D' AND t.tgrelid IN (
+			SELECT to_regclass(format('%s.%s', extension, n.name)) FROM unnest('{calls,call_events,timeless_events}'::text[]) AS n(name)
+			UNION ALL SELECT p.relid FROM pg_partition_tree((extension || '.call_events')::regclass) AS p)
+		ORDER BY c.condeferred DESC, c.conname LIMIT 1;
+		IF more IS NULL THEN
+			RAISE;
+		END IF;
+		RAISE insufficient_privilege USING
+			MESSAGE = said, DETAIL = more,
+			HINT = 'Run SET CONSTRAINTS ALL IMMEDIATE before, in the same transaction.';
+	END;
 	-- a rule or trigger of others may have kept a row as it was, or what is known of it
 	FOREACH name IN ARRAY ARRAY['calls', 'call_events', 'timeless_events'] LOOP
 		EXECUTE format('SELECT EXISTS (SELECT FROM %s %s.%s AS t WHERE t.call_id = ANY ($1))',

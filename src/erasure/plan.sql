@@ -73,6 +73,40 @@ $function$;
 COMMENT ON FUNCTION @extschema@.cdr_said_by(text, text) IS
 'SQL: all that a row of dead_letters or events says, as bytes, for cdr_names()';
 
+-- What others want of rows of a kind: the rule that is theirs, and holds.
+CREATE FUNCTION @extschema@.cdr_wanted_of(kind text, tenant text, moment timestamptz, holds uuid[])
+RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $function$
+DECLARE
+	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
+								WHERE extname = 'cdr_service');
+	instant constant text := 'YYYY-MM-DD"T"HH24:MI:SS"Z"';
+	result text;
+BEGIN
+	-- (what is added is small enough for any time that is left)
+	EXECUTE format($query$
+		SELECT concat_ws('; ',
+			(SELECT CASE WHEN r.keep IS NULL THEN format('a rule keeps %%s for ever (%%s)', replace($1, '_', ' '), r.purpose)
+					WHEN NOT isfinite($3) OR $3 > '100000-01-01' THEN NULL
+					WHEN $3 + r.keep > clock_timestamp() THEN format('a rule keeps %%s until %%s (%%s)', replace($1, '_', ' '), to_char($3 + r.keep, $5), r.purpose)
+					ELSE format('a rule wants %%s gone since %%s (%%s)', replace($1, '_', ' '), to_char($3 + r.keep, $5), r.purpose) END
+			 FROM ONLY %1$s.cdr_retention AS r
+			 WHERE r.kind = $1 AND r.ended_at IS NULL AND (r.tenant_id IS NULL OR r.tenant_id = $2 COLLATE "C")
+			 ORDER BY r.tenant_id IS NULL LIMIT 1),
+			(SELECT CASE WHEN bool_or(h.expires_at IS NULL OR NOT isfinite(h.expires_at)) THEN 'held until that is released'
+					ELSE 'held until ' || to_char(max(h.expires_at), $5) END
+			 FROM ONLY %1$s.cdr_holds AS h WHERE h.hold_id = ANY ($4) HAVING count(*) > 0))$query$, extension)
+	INTO result USING kind, tenant, moment, holds, instant;
+	RETURN NULLIF(result, '');
+END
+$function$;
+
+COMMENT ON FUNCTION @extschema@.cdr_wanted_of(text, text, timestamptz, uuid[]) IS
+'what rules of retention, and holds, want of rows that are to be erased, with the rights of the caller';
+
 CREATE FUNCTION @extschema@.cdr_erasure_plan(
 	number text DEFAULT NULL,
 	call_id text DEFAULT NULL,
@@ -84,7 +118,8 @@ CREATE FUNCTION @extschema@.cdr_erasure_plan(
 	OUT first_time timestamptz,
 	OUT last_time timestamptz,
 	OUT held_by uuid[],
-	OUT detail text)
+	OUT detail text,
+	OUT wanted text)
 RETURNS SETOF record
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'cdr_erasure_plan';
@@ -104,7 +139,8 @@ CREATE FUNCTION @extschema@.cdr_plan_erasure(
 	OUT first_time timestamptz,
 	OUT last_time timestamptz,
 	OUT held_by uuid[],
-	OUT detail text)
+	OUT detail text,
+	OUT wanted text)
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -123,6 +159,10 @@ DECLARE
 	holds_letter text;
 	said text;
 	call record;
+	-- those that say nothing of each other stand in one text, and holds once
+	wants constant text := format($query$
+		SELECT NULLIF(concat_ws('; ', CASE WHEN $2 IS NOT NULL THEN %1$s.cdr_wanted_of('events', $1, $2, NULL) END,
+			CASE WHEN $3 IS NOT NULL THEN %1$s.cdr_wanted_of('calls', $1, $3, NULL) END, %1$s.cdr_wanted_of(NULL, NULL, NULL, $4)), '')$query$, extension);
 BEGIN
 	EXECUTE format('SELECT %1$s.cdr_check_erasure($1, $2, $3)', extension) USING number, call_id, tenant_id;
 	EXECUTE format('SELECT %1$s.cdr_erasure_condition(), %1$s.cdr_hold_condition(''calls'', ''c''),'
@@ -131,17 +171,17 @@ BEGIN
 	INTO condition, holds_call, holds_event, holds_letter, said;
 
 	FOR call IN EXECUTE format($query$
-		SELECT c.*, e.n, e.first_time, e.last_time,
+		SELECT c.*, e.n, e.first_time, e.last_time, COALESCE(c.tenant, e.tenant) AS whose,
 			   NULLIF(ARRAY(SELECT h.hold_id FROM ONLY %1$s.cdr_holds AS h WHERE h.hold_id = ANY (c.held) OR h.hold_id = ANY (e.held)
 							ORDER BY h.placed_at), '{}') AS holds
-		FROM (SELECT c.call_id::text AS id, true AS has_row, c.recording_url::text,
+		FROM (SELECT c.call_id::text AS id, true AS has_row, c.recording_url::text, c.tenant_id::text AS tenant, COALESCE(c.end_time, c.last_event_time) AS ended,
 					 ARRAY(SELECT h.hold_id FROM ONLY %1$s.cdr_holds AS h WHERE %3$s) AS held
 			  FROM ONLY %1$s.calls AS c WHERE %2$s
 			  -- one whose row is missing
-			  UNION ALL SELECT $2, false, NULL, '{}' WHERE $1 IS NULL AND $3 IS NULL AND $2 IS NOT NULL
+			  UNION ALL SELECT $2, false, NULL, NULL, NULL, '{}' WHERE $1 IS NULL AND $3 IS NULL AND $2 IS NOT NULL
 				AND NOT EXISTS (SELECT FROM ONLY %1$s.calls AS c WHERE c.call_id = $2)
 				AND NOT EXISTS (SELECT FROM ONLY %1$s.cdr_erased_calls AS k WHERE k.call_id = $2)) AS c
-		CROSS JOIN LATERAL (SELECT count(*) AS n, min(e.event_time) AS first_time, max(e.event_time) AS last_time,
+		CROSS JOIN LATERAL (SELECT count(*) AS n, min(e.event_time) AS first_time, max(e.event_time) AS last_time, max(e.tenant_id) AS tenant,
 				ARRAY(SELECT h.hold_id FROM ONLY %1$s.cdr_holds AS h
 					  WHERE EXISTS (SELECT FROM %1$s.call_events AS e WHERE e.call_id = c.id AND %4$s)) AS held
 			FROM %1$s.call_events AS e WHERE e.call_id = c.id) AS e$query$, extension, condition, holds_call, holds_event)
@@ -154,6 +194,7 @@ BEGIN
 		END IF;
 		kind := 'call'; of_call := call.id; items := call.n; first_time := call.first_time; last_time := call.last_time;
 		held_by := call.holds; detail := NULL;
+		EXECUTE wants INTO wanted USING call.whose, call.last_time, CASE WHEN call.has_row THEN call.ended END, call.holds;
 		RETURN NEXT;
 		IF call.recording_url IS NOT NULL THEN
 			kind := 'recording elsewhere'; items := 1; detail := call.recording_url;
@@ -163,22 +204,24 @@ BEGIN
 
 	words := array_remove(ids || number || ltrim(number, '+0'), NULL);
 	RETURN QUERY EXECUTE format($query$
-		SELECT 'dead letter', NULL::text, 1::bigint, d.received_at, d.last_attempt_at,
-			   NULLIF(ARRAY(SELECT h.hold_id FROM ONLY %1$s.cdr_holds AS h WHERE %2$s ORDER BY h.placed_at), '{}'), d.event_id::text
-		FROM ONLY %1$s.dead_letters AS d WHERE %1$s.cdr_names(%3$s, $1)$query$, extension, holds_letter, said) USING words;
+		SELECT 'dead letter', NULL::text, 1::bigint, d.received_at, d.last_attempt_at, f.holds, d.event_id::text,
+			   %1$s.cdr_wanted_of('dead_letters', NULL, d.received_at, f.holds)
+		FROM ONLY %1$s.dead_letters AS d
+		CROSS JOIN LATERAL (SELECT NULLIF(ARRAY(SELECT h.hold_id FROM ONLY %1$s.cdr_holds AS h WHERE %2$s ORDER BY h.placed_at), '{}') AS holds) AS f
+		WHERE %1$s.cdr_names(%3$s, $1)$query$, extension, holds_letter, said) USING words;
 
 	IF deep AND number IS NOT NULL THEN
 		EXECUTE format('SELECT %s.cdr_said_by(''events'', ''e'')', extension) INTO said;
 		RETURN QUERY EXECUTE format($query$
 			SELECT 'other event', e.call_id::text, count(*), min(e.event_time), max(e.event_time), NULL::uuid[],
-				   CASE e.call_id WHEN '' THEN 'it belongs to no call' END
+				   CASE e.call_id WHEN '' THEN 'it belongs to no call' END, NULL::text
 			FROM %1$s.call_events AS e
 			WHERE NOT EXISTS (SELECT FROM ONLY %1$s.calls AS c WHERE c.call_id = e.call_id AND %2$s)
 			  AND %1$s.cdr_names(%3$s, $4) GROUP BY e.call_id$query$, extension, condition, said)
 		USING number, call_id, tenant_id, array_remove(ARRAY[number, ltrim(number, '+0')], NULL);
 	END IF;
 
-	kind := 'note'; of_call := NULL; items := NULL; first_time := NULL; last_time := NULL; held_by := NULL;
+	kind := 'note'; of_call := NULL; items := NULL; first_time := NULL; last_time := NULL; held_by := NULL; wanted := NULL;
 	IF number IS NOT NULL THEN
 		detail := 'calls were read through for who called and who was called';
 		RETURN NEXT;
