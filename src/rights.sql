@@ -140,6 +140,10 @@ TO PUBLIC;
 GRANT EXECUTE ON FUNCTION
 	@extschema@.cdr_show_progress(text, text, bigint, bigint),
 	@extschema@.cdr_put_entry(text),
+	@extschema@.cdr_access_leaf(uuid, timestamptz, text, text, text, text, text, jsonb, text, bigint, text),
+	@extschema@.cdr_access_entry(uuid, timestamptz, timestamptz, bytea[]),
+	@extschema@.cdr_put_access_entry(uuid, timestamptz, timestamptz, bytea[]),
+	@extschema@.cdr_access_problems(date, date),
 	@extschema@.cdr_refuse_change(),
 	@extschema@.cdr_hold_condition(text, text),
 	@extschema@.cdr_held(text, text),

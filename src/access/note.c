@@ -22,6 +22,7 @@
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "storage/dsm.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -29,16 +30,29 @@
 #include "utils/timestamp.h"
 
 #include "access/note.h"
+#include "base/guc.h"
 #include "store/rights.h"
+#include "store/unsealed.h"
 
 #define REASON_MAX	 1000 /* bytes */
 #define LOCK_TIMEOUT "10s"
 
 /* Its texts come first, in the order of CdrNoteText. */
-#define INSERT_ACCESS                                                    \
-	"INSERT INTO %s.cdr_access_log (login, role, client_address,"        \
-	" application, action, subject, tenant_id, reason, at, rows) VALUES" \
-	" ($1, $2, $3, $4, $5, $6::jsonb, $7, $8, $9, $10)"
+#define INSERT_ACCESS                                             \
+	"INSERT INTO %s.cdr_access_log (login, role, client_address," \
+	" application, action, subject, tenant_id, reason, at, rows," \
+	" key, entry_id) VALUES"                                      \
+	" ($1, $2, $3, $4, $5, $6::jsonb, $7, $8, $9, $10, $11, $12)"
+
+/* The same, for the leaf of that row: who may only insert cannot read it. */
+#define FIND_LEAF                                            \
+	"SELECT %s.cdr_access_leaf($11, $9, $1, $2, $3, $4, $5," \
+	" $6::jsonb, $7, $10, $8) WHERE $12 IS NOT NULL"
+
+#define PUT_ENTRY "SELECT %s.cdr_put_access_entry($1, $2, $3, $4)"
+
+/* Values of an INSERT: the texts, at, rows, key, entry_id. */
+#define NOTE_VALUES (CDR_NOTE_TEXTS + 4)
 
 /* A record on its way to the process that records it, and what that says. */
 typedef struct Note
@@ -206,42 +220,107 @@ override_setting(const char *name, const char *value)
 	SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
 }
 
+static void
+random_id(pg_uuid_t *id)
+{
+	if (!pg_strong_random(id->data, UUID_LEN))
+		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR),
+						errmsg("could not generate a random number")));
+}
+
 void
-cdr_access_insert(const CdrTables  *tables,
+cdr_access_begin(const CdrTables *tables, CdrNoteEntry *entry)
+{
+	memset(entry, 0, sizeof(CdrNoteEntry));
+	entry->is_wanted =
+		cdr_evidence && cdr_evidence_table_is_ours(tables, "cdr_unlogged");
+	if (entry->is_wanted)
+		random_id(&entry->id);
+}
+
+/* Adds the leaf of a row that was inserted, by the same values. */
+static void
+add_leaf(const CdrTables *tables, CdrNoteEntry *entry, Oid *types,
+		 Datum *values, const char *nulls, TimestampTz at)
+{
+	bool isnull;
+
+	if (SPI_execute_with_args(psprintf(FIND_LEAF, tables->quoted), NOTE_VALUES,
+							  types, values, nulls, true,
+							  1) != SPI_OK_SELECT ||
+		SPI_processed != 1)
+		elog(ERROR, "a record has no leaf");
+	Assert(entry->nleaves < CDR_NOTES_AT_ONCE);
+	entry->leaves[entry->nleaves++] = SPI_getbinval(
+		SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	entry->first = entry->nleaves == 1 ? at : Min(entry->first, at);
+	entry->last = Max(entry->last, at);
+}
+
+void
+cdr_access_insert(const CdrTables *tables, CdrNoteEntry *entry,
 				  const char *const texts[CDR_NOTE_TEXTS], TimestampTz at,
 				  int64 rows)
 {
-	Oid	  types[CDR_NOTE_TEXTS + 2];
-	Datum values[CDR_NOTE_TEXTS + 2];
-	char  nulls[CDR_NOTE_TEXTS + 3] = {0};
+	Oid		  types[NOTE_VALUES];
+	Datum	  values[NOTE_VALUES];
+	char	  nulls[NOTE_VALUES + 1];
+	pg_uuid_t key;
+	int		  n = CDR_NOTE_TEXTS;
 
+	memset(nulls, ' ', sizeof(nulls));
+	nulls[NOTE_VALUES] = '\0';
 	for (int i = 0; i < CDR_NOTE_TEXTS; i++)
 	{
 		types[i] = TEXTOID;
 		values[i] = texts[i] == NULL ? 0 : CStringGetTextDatum(texts[i]);
 		nulls[i] = texts[i] == NULL ? 'n' : ' ';
 	}
-	types[CDR_NOTE_TEXTS] = TIMESTAMPTZOID;
-	values[CDR_NOTE_TEXTS] = TimestampTzGetDatum(at);
-	nulls[CDR_NOTE_TEXTS] = ' ';
-	types[CDR_NOTE_TEXTS + 1] = INT8OID;
-	values[CDR_NOTE_TEXTS + 1] = Int64GetDatum(rows);
-	nulls[CDR_NOTE_TEXTS + 1] = rows < 0 ? 'n' : ' ';
+	types[n] = TIMESTAMPTZOID;
+	values[n++] = TimestampTzGetDatum(at);
+	types[n] = INT8OID;
+	nulls[n] = rows < 0 ? 'n' : ' ';
+	values[n++] = Int64GetDatum(rows);
+	random_id(&key);
+	types[n] = types[n + 1] = UUIDOID;
+	nulls[n] = nulls[n + 1] = entry->is_wanted ? ' ' : 'n';
+	values[n] = UUIDPGetDatum(&key);
+	values[n + 1] = UUIDPGetDatum(&entry->id);
 	if (SPI_execute_with_args(psprintf(INSERT_ACCESS, tables->quoted),
-							  CDR_NOTE_TEXTS + 2, types, values, nulls, false,
+							  NOTE_VALUES, types, values, nulls, false,
 							  0) != SPI_OK_INSERT ||
 		SPI_processed != 1)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("the row is not inserted")));
+	if (entry->is_wanted)
+		add_leaf(tables, entry, types, values, nulls, at);
+}
+
+void
+cdr_access_end(const CdrTables *tables, CdrNoteEntry *entry)
+{
+	Oid	  types[4] = {UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, BYTEAARRAYOID};
+	Datum values[4] = {UUIDPGetDatum(&entry->id),
+					   TimestampTzGetDatum(entry->first),
+					   TimestampTzGetDatum(entry->last)};
+
+	if (entry->nleaves == 0)
+		return;
+	values[3] = PointerGetDatum(construct_array(
+		entry->leaves, entry->nleaves, BYTEAOID, -1, false, TYPALIGN_INT));
+	if (SPI_execute_with_args(psprintf(PUT_ENTRY, tables->quoted), 4, types,
+							  values, NULL, false, 1) != SPI_OK_SELECT)
+		elog(ERROR, "the log of seals is not told");
 }
 
 static void
 insert_note(const Note *note)
 {
-	const char *texts[CDR_NOTE_TEXTS];
-	const char *at = note->texts;
-	CdrTables	tables;
-	CdrRights	rights;
+	const char	*texts[CDR_NOTE_TEXTS];
+	const char	*at = note->texts;
+	CdrTables	 tables;
+	CdrRights	 rights;
+	CdrNoteEntry entry;
 
 	cdr_tables_require(&tables, AccessShareLock);
 	for (int i = 0; i < CDR_NOTE_TEXTS; i++)
@@ -252,7 +331,9 @@ insert_note(const Note *note)
 	cdr_rights_assume(&tables, cdr_rights_writer(&tables), &rights);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	cdr_access_insert(&tables, texts, note->at, note->rows);
+	cdr_access_begin(&tables, &entry);
+	cdr_access_insert(&tables, &entry, texts, note->at, note->rows);
+	cdr_access_end(&tables, &entry);
 	SPI_finish();
 	cdr_rights_restore(&rights);
 }

@@ -8,6 +8,9 @@
 #ifndef CDR_NOTE_H
 #define CDR_NOTE_H
 
+#include "datatype/timestamp.h"
+#include "utils/uuid.h"
+
 #include "store/tables.h"
 
 /* What was read; who reads, the server knows. */
@@ -48,13 +51,29 @@ typedef enum CdrNoteText
 	CDR_NOTE_TEXTS
 } CdrNoteText;
 
+/* Records that one transaction adds at most. */
+#define CDR_NOTES_AT_ONCE 128
+
+/* What the log of seals is to say of the records of a transaction. */
+typedef struct CdrNoteEntry
+{
+	bool		is_wanted; /* evidence is on, and there is a place for it */
+	pg_uuid_t	id;
+	TimestampTz first;
+	TimestampTz last;
+	int			nleaves;
+	Datum		leaves[CDR_NOTES_AT_ONCE];
+} CdrNoteEntry;
+
 /*
- * Inserts a record, as the role that writes calls, which is whom SPI is connected
- * as.  A text of NULL, and rows below 0, are NULL.
+ * Inserts records, as the role that writes calls, which is whom SPI is connected
+ * as: begins, adds each, and ends.  A text of NULL, and rows below 0, are NULL.
  */
-extern void cdr_access_insert(const CdrTables  *tables,
+extern void cdr_access_begin(const CdrTables *tables, CdrNoteEntry *entry);
+extern void cdr_access_insert(const CdrTables *tables, CdrNoteEntry *entry,
 							  const char *const texts[CDR_NOTE_TEXTS],
 							  TimestampTz at, int64 rows);
+extern void cdr_access_end(const CdrTables *tables, CdrNoteEntry *entry);
 
 /* What the process that records runs; for the server. */
 extern PGDLLEXPORT void cdr_access_note_main(Datum handle);

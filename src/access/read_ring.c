@@ -31,7 +31,7 @@
 
 /* Reads that it holds, and those that one transaction records. */
 #define RING_SIZE	  1024
-#define READS_AT_ONCE 128
+#define READS_AT_ONCE CDR_NOTES_AT_ONCE
 
 typedef struct ReadRing
 {
@@ -177,7 +177,7 @@ cdr_reads_serve(void)
 }
 
 static void
-insert_read(const CdrTables *tables, const CdrRead *read)
+insert_read(const CdrTables *tables, CdrNoteEntry *entry, const CdrRead *read)
 {
 	char		names[256] = "";
 	const char *texts[CDR_NOTE_TEXTS] = {
@@ -193,21 +193,24 @@ insert_read(const CdrTables *tables, const CdrRead *read)
 			? psprintf("{\"tables\": [%s]}", names)
 			: psprintf("{\"tables\": [%s], \"query_id\": %lld}", names,
 					   (long long) read->query_id);
-	cdr_access_insert(tables, texts, read->at, read->rows);
+	cdr_access_insert(tables, entry, texts, read->at, read->rows);
 }
 
 static void
 insert_reads(const CdrRead *reads, int count)
 {
-	CdrTables tables;
-	CdrRights rights;
+	CdrTables	 tables;
+	CdrRights	 rights;
+	CdrNoteEntry entry;
 
 	cdr_tables_require(&tables, AccessShareLock);
 	cdr_rights_assume(&tables, cdr_rights_writer(&tables), &rights);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
+	cdr_access_begin(&tables, &entry);
 	for (int i = 0; i < count; i++)
-		insert_read(&tables, &reads[i]);
+		insert_read(&tables, &entry, &reads[i]);
+	cdr_access_end(&tables, &entry);
 	SPI_finish();
 	cdr_rights_restore(&rights);
 }

@@ -351,6 +351,7 @@ BEGIN
 	FOR problem, day, log, log_index, detail IN EXECUTE format('SELECT * FROM %s.cdr_erasure_problems($1, $2)', extension) USING from_day, to_day LOOP
 		RETURN NEXT;
 	END LOOP;
+	RETURN QUERY EXECUTE format('SELECT * FROM %s.cdr_access_problems($1, $2)', extension) USING from_day, to_day;
 	EXECUTE format('SELECT %s.cdr_show_progress(NULL)', extension);
 END
 $function$;

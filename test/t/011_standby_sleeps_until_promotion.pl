@@ -4,13 +4,23 @@
 use strict;
 use warnings FATAL => 'all';
 
+use PostgreSQL::Test::Utils;
 use Test::More;
 
 use CdrService::Events qw(simple_events);
 use CdrService::Fixture;
 
-my $cdr     = CdrService::Fixture->new('primary', streaming => 1);
+my $cdr = CdrService::Fixture->new(
+	'primary',
+	streaming => 1,
+	config => "cdr_service.evidence = on\ncdr_service.seal_interval = 1s\n");
 my $primary = $cdr->node;
+$cdr->sql(<<'EOS');
+SELECT cdr_create_evidence_tables();
+CREATE ROLE reader LOGIN;
+GRANT SELECT ON calls TO reader;
+ALTER ROLE reader SET cdr_service.log_reads = on;
+EOS
 
 my $standby = $cdr->standby('standby');
 
@@ -37,6 +47,18 @@ my ($failed, undef, $refused) = $standby->psql('postgres',
 isnt($failed, 0, 'calls are not read where nobody can record it');
 like($refused, qr/cannot record who reads calls during recovery/, 'it says so');
 
+# with log_reads, they are read, and the standby's own log has it
+my @as_reader = (extra_params => [ '-U', 'reader' ]);
+my $log       = -s $standby->logfile;
+is( $standby->safe_psql('postgres', 'SELECT count(*) > 0 FROM calls', @as_reader),
+	't', 'who may read calls reads them on the standby');
+$standby->safe_psql('postgres', 'COPY (SELECT 1 FROM calls LIMIT 3) TO STDOUT',
+	@as_reader);
+like(
+	slurp_file($standby->logfile, $log),
+	qr/SELECT of calls by role "reader" \(login "reader", from a socket\): 1 rows.*: 3 rows/s,
+	'and each read is a line of its log');
+
 # --- the primary goes, events come, the standby takes over
 
 $primary->stop('immediate');
@@ -46,6 +68,10 @@ $cdr->fail_over_to($standby);
 $cdr->wait_drained(600);
 $cdr->stored_is(600, 'promoted');
 $cdr->status_is('state', 'consuming', 'promoted: the worker consumes');
+$standby->safe_psql('postgres', 'SELECT count(*) FROM calls', @as_reader);
+$cdr->wait_for(
+	q{count(*) = 1 FROM cdr_access_log WHERE login = 'reader' AND rows = 1});
+pass('promoted: reads are recorded in the table again');
 $cdr->nothing_left('promoted');
 
 done_testing();

@@ -146,5 +146,57 @@ $node->wait_for_log(
 	$log);
 pass 'what cannot be recorded is in the log, too';
 
+# --- the log of seals covers the record
+
+$cdr->sql(
+	'ALTER TABLE cdr_access_log DROP CONSTRAINT cdr_access_log_application_check; SELECT cdr_create_retention_tables()'
+);
+as_reader(q{SELECT count(*) FROM cdr_read_calls('a ticket', 'c1')});
+as_reader('SELECT * FROM calls');
+as_reader('COPY calls TO STDOUT');
+$cdr->wait_for('count(*) = 3 FROM cdr_access_log WHERE key IS NOT NULL');
+$cdr->wait_for(
+	q{sum(split_part(entry, E'\\n', 5)::int) = 3 FROM cdr_log WHERE entry LIKE 'cdr-access-v1%'}
+);
+my $verify =
+  "SELECT concat_ws(' ', problem, day = (now() AT TIME ZONE 'UTC')::date, log_index IS NOT NULL, detail) FROM cdr_verify_evidence() WHERE problem LIKE 'reads%'";
+is $cdr->sql($verify), '', 'reads have entries in the log of seals';
+my $door = q{action = 'cdr_read_calls'};
+
+# What is told when a statement was done, which is undone.
+sub told
+{
+	my ($statement) = @_;
+
+	return $cdr->sql("BEGIN; $statement; $verify; ROLLBACK");
+}
+
+is told("UPDATE cdr_access_log SET reason = 'another' WHERE $door"),
+  'reads changed t t the log says 1 rows of cdr_access_log, and 1 are there',
+  'one that was changed is told';
+is told("DELETE FROM cdr_access_log WHERE $door"),
+  'reads missing t t the log says 1 rows of cdr_access_log, and 0 are there',
+  'one that is gone';
+is told("INSERT INTO cdr_access_log SELECT * FROM cdr_access_log WHERE $door"),
+  'reads added t t the log says 1 rows of cdr_access_log, and 2 are there',
+  'one that is there twice';
+is told(
+	q{INSERT INTO cdr_access_log (at, login, role, action) VALUES (now(), 'x', 'x', 'SELECT')}
+  ),
+  'reads without an entry t f 1 rows of cdr_access_log',
+  'and one that was written by hand';
+$cdr->sql(
+	q{SELECT cdr_set_retention(NULL, 'access_log', '0', 'policy', 'a test')});
+$cdr->sql('CALL cdr_apply_retention()');
+is $cdr->sql("SELECT count(*) FROM cdr_access_log; $verify"), '0',
+  'what retention took is missed by nobody';
+$cdr->sql(
+	'CREATE ROLE auditor; GRANT EXECUTE ON FUNCTION cdr_verify_evidence TO auditor; GRANT SELECT ON ALL TABLES IN SCHEMA public TO auditor; REVOKE SELECT ON cdr_access_log FROM auditor'
+);
+$log = $cdr->log_size;
+$cdr->sql("SET log_min_messages = warning; SET ROLE auditor; $verify");
+like $cdr->log_since($log), qr/who has read what was not compared/,
+  'and who may not see the record is told so';
+
 $node->stop;
 done_testing();
