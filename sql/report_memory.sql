@@ -102,6 +102,38 @@ SELECT pg_temp.of_others(NULL, NULL, NULL);
 CREATE AGGREGATE pg_temp.of_none(timestamptz, timestamptz, timestamptz) (SFUNC = cdr_call_sums_add, STYPE = bigint[]);
 SELECT pg_temp.of_none(NULL, NULL, NULL);
 DROP AGGREGATE pg_temp.of_none(timestamptz, timestamptz, timestamptz), pg_temp.of_others(timestamptz, timestamptz, timestamptz);
+-- counts by step, hour and outcome, of all and of each cause once
+SELECT count(*) > 500 AS some, count(*) FILTER (WHERE ours IS DISTINCT FROM theirs) AS differ
+FROM (SELECT a[k][1]::integer AS i, timestamp '2000-01-01' + a[k][2] * interval '1 hour' AS hour, a[k][3] = 1 AS answered, a[k][4] = 1 AS ended,
+			 COALESCE(names[a[k][5]], '') AS disposition, CASE WHEN a[k][6] = 1 THEN a[k][7] ELSE 0 END AS sip, COALESCE(names[a[k][8]], '') AS cause, a[k][9] AS ours
+	  FROM (SELECT cdr_course_counts(attempt_time, disposition, (length(call_id) + event_count)::integer % 5 + 1 * NULLIF(ascii(call_id) % 3, 0), right(call_id, 1), start_time, answer_time, end_time,
+									 cdr_steps('2026-03-26', '2026-04-02', '1 day', 'Europe/Berlin'), 'Europe/Berlin') AS a,
+				   cdr_course_names(attempt_time, disposition, (length(call_id) + event_count)::integer % 5 + 1 * NULLIF(ascii(call_id) % 3, 0), right(call_id, 1), start_time, answer_time, end_time,
+									cdr_steps('2026-03-26', '2026-04-02', '1 day', 'Europe/Berlin'), 'Europe/Berlin') AS names
+			FROM calls) AS o, generate_series(1, cardinality(a) / 18) AS k) AS u
+FULL JOIN (SELECT width_bucket(attempt_time, cdr_steps('2026-03-26', '2026-04-02', '1 day', 'Europe/Berlin')) AS i,
+				  date_trunc('hour', attempt_time AT TIME ZONE 'Europe/Berlin') AS hour, answer_time IS NOT NULL AS answered, end_time IS NOT NULL AS ended,
+				  CASE WHEN lost THEN COALESCE(disposition, '') ELSE '' END AS disposition, CASE WHEN lost THEN COALESCE(sip_is, 0) ELSE 0 END AS sip,
+				  CASE WHEN lost AND sip_is IS NULL THEN right(call_id, 1) ELSE '' END AS cause, count(*) AS theirs
+		   FROM (SELECT *, answer_time IS NULL AND end_time IS NOT NULL AS lost,
+						(length(call_id) + event_count)::integer % 5 + 1 * NULLIF(ascii(call_id) % 3, 0) AS sip_is FROM calls) AS c
+		   WHERE attempt_time >= '2026-03-26' AND attempt_time < '2026-04-02' GROUP BY 1, 2, 3, 4, 5, 6, 7) AS t USING (i, hour, answered, ended, disposition, sip, cause);
+-- names that others wrote: too many, and too long, for memory
+SELECT cdr_course_names(t, repeat('x', 1000) || n, NULL, 'y', NULL, NULL, t, '{2026-01-01,2026-01-02}', 'UTC')
+FROM generate_series(1, 100000) AS n, (VALUES (timestamptz '2026-01-01')) AS v (t);
+SELECT cdr_course_counts(t, NULL, n, NULL, NULL, NULL, t, '{2026-01-01,2026-01-02}', 'UTC')
+FROM generate_series(1, 300000) AS n, (VALUES (timestamptz '2026-01-01')) AS v (t);
+SELECT cdr_course_counts(t, NULL, NULL, NULL, t, t, t, '{2026-01-01,2026-01-02}', z), cdr_course_names(t, NULL, NULL, NULL, t, t, t, '{2026-01-01,2026-01-02}', z)
+FROM (VALUES (NULL::timestamptz, 'UTC'), ('2026-01-02', NULL), ('infinity', NULL), ('2026-01-01', NULL)) AS v (t, z);
+SELECT cdr_course_counts(t, '', NULL, '', t, NULL, t, '{2026-01-01,2026-01-02}', z), cdr_course_names(t, '', NULL, '', t, NULL, t, '{2026-01-01,2026-01-02}', z)
+FROM (VALUES ('2026-01-01'::timestamptz, 'UTC')) AS v (t, z);
+SELECT cdr_course_counts(now(), '', NULL, '', now(), NULL, now(), '{2026-01-01,2036-01-02}', 'Berlin');
+SELECT cdr_course_counts(now(), '', NULL, '', now(), NULL, now(), '{2026-01-01,2036-01-02}', NULL);
+-- calls that are up, until the last event of the steps, or a day after their own
+SELECT cdr_levels_heard(a, s, e, l, steps) = cdr_levels_sorted(s, COALESCE(e, LEAST(l + interval '24 hours', as_of)), steps) AS same, count(*) FILTER (WHERE e IS NULL) > 100 AS some
+FROM (SELECT attempt_time AS a, start_time AS s, end_time AS e, last_event_time AS l, cdr_steps('2026-03-26', '2026-03-31', '1 hour') AS steps,
+			 (SELECT max(last_event_time) FROM calls WHERE attempt_time >= '2026-03-26' AND attempt_time < '2026-03-31') AS as_of
+	  FROM calls WHERE attempt_time < '2026-03-31' AND attempt_time > '2026-01-01') AS c;
 -- hours of the clocks of zones, some of them of seconds, of some decades and about each change of clocks
 SELECT zone, count(*) AS times, count(*) FILTER (WHERE cdr_local_hour(t, zone) IS DISTINCT FROM date_trunc('hour', t AT TIME ZONE zone)) AS differ
 FROM unnest('{UTC,Europe/Berlin,Asia/Kathmandu,Australia/Lord_Howe,America/St_Johns,Africa/Monrovia,Europe/Amsterdam,Asia/Kolkata,Pacific/Apia,+05:41:07,EST5EDT,CET}'::text[]) AS zone,

@@ -36,11 +36,10 @@ VACUUM (FREEZE, ANALYZE) calls;
 \o /dev/null
 \echo calls at once, of a month by days
 SELECT * FROM cdr_concurrency('2026-03-01', '2026-04-01', '1 day');
-\echo the report of a month, and the three parts of its data
+\echo the report of a month, and the two parts of its data
 SELECT cdr_report('2026-03-01', '2026-04-01');
-SELECT cdr_report_course(cdr_steps('2026-03-01', '2026-04-01', '1 day'), 'UTC', NULL);
 SELECT cdr_report_places('2026-03-01', '2026-04-01', '2026-01-29', '2026-03-01', NULL);
-SELECT cdr_report_calls(cdr_steps('2026-03-01', '2026-04-01', '1 day'), '2026-04-01', NULL);
+SELECT cdr_report_calls(cdr_steps('2026-03-01', '2026-04-01', '1 day'), 'UTC', NULL);
 \echo of a day, and of a tenant
 SELECT cdr_report('2026-03-10', '2026-03-11');
 SELECT cdr_report('2026-03-01', '2026-04-01', 'UTC', 'tenant-c');

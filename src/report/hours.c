@@ -17,6 +17,7 @@
 #include "utils/timestamp.h"
 
 #include "base/zone.h"
+#include "report/hours.h"
 
 #define QUARTER		  (15 * USECS_PER_MINUTE)
 #define QUARTERS_KEPT 4096 /* more than a month has */
@@ -28,11 +29,11 @@ typedef struct Quarter
 	bool  is_known;
 } Quarter;
 
-typedef struct Hours
+struct CdrHours
 {
-	text   *zone;
 	Quarter quarters[QUARTERS_KEPT];
-} Hours;
+	text	zone; /* and what follows it */
+};
 
 static int64
 whole(int64 value, int64 unit)
@@ -40,33 +41,59 @@ whole(int64 value, int64 unit)
 	return value >= 0 ? value / unit : -((-value - 1) / unit) - 1;
 }
 
-/* What is remembered by this call of the function, for a zone. */
-static Hours *
-hours_of(FunctionCallInfo fcinfo, const text *zone)
+CdrHours *
+cdr_hours_make(MemoryContext context, const text *zone)
 {
-	Hours *hours = fcinfo->flinfo->fn_extra;
-	Size   length = VARSIZE_ANY(zone);
+	Size	  length = VARSIZE_ANY(zone);
+	CdrHours *hours =
+		MemoryContextAllocZero(context, offsetof(CdrHours, zone) + length);
 
-	if (hours != NULL && VARSIZE_ANY(hours->zone) == length &&
-		memcmp(hours->zone, zone, length) == 0)
-		return hours;
-	if (hours == NULL)
-		hours = fcinfo->flinfo->fn_extra =
-			MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(Hours));
-	else
-		pfree(hours->zone);
-	memset(hours, 0, sizeof(Hours));
-	hours->zone = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, length);
-	memcpy(hours->zone, zone, length);
+	memcpy(&hours->zone, zone, length);
 	return hours;
 }
 
+bool
+cdr_hours_are_of(const CdrHours *hours, const text *zone)
+{
+	Size length = VARSIZE_ANY(zone);
+
+	return VARSIZE_ANY(&hours->zone) == length &&
+		   memcmp(&hours->zone, zone, length) == 0;
+}
+
 static int64
-ahead_at(const Hours *hours, TimestampTz at)
+ahead_at(const CdrHours *hours, TimestampTz at)
 {
 	return DatumGetTimestamp(
-			   cdr_local_timestamp(PointerGetDatum(hours->zone), at)) -
+			   cdr_local_timestamp(PointerGetDatum(&hours->zone), at)) -
 		   at;
+}
+
+/* What the clocks are ahead of UTC. */
+static int64
+find_ahead(CdrHours *hours, TimestampTz at)
+{
+	int64		number = whole(at, QUARTER);
+	Quarter	   *quarter = &hours->quarters[(uint64) number % QUARTERS_KEPT];
+	TimestampTz begin = number * QUARTER;
+	TimestampTz last = begin + QUARTER - 1;
+	int64		ahead;
+
+	if (quarter->is_known && quarter->number == number)
+		return quarter->ahead;
+	ahead = ahead_at(hours, at);
+	if (IS_VALID_TIMESTAMP(begin) && IS_VALID_TIMESTAMP(last) &&
+		ahead == ahead_at(hours, begin) && ahead == ahead_at(hours, last))
+		*quarter = (Quarter){number, ahead, true};
+	return ahead;
+}
+
+Timestamp
+cdr_hours_find(CdrHours *hours, TimestampTz at)
+{
+	if (TIMESTAMP_NOT_FINITE(at))
+		return at;
+	return whole(at + find_ahead(hours, at), USECS_PER_HOUR) * USECS_PER_HOUR;
 }
 
 PG_FUNCTION_INFO_V1(cdr_local_hour);
@@ -74,27 +101,16 @@ PG_FUNCTION_INFO_V1(cdr_local_hour);
 Datum
 cdr_local_hour(PG_FUNCTION_ARGS)
 {
-	TimestampTz at = PG_GETARG_TIMESTAMPTZ(0);
-	Hours	   *hours = hours_of(fcinfo, PG_GETARG_TEXT_PP(1));
-	int64		number;
-	Quarter	   *quarter;
-	int64		ahead;
+	FmgrInfo   *flinfo = fcinfo->flinfo;
+	const text *zone = PG_GETARG_TEXT_PP(1);
 
-	if (TIMESTAMP_NOT_FINITE(at))
-		PG_RETURN_TIMESTAMP(at);
-	number = whole(at, QUARTER);
-	quarter = &hours->quarters[(uint64) number % QUARTERS_KEPT];
-	if (quarter->is_known && quarter->number == number)
-		ahead = quarter->ahead;
-	else
+	if (flinfo->fn_extra != NULL && !cdr_hours_are_of(flinfo->fn_extra, zone))
 	{
-		TimestampTz begin = number * QUARTER;
-		TimestampTz last = begin + QUARTER - 1;
-
-		ahead = ahead_at(hours, at);
-		if (IS_VALID_TIMESTAMP(begin) && IS_VALID_TIMESTAMP(last) &&
-			ahead == ahead_at(hours, begin) && ahead == ahead_at(hours, last))
-			*quarter = (Quarter){number, ahead, true};
+		pfree(flinfo->fn_extra);
+		flinfo->fn_extra = NULL;
 	}
-	PG_RETURN_TIMESTAMP(whole(at + ahead, USECS_PER_HOUR) * USECS_PER_HOUR);
+	if (flinfo->fn_extra == NULL)
+		flinfo->fn_extra = cdr_hours_make(flinfo->fn_mcxt, zone);
+	PG_RETURN_TIMESTAMP(
+		cdr_hours_find(flinfo->fn_extra, PG_GETARG_TIMESTAMPTZ(0)));
 }

@@ -51,7 +51,14 @@ typedef struct Levels
 	Kept		*kept; /* calls that are not in order yet */
 	size_t		 nkept;
 	size_t		 kept_room;
+	Kept		*open; /* calls that are up, and when each was heard of last */
+	size_t		 nopen;
+	size_t		 open_room;
+	TimestampTz	 heard; /* the last event of all that began in the steps */
 } Levels;
+
+/* How long a call is up that is not heard of any more. */
+#define UNHEARD_AT_MOST USECS_PER_DAY
 
 #define ST_SORT			sort_kept
 #define ST_ELEMENT_TYPE Kept
@@ -63,12 +70,12 @@ typedef struct Levels
 #include "lib/sort_template.h"
 
 static Levels *
-make_levels(MemoryContext context, FunctionCallInfo fcinfo)
+make_levels(MemoryContext context, FunctionCallInfo fcinfo, int number)
 {
 	MemoryContext before = MemoryContextSwitchTo(context);
 	Levels		 *levels = palloc0(sizeof(Levels));
 
-	cdr_steps_read(&levels->steps, fcinfo, 3);
+	cdr_steps_read(&levels->steps, fcinfo, number);
 	levels->found = palloc0(levels->steps.nsteps * sizeof(Found));
 	levels->now = levels->steps.bounds[0];
 	levels->room = FIRST_ROOM;
@@ -172,15 +179,28 @@ clip_call(const Levels *levels, TimestampTz *start, TimestampTz *end)
 }
 
 static void
-grow_kept(Levels *levels, MemoryContext context)
+keep_call(Kept **calls, size_t *count, size_t *room, Kept call,
+		  MemoryContext context)
 {
-	size_t room = Max(levels->kept_room * 2, FIRST_ROOM);
-	Size   bytes = room * sizeof(Kept);
+	if (*count == *room)
+	{
+		size_t more = Max(*room * 2, FIRST_ROOM);
+		Size   bytes = more * sizeof(Kept);
 
-	cdr_aggregate_grow(context, bytes - levels->kept_room * sizeof(Kept));
-	levels->kept = levels->kept == NULL ? MemoryContextAlloc(context, bytes)
-										: repalloc_huge(levels->kept, bytes);
-	levels->kept_room = room;
+		cdr_aggregate_grow(context, bytes - *room * sizeof(Kept));
+		*calls = *calls == NULL ? MemoryContextAlloc(context, bytes)
+								: repalloc_huge(*calls, bytes);
+		*room = more;
+	}
+	(*calls)[(*count)++] = call;
+}
+
+static void
+keep_clipped(Levels *levels, Kept call, MemoryContext context)
+{
+	if (clip_call(levels, &call.start, &call.end))
+		keep_call(&levels->kept, &levels->nkept, &levels->kept_room, call,
+				  context);
 }
 
 PG_FUNCTION_INFO_V1(cdr_levels_add);
@@ -189,7 +209,7 @@ Datum
 cdr_levels_add(PG_FUNCTION_ARGS)
 {
 	MemoryContext context = cdr_aggregate_context(fcinfo, __func__);
-	Levels		 *levels = PG_ARGISNULL(0) ? make_levels(context, fcinfo)
+	Levels		 *levels = PG_ARGISNULL(0) ? make_levels(context, fcinfo, 3)
 										   : (Levels *) PG_GETARG_POINTER(0);
 	TimestampTz	  start;
 	TimestampTz	  end;
@@ -218,20 +238,67 @@ Datum
 cdr_levels_keep(PG_FUNCTION_ARGS)
 {
 	MemoryContext context = cdr_aggregate_context(fcinfo, __func__);
-	Levels		 *levels = PG_ARGISNULL(0) ? make_levels(context, fcinfo)
+	Levels		 *levels = PG_ARGISNULL(0) ? make_levels(context, fcinfo, 3)
 										   : (Levels *) PG_GETARG_POINTER(0);
-	Kept		 *call;
 
-	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
-		PG_RETURN_POINTER(levels);
-	if (levels->nkept == levels->kept_room)
-		grow_kept(levels, context);
-	call = &levels->kept[levels->nkept];
-	call->start = PG_GETARG_TIMESTAMPTZ(1);
-	call->end = PG_GETARG_TIMESTAMPTZ(2);
-	if (clip_call(levels, &call->start, &call->end))
-		levels->nkept++;
+	if (!PG_ARGISNULL(1) && !PG_ARGISNULL(2))
+		keep_clipped(
+			levels, (Kept){PG_GETARG_TIMESTAMPTZ(1), PG_GETARG_TIMESTAMPTZ(2)},
+			context);
 	PG_RETURN_POINTER(levels);
+}
+
+/*
+ * The same, of the report: (attempt_time, start, end, last event, steps).  A call that has
+ * no end is up until the last event of all, and no longer than a day after its own: what
+ * that is, is known at last.
+ */
+PG_FUNCTION_INFO_V1(cdr_levels_hear);
+
+Datum
+cdr_levels_hear(PG_FUNCTION_ARGS)
+{
+	MemoryContext context = cdr_aggregate_context(fcinfo, __func__);
+	Levels		 *levels = (Levels *) PG_GETARG_POINTER(0);
+	Kept		  call;
+
+	if (PG_ARGISNULL(0))
+	{
+		levels = make_levels(context, fcinfo, 5);
+		levels->heard = DT_NOBEGIN;
+	}
+	if (PG_ARGISNULL(1) || PG_ARGISNULL(4))
+		PG_RETURN_POINTER(levels);
+	if (PG_GETARG_TIMESTAMPTZ(1) >= levels->steps.bounds[0])
+		levels->heard = Max(levels->heard, PG_GETARG_TIMESTAMPTZ(4));
+	if (PG_ARGISNULL(2))
+		PG_RETURN_POINTER(levels);
+	call.start = PG_GETARG_TIMESTAMPTZ(2);
+	call.end = PG_GETARG_TIMESTAMPTZ(PG_ARGISNULL(3) ? 4 : 3);
+	if (PG_ARGISNULL(3))
+		keep_call(&levels->open, &levels->nopen, &levels->open_room, call,
+				  context);
+	else
+		keep_clipped(levels, call, context);
+	PG_RETURN_POINTER(levels);
+}
+
+static void
+settle_open(Levels *levels, MemoryContext context)
+{
+	for (size_t i = 0; i < levels->nopen; i++)
+	{
+		Kept call = levels->open[i];
+
+		if (!TIMESTAMP_NOT_FINITE(call.end))
+			call.end = Min(call.end, END_TIMESTAMP - UNHEARD_AT_MOST - 1) +
+					   UNHEARD_AT_MOST;
+		/* (nothing is known of the steps: no end either) */
+		if (!TIMESTAMP_IS_NOBEGIN(levels->heard))
+			call.end = Min(call.end, levels->heard);
+		keep_clipped(levels, call, context);
+	}
+	levels->nopen = 0;
 }
 
 /* (of calls that begin at the same time, any may be first) */
@@ -262,6 +329,7 @@ cdr_levels_found(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	levels = (Levels *) PG_GETARG_POINTER(0);
+	settle_open(levels, cdr_aggregate_context(fcinfo, __func__));
 	settle_kept(levels);
 	settle(levels, levels->steps.bounds[levels->steps.nsteps]);
 	values = palloc(levels->steps.nsteps * 3 * sizeof(Datum));

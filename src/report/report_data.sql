@@ -54,9 +54,60 @@ COMMENT ON AGGREGATE @extschema@.cdr_call_sums(timestamptz, timestamptz, timesta
 -- What comes of two parts has no statistics, so that it takes fewer groups: hence
 -- the second part in what follows, which is none.
 
--- One look at the calls for the counts by steps, hours and causes: in groups first,
--- and what those are is asked of each group.  Definitions are those of cdr_traffic().
-CREATE FUNCTION @extschema@.cdr_report_course(steps timestamptz[], zone text, tenant text)
+CREATE FUNCTION @extschema@.cdr_course_add(internal, timestamptz, text, integer, text, timestamptz, timestamptz, timestamptz, timestamptz[], text)
+RETURNS internal
+LANGUAGE C IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cdr_course_add';
+
+COMMENT ON FUNCTION @extschema@.cdr_course_add(internal, timestamptz, text, integer, text, timestamptz, timestamptz, timestamptz, timestamptz[], text) IS
+'of cdr_course_counts() and cdr_course_names(): a call more';
+
+CREATE FUNCTION @extschema@.cdr_course_counts_found(internal)
+RETURNS bigint[]
+LANGUAGE C IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cdr_course_counts_found';
+
+COMMENT ON FUNCTION @extschema@.cdr_course_counts_found(internal) IS
+'of cdr_course_counts(): what it returns';
+
+CREATE FUNCTION @extschema@.cdr_course_names_found(internal)
+RETURNS text[]
+LANGUAGE C IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cdr_course_names_found';
+
+COMMENT ON FUNCTION @extschema@.cdr_course_names_found(internal) IS
+'of cdr_course_names(): what it returns';
+
+CREATE AGGREGATE @extschema@.cdr_course_counts(attempt_time timestamptz, disposition text, sip_status integer, hangup_cause text,
+		start_time timestamptz, answer_time timestamptz, end_time timestamptz, steps timestamptz[], zone text) (
+	SFUNC = @extschema@.cdr_course_add,
+	STYPE = internal,
+	FINALFUNC = @extschema@.cdr_course_counts_found,
+	PARALLEL = SAFE);
+
+COMMENT ON AGGREGATE @extschema@.cdr_course_counts(timestamptz, text, integer, text, timestamptz, timestamptz, timestamptz, timestamptz[], text) IS
+'counts of calls: rows of step, hour, is answered, has ended, number of the disposition, has a SIP status, that, number of the cause, and what cdr_call_sums() has';
+
+CREATE AGGREGATE @extschema@.cdr_course_names(attempt_time timestamptz, disposition text, sip_status integer, hangup_cause text,
+		start_time timestamptz, answer_time timestamptz, end_time timestamptz, steps timestamptz[], zone text) (
+	SFUNC = @extschema@.cdr_course_add,
+	STYPE = internal,
+	FINALFUNC = @extschema@.cdr_course_names_found,
+	PARALLEL = SAFE);
+
+COMMENT ON AGGREGATE @extschema@.cdr_course_names(timestamptz, text, integer, text, timestamptz, timestamptz, timestamptz, timestamptz[], text) IS
+'the names that cdr_course_counts() of the same calls gives numbers of, in their order';
+
+-- The counts by steps, hours and causes: in groups first, and what those are is asked of
+-- each group.  Definitions are those of cdr_traffic().  The groups were counted in the look
+-- at the calls that all else comes of; or they are too many for memory, and are asked here.
+CREATE FUNCTION @extschema@.cdr_report_course(
+	steps timestamptz[],
+	zone text,
+	tenant text,
+	counts bigint[] DEFAULT NULL,
+	names text[] DEFAULT NULL,
+	last timestamptz DEFAULT NULL)
 RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -68,9 +119,7 @@ DECLARE
 	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
 								WHERE extname = 'cdr_service');
 	found jsonb;
-BEGIN
-	EXECUTE format($query$
-		WITH groups AS (
+	from_calls constant text := $query$
 			SELECT width_bucket(c.attempt_time, $1) AS i,
 				   %1$s.cdr_local_hour(c.attempt_time, $2) AS hour,
 				   CASE WHEN c.answer_time IS NOT NULL THEN 'answered'
@@ -85,7 +134,18 @@ BEGIN
 			FROM (SELECT * FROM ONLY %1$s.calls AS c
 				  WHERE c.attempt_time >= $1[1] AND c.attempt_time < $1[cardinality($1)] AND ($3 IS NULL OR c.tenant_id = $3)
 				  UNION ALL SELECT * FROM ONLY %1$s.calls WHERE false) AS c
-			GROUP BY 1, 2, 3, 4, 5),
+			GROUP BY 1, 2, 3, 4, 5$query$;
+	from_counts constant text := $query$
+			SELECT c.n[k][1]::integer AS i, timestamp '2000-01-01' + c.n[k][2] * interval '1 hour' AS hour,
+				   CASE WHEN c.n[k][3] = 1 THEN 'answered' WHEN c.n[k][4] = 0 THEN 'ringing'
+						WHEN c.names[c.n[k][5]] = 'ANSWERED' THEN 'presumed' ELSE c.names[c.n[k][5]] END AS outcome,
+				   CASE WHEN c.n[k][6] = 1 THEN c.n[k][7]::integer END AS sip, c.names[c.n[k][8]] AS cause,
+				   ARRAY[c.n[k][9], c.n[k][10], c.n[k][11], c.n[k][12], c.n[k][13], c.n[k][14], c.n[k][15], c.n[k][16], c.n[k][17], c.n[k][18]] AS sums, $6 AS last
+			-- (named once: the planner copies a parameter wherever it stands)
+			FROM (SELECT $4 AS n, $5 AS names OFFSET 0) AS c, generate_series(1, cardinality(c.n) / 18) AS k$query$;
+BEGIN
+	EXECUTE format($query$
+		WITH groups AS ($query$ || CASE WHEN counts IS NULL THEN from_calls ELSE from_counts END || $query$),
 		classified AS (
 			SELECT g.i, g.sip, g.cause, lower(g.outcome) AS outcome, g.last,
 				   g.sums[1] AS n, g.sums[2] AS without_start, g.sums[3] AS open, g.sums[6] AS talks,
@@ -108,7 +168,7 @@ BEGIN
 				   COALESCE(sum(n) FILTER (WHERE outcome = 'answered' OR unanswered AND effective = 'yes'), 0) AS effective,
 				   COALESCE(sum(n) FILTER (WHERE outcome = 'answered' OR unanswered AND effective IN ('yes', 'no')), 0) AS told,
 				   COALESCE(sum(talks), 0) AS talks, COALESCE(round(sum(talk), 6), 0) AS talk_seconds,
-				   extract(epoch FROM max(last)) AS last
+				   CASE WHEN grouping(i, d, h) = 7 THEN extract(epoch FROM max(last)) END AS last
 			FROM classified GROUP BY GROUPING SETS ((), (i), (h), (d, h))),
 		causes AS (
 			SELECT outcome, sip, cause, fault, sum(n) AS calls
@@ -123,12 +183,12 @@ BEGIN
 			'other_causes', (SELECT jsonb_build_object('rows', count(*), 'calls', sum(calls))
 							 FROM (SELECT calls FROM causes ORDER BY calls DESC, outcome COLLATE "C", sip, cause COLLATE "C" OFFSET 20) AS c))
 		$query$, extension)
-		INTO found USING steps, zone, tenant;
+		INTO found USING steps, zone, tenant, counts, names, last;
 	RETURN found;
 END
 $function$;
 
-COMMENT ON FUNCTION @extschema@.cdr_report_course(timestamptz[], text, text) IS
+COMMENT ON FUNCTION @extschema@.cdr_report_course(timestamptz[], text, text, bigint[], text[], timestamptz) IS
 'of a report: counts by steps, hours of the day and of the week, and causes';
 
 -- Another time is looked at, too: for changes, and for what is new.
@@ -210,6 +270,24 @@ $function$;
 COMMENT ON FUNCTION @extschema@.cdr_report_places(timestamptz, timestamptz, timestamptz, timestamptz, text) IS
 'of a report: tenants and destinations, and what they were in another time';
 
+CREATE FUNCTION @extschema@.cdr_levels_hear(internal, timestamptz, timestamptz, timestamptz, timestamptz, timestamptz[])
+RETURNS internal
+LANGUAGE C IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cdr_levels_hear';
+
+COMMENT ON FUNCTION @extschema@.cdr_levels_hear(internal, timestamptz, timestamptz, timestamptz, timestamptz, timestamptz[]) IS
+'of cdr_levels_heard(): a call more';
+
+CREATE AGGREGATE @extschema@.cdr_levels_heard(attempt_time timestamptz, start_time timestamptz, end_time timestamptz, last_event_time timestamptz, steps timestamptz[]) (
+	SFUNC = @extschema@.cdr_levels_hear,
+	STYPE = internal,
+	FINALFUNC = @extschema@.cdr_levels_found,
+	FINALFUNC_MODIFY = READ_WRITE,
+	PARALLEL = SAFE);
+
+COMMENT ON AGGREGATE @extschema@.cdr_levels_heard(timestamptz, timestamptz, timestamptz, timestamptz, timestamptz[]) IS
+'as cdr_levels_sorted(); calls without an end are up until the last event of those that begin in the steps, and a day after their own at most';
+
 CREATE FUNCTION @extschema@.cdr_setup_lengths_add(internal, timestamptz, timestamptz, timestamptz, timestamptz[])
 RETURNS internal
 LANGUAGE C IMMUTABLE PARALLEL SAFE
@@ -288,9 +366,9 @@ CREATE AGGREGATE @extschema@.cdr_longest_calls(answer_time timestamptz, end_time
 COMMENT ON AGGREGATE @extschema@.cdr_longest_calls(timestamptz, timestamptz, text) IS
 'the ids of the ten longest calls, the longest first';
 
--- What the counts do not say.  Of a call that is up it is asked until the last event of
+-- One look at the calls, for all that needs no look at another time.  Of a call that is up it is asked until the last event of
 -- all, not until now: so that the same calls make the same report at any time.
-CREATE FUNCTION @extschema@.cdr_report_calls(steps timestamptz[], as_of timestamptz, tenant text)
+CREATE FUNCTION @extschema@.cdr_report_calls(steps timestamptz[], zone text, tenant text)
 RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -311,19 +389,29 @@ DECLARE
 	lengths bigint[];
 	minutes bigint[];
 	longest text[];
+	counts bigint[];
+	names text[];
+	as_of timestamptz;
+	course jsonb;
 	found jsonb;
 	part jsonb;
 BEGIN
 	BEGIN
 		EXECUTE format($query$
-			SELECT %1$s.cdr_levels_sorted(c.start_time, %2$s, $1),
-				   %1$s.cdr_setup_lengths(c.attempt_time, c.start_time, c.answer_time, $1) FILTER (WHERE %3$s),
+			SELECT %1$s.cdr_levels_heard(c.attempt_time, c.start_time, c.end_time, c.last_event_time, $1),
+				   %1$s.cdr_setup_lengths(c.attempt_time, c.start_time, c.answer_time, $1) FILTER (WHERE %2$s),
 				   %1$s.cdr_busiest_minutes(c.attempt_time, c.answer_time, $1) FILTER (WHERE c.attempt_time >= $1[1]),
-				   %1$s.cdr_longest_calls(c.answer_time, c.end_time, c.call_id::text) FILTER (WHERE c.attempt_time >= $1[1] AND %4$s)
-			$query$, extension, until, answered, talked) || more
-			INTO levels, lengths, minutes, longest USING steps, tenant, as_of;
+				   %1$s.cdr_longest_calls(c.answer_time, c.end_time, c.call_id::text) FILTER (WHERE c.attempt_time >= $1[1] AND %3$s),
+				   %1$s.cdr_course_counts(%4$s), %1$s.cdr_course_names(%4$s), max(c.last_event_time) FILTER (WHERE c.attempt_time >= $1[1])
+			$query$, extension, answered, talked,
+				'c.attempt_time, c.disposition::text, c.sip_status, c.hangup_cause::text, c.start_time, c.answer_time, c.end_time, $1, $3') || more
+			INTO levels, lengths, minutes, longest, counts, names, as_of USING steps, tenant, zone;
+		EXECUTE format('SELECT %s.cdr_report_course($1, $2, $3, COALESCE($4, ''{}''), $5, $6)', extension)
+			INTO course USING steps, zone, tenant, counts, names, as_of;
 	EXCEPTION WHEN program_limit_exceeded THEN
 		-- more than is kept in memory: sorted and counted on disk, where that has no room
+		EXECUTE format('SELECT %s.cdr_report_course($1, $2, $3)', extension) INTO course USING steps, zone, tenant;
+		as_of := to_timestamp((course #>> '{total,last}')::float8);
 		EXECUTE format('SELECT %s.cdr_levels(c.start_time, c.until, $1) FROM (SELECT c.start_time, %s AS until', extension, until) || more ||
 				' ORDER BY c.start_time) AS c'
 			INTO levels USING steps, tenant, as_of;
@@ -346,7 +434,7 @@ BEGIN
 			INTO longest USING steps, tenant;
 	END;
 
-	found := jsonb_build_object('levels', (
+	found := jsonb_build_object('course', course, 'levels', (
 		SELECT jsonb_agg(jsonb_build_object(
 			'i', i, 'peak', COALESCE(levels[i][1], 0),
 			'peak_at', CASE WHEN levels[i][1] > 0 THEN extract(epoch FROM steps[i]) + levels[i][2] / 1000000.0 END,
@@ -385,8 +473,8 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION @extschema@.cdr_report_calls(timestamptz[], timestamptz, text) IS
-'of a report: calls at once, time to answer, the longest calls and the busiest minutes';
+COMMENT ON FUNCTION @extschema@.cdr_report_calls(timestamptz[], text, text) IS
+'of a report: its course, calls at once, time to answer, the longest calls and the busiest minutes';
 
 -- The alerts that were raised in a time, for who may read them: null for others.  A subject
 -- that is a number of somebody's, or looks like one, is none.
@@ -438,7 +526,6 @@ DECLARE
 								WHERE extname = 'cdr_service');
 	step text;
 	steps timestamptz[];
-	course jsonb;
 	places jsonb;
 	calls jsonb;
 	later boolean;
@@ -462,10 +549,10 @@ BEGIN
 		before_to := from_time;
 	END IF;
 
-	EXECUTE format('SELECT %s.cdr_report_course($1, $2, $3)', extension) INTO course USING steps, zone, tenant;
-	as_of := to_timestamp((course #>> '{total,last}')::float8);
+	EXECUTE format('SELECT %s.cdr_report_calls($1, $2, $3)', extension) INTO calls USING steps, zone, tenant;
+	as_of := to_timestamp((calls #>> '{course,total,last}')::float8);
 	EXECUTE format('SELECT EXISTS (SELECT FROM ONLY %s.calls WHERE attempt_time >= $1)', extension) INTO later USING to_time;
-	IF (course #>> '{total,open}')::numeric > 0 THEN
+	IF (calls #>> '{course,total,open}')::numeric > 0 THEN
 		EXECUTE format($query$
 			SELECT count(*) FROM ONLY %s.calls AS c
 			WHERE c.attempt_time >= $1 AND c.attempt_time < $2 AND ($3 IS NULL OR c.tenant_id = $3)
@@ -474,7 +561,6 @@ BEGIN
 	END IF;
 	EXECUTE format('SELECT %s.cdr_report_places($1, $2, $3, $4, $5)', extension)
 		INTO places USING from_time, to_time, before_from, before_to, tenant;
-	EXECUTE format('SELECT %s.cdr_report_calls($1, $2, $3)', extension) INTO calls USING steps, as_of, tenant;
 	EXECUTE format('SELECT %s.cdr_report_alerts($1, $2, $3)', extension) INTO alerts USING from_time, to_time, tenant;
 	RETURN jsonb_build_object(
 		'from', extract(epoch FROM from_time), 'to', extract(epoch FROM to_time), 'before', extract(epoch FROM before_from),
@@ -482,7 +568,7 @@ BEGIN
 		'begins', (SELECT jsonb_agg(extract(epoch FROM s) ORDER BY i) FROM unnest(steps) WITH ORDINALITY AS t (s, i)
 				   WHERE i < cardinality(steps)),
 		'as_of', extract(epoch FROM as_of), 'later', later, 'stale', stale) || calls ||
-		jsonb_build_object('course', course, 'places', places, 'alerts', alerts);
+		jsonb_build_object('places', places, 'alerts', alerts);
 END
 $function$;
 

@@ -14,26 +14,10 @@
 #include "utils/timestamp.h"
 
 #include "report/aggregate.h"
+#include "report/sums.h"
 
 /* An answered call that is no longer is a short one. */
 #define SHORT_CALL (15 * USECS_PER_SEC)
-
-/* The order in which they are returned. */
-enum
-{
-	SUM_CALLS,
-	SUM_WITHOUT_START,
-	SUM_OPEN,
-	SUM_DECIDED,
-	SUM_ANSWERED,
-	SUM_TALKS,
-	SUM_SHORT,
-	/* how long was talked: in parts, of which no number of calls makes too much */
-	SUM_DAYS,
-	SUM_SECONDS,
-	SUM_MICROSECONDS,
-	NSUMS
-};
 
 /* An array that the aggregate made. */
 static ArrayType *
@@ -43,11 +27,12 @@ sums_argument(FunctionCallInfo fcinfo, int number, const char *name)
 
 	(void) cdr_aggregate_context(fcinfo, name);
 	array = PG_ARGISNULL(number) ? NULL : PG_GETARG_ARRAYTYPE_P(number);
-	if (array == NULL || ARR_NDIM(array) != 1 || ARR_DIMS(array)[0] != NSUMS ||
-		ARR_HASNULL(array) || ARR_ELEMTYPE(array) != INT8OID)
+	if (array == NULL || ARR_NDIM(array) != 1 ||
+		ARR_DIMS(array)[0] != CDR_NSUMS || ARR_HASNULL(array) ||
+		ARR_ELEMTYPE(array) != INT8OID)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("%s() takes an array of %d numbers", name,
-							   (int) NSUMS)));
+							   (int) CDR_NSUMS)));
 	return array;
 }
 
@@ -63,11 +48,26 @@ add_talk(int64 *sums, TimestampTz answer, TimestampTz end)
 {
 	uint64 talk = (uint64) end - (uint64) answer;
 
-	sums[SUM_TALKS]++;
-	sums[SUM_SHORT] += talk <= SHORT_CALL;
-	sums[SUM_DAYS] += (int64) (talk / USECS_PER_DAY);
-	sums[SUM_SECONDS] += (int64) (talk % USECS_PER_DAY / USECS_PER_SEC);
-	sums[SUM_MICROSECONDS] += (int64) (talk % USECS_PER_SEC);
+	sums[CDR_SUM_TALKS]++;
+	sums[CDR_SUM_SHORT] += talk <= SHORT_CALL;
+	sums[CDR_SUM_DAYS] += (int64) (talk / USECS_PER_DAY);
+	sums[CDR_SUM_SECONDS] += (int64) (talk % USECS_PER_DAY / USECS_PER_SEC);
+	sums[CDR_SUM_MICROSECONDS] += (int64) (talk % USECS_PER_SEC);
+}
+
+void
+cdr_sums_put(int64 *sums, const CdrCallTimes *times)
+{
+	sums[CDR_SUM_CALLS]++;
+	sums[CDR_SUM_WITHOUT_START] += !times->has_start;
+	sums[CDR_SUM_OPEN] += !times->has_end;
+	sums[CDR_SUM_DECIDED] += times->has_answer || times->has_end;
+	sums[CDR_SUM_ANSWERED] += times->has_answer;
+	/* at infinity, by hand: of no length */
+	if (times->has_answer && times->has_end && times->end >= times->answer &&
+		!TIMESTAMP_IS_NOBEGIN(times->answer) &&
+		!TIMESTAMP_IS_NOEND(times->end))
+		add_talk(sums, times->answer, times->end);
 }
 
 PG_FUNCTION_INFO_V1(cdr_call_sums_add);
@@ -75,26 +75,10 @@ PG_FUNCTION_INFO_V1(cdr_call_sums_add);
 Datum
 cdr_call_sums_add(PG_FUNCTION_ARGS)
 {
-	ArrayType *array = sums_argument(fcinfo, 0, __func__);
-	int64	  *sums = sums_of(array);
-	bool	   is_answered = !PG_ARGISNULL(2);
-	bool	   has_ended = !PG_ARGISNULL(3);
+	ArrayType	*array = sums_argument(fcinfo, 0, __func__);
+	CdrCallTimes times = CDR_CALL_TIMES_ARGS(1);
 
-	sums[SUM_CALLS]++;
-	sums[SUM_WITHOUT_START] += PG_ARGISNULL(1);
-	sums[SUM_OPEN] += !has_ended;
-	sums[SUM_DECIDED] += is_answered || has_ended;
-	sums[SUM_ANSWERED] += is_answered;
-	if (is_answered && has_ended)
-	{
-		TimestampTz answer = PG_GETARG_TIMESTAMPTZ(2);
-		TimestampTz end = PG_GETARG_TIMESTAMPTZ(3);
-
-		/* at infinity, by hand: of no length */
-		if (end >= answer && !TIMESTAMP_IS_NOBEGIN(answer) &&
-			!TIMESTAMP_IS_NOEND(end))
-			add_talk(sums, answer, end);
-	}
+	cdr_sums_put(sums_of(array), &times);
 	PG_RETURN_ARRAYTYPE_P(array);
 }
 
@@ -107,7 +91,7 @@ cdr_call_sums_join(PG_FUNCTION_ARGS)
 	int64		*sums = sums_of(array);
 	const int64 *more = sums_of(sums_argument(fcinfo, 1, __func__));
 
-	for (int i = 0; i < NSUMS; i++)
+	for (int i = 0; i < CDR_NSUMS; i++)
 		sums[i] += more[i];
 	PG_RETURN_ARRAYTYPE_P(array);
 }
