@@ -263,29 +263,54 @@ close_writer(RollupWriter *writer)
 	table_close(writer->rel, NoLock);
 }
 
+typedef CdrRollupEntry *EntryToWrite;
+
+#define ST_SORT			sort_entries
+#define ST_ELEMENT_TYPE EntryToWrite
+#define ST_COMPARE(a, b)                         \
+	(((*(a))->key.bucket > (*(b))->key.bucket) - \
+	 ((*(a))->key.bucket < (*(b))->key.bucket))
+#define ST_SCOPE static
+#define ST_DECLARE
+#define ST_DEFINE
+#include "lib/sort_template.h"
+
+/*
+ * By buckets, as they are read: some thousand at once, in the order of a hash, would lie
+ * on as many pages.
+ */
 void
 cdr_rollup_write(Oid table, const CdrRollup *rollup)
 {
 	RollupWriter	writer;
 	CdrRollupCursor cursor = {rollup, 0};
+	EntryToWrite   *entries;
 	CdrRollupEntry *entry;
+	uint32			count = 0;
 
 	if (cdr_rollup_size(rollup) == 0)
 		return;
-	open_writer(&writer, table, cdr_rollup_size(rollup));
+	entries = palloc_extended(cdr_rollup_size(rollup) * sizeof(*entries),
+							  MCXT_ALLOC_HUGE);
 	while ((entry = cdr_rollup_next(&cursor)) != NULL)
+	{
+		if (!cdr_rollup_is_zero(entry))
+			entries[count++] = entry;
+	}
+	sort_entries(entries, count);
+	open_writer(&writer, table, cdr_rollup_size(rollup));
+	for (uint32 i = 0; i < count; i++)
 	{
 		MemoryContext outer;
 
-		if (cdr_rollup_is_zero(entry))
-			continue;
 		if (writer.count == ROWS_TOGETHER)
 			write_rows(&writer);
 		outer = MemoryContextSwitchTo(GetPerTupleMemoryContext(writer.estate));
-		put_entry(writer.slots[writer.count++], entry);
+		put_entry(writer.slots[writer.count++], entries[i]);
 		MemoryContextSwitchTo(outer);
 	}
 	close_writer(&writer);
+	pfree(entries);
 }
 
 /* ------------------------------------------------------------------------

@@ -68,7 +68,7 @@ AS $function$
 	-- by the time of the attempt, by which reports ask; by the start, by which people
 	-- do; or by the first event
 	('calls', 'calls_attempt_time_idx',
-		$d$USING brin (attempt_time, start_time, first_event_time) WITH (pages_per_range='32')$d$)
+		$d$USING brin (attempt_time, start_time, first_event_time) WITH (pages_per_range='32', autosummarize='on')$d$)
 $function$;
 
 COMMENT ON FUNCTION @extschema@.cdr_table_indexes() IS
