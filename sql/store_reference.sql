@@ -114,8 +114,33 @@ AND (attrelid IN ('calls'::regclass, 'call_events'::regclass, 'dead_letters'::re
 		AND refclassid = 'pg_extension'::regclass AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'cdr_service')))
 ORDER BY attrelid::regclass::text, attnum;
 
+-- what is made on demand, too: each function that makes tables or views is called
+CREATE TABLE was AS SELECT oid AS relation FROM pg_class;
+SELECT count(query_to_xml(format('SELECT %s()', oid::regproc), false, false, '')) AS makers FROM pg_proc
+WHERE proname ~ '^cdr_create_\w+_(tables|views?)$';
+CREATE VIEW made AS SELECT oid::regclass AS relation FROM pg_class
+WHERE relkind IN ('r', 'v') AND relnamespace = 'public'::regnamespace AND oid NOT IN (SELECT relation FROM was)
+AND relname NOT IN ('was', 'made');
+SELECT relation, obj_description(relation) AS what FROM made ORDER BY relation::text;
+SELECT relation, attname AS uncommented FROM made JOIN pg_attribute ON attrelid = relation
+WHERE attnum > 0 AND COALESCE(col_description(relation, attnum), '') = '' ORDER BY relation::text, attnum;
+-- the document has them
+SELECT d.documented, d.columns, m.relation, m.columns AS is
+FROM (SELECT translate(r[1], '`', '') AS documented, translate(r[3], '`', '') AS columns FROM rows_of('Made on demand') AS r) AS d
+FULL JOIN (SELECT relation, string_agg(attname, ', ' ORDER BY attnum) AS columns FROM made JOIN pg_attribute ON attrelid = relation
+	WHERE attnum > 0 GROUP BY relation) AS m ON m.relation::text = d.documented
+WHERE d.columns IS DISTINCT FROM m.columns AND COALESCE(d.columns, '') !~ '^those of'
+ORDER BY m.relation::text;
+-- what the comments say
+SELECT relation, attname, col_description(relation, attnum) AS what FROM made JOIN pg_attribute ON attrelid = relation
+WHERE attnum > 0 AND relation NOT IN ('tenant_calls'::regclass, 'tenant_call_events'::regclass) ORDER BY relation::text, attnum;
+
 DROP EXTENSION cdr_service;
 SET cdr_service.allow_drop = on;
+SELECT format('DROP %s %s CASCADE', CASE relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, relation)
+FROM made JOIN pg_class AS c ON c.oid = relation ORDER BY relkind DESC, relation::text \gexec
+DROP VIEW made;
+DROP TABLE was;
 DROP TABLE calls, call_events, dead_letters, timeless_events;
 DROP TABLE settings, arguments, document;
 DROP FUNCTION rows_of, in_unit, short;

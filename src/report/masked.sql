@@ -58,8 +58,9 @@ BEGIN
 	ELSIF NOT FOUND THEN
 		EXECUTE format('CREATE TABLE %s.calls_masked_key (key bytea NOT NULL)', extension);
 		EXECUTE format('CREATE UNIQUE INDEX ON %s.calls_masked_key ((true))', extension);
-		EXECUTE format('COMMENT ON TABLE %s.calls_masked_key IS %L', extension,
-			'what calls_masked makes references of numbers with: who knows it can find the numbers');
+		EXECUTE format('SELECT %s.cdr_describe($1, $2)', extension)
+		USING (extension || '.calls_masked_key')::regclass, 'what calls_masked makes references of numbers with
+key: 32 random bytes: who knows them can find the numbers';
 		EXECUTE format('INSERT INTO %s.calls_masked_key '
 			'VALUES (uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))', extension);
 	END IF;
@@ -82,8 +83,17 @@ BEGIN
 		format(masked_number, 'c.caller_number'), format(reference, 'c.caller_number', extension),
 		format(masked_number, 'c.callee_number'), format(reference, 'c.callee_number', extension),
 		format(word, 'c.trunk'), format(word, 'c.hangup_cause'), format(word, 'c.hangup_source'));
-	EXECUTE format('COMMENT ON VIEW %s.calls_masked IS %L', extension,
-		'calls without what tells who the people are, for daily work');
+	-- a column of the same name as one of calls is that one, unless it is masked
+	EXECUTE format($$
+		SELECT %1$s.cdr_describe($1, $2 || string_agg(format(E'\n%%s: %%s%%s', c.column_name, c.comment,
+			CASE WHEN c.column_name ~ '_number$' THEN '; *** for its middle' WHEN c.column_name ~ '^(trunk|hangup_)' THEN '; *** where it is no word' END), ''))
+		FROM %1$s.cdr_table_columns() AS c JOIN pg_attribute AS a ON a.attname = c.column_name
+		WHERE c.table_name = 'calls' AND a.attrelid = $1$$, extension)
+	USING (extension || '.calls_masked')::regclass, 'calls without what tells who the people are, for daily work
+call_ref: stands for the call: 16 hexadecimal digits
+caller_ref: stands for the caller''s number, on a day and of a tenant: 12 hexadecimal digits
+callee_ref: stands for the callee''s number, on a day and of a tenant: 12 hexadecimal digits
+is_recorded: there is a recording_url';
 
 	-- the grants on a table that was there are its owner's
 	FOREACH made IN ARRAY ARRAY['calls_masked', 'calls_masked_key'] LOOP

@@ -53,8 +53,10 @@ BEGIN
 		EXECUTE format('CREATE TABLE %s.cdr_tenant_roles ('
 			'role name NOT NULL CHECK (role <> ''''), tenant_id text NOT NULL, '
 			'PRIMARY KEY (role, tenant_id))', extension);
-		EXECUTE format('COMMENT ON TABLE %s.cdr_tenant_roles IS %L', extension,
-			'which roles see the calls of which tenants in tenant_calls and tenant_call_events');
+		EXECUTE format('SELECT %s.cdr_describe($1, $2)', extension)
+		USING (extension || '.cdr_tenant_roles')::regclass, 'which roles see the calls of which tenants in tenant_calls and tenant_call_events
+role: a role, or a group of them; one that is gone sees nothing
+tenant_id: the tenant whose calls they see';
 	END IF;
 
 	-- what only the service and the evidence have a use for is left out, and what others added
@@ -67,10 +69,13 @@ BEGIN
 		EXECUTE format(CASE made WHEN 'calls' THEN tenant_calls ELSE tenant_call_events END,
 					   extension, mine, columns);
 	END LOOP;
-	EXECUTE format('COMMENT ON VIEW %s.tenant_calls IS %L', extension,
-		'calls of the tenants of whoever asks');
-	EXECUTE format('COMMENT ON VIEW %s.tenant_call_events IS %L', extension,
-		'events of the calls of the tenants of whoever asks, and of no call, if they name such a tenant');
+	EXECUTE format($$
+		SELECT %1$s.cdr_describe(v.view, v.comment || string_agg(format(E'\n%%s: %%s', c.column_name, c.comment), ''))
+		FROM (VALUES ($1, 'calls', 'calls of the tenants of whoever asks'), ($2, 'call_events',
+			'events of the calls of the tenants of whoever asks, and of no call, if they name such a tenant')) AS v(view, name, comment)
+		JOIN %1$s.cdr_table_columns() AS c ON c.table_name = v.name
+		JOIN pg_attribute AS a ON a.attrelid = v.view AND a.attname = c.column_name GROUP BY v.view, v.comment$$, extension)
+	USING (extension || '.tenant_calls')::regclass, (extension || '.tenant_call_events')::regclass;
 
 	-- the grants on a table that was there are its owner's
 	FOREACH made IN ARRAY ARRAY['tenant_calls', 'tenant_call_events', 'cdr_tenant_roles'] LOOP

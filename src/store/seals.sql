@@ -61,23 +61,56 @@ BEGIN
 			('cdr_unsealed', 'lo timestamptz NOT NULL, hi timestamptz NOT NULL, day date NOT NULL,'
 				' source text NOT NULL, n integer NOT NULL, leaves bytea[] STORAGE EXTERNAL,'
 				' groups bytea[] CHECK (num_nonnulls(leaves, groups) = 1)',
-				'leaves of events that wait for their seal'),
+				'leaves of events that wait for their seal, of one day and source
+lo: first recorded_at of the events
+hi: last recorded_at of the events
+day: day of their event_time, in UTC
+source: who brought them: broker, or sql: and a role
+n: how many events, from 1
+leaves: their leaf hashes, of 32 bytes each, by recorded_at; NULL: groups has them
+groups: the root of each 8 leaf hashes, of 32 bytes each; NULL: leaves has them'),
 			('cdr_seals', 'log integer NOT NULL, log_index bigint NOT NULL, day date NOT NULL,'
 				' lo timestamptz NOT NULL, hi timestamptz NOT NULL, n integer NOT NULL, source text NOT NULL,'
 				' root bytea NOT NULL, groups bytea[] NOT NULL, members tstzmultirange NOT NULL,'
 				' leaves bytea[] STORAGE EXTERNAL,'
 				' PRIMARY KEY (log, log_index)',
-				'seals: the roots of hash trees over events of one day'),
+				'seals: the roots of hash trees over events of one day
+log: number of the log, from 1
+log_index: place in the log, from 0
+day: day of event_time of the events, in UTC
+lo: first recorded_at of the events
+hi: last recorded_at of the events
+n: how many events, from 1
+source: who brought them: broker, or sql: and a role
+root: root of the tree over their leaf hashes, of 32 bytes
+groups: the root of each 8 leaf hashes, of 32 bytes each
+members: which times of recording are those of its events
+leaves: their leaf hashes, if the clock was behind times that were given out before; else NULL'),
 			('cdr_log', 'log integer NOT NULL, log_index bigint NOT NULL, entry text NOT NULL,'
 				' PRIMARY KEY (log, log_index)',
-				'the log of seals: the leaves of the tree whose root a checkpoint has'),
+				'the log of seals: the leaves of the tree whose root a checkpoint has
+log: number of the log, from 1
+log_index: place in the log, from 0
+entry: what it says: lines of text, of which the first names the kind'),
 			('cdr_checkpoints', 'log integer NOT NULL, size bigint NOT NULL, root bytea NOT NULL,'
 				' taken_at timestamptz NOT NULL, place text NOT NULL, note text NOT NULL, peaks bytea[] NOT NULL,'
 				' PRIMARY KEY (log, size)',
-				'checkpoints: how long the log was, and its root'),
+				'checkpoints: how long the log was, and its root
+log: number of the log, from 1
+size: how many entries the log had, from 1
+root: root of the tree over these, of 32 bytes
+taken_at: when it was taken
+place: where the log was written: numbers of the server, its timeline, the database and the table
+note: the checkpoint as it is handed out: origin, size and root, with a signature if there is a key
+peaks: roots of the complete trees that the entries make up, of 32 bytes each, the largest first'),
 			('cdr_anchors', 'log integer NOT NULL, size bigint NOT NULL, kind text NOT NULL, token bytea NOT NULL,'
 				' added_at timestamptz NOT NULL',
-				'anchors: what others say of checkpoints, such as time stamps')) AS t(name, columns, comment)
+				'anchors: what others say of checkpoints, such as time stamps
+log: log of the checkpoint
+size: size of the checkpoint
+kind: rfc3161, or another word of at most 32 letters, digits and "-"
+token: what they say, 1 to 65536 bytes
+added_at: when it was added')) AS t(name, columns, comment)
 	LOOP
 		-- (STORAGE may stand there since 16)
 		EXECUTE format('SELECT %s.cdr_make_table($1, $2, $3)', extension) INTO is_new

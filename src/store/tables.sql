@@ -142,7 +142,28 @@ COMMENT ON FUNCTION @extschema@.cdr_give_to_owner(regclass, name) IS
 'gives a relation that was just made to a role, and to nobody else, whatever default privileges there are';
 
 -- For tables that only some need: no members of the extension, so a dump holds them.
-CREATE FUNCTION @extschema@.cdr_make_table(name text, columns text, comment text)
+-- comments: of the relation, then a line for each column, "NAME: WHAT".
+CREATE FUNCTION @extschema@.cdr_describe(relation regclass, comments text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+	line text;
+BEGIN
+	EXECUTE format('COMMENT ON %s %s IS %L', CASE (SELECT c.relkind FROM pg_class AS c WHERE c.oid = relation)
+					   WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, relation, split_part(comments, E'\n', 1));
+	FOREACH line IN ARRAY (string_to_array(comments, E'\n'))[2:] LOOP
+		EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', relation, split_part(line, ': ', 1),
+					   substr(line, strpos(line, ': ') + 2));
+	END LOOP;
+END
+$function$;
+
+COMMENT ON FUNCTION @extschema@.cdr_describe(regclass, text) IS
+'comments on a table or view, and on its columns: a line for each';
+
+CREATE FUNCTION @extschema@.cdr_make_table(name text, columns text, comments text)
 RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -165,9 +186,8 @@ BEGIN
 		RETURN false;
 	END IF;
 	EXECUTE format('CREATE TABLE %s.%I (%s)', extension, name, columns);
-	EXECUTE format('COMMENT ON TABLE %s.%I IS %L', extension, name, comment);
-	EXECUTE format('SELECT %s.cdr_give_to_owner($1, $2)', extension)
-	USING format('%s.%I', extension, name)::regclass, owner;
+	EXECUTE format('SELECT %1$s.cdr_describe($1, $2), %1$s.cdr_give_to_owner($1, $3)', extension)
+	USING format('%s.%I', extension, name)::regclass, comments, owner;
 	RETURN true;
 END
 $function$;
