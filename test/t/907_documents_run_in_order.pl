@@ -7,6 +7,7 @@ use warnings FATAL => 'all';
 
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use JSON::PP qw(decode_json encode_json);
 use Test::More;
 
 use CdrService::Events qw(simple_events);
@@ -159,46 +160,143 @@ $copy->stop('immediate');
 # A user of the broker
 # ---------------------------------------------------------------------------
 
-my $user = "t906_$$";
+my $user = "t907_$$";
 
-# The commands of the documents, each as one line, for this virtual host and other names.
+# What follows the program in each of its commands that a document has, each as a
+# list of words, as a shell makes them.
+sub words_after {
+    my ( $program, $document, $pattern ) = @_;
+    my @lines = grep { /^\Q$program\E .*$pattern/ }
+      map { split /\n| ; / } map { s/ \\\n\s*/ /gr } blocks_of($document);
+
+    cmp_ok( scalar @lines, '>', 0, "$document: $program $pattern" );
+    return map {
+        [
+            split /\n/,
+            run( [ 'sh', '-c', s/^\Q$program\E/printf '%s\\n'/r ] )
+        ]
+    } @lines;
+}
+
+# Runs them for this virtual host, and other names; returns what they print.
 sub rabbitmqctl {
     my ( $document, $pattern ) = @_;
-    my @lines = grep { /^rabbitmqctl .*$pattern/s }
-      split /\n(?=rabbitmqctl)/, join "\n",
-      map { s/ \\\n\s*/ /gr } grep { /^rabbitmqctl/ } blocks_of($document);
 
-    cmp_ok( scalar @lines, '>', 0, "$document: $pattern" );
-    foreach my $line (@lines) {
-        my @words =
-          run( [ 'sh', '-c', $line =~ s/^rabbitmqctl/printf '%s\\n'/r ] );
+    return map {
+        my ( $command, @words ) = @$_;
 
-        @words = map { s/^cdr(?:_old)?$/$user/r } split /\n/, $words[0];
+        @words = map { s/^cdr(?:_old)?$/$user/r } @words
+          unless $command =~ /policy/;
+        splice @words, 0, 2 if @words && $words[0] eq '-p';
         $broker->ctl(
-            $words[0],
+            $command,
             (
-                $words[0] =~ /permissions|queue/ ? ( '-p', $broker->vhost ) : ()
+                  $command =~ /permissions|queue|polic|consumers/
+                ? ( '-p', $broker->vhost )
+                : ()
             ),
-            @words[ 1 .. $#words ],
-            ( $words[0] eq 'add_user' ? 'secret' : () )
+            @words,
+            ( $command eq 'add_user' ? 'secret' : () )
         );
-    }
-    return;
+    } words_after( 'rabbitmqctl', $document, $pattern );
 }
 
 rabbitmqctl( 'install', 'add_user cdr' );
 rabbitmqctl( 'install', 'set_permissions cdr .*sentiric_events' );
-my $as_user = $uri =~ s{//guest:guest@}{//$user:secret@}r;
+
+# the file with the password, in another directory and of this user
+foreach my $document ( 'install', '../README' ) {
+    my ($install) = words_after( 'install', $document, '/etc/postgresql' );
+    my $me = getpwuid $>;
+    my @command =
+      map { s{^/etc/postgresql}{$files}r =~ s/^postgres$/$me/r } @$install;
+    my $group = getgrgid $) + 0;
+
+    $command[3] = $group;
+    unlink "$files/cdr_service.password";
+    run( [ 'install', @command ], "secret\n" );
+    is( ( stat "$files/cdr_service.password" )[2] & oct 7777,
+        oct 600, "$document: nobody else can read the password" );
+}
+my $as_user = $uri =~ s{//guest:guest@}{//$user@}r;
 isnt $as_user, $uri, 'a user of its own';
-$cdr->set( 'cdr_service.amqp_uri' => $as_user );
+$cdr->set(
+    'cdr_service.amqp_uri'           => $as_user,
+    'cdr_service.amqp_password_file' => "$files/cdr_service.password"
+);
 $cdr->wait_for("state = 'consuming' AND \"user\" = '$user' FROM cdr_status()");
+
+rabbitmqctl( 'queues', 'set_policy' );
+my @shown = rabbitmqctl( 'queues', 'list_' );
+like $shown[0], qr/^sentiric\.cdr_service\.events\t/m,
+  'queues.md: the queue is shown';
+like $shown[1], qr/at-least-once/, 'and its policy';
+like $shown[3], qr/^sentiric\.cdr_service\.events\t/m, 'and its consumer';
+
 rabbitmqctl( 'operate', 'clear_permissions|close_all_user_connections' );
 $cdr->wait_for("state = 'backing off' FROM cdr_status()");
 pass 'a user whose permissions are taken away consumes no more';
-$cdr->set( 'cdr_service.amqp_uri' => $uri );
+$cdr->set(
+    'cdr_service.amqp_uri'           => $uri,
+    'cdr_service.amqp_password_file' => ''
+);
 $cdr->wait_for_state('consuming');
 rabbitmqctl( 'operate', 'delete_user' );
 
 $cdr->nothing_left('the documents');
+
+# ---------------------------------------------------------------------------
+# The queue, at another broker
+# ---------------------------------------------------------------------------
+
+# What is imported is for all virtual hosts, and other tests have theirs: only what is
+# of this one comes back.
+{
+    my ( $export, $import ) =
+      words_after( 'rabbitmqctl', 'operate', '_definitions' );
+    my $file = "$files/$export->[1]";
+
+    $broker->ctl( $export->[0], $file );
+    my $all = decode_json( slurp_file($file) );
+    my %own = map {
+        $_ => [ grep { $_->{vhost} eq $broker->vhost } @{ $all->{$_} } ]
+    } qw(exchanges queues bindings);
+    is $own{queues}[0]{name}, 'sentiric.cdr_service.events',
+      'the definitions have the queue';
+    rabbitmqctl( 'operate', 'delete_queue' );
+    open my $changed, '>', $file or die "$file: $!";
+    print {$changed} encode_json( \%own );
+    close $changed or die "$file: $!";
+    $broker->ctl( $import->[0], $file );
+    $broker->publish( simple_events( 2, 'imported' ) );
+    is( ( $broker->count )[0], 2,
+        'the queue is there, and bound, before the service comes' );
+    $broker->clean;
+}
+
+# ---------------------------------------------------------------------------
+# Certificates of a broker
+# ---------------------------------------------------------------------------
+
+{
+    my @commands = grep { /^(?:openssl|chown) / } blocks_of('tls');
+    my $me       = getpwuid $>;
+
+    run(
+        [
+            'sh', '-ec', join '; ', "cd $files",
+            map { s/chown rabbitmq/chown $me/r } split /\n/, join "\n",
+            @commands
+        ]
+    );
+    like run(
+        [
+            'openssl',          'verify', '-CAfile', "$files/ca.crt",
+            '-verify_hostname', 'rabbit1.example.org',
+            "$files/server.crt"
+        ]
+      ),
+      qr/: OK/, 'tls.md makes a certificate for the name that it says';
+}
 
 done_testing();
