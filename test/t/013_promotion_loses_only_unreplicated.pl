@@ -6,12 +6,13 @@
 use strict;
 use warnings FATAL => 'all';
 
+use PostgreSQL::Test::Utils;
 use Test::More;
 
 use CdrService::Events qw(simple_events);
 use CdrService::Fixture;
 use CdrService::Oracle;
-use CdrService::Util qw(poll);
+use CdrService::Util qw(repository poll);
 
 my $cdr = CdrService::Fixture->new(
 	'old_primary',
@@ -79,6 +80,22 @@ $oracle->publish(1000);
 poll(sub { $cdr->broker->owed == 0 }, 'both to take the rest');
 cmp_ok(is_lost('two writers'), '>', $unreplicated,
 	'two writers: what the old primary consumes is lost to the new one');
+
+# --- what doc/operate.md says brings that over
+
+{
+	my ($plan) = slurp_file(repository() . '/doc/operate.md') =~
+	  /^\d\. \*\*What is lost\*\*(.*?)^\d\. /ms;
+	my @commands = map { s/^ +//gmr } grep { /^ {7}/ } split /\n\n/, $plan;
+	my $file = PostgreSQL::Test::Utils::tempdir('lost') . '/lost.copy';
+
+	is(scalar @commands, 2, 'the commands are found');
+	s/lost\.copy/$file/, s/'2026-[^']*'/'-infinity'/ foreach @commands;
+	$old->sql($commands[0]);
+	my $lost = only_on_old();
+	is($cdr->sql($commands[1]), $lost, 'what is lost is recorded');
+	is(is_lost('brought over'), 0, 'brought over: nothing is lost any more');
+}
 
 # --- a queue with a single active consumer has one writer: as long as that
 # one holds its connection
