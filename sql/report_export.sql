@@ -79,6 +79,8 @@ UNION ALL SELECT count(*) FROM calls WHERE COALESCE(start_time, answer_time, end
 UPDATE calls SET start_time = '2026-06-05', tenant_id = 'one' WHERE call_id LIKE '777%';
 SELECT count(*) > 0 AS some, bool_and(tenant_id = 'one' AND attempt_time = '2026-06-05T05:45:00.000000+05:45') AS right FROM cdr_export_calls('2026-06-05', '2026-06-05 00:00:00.000001', 'Asia/Kathmandu', 'one');
 SELECT count(*) FROM cdr_export_calls('2026-06-04', '2026-06-05');
+-- what a row takes on disk, while it waits for the last
+SELECT avg(pg_column_size(e)) BETWEEN 200 AND 600 AS some_hundred_bytes FROM cdr_export_calls('-infinity', 'infinity') AS e;
 SELECT count(*) FROM cdr_export_calls('2026-06-05', '2026-06-04');
 SELECT * FROM cdr_export_calls(NULL, '2026-06-05');
 SELECT * FROM cdr_export_calls('2026-06-05', '2026-06-06', NULL);
