@@ -16,7 +16,7 @@ use Time::HiRes qw(time);
 use CdrService::Broker;
 use CdrService::Psql;
 use CdrService::Session;
-use CdrService::Util qw(repository run poll bytea copy_file);
+use CdrService::Util qw(repository run outcome poll bytea copy_file);
 
 # Options: broker (default: the shared one; 0: none, nothing is consumed), config (more lines for
 # postgresql.conf), initdb (more of its options), streaming (for a standby),
@@ -127,6 +127,23 @@ sub error_of
 	my ($good, $out, $err) = $self->_psql($database)->run($statement);
 
 	return $good ? 'no error' : $err;
+}
+
+# Runs a script in a session of its own, with more options for psql if need be.
+# Returns whether psql is content, what it printed, and what it complained about.
+sub outcome_of
+{
+	my ($self, $script, @options) = @_;
+	my $node = $self->node;
+
+	return outcome(
+		[
+			$node->installed_command('psql'), '-XAtq',
+			'-f',                             '-',
+			'-d',                             $node->connstr('postgres'),
+			@options
+		],
+		$script);
 }
 
 sub _psql

@@ -15,7 +15,10 @@ package CdrService::PlantedCode;
 use strict;
 use warnings FATAL => 'all';
 
+use Carp;
 use Exporter 'import';
+
+use CdrService::Psql;
 
 our @EXPORT_OK = qw(stage);
 
@@ -309,15 +312,15 @@ sub stage
 	return "UPDATE lair.stage SET operation = '$operation';\n";
 }
 
-# Runs something in a role's session; returns the errors.
+# Runs something in a session of a role's own; returns the errors.
 sub errors_as
 {
-	my ($self,   $role, $statements) = @_;
-	my ($status, $out,  $errors)     = $self->{cdr}->node->psql(
-		'postgres', $statements,
-		extra_params  => [ '-U', $role ],
-		on_error_stop => 0);
+	my ($self, $role, $statements) = @_;
+	my ($good, $out, $errors) =
+	  CdrService::Psql->new($self->{cdr}->node, 'postgres', $role)
+	  ->run_all($statements);
 
+	croak "psql: $errors" unless $good;
 	return join "\n", $errors =~ /ERROR:  (.*)/g, $out =~ /^(left\|.*)/mg;
 }
 

@@ -20,7 +20,7 @@ my $lasting = qr/
 	  | EXTENSION | LOAD | BEGIN | START \s+ TRANSACTION | pg_reload_conf ) \b
 	| \\c (?: onnect )? \b /ix;
 
-# One for each program and environment: what is in that, libpq reads once.  (A
+# One for each program, role and environment: what is in that, libpq reads once.  (A
 # child that was forked does not touch its parent's.)
 my %staying;
 
@@ -30,14 +30,15 @@ my ($parking, $lot);
 
 sub new
 {
-	my ($class, $node, $database) = @_;
+	my ($class, $node, $database, $role) = @_;
 	local %ENV = $node->_get_env;
-	my $key = join "\0", $$, $node->installed_command('psql'),
+	my $key = join "\0", $$, $node->installed_command('psql'), $role || '',
 	  map { "$_=$ENV{$_}" } grep { /^PG|^LD_/ } sort keys %ENV;
 	my $self = $staying{$key} ||= bless { process => $$ }, $class;
 
 	$self->{node}   = $node;
-	$self->{server} = $node->connstr($database || 'postgres');
+	$self->{server} = $node->connstr($database || 'postgres')
+	  . ($role ? " user=$role" : '');
 	return $self;
 }
 
@@ -78,7 +79,7 @@ sub leave
 
 	return $self->disconnect if $script =~ $lasting;
 	$self->{in} .= "DISCARD ALL;\n";
-	$self->_give;
+	$self->give;
 	return;
 }
 
@@ -97,6 +98,18 @@ sub leave_all
 	return;
 }
 
+# Runs a script to its end, whatever errors there are, in a session that no other
+# script has.  Returns whether there was one, what was printed, and the complaints.
+sub run_all
+{
+	my ($self, $script) = @_;
+	my $good = $self->connect && defined $self->_exchange("$script\n;\n");
+	my ($printed, $complaints) = @{$self}{qw(printed complaints)};
+
+	$self->disconnect if $good;
+	return ($good, $printed, $complaints);
+}
+
 # What a script prints; undef if it fails, and then psql has ended.
 sub ask
 {
@@ -113,7 +126,7 @@ sub disconnect
 
 	delete $self->{there};
 	$self->{in} .= $self->_connect_to("host=$lot port=1");
-	$self->_give;
+	$self->give;
 	$self->{parked} = $parking->accept or croak "psql did not come: $!";
 	$self->{parked}->recv(my $startup, 10_000);
 	$self->{parked}->send('R'
@@ -140,11 +153,11 @@ sub _exchange
 	my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
 
 	$self->{in} .= "$input\\unset ON_ERROR_STOP\n\\warn $mark\\echo $mark";
-	until ($self->_has_ended($mark))
+	until ($self->has_ended($mark))
 	{
-		last unless $self->_pump($deadline - time);
+		last unless $self->pump($deadline - time);
 	}
-	my $good = $self->_has_ended($mark);
+	my $good = $self->has_ended($mark);
 	if ($good)
 	{
 		substr($self->{$_}, -length $mark) = '' foreach qw(out err);
@@ -163,7 +176,7 @@ sub _exchange
 # Gives psql what there is for it, and takes from it what there is, or will be within
 # so many seconds.  False if it has ended, or does not answer.  (IPC::Run would compute
 # for longer than psql does.)
-sub _pump
+sub pump
 {
 	my ($self, $patience) = @_;
 	my @from = grep { $self->{"from_$_"} } qw(out err);
@@ -173,7 +186,7 @@ sub _pump
 	vec($read, fileno $self->{"from_$_"}, 1) = 1 foreach @from;
 	vec($write, fileno $self->{to}, 1) = 1 if length $self->{in};
 	return 1     if select($read, $write, undef, $patience) <= 0;
-	$self->_give if vec($write, fileno $self->{to}, 1);
+	$self->give if vec($write, fileno $self->{to}, 1);
 	foreach my $name (grep { vec $read, fileno $self->{"from_$_"}, 1 } @from)
 	{
 		sysread $self->{"from_$name"}, $self->{$name}, 65_536,
@@ -184,7 +197,7 @@ sub _pump
 }
 
 # What does not fit into the pipe remains.
-sub _give
+sub give
 {
 	my ($self) = @_;
 
@@ -195,7 +208,7 @@ sub _give
 }
 
 # Both end with the mark.  (What comes before may be long.)
-sub _has_ended
+sub has_ended
 {
 	my ($self, $mark) = @_;
 
@@ -219,6 +232,15 @@ sub _start
 			Local  => "$lot/.s.PGSQL.1",
 			Listen => 1) or croak "could not listen: $!";
 	}
+	$self->launch($self->{node}, $self->{server});
+	return $self->ask('');
+}
+
+# Starts psql, to read scripts from this process.
+sub launch
+{
+	my ($self, $node, $server) = @_;
+
 	@{$self}{qw(in out err)} = ('', '', '');
 	my @ends = map {
 		pipe my $read, my $write or croak "no pipe: $!";
@@ -232,8 +254,8 @@ sub _start
 		my @own = ($ends[0][0], $ends[1][1], $ends[2][1]);
 
 		POSIX::dup2(fileno $own[$_], $_) foreach 0 .. 2;
-		exec $self->{node}->installed_command('psql'), '-XAtq', '-f', '-',
-		  '-d', $self->{server}
+		exec $node->installed_command('psql'), '-XAtq', '-f', '-', '-d',
+		  $server
 		  or POSIX::_exit(127);
 	}
 	# (with those of psql open here, its end would not be seen)
@@ -242,7 +264,7 @@ sub _start
 	@{$self}{qw(to from_out from_err)} =
 	  ($ends[0][1], $ends[1][0], $ends[2][0]);
 	$self->{to}->blocking(0);
-	return $self->ask('');
+	return;
 }
 
 sub _end

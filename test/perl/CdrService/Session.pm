@@ -5,29 +5,19 @@ package CdrService::Session;
 use strict;
 use warnings FATAL => 'all';
 
+use parent -norequire, 'CdrService::Psql';
+
 use Carp;
-use IPC::Run;
 use PostgreSQL::Test::Utils ();
+
+use CdrService::Psql;
 
 sub new
 {
 	my ($class, $node, $database) = @_;
-	my $self = bless { in => '', out => '', err => '', asked => 0 }, $class;
+	my $self = bless { asked => 0 }, $class;
 
-	$self->{timer} =
-	  IPC::Run::timer($PostgreSQL::Test::Utils::timeout_default);
-	$self->{psql} = IPC::Run::start(
-		[
-			$node->installed_command('psql'),
-			'-XAtq', '-f', '-', '-d', $node->connstr($database || 'postgres')
-		],
-		'<',
-		\$self->{in},
-		'>',
-		\$self->{out},
-		'2>',
-		\$self->{err},
-		$self->{timer});
+	$self->launch($node, $node->connstr($database || 'postgres'));
 	return $self;
 }
 
@@ -37,7 +27,7 @@ sub send
 	my ($self, $statement) = @_;
 
 	$self->{in} .= "$statement;\n";
-	$self->{psql}->pump_nb;
+	$self->give;
 	return;
 }
 
@@ -65,19 +55,19 @@ sub complaints
 
 sub _receive
 {
-	my ($self) = @_;
-	my $mark = 'answer ' . ++$self->{asked};
+	my ($self)   = @_;
+	my $mark     = "\x01" . ++$self->{asked} . "\n";
+	my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
 
-	$self->{timer}->start;
-	$self->{in} .= "\\echo $mark\n";
-	until ($self->{out} =~ /^\Q$mark\E\n/m)
+	$self->{in} .= "\\warn $mark\\echo $mark";
+	until ($self->has_ended($mark))
 	{
-		croak "session: $self->{err}" unless $self->{psql}->pumpable;
-		$self->{psql}->pump;
+		croak time > $deadline ? 'session: timeout' : "session: $self->{err}"
+		  unless $self->pump($deadline - time);
 	}
-	my ($output, $rest) = split /^\Q$mark\E\n/m, $self->{out}, 2;
-	$self->{out} = $rest;
-	chomp $output;
+	substr($self->{$_}, -length $mark) = '' foreach qw(out err);
+	chomp(my $output = $self->{out});
+	$self->{out} = '';
 	return $output;
 }
 
@@ -92,9 +82,11 @@ sub query
 sub quit
 {
 	my ($self) = @_;
+	my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
 
 	$self->{in} .= "\\q\n";
-	$self->{psql}->finish;
+	while ($self->{from_out} && $self->pump($deadline - time)) { }
+	$self->_end;
 	return;
 }
 

@@ -13,7 +13,7 @@ use POSIX                   ();
 use PostgreSQL::Test::Utils ();
 use Time::HiRes             qw(time);
 
-our @EXPORT_OK = qw(repository run poll soon bytea copy_file);
+our @EXPORT_OK = qw(repository run outcome poll soon bytea copy_file);
 
 # The root of the source tree that this file belongs to.
 sub repository
@@ -24,9 +24,20 @@ sub repository
 }
 
 # Runs a program with some input.  Returns what it printed; dies with what it
+# complained about.
+sub run
+{
+	my ($command, $input) = @_;
+	my ($good, $stdout, $stderr) = outcome($command, $input);
+
+	croak "@$command: $stderr" unless $good;
+	return $stdout;
+}
+
+# The same, of one that may fail: whether it has not, what it printed, and what it
 # complained about.  (All three are files without a name: nobody has to pump, as
 # IPC::Run would, and to wait for what a program leaves behind.)
-sub run
+sub outcome
 {
 	my ($command, $input) = @_;
 	my @files = map { _nameless() } 0 .. 2;
@@ -52,10 +63,9 @@ sub run
 		<$_>
 	} @files[ 1, 2 ];
 
-	croak "@$command: ", defined $stderr ? $stderr : '' unless $good;
-	$stdout = '' unless defined $stdout;
+	$_ = defined $_ ? $_ : '' foreach $stdout, $stderr;
 	chomp $stdout;
-	return $stdout;
+	return ($good, $stdout, $stderr);
 }
 
 sub _nameless
