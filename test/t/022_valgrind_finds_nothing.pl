@@ -32,6 +32,20 @@ exec valgrind --quiet --trace-children=yes --leak-check=full \\
 EOP
 chmod 0755, $program or die "could not chmod $program: $!";
 
+# What is not a worker's life is not watched: under valgrind, it would take most of
+# the time.
+sub start_unwatched
+{
+	my ($options) = @_;
+
+	return system_or_bail(@pg_ctl, '-l', $node->logfile, '-o', $options,
+		'start');
+}
+
+start_unwatched(q{-c shared_preload_libraries=''});
+$cdr->sql('CREATE EXTENSION cdr_service');
+system_or_bail(@pg_ctl, '-m', 'fast', 'stop');
+
 # --- a life
 
 system_or_bail(@pg_ctl, '-t', 180, '-l', $node->logfile, '-p', $program,
@@ -44,7 +58,6 @@ END
 	  if $node && -e $node->data_dir . '/postmaster.pid';
 }
 
-$cdr->sql('CREATE EXTENSION cdr_service');
 $cdr->wait_for_state('consuming');
 my $oracle = CdrService::Oracle->new($cdr);
 my $pid    = $cdr->status('pid');
@@ -61,7 +74,7 @@ foreach my $round (1 .. 2)
 	$cdr->wait_for("count(*) = 6 * $round FROM dead_letters");
 }
 $cdr->sql('DELETE FROM dead_letters WHERE body_size > 1000000');
-$oracle->is_satisfied('under valgrind');
+$oracle->is_complete('under valgrind');
 is($cdr->status('pid'), $pid, 'one process did all of that');
 system_or_bail(@pg_ctl, '-t', 180, '-m', 'fast', 'stop');
 
@@ -77,5 +90,8 @@ my $padding = qr/^Syscall param p?write(?!.*(?:librabbitmq|libssl))/s;
 is(join("\n", grep { /$ours/ && !/$padding/ } @reports),
 	'', 'there is nothing to report');
 is($cdr->broker->left_over, 0, 'nothing is left on the queue');
+
+start_unwatched('');
+$oracle->is_satisfied('under valgrind');
 
 done_testing();
