@@ -27,9 +27,15 @@ my @rounds =
   $ENV{CDR_FUZZ_ROUND} ? ($ENV{CDR_FUZZ_ROUND}) : (1 .. $rounds);
 my $trace = "$PostgreSQL::Test::Utils::log_path/025_alterations.sql";
 
+# Of psql: a script ends at its first error.
+my @stop = ('-v', 'ON_ERROR_STOP=1');
+
 # Seconds after which a worker must have said what is wrong, and after which it
 # must have gone on.
 use constant { TELL => 20, GO_ON => 60 };
+
+# So many calls of functions are sent along with alterations; after them, all are.
+use constant BESIDE => 90;
 
 # Internal errors of PostgreSQL's own, for who meets an alteration half way: a
 # function, say, that is dropped while its call is planned.
@@ -104,6 +110,16 @@ sub wait_for_session
 	my ($name) = @_;
 
 	eval { session($name)->complaints; 1 } or end_session($name);
+	return;
+}
+
+# Between two questions about what takes its time: the longer, the more were asked.
+sub pause
+{
+	my ($pause) = @_;
+
+	select undef, undef, undef, $$pause;
+	$$pause *= 1.3 if $$pause < 0.2;
 	return;
 }
 
@@ -348,8 +364,9 @@ sub alter
 		} 0,
 		1);
 	end_session('caller') if rand() < 0.3;
-	# (a single one is there before, for what only a whole one can show)
-	send_to('caller', @some) if @alterations > 1;
+	# (a single one is there before, for what only a whole one can show; of the
+	# others, some calls fall into the time that they take)
+	send_to('caller', @some[ 0 .. BESIDE - 1 ]) if @alterations > 1;
 	send_to("alterer $_", @{ $scripts[$_] }) foreach 0, 1;
 	wait_for_session($_) foreach 'alterer 0', 'alterer 1', 'caller';
 	end_session('caller') if rand() < 0.3;
@@ -367,6 +384,7 @@ sub check_state
 	my ($round, $began, @alterations) = @_;
 	my $deadline = time + TELL;
 	my ($state, $sqlstate, $error) = ('', '', '');
+	my $pause = 0.02;
 
 	# cdr_stats_reset() may have been the last to be called: so the worker has
 	# to look again, which it does for a reload
@@ -388,7 +406,7 @@ sub check_state
 		  if $state =~ /^(retrying|backing off|waiting for tables)$/
 		  && $sqlstate ne '';
 		last if $state eq 'consuming' && ($cdr->broker->count)[0] == 0;
-		select undef, undef, undef, 0.02;
+		pause(\$pause);
 	}
 	$states{ $state eq 'consuming' ? $state : "$state, $sqlstate" }++;
 	tell_trace("-- $state, $sqlstate, $error");
@@ -433,9 +451,9 @@ sub undo
 	  q{SELECT cdr.cdr_rebuild_calls(from_time => '-infinity', prune => true)}
 	  if $rebuild;
 	my $script = join ";\n", 'BEGIN', @sql, 'COMMIT', '';
-	my ($status, undef, $stderr) = $node->psql('postgres', $script);
-	tell_trace("-- undo: $status, $stderr", $script);
-	return $status == 0;
+	my ($good, undef, $stderr) = $cdr->outcome_of($script, @stop);
+	tell_trace('-- undo: ' . ($good ? 'good' : $stderr), $script);
+	return $good;
 }
 
 sub make_anew
@@ -444,11 +462,11 @@ sub make_anew
 
 	foreach (1 .. 20)
 	{
-		my $status;
+		my $good;
 
-		($status, undef, $stderr) =
-		  $node->psql('postgres', 'SELECT keep.make_anew()');
-		return if $status == 0;
+		($good, undef, $stderr) =
+		  $cdr->outcome_of('SELECT keep.make_anew()', @stop);
+		return if $good;
 		tell_trace("-- make_anew: $stderr");
 		return if has_crashed();
 	}
@@ -531,21 +549,26 @@ sub check_events
 	my ($round, $first, $before, $loses, $undone, @alterations) = @_;
 	my $deadline = time + GO_ON;
 	my $from     = $loses ? $before : $first;
+	my $pause    = 0.02;
 	my ($lost, $late);
 
 	ask('SELECT pg_reload_conf()');
 	while (time < $deadline)
 	{
 		$late = missing($before, $number, 0);
-		$lost = missing($from,   $number, 1);
+		# (both read all that there is)
+		$lost =
+		  defined $late && $late eq 'none'
+		  ? missing($from, $number, 1)
+		  : undef;
 		last
-		  if defined $late
-		  && defined $lost
-		  && "$late$lost" eq 'nonenone'
+		  if defined $lost
+		  && $lost eq 'none'
 		  && (ask('SELECT state FROM keep.status()') || '') eq 'consuming';
 		return 0 if has_crashed();
-		select undef, undef, undef, 0.02;
+		pause(\$pause);
 	}
+	$lost = missing($from, $number, 1) unless defined $lost;
 	$_ = defined $_ ? $_ : '?' foreach $late, $lost;
 	problem($round, "events are lost: $lost", @alterations)
 	  if $lost ne 'none';
@@ -559,8 +582,9 @@ sub check_events
 	);
 	problem($round, "events are doubled: $doubled", @alterations)
 	  if !defined $doubled || $doubled ne '';
-	my $wrong = $node->safe_psql('postgres',
-		'SELECT * FROM cdr.cdr_verify_calls() LIMIT 3');
+	my ($verified, $wrong, $stderr) =
+	  $cdr->outcome_of('SELECT * FROM cdr.cdr_verify_calls() LIMIT 3', @stop);
+	die $stderr unless $verified;
 	problem($round, "calls are wrong: $wrong", @alterations) if $wrong ne '';
 	return "$late$lost" eq 'nonenone' && $wrong eq '';
 }
