@@ -14,18 +14,18 @@ my $broker = CdrService::Broker->private;
 my $cdr    = CdrService::Fixture->new(
 	'restarts',
 	broker => $broker,
-	config => "cdr_service.batch_size = 5\n");
+	config => "cdr_service.batch_size = 5\ncdr_service.prefetch = 1000\n");
 my $stored = 0;
 
-# Publishes 6000 events of 2000 calls, and waits until the worker is half way
-# through them, where it cannot go on.
+# Publishes 1500 events of 500 calls, more than the broker sends ahead, and waits
+# until the worker is half way through them, where it cannot go on.
 sub half_way
 {
 	my ($name) = @_;
 
-	$cdr->hold_back("$name-001000", "$name-999999");
-	$cdr->publish(simple_events(6000, $name));
-	$cdr->wait_for("count(*) > $stored + 2990 FROM call_events");
+	$cdr->hold_back("$name-000250", "$name-999999");
+	$cdr->publish(simple_events(1500, $name));
+	$cdr->wait_for("count(*) > $stored + 740 FROM call_events");
 	$cdr->wait_for_state('retrying');
 	return;
 }
@@ -35,7 +35,7 @@ sub all_stored
 {
 	my ($name) = @_;
 
-	$stored += 6000;
+	$stored += 1500;
 	$cdr->wait_drained($stored);
 	return $cdr->stored_is($stored, $name);
 }

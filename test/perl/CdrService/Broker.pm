@@ -77,11 +77,13 @@ sub _read_env
 	return { $text =~ /^export (\w+)=(.*)$/mg };
 }
 
-# Runs scripts/broker.  Its output goes to a file, not to a pipe, which the
-# node that it starts would keep open.
+# Runs scripts/broker; a node may take as long to start as anything in a test.  Its
+# output goes to a file, not to a pipe, which the node that it starts would keep open.
 sub _script
 {
 	my ($self, $command, @arguments) = @_;
+	local $ENV{CDR_BROKER_TIMEOUT} =
+	  $PostgreSQL::Test::Utils::timeout_default;
 
 	PostgreSQL::Test::Utils::system_or_bail(repository() . '/scripts/broker',
 		$command, $self->{directory}, @arguments);
