@@ -220,7 +220,7 @@ $oracle->is_complete('kill -9 of another backend');
 
 $cdr->hold_back('', '~');
 $cdr->set('cdr_service.batch_size' => 1);
-$oracle->publish(1000);
+$oracle->publish(400);
 $cdr->wait_for_state('retrying');
 ($pid) = $cdr->worker_pids;
 my $before = $cdr->events;
@@ -291,7 +291,7 @@ ROLLBACK;
 EOS
 } 1 .. 20;
 is("@errors", '', 'DROP EXTENSION under load: no deadlock');
-$oracle->is_satisfied('DROP EXTENSION, rolled back');
+$oracle->is_complete('DROP EXTENSION, rolled back');
 
 $log    = $cdr->log_size;
 $before = $cdr->events;
@@ -305,6 +305,7 @@ cmp_ok($cdr->broker->left_over,
 is($cdr->log_matches(qr/waiting for extension|ERROR|FATAL/, $log),
 	1, 'DROP EXTENSION: with one line in the log');
 $cdr->sql('CREATE EXTENSION cdr_service');
+# (of all calls: the tables have stayed)
 $oracle->is_satisfied('DROP EXTENSION, and created again');
 $cdr->nothing_left('commands');
 

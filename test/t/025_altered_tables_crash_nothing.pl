@@ -2,7 +2,7 @@
 # function of the extension, crash nothing, lose no event and double none; and
 # when they are put back, the service goes on.
 #
-# CDR_FUZZ_ROUNDS is how many rounds there are (default: 40), each of one to
+# CDR_FUZZ_ROUNDS is how many rounds there are (default: 25), each of one to
 # ten alterations.  CDR_TEST_SEED makes the same choices again, and
 # CDR_FUZZ_ROUND only those of one round; what else happens at the same moment
 # is chance.  The log directory has a file that says what was done.
@@ -22,7 +22,7 @@ use CdrService::Session;
 use CdrService::Util qw(repository);
 
 my $seed   = $ENV{CDR_TEST_SEED}   || int rand 1_000_000;
-my $rounds = $ENV{CDR_FUZZ_ROUNDS} || 40;
+my $rounds = $ENV{CDR_FUZZ_ROUNDS} || 25;
 my @rounds =
   $ENV{CDR_FUZZ_ROUND} ? ($ENV{CDR_FUZZ_ROUND}) : (1 .. $rounds);
 my $trace = "$PostgreSQL::Test::Utils::log_path/025_alterations.sql";
