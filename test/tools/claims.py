@@ -140,7 +140,8 @@ def main():
             spans = numbers(document, text)
             count += len(spans)
             whole = "# %s (%d)" % (heading, len(spans))
-            covered = [(0, len(text)) for n in own if rows[n][1] == whole and not used.add(n)]
+            covered = [(0, len(text)) for n in own
+                       if rows[n][1] in (whole, "# %s (*)" % heading) and not used.add(n)]
             for n in own:
                 words = r"\s+".join(map(re.escape, rows[n][1].split()))
                 for found in re.finditer(words, text):

@@ -1,4 +1,5 @@
-"""doc/troubleshooting.md and the source have the same messages.
+"""doc/troubleshooting.md and the source have the same messages, but for those that the
+document calls "(the server's own)".
 
 Prints what either lacks.  Run in the root of the project; "--list" prints what is
 found in the source.
@@ -79,6 +80,7 @@ def of_sql(name):
 def main():
     document = re.sub(r"\s+", " ", open(DOCUMENT, encoding="utf-8").read())
     rows = re.findall(r"^\| (`.*?) \|", open(DOCUMENT, encoding="utf-8").read(), re.M)
+    rows = [row for row in rows if not row.endswith("(the server's own)")]
     found, everything, bad = 0, "", False
     for name in sorted(glob.glob("src/*/*.[ch]") + glob.glob("src/**/*.sql", recursive=True)):
         for text in of_sql(name) if name.endswith(".sql") else of_c(name):
