@@ -59,6 +59,17 @@ SELECT call_id, event_type, CASE time_source WHEN 'b' THEN event_time END AS eve
 SELECT call_id, CASE WHEN call_id < 'c7' OR call_id > 'c9' THEN start_time END AS start_time, end_time, event_count FROM calls ORDER BY call_id;
 SELECT * FROM cdr_verify_calls();
 
+-- one batch has it with several times, and the tables refuse the first: another is taken, as
+-- if it had come in another batch; and if they refuse all, one dead letter tells of them
+INSERT INTO cdr_mappings (name, enabled, definition) VALUES ('rows', false, '{"event": {"type": {"const": "cdr"}, "time": "at", "call_id": "id", "identity": ["n"]}, "call": [{"set": "started"}]}');
+ALTER TABLE call_events ADD CONSTRAINT afternoon CHECK (event_type <> 'cdr' OR extract(hour FROM event_time AT TIME ZONE 'UTC') >= 12);
+SELECT stored, known, dead_letters FROM cdr_ingest_rows('rows', ARRAY(SELECT json_build_object('n', n % 3, 'id', 'r' || n % 3, 'at', '2026-03-0' || 8 + n / 12 || 'T' || to_char(n * 2 % 24, 'FM00') || ':00:00Z') FROM generate_series(0, 17) AS n));
+SELECT stored, known, dead_letters FROM cdr_ingest_rows('rows', ARRAY['{"n":7,"id":"r7","at":"2026-03-08T01:00:00Z"}'::json, '{"n":7,"id":"r7","at":"2026-03-08T02:00:00Z"}', '{"n":8,"id":"r7","at":"2026-03-08T13:00:00Z"}']);
+SELECT call_id, event_time FROM call_events WHERE event_type = 'cdr' ORDER BY 1;
+SELECT call_id, event_count FROM calls WHERE call_id LIKE 'r%' ORDER BY 1;
+SELECT count(*), min(sqlstate) FROM dead_letters;
+SELECT count(*) FROM cdr_verify_calls();
+
 -- each event of the log once, by call and identity
 SELECT call_id, event_id, count(*) FROM call_events WHERE call_id <> '' GROUP BY 1, 2 HAVING count(*) > 1;
 

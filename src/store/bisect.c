@@ -7,6 +7,9 @@
  * subtransaction, down to the single events that fail: they become dead letters,
  * with the error as reason, and all others are stored.
  *
+ * Of one event that a batch holds with several times, the first stands for all; the
+ * others have their turn if the tables refuse that.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -35,7 +38,9 @@ cdr_job_init(CdrJob *job, CdrEvent *events, int count)
 		else
 			job->letters[job->nletters++] = &events[i];
 	}
-	job->nevents = cdr_sort_events(job->events, job->nevents);
+	job->others = palloc(Max(count, 1) * sizeof(CdrEvent *));
+	job->nevents = cdr_sort_events_apart(job->events, job->nevents,
+										 job->others, &job->nothers);
 	job->nletters = cdr_sort_events(job->letters, job->nletters);
 }
 
@@ -101,6 +106,31 @@ keep_reason(MemoryContext context, const ErrorData *error)
 	return reason;
 }
 
+/*
+ * Where the tables refuse an event, one that is the same with another time is looked at,
+ * as it would be if it had come in another batch: they may take that.  If none is
+ * taken, one dead letter tells of all.
+ */
+static void
+try_others(CdrJob *job, const CdrEvent *refused)
+{
+	for (int i = 0; i < job->nothers; i++)
+	{
+		CdrEvent  *other = job->others[i];
+		ErrorData *error;
+
+		if (memcmp(&other->id, &refused->id, UUID_LEN) != 0 ||
+			strcmp(other->call_id, refused->call_id) != 0)
+			continue;
+		error = try_events(job, &other, 1);
+		if (error == NULL)
+			return;
+		if (cdr_error_passes(error->sqlerrcode))
+			ReThrowError(error);
+		FreeErrorData(error);
+	}
+}
+
 void
 cdr_bisect(CdrJob *job, CdrEvent **events, int count)
 {
@@ -125,4 +155,5 @@ cdr_bisect(CdrJob *job, CdrEvent **events, int count)
 
 	events[0]->reason = keep_reason(job->context, error);
 	job->letters[job->nletters++] = events[0];
+	try_others(job, events[0]);
 }

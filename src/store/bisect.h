@@ -19,6 +19,8 @@ typedef struct CdrJob
 	int			  nevents;
 	CdrEvent	**letters; /* dead; has room for all */
 	int			  nletters;
+	CdrEvent	**others; /* the same as one of events, with another time */
+	int			  nothers;
 	CdrRecorded	  recorded;
 	const char	 *writer;	/* the role that writes */
 	bool		  is_trial; /* what is written is taken back */

@@ -38,16 +38,27 @@ repeats_event(const CdrEvent *x, const CdrEvent *y)
 }
 
 int
-cdr_sort_events(CdrEvent **events, int count)
+cdr_sort_events_apart(CdrEvent **events, int count, CdrEvent **others,
+					  int *nothers)
 {
 	int kept = 0;
 
+	*nothers = 0;
 	qsort(events, count, sizeof(CdrEvent *), compare_events);
 	for (int i = 0; i < count; i++)
 	{
-		if (kept > 0 && repeats_event(events[kept - 1], events[i]))
-			continue;
-		events[kept++] = events[i];
+		if (kept == 0 || !repeats_event(events[kept - 1], events[i]))
+			events[kept++] = events[i];
+		else if (others != NULL && events[kept - 1]->time != events[i]->time)
+			others[(*nothers)++] = events[i];
 	}
 	return kept;
+}
+
+int
+cdr_sort_events(CdrEvent **events, int count)
+{
+	int nothers;
+
+	return cdr_sort_events_apart(events, count, NULL, &nothers);
 }

@@ -20,4 +20,9 @@
  */
 extern int cdr_sort_events(CdrEvent **events, int count);
 
+/* The same; those that repeat another with another time go to others, which has room
+ * for all, in that order. */
+extern int cdr_sort_events_apart(CdrEvent **events, int count,
+								 CdrEvent **others, int *nothers);
+
 #endif /* CDR_ORDER_H */
