@@ -197,7 +197,7 @@ BEGIN
 			FROM (SELECT m.*, row_number() OVER (PARTITION BY m.exceeds ORDER BY m.value * $4, m.subject) AS place
 				  FROM (SELECT t.subject COLLATE "C" AS subject, t.tenant_id, t.value, t.sample,
 							   t.sample >= $3 AND t.value * $4 <= $5 * $4 AS exceeds
-						FROM %1$s.cdr_try_alert_rule($1, $2) AS t) AS m) AS v
+						FROM %1$s.cdr_try_alert_rule($1, $2, NULL::text) AS t) AS m) AS v
 			FULL JOIN (SELECT a.id, a.subject FROM %1$s.cdr_alerts AS a
 					   WHERE a.rule = $1 AND a.cleared_at IS NULL) AS o
 			ON o.subject = v.subject) AS s

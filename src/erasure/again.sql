@@ -53,7 +53,7 @@ BEGIN
 	calls := 0; events := 0; dead_letters := 0; held := 0; more := false;
 
 	FOR key IN EXECUTE format('SELECT k.month, k.key FROM ONLY %s.cdr_erasure_keys AS k WHERE k.key IS NOT NULL ORDER BY k.month', extension) LOOP
-		EXECUTE format('SELECT %s.cdr_show_progress(''erase'', ''looking for what is meant'', $1, $2)', extension) USING calls, NULL::bigint;
+		EXECUTE format('SELECT %s.cdr_show_progress(text ''erase'', text ''looking for what is meant'', $1::bigint, $2::bigint)', extension) USING calls, NULL::bigint;
 		EXECUTE format($query$
 			WITH meant AS (SELECT c.call_id::text AS id, %2$s AS is_held FROM ONLY %1$s.calls AS c
 				WHERE EXISTS (SELECT FROM ONLY %1$s.cdr_erased_calls AS k WHERE k.call_id = %1$s.cdr_pseudonym($1, c.call_id::text)))
@@ -67,7 +67,7 @@ BEGIN
 		EXECUTE format('SELECT ARRAY(SELECT d.event_id FROM ONLY %1$s.dead_letters AS d WHERE %1$s.cdr_names(%2$s, $1))', extension, said)
 		INTO letters USING ids;
 
-		EXECUTE format('SELECT %s.cdr_show_progress(''erase'', ''waiting for locks'', $1, $2)', extension) USING calls, NULL::bigint;
+		EXECUTE format('SELECT %s.cdr_show_progress(text ''erase'', text ''waiting for locks'', $1::bigint, $2::bigint)', extension) USING calls, NULL::bigint;
 		EXECUTE format('SELECT %s.cdr_lock_for_erasure()', extension);
 		found_held := cardinality(ids);
 		EXECUTE format($query$
@@ -96,7 +96,7 @@ BEGIN
 			WHERE NOT EXISTS (SELECT FROM ONLY %1$s.cdr_log AS l WHERE l.entry = x.entry)
 			  AND NOT EXISTS (SELECT FROM ONLY %1$s.cdr_unlogged AS u WHERE u.entry = x.entry)$query$, extension);
 	END IF;
-	EXECUTE format('SELECT %s.cdr_show_progress(NULL)', extension);
+	EXECUTE format('SELECT %s.cdr_show_progress(NULL::text, NULL::text, 0::bigint, NULL::bigint)', extension);
 	IF held > 0 THEN
 		RAISE WARNING 'not all was erased: calls or dead letters that are held: %', held
 			USING HINT = 'cdr_erasure_plan() says by which holds.';

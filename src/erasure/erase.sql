@@ -419,19 +419,19 @@ BEGIN
 	INTO condition, is_held, event_is_held;
 	chosen := format(chosen, extension, is_held, condition);
 
-	EXECUTE format('SELECT %s.cdr_show_progress(''erase'', ''looking for what is meant'')', extension);
+	EXECUTE format('SELECT %s.cdr_show_progress(text ''erase'', text ''looking for what is meant'', 0::bigint, NULL::bigint)', extension);
 	-- which are meant takes as long as it takes to read calls through: nobody waits for that
 	EXECUTE format('SELECT ARRAY(SELECT c.id FROM (%s) AS c WHERE NOT c.is_held LIMIT $4 + 1), (SELECT count(*) FROM (%1$s) AS c WHERE c.is_held)',
 		chosen) INTO ids, held USING number, call_id, tenant_id, max_calls;
 	more := cardinality(ids) > max_calls;
 	ids := ids[:max_calls];
-	EXECUTE format('SELECT %s.cdr_show_progress(''erase'', ''looking for dead letters'')', extension);
+	EXECUTE format('SELECT %s.cdr_show_progress(text ''erase'', text ''looking for dead letters'', 0::bigint, NULL::bigint)', extension);
 	EXECUTE format('SELECT %s.cdr_said_by(''dead_letters'', ''d'')', extension) INTO said;
 	EXECUTE format('SELECT ARRAY(SELECT d.event_id FROM ONLY %1$s.dead_letters AS d WHERE %1$s.cdr_names(%2$s, $1))', extension, said)
 	INTO letters USING array_remove(ids || number || ltrim(number, '+0'), NULL);
 
 	-- what is still meant, and held by nothing, under the lock
-	EXECUTE format('SELECT %s.cdr_show_progress(''erase'', ''waiting for locks'')', extension);
+	EXECUTE format('SELECT %s.cdr_show_progress(text ''erase'', text ''waiting for locks'', 0::bigint, NULL::bigint)', extension);
 	EXECUTE format('SELECT %s.cdr_lock_for_erasure()', extension);
 	EXECUTE format($query$
 		WITH chosen AS MATERIALIZED (
@@ -444,7 +444,7 @@ BEGIN
 	held := held + held_events;
 
 	erasure_id := gen_random_uuid();
-	EXECUTE format('SELECT %s.cdr_show_progress(''erase'', ''erasing'', $1, $2)', extension) USING 0, cardinality(ids);
+	EXECUTE format('SELECT %s.cdr_show_progress(text ''erase'', text ''erasing'', $1::bigint, $2::bigint)', extension) USING 0, cardinality(ids);
 	EXECUTE format('SELECT * FROM %s.cdr_make_erasure_key()', extension) INTO key;
 	EXECUTE format('SELECT %s.cdr_join_erased($1, $2, $3, $4)', extension) USING ids, key.key, login, role;
 	EXECUTE format('SELECT * FROM %s.cdr_erase_calls($1, $2, $3, $4)', extension)
@@ -462,7 +462,7 @@ BEGIN
 	ELSE
 		erasure_id := NULL;
 	END IF;
-	EXECUTE format('SELECT %s.cdr_show_progress(NULL)', extension);
+	EXECUTE format('SELECT %s.cdr_show_progress(NULL::text, NULL::text, 0::bigint, NULL::bigint)', extension);
 	IF alerts > 0 THEN
 		RAISE NOTICE 'alerts that told of it, and have pseudonyms now: %', alerts;
 	END IF;

@@ -90,7 +90,7 @@ BEGIN
 			DETAIL = 'What begins at to_time is not exported.';
 	END IF;
 	-- an error, if there is no such zone, though no call is exported
-	EXECUTE format('SELECT %s.cdr_steps(''epoch'', ''2000-01-01 UTC'', NULL, $1)', extension) USING zone;
+	EXECUTE format('SELECT %s.cdr_steps(timestamptz ''epoch'', timestamptz ''2000-01-01 UTC'', NULL::interval, $1)', extension) USING zone;
 	EXECUTE format('SELECT %s.cdr_require_tables()', extension);
 	RETURN QUERY EXECUTE format($query$
 		SELECT %2$s, c.status::text, c.disposition::text, %3$s, %4$s, %5$s, %6$s, %7$s, %8$s,

@@ -303,10 +303,10 @@ DECLARE
 	data jsonb;
 	page text;
 BEGIN
-	EXECUTE format('SELECT %s.cdr_report_data($1, $2, $3, $4)', extension) INTO data USING from_time, to_time, zone, tenant;
+	EXECUTE format('SELECT %s.cdr_report_data($1, $2, $3, $4, NULL::timestamptz, NULL::timestamptz)', extension) INTO data USING from_time, to_time, zone, tenant;
 	EXECUTE format($query$
-		SELECT %1$s.cdr_report_page('Calls from ' || %1$s.cdr_report_time(($1 ->> 'from')::numeric, $1 ->> 'zone', 'YYYY-MM-DD') || ' to ' ||
-									%1$s.cdr_report_time(($1 ->> 'to')::numeric, $1 ->> 'zone', 'YYYY-MM-DD'),
+		SELECT %1$s.cdr_report_page('Calls from ' || %1$s.cdr_report_time(($1 ->> 'from')::numeric, $1 ->> 'zone', text 'YYYY-MM-DD') || ' to ' ||
+									%1$s.cdr_report_time(($1 ->> 'to')::numeric, $1 ->> 'zone', text 'YYYY-MM-DD'),
 									%1$s.cdr_report_body($1, %1$s.cdr_report_state($2, $3, ($1 ->> 'later')::boolean)))
 		$query$, extension) INTO page USING data, from_time, to_time;
 	RETURN page;
@@ -404,10 +404,10 @@ DECLARE
 	b jsonb;
 	page text;
 BEGIN
-	EXECUTE format('SELECT %s.cdr_report_data($1, $2, $3, $4)', extension) INTO a USING from_a, to_a, zone, tenant;
+	EXECUTE format('SELECT %s.cdr_report_data($1, $2, $3, $4, NULL::timestamptz, NULL::timestamptz)', extension) INTO a USING from_a, to_a, zone, tenant;
 	EXECUTE format('SELECT %s.cdr_report_data($1, $2, $3, $4, $5, $6)', extension) INTO b USING from_b, to_b, zone, tenant, from_a, to_a;
 	EXECUTE format($query$
-		SELECT %1$s.cdr_report_page('Calls compared',
+		SELECT %1$s.cdr_report_page(text 'Calls compared',
 									%1$s.cdr_report_diff_body($1, $2, %1$s.cdr_report_state($3, $4, ($2 ->> 'later')::boolean)))
 		$query$, extension) INTO page USING a, b, from_b, to_b;
 	RETURN page;

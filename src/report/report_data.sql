@@ -406,11 +406,11 @@ BEGIN
 			$query$, extension, answered, talked,
 				'c.attempt_time, c.disposition::text, c.sip_status, c.hangup_cause::text, c.start_time, c.answer_time, c.end_time, $1, $3') || more
 			INTO levels, lengths, minutes, longest, counts, names, as_of USING steps, tenant, zone;
-		EXECUTE format('SELECT %s.cdr_report_course($1, $2, $3, COALESCE($4, ''{}''), $5, $6)', extension)
+		EXECUTE format('SELECT %s.cdr_report_course($1, $2, $3, COALESCE($4, ''{}''::bigint[]), $5, $6)', extension)
 			INTO course USING steps, zone, tenant, counts, names, as_of;
 	EXCEPTION WHEN program_limit_exceeded THEN
 		-- more than is kept in memory: sorted and counted on disk, where that has no room
-		EXECUTE format('SELECT %s.cdr_report_course($1, $2, $3)', extension) INTO course USING steps, zone, tenant;
+		EXECUTE format('SELECT %s.cdr_report_course($1, $2, $3, NULL::bigint[], NULL::text[], NULL::timestamptz)', extension) INTO course USING steps, zone, tenant;
 		as_of := to_timestamp((course #>> '{total,last}')::float8);
 		EXECUTE format('SELECT %s.cdr_levels(c.start_time, c.until, $1) FROM (SELECT c.start_time, %s AS until', extension, until) || more ||
 				' ORDER BY c.start_time) AS c'
@@ -535,7 +535,7 @@ DECLARE
 BEGIN
 	EXECUTE format('SELECT %s.cdr_require_tables()', extension);
 	-- which complains of what is no time
-	EXECUTE format('SELECT %s.cdr_steps($1, $2, NULL, $3)', extension) INTO steps USING from_time, to_time, zone;
+	EXECUTE format('SELECT %s.cdr_steps($1, $2, NULL::interval, $3)', extension) INTO steps USING from_time, to_time, zone;
 	EXECUTE format('SELECT %s.cdr_report_step($1, $2)', extension) INTO step USING from_time, to_time;
 	EXECUTE format('SELECT %s.cdr_steps($1, $2, $3::interval, $4)', extension) INTO steps USING from_time, to_time, step, zone;
 	IF before_from IS NULL OR before_to IS NULL THEN

@@ -213,7 +213,7 @@ BEGIN
 			HINT = 'psql -XAtc prints what cdr_checkpoint() returns as it is, without a frame.';
 	END IF;
 
-	EXECUTE format('SELECT %s.cdr_show_progress(''verify evidence'', ''reading the log'')', extension);
+	EXECUTE format('SELECT %s.cdr_show_progress(text ''verify evidence'', text ''reading the log'', 0::bigint, NULL::bigint)', extension);
 	-- each log, against its checkpoints, the one that the caller has kept, and what the log
 	-- that continues it says; an origin names its log, or, without checkpoints, its number
 	FOR point IN EXECUTE format($query$
@@ -306,7 +306,7 @@ BEGIN
 		  AND ($2 IS NULL OR split_part(l.entry, E'\n', 2) < to_char($2, 'YYYY-MM-DD'))
 		ORDER BY l.log, l.log_index$query$, extension) USING from_day, to_day, retired
 	LOOP
-		EXECUTE format('SELECT %s.cdr_show_progress(''verify evidence'', ''comparing seals with events'', $1, $2)', extension)
+		EXECUTE format('SELECT %s.cdr_show_progress(text ''verify evidence'', text ''comparing seals with events'', $1::bigint, $2::bigint)', extension)
 		USING compared, all_seals;
 		compared := compared + 1;
 		day := seal.day; lo := seal.lo; hi := seal.hi; log := seal.log; log_index := seal.log_index;
@@ -332,7 +332,7 @@ BEGIN
 		RETURN NEXT;
 	END LOOP;
 
-	EXECUTE format('SELECT %s.cdr_show_progress(''verify evidence'', ''looking for events without a seal'')', extension);
+	EXECUTE format('SELECT %s.cdr_show_progress(text ''verify evidence'', text ''looking for events without a seal'', 0::bigint, NULL::bigint)', extension);
 	-- what no seal covers, and nobody waits to seal
 	FOR seal IN EXECUTE format($query$
 		WITH logged AS MATERIALIZED (
@@ -385,7 +385,7 @@ BEGIN
 		RETURN NEXT;
 	END LOOP;
 	RETURN QUERY EXECUTE format('SELECT * FROM %s.cdr_access_problems($1, $2)', extension) USING from_day, to_day;
-	EXECUTE format('SELECT %s.cdr_show_progress(NULL)', extension);
+	EXECUTE format('SELECT %s.cdr_show_progress(NULL::text, NULL::text, 0::bigint, NULL::bigint)', extension);
 END
 $function$;
 

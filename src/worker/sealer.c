@@ -115,7 +115,10 @@ apply_retention(void)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (cdr_tables_find(&tables) &&
 		cdr_evidence_table_is_ours(&tables, "cdr_retention"))
-		call = psprintf("CALL %s.cdr_apply_retention()", tables.quoted);
+		/* of all arguments, with their types: no other of that name is meant */
+		call = psprintf("CALL %s.cdr_apply_retention(10000, NULL::bigint, "
+						"NULL::boolean)",
+						tables.quoted);
 	PopActiveSnapshot();
 	if (call != NULL)
 		run_call(call);
