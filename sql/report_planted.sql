@@ -12,6 +12,10 @@ SELECT n::text, 'X', 'ANSWERED', 't', 'inbound', '+49' || n, t, t + interval '3 
 FROM (SELECT n, timestamptz '2026-03-01' + n * interval '1 min' AS t FROM generate_series(1, 100) AS n) AS times;
 INSERT INTO cdr_alert_rules (name, metric, time_window, raise_at, clear_at)
 VALUES ('calls', 'calls', '1 hour', 1, 1), ('short', 'short_ratio', '1 hour', 0.1, 0.1);
+SET cdr_service.evidence = on;
+SELECT cdr_create_evidence_tables(), cdr_create_retention_tables(), cdr_create_erasure_tables();
+SELECT count(cdr_ingest_event(format('{"eventType":"call.%s","callId":"e%s","timestamp":"2024-03-02T12:00:%s0Z","from":"+4930%s"}', type, n, i, n)::json))
+FROM generate_series(1, 9) AS n, unnest('{started,answered,ended}'::text[]) WITH ORDINALITY AS t (type, i);
 CREATE TABLE loot (who name, door text);
 GRANT INSERT ON loot TO PUBLIC;
 
@@ -75,12 +79,25 @@ FROM unnest(ARRAY[
 	$$SELECT * FROM cdr_try_alert_rule(text 'calls', timestamptz '2026-03-01 01:00', NULL::text)$$,
 	$$SELECT * FROM cdr_try_alert_rule(text 'short', timestamptz '2026-03-01 01:00', text 't')$$,
 	$$SELECT cdr_check_alerts(timestamptz '2026-03-01 01:00', true)$$, $$SELECT cdr_check_alerts(timestamptz '2026-03-01 05:00', true)$$,
-	$$SELECT * FROM cdr_verify_rollup()$$, $$SELECT cdr_rebuild_rollup()$$]) WITH ORDINALITY AS q (query, n) ORDER BY n;
+	$$SELECT * FROM cdr_verify_rollup()$$, $$SELECT cdr_rebuild_rollup()$$,
+	$$SELECT cdr_seal()$$, $$SELECT cdr_checkpoint()$$, $$SELECT cdr_evidence(text 'e1', text 'why', NULL::text)$$,
+	$$SELECT * FROM cdr_read_calls(text 'why', text 'e1', NULL::timestamptz, NULL::timestamptz, NULL::text, NULL::text)$$,
+	$$SELECT cdr_hold(text 'why', NULL::text, NULL::text, text 'e3', NULL::text, NULL::text, NULL::timestamptz, NULL::timestamptz, NULL::timestamptz)$$,
+	$$SELECT cdr_set_retention(NULL::text, text 'events', interval '100 days', text 'purpose', text 'reason')$$, $$SELECT * FROM cdr_plan_retention(timestamptz '2026-06-01')$$,
+	$$SELECT * FROM cdr_plan_erasure(NULL::text, text 'e5', NULL::text, false)$$, $$SELECT cdr_erase(NULL::text, text 'e5', NULL::text, text 'reason', NULL::text, 10)$$,
+	$$SELECT cdr_erase(text '+49306', NULL::text, NULL::text, text 'reason', NULL::text, 10)$$,
+	$$SELECT * FROM cdr_verify_evidence(NULL::date, NULL::date, NULL::text)$$, $$SELECT cdr_correct_call(text 'e1', json '{"trunk": "x"}', text 'why', false)$$,
+	$$SELECT cdr_rebuild_calls(NULL::text, timestamptz '-infinity', NULL::timestamptz, true, NULL::text[], false, NULL::text)$$,
+	$$SELECT cdr_adopt_tables(NULL::name)$$, $$SELECT cdr_update_tables()$$]) WITH ORDINALITY AS q (query, n) ORDER BY n;
 SELECT count(*) > 0 AS alerts FROM cdr_alerts;
 SET client_min_messages = warning;
+CALL cdr_apply_retention(10000, NULL::bigint, NULL::boolean);
+SELECT count(*) AS loot FROM loot;
 DROP OWNED BY regress_cdr_planter;
 DROP ROLE regress_cdr_planter;
 DROP FUNCTION walk, plant, neighbours;
 DROP TABLE loot;
 DROP EXTENSION cdr_service CASCADE;
-DROP TABLE calls, call_events, dead_letters, timeless_events CASCADE;
+SELECT format('DROP TABLE %s CASCADE', string_agg(oid::regclass::text, ', ')) AS tables FROM pg_class
+WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition \gset
+:tables;
