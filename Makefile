@@ -128,7 +128,7 @@ ISOLATION = evidence_seals store_same_call store_same_event store_opposite_order
 	store_rebuild store_corrections store_partitions store_foreign_locks \
 	store_rollup store_progress \
 	report_alerts \
-	erasure_races \
+	erasure_races erasure_beside \
 	retention_holds store_mappings store_remap backfill_same_rows backfill_dropped backfill_deadlock
 ISOLATION_OPTS = --inputdir=test --encoding=UTF8
 

@@ -97,6 +97,16 @@ CREATE TRIGGER keep BEFORE DELETE ON calls FOR EACH ROW EXECUTE FUNCTION lair.ke
 CALL cdr_apply_retention();
 SELECT count(*) FROM calls WHERE call_id = 'kept';
 
+-- the hour at which it is applied, and what becomes of partitions, are the server's alone
+ALTER ROLE regress_cdr_records SET cdr_service.retention_hour = 3;
+SELECT format('ALTER DATABASE %I SET cdr_service.retention_hour = 3', current_database()) \gexec
+SET cdr_service.retention_hour = 3;
+SET cdr_service.retention_detach = on;
+SET ROLE regress_cdr_records;
+ALTER SYSTEM SET cdr_service.retention_hour = 3;
+SET cdr_service.evidence = off;
+RESET ROLE;
+
 REVOKE ALL ON DATABASE :DBNAME FROM regress_cdr_records;
 DROP EXTENSION cdr_service;
 SET client_min_messages = warning;

@@ -400,6 +400,7 @@ DECLARE
 	event_is_held text;
 	condition text;
 	ids text[];
+	meant integer;
 	held_events bigint;
 	held_letters bigint;
 	said text;
@@ -430,7 +431,9 @@ BEGIN
 	EXECUTE format('SELECT ARRAY(SELECT d.event_id FROM ONLY %1$s.dead_letters AS d WHERE %1$s.cdr_names(%2$s, $1))', extension, said)
 	INTO letters USING array_remove(ids || number || ltrim(number, '+0'), NULL);
 
-	-- what is still meant, and held by nothing, under the lock
+	-- what is still meant, and held by nothing, under the lock; what is not any more, a remap
+	-- may have given to another call
+	meant := cardinality(ids);
 	EXECUTE format('SELECT %s.cdr_show_progress(text ''erase'', text ''waiting for locks'', 0::bigint, NULL::bigint)', extension);
 	EXECUTE format('SELECT %s.cdr_lock_for_erasure()', extension);
 	EXECUTE format($query$
@@ -442,6 +445,7 @@ BEGIN
 		extension, event_is_held, replace(replace(chosen, '($2 IS NULL OR c.call_id = $2)', 'c.call_id = t.id'), '$2', 't.id'))
 	INTO ids, held_events USING number, call_id, tenant_id, ids;
 	held := held + held_events;
+	more := more OR cardinality(ids) + held_events < meant;
 
 	erasure_id := gen_random_uuid();
 	EXECUTE format('SELECT %s.cdr_show_progress(text ''erase'', text ''erasing'', $1::bigint, $2::bigint)', extension) USING 0, cardinality(ids);
