@@ -25,7 +25,10 @@ RETURN '<svg viewBox="0 0 720 240" role="img"><title>' || described || '</title>
 	COALESCE((SELECT string_agg(format('<text%s x="%s" y="224" text-anchor="middle">%s</text>',
 									   CASE WHEN (i - 1) / every % 3 > 0 THEN ' class="minor"' END,
 									   round(56 + (i - 0.5) * 656 / cardinality(labels), 1), labels[i]), '' ORDER BY i)
-			  FROM generate_series(1, cardinality(labels)) AS i, ceil(cardinality(labels) / 10.0) AS step, CAST(step AS integer) AS every
+			  FROM generate_series(1, cardinality(labels)) AS i,
+				   -- as many as have room beside each other, also in a chart of half the width
+				   ceil(cardinality(labels) / LEAST(10, floor(656.0 / (14 + 9 * (SELECT max(length(l)) FROM unnest(labels) AS l))))) AS step,
+				   CAST(step AS integer) AS every
 			  WHERE (i - 1) % every = 0), '') || '</svg>';
 
 COMMENT ON FUNCTION @extschema@.cdr_chart_frame(text[], numeric, text, text, text) IS

@@ -85,7 +85,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN '<div class="wide"><table><caption>' || caption || '</caption><thead><tr>' ||
 	(SELECT string_agg('<th scope="col"' || CASE WHEN c IN ('outcome', 'fault', 'tenant', 'to', 'level', 'subject') THEN ' class="text"' ELSE '' END || '>' || c || '</th>',
 					   '' ORDER BY n) FROM unnest(columns) WITH ORDINALITY AS t (c, n)) ||
-	'</tr></thead><tbody>' || COALESCE(rows, '<tr><td>none</td></tr>') || '</tbody></table></div>';
+	'</tr></thead><tbody>' || COALESCE(rows, format('<tr><td class="text" colspan="%s">none</td></tr>', cardinality(columns))) || '</tbody></table></div>';
 
 COMMENT ON FUNCTION @extschema@.cdr_report_table(text, text[], text) IS
 'a table of a page, of rows that are markup already';
