@@ -161,8 +161,8 @@ DECLARE
 	call record;
 	-- those that say nothing of each other stand in one text, and holds once
 	wants constant text := format($query$
-		SELECT NULLIF(concat_ws('; ', CASE WHEN $2 IS NOT NULL THEN %1$s.cdr_wanted_of('events', $1, $2, NULL) END,
-			CASE WHEN $3 IS NOT NULL THEN %1$s.cdr_wanted_of('calls', $1, $3, NULL) END, %1$s.cdr_wanted_of(NULL, NULL, NULL, $4)), '')$query$, extension);
+		SELECT NULLIF(concat_ws('; ', CASE WHEN $2 IS NOT NULL THEN %1$s.cdr_wanted_of(text 'events', $1::text, $2::timestamptz, NULL::uuid[]) END,
+			CASE WHEN $3 IS NOT NULL THEN %1$s.cdr_wanted_of(text 'calls', $1::text, $3::timestamptz, NULL::uuid[]) END, %1$s.cdr_wanted_of(NULL::text, NULL::text, NULL::timestamptz, $4::uuid[])), '')$query$, extension);
 BEGIN
 	EXECUTE format('SELECT %1$s.cdr_check_erasure($1, $2, $3)', extension) USING number, call_id, tenant_id;
 	EXECUTE format('SELECT %1$s.cdr_erasure_condition(), %1$s.cdr_hold_condition(''calls'', ''c''),'
@@ -205,7 +205,7 @@ BEGIN
 	words := array_remove(ids || number || ltrim(number, '+0'), NULL);
 	RETURN QUERY EXECUTE format($query$
 		SELECT 'dead letter', NULL::text, 1::bigint, d.received_at, d.last_attempt_at, f.holds, d.event_id::text,
-			   %1$s.cdr_wanted_of('dead_letters', NULL, d.received_at, f.holds)
+			   %1$s.cdr_wanted_of(text 'dead_letters', NULL::text, d.received_at::timestamptz, f.holds)
 		FROM ONLY %1$s.dead_letters AS d
 		CROSS JOIN LATERAL (SELECT NULLIF(ARRAY(SELECT h.hold_id FROM ONLY %1$s.cdr_holds AS h WHERE %2$s ORDER BY h.placed_at), '{}') AS holds) AS f
 		WHERE %1$s.cdr_names(%3$s, $1)$query$, extension, holds_letter, said) USING words;
