@@ -175,6 +175,9 @@ remove_record(int worker, int elevel)
 	if (unlink(path) != 0 && errno != ENOENT)
 		ereport(elevel, (errcode_for_file_access(),
 						 errmsg("could not remove file \"%s\": %m", path)));
+	/* one that could not take its place */
+	set_record_path(path, worker, ".tmp");
+	(void) unlink(path);
 }
 
 static void
