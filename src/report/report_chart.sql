@@ -19,7 +19,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN '<svg viewBox="0 0 720 240" role="img"><title>' || described || '</title>' ||
 	(SELECT string_agg(format('<line class="grid" x1="56" x2="712" y1="%1$s" y2="%1$s"/><text x="50" y="%2$s" text-anchor="end">%3$s</text>',
 							  204 - q * 47, 208 - q * 47,
-							  CASE WHEN top >= 4000000 THEN trim_scale(top * q / 4000000) || 'M' WHEN top >= 4000 THEN trim_scale(top * q / 4000) || 'k'
+							  CASE WHEN q = 0 AND top >= 4000 THEN '0' WHEN top >= 4000000 THEN trim_scale(top * q / 4000000) || 'M' WHEN top >= 4000 THEN trim_scale(top * q / 4000) || 'k'
 								   ELSE trim_scale(top * q / 4) || unit END), '' ORDER BY q)
 	 FROM generate_series(0, 4) AS q) || marks ||
 	COALESCE((SELECT string_agg(format('<text%s x="%s" y="224" text-anchor="middle">%s</text>',
