@@ -40,6 +40,7 @@
 #include "backfill/query.h"
 #include "backfill/rows.h"
 #include "base/clock.h"
+#include "base/compat.h"
 #include "base/progress.h"
 #include "store/constraints.h"
 #include "store/writer.h"

@@ -21,6 +21,7 @@
 #include "utils/memutils.h"
 
 #include "backfill/rows.h"
+#include "base/compat.h"
 #include "store/bisect.h"
 #include "store/dead_letters.h"
 #include "store/event_options.h"

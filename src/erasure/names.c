@@ -18,6 +18,8 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
+#include "base/compat.h"
+
 /* A word of so many bytes is long. */
 #define LONG_WORD 10
 

@@ -13,6 +13,7 @@
 #include "utils/builtins.h"
 #include "utils/uuid.h"
 
+#include "base/compat.h"
 #include "base/pseudonym.h"
 #include "call/erased.h"
 #include "store/calls.h"

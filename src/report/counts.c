@@ -18,6 +18,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "base/compat.h"
 #include "report/aggregate.h"
 #include "report/hours.h"
 #include "report/sums.h"

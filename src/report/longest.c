@@ -13,6 +13,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "base/compat.h"
 #include "report/aggregate.h"
 
 #define LONGEST_AT_MOST 10

@@ -21,6 +21,7 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "base/compat.h"
 #include "store/chosen_calls.h"
 
 /* Bytes of the ids of a slice. */

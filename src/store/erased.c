@@ -36,6 +36,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "base/compat.h"
 #include "base/pseudonym.h"
 #include "call/erased.h"
 #include "store/erased.h"

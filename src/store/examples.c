@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
+#include "base/compat.h"
 #include "base/result.h"
 #include "event/mapping_parts.h"
 #include "store/anew.h"

@@ -21,6 +21,7 @@
 #include "utils/memutils.h"
 #include "utils/uuid.h"
 
+#include "base/compat.h"
 #include "base/result.h"
 #include "event/each.h"
 #include "event/explain.h"

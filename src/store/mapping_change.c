@@ -33,6 +33,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
+#include "base/compat.h"
 #include "base/identity.h"
 #include "event/mapping_compile.h"
 #include "store/locks.h"

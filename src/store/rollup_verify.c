@@ -23,6 +23,7 @@
 #include "utils/tuplesort.h"
 #include "utils/typcache.h"
 
+#include "base/compat.h"
 #include "base/result.h"
 #include "store/rollup_fold.h"
 #include "store/rollup_functions.h"

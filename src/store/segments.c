@@ -12,6 +12,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "base/compat.h"
 #include "base/result.h"
 #include "store/log_segments.h"
 #include "store/reader_query.h"
