@@ -403,6 +403,7 @@ cdr_batch_store(CdrEvent *events, int count, CdrPatience patience,
 	{
 		result->reason = reason_to_wait(&job, error);
 		result->contended = others_are_in_the_way(error);
+		result->raised = !is_of_server(error);
 		result->starved = server_lacks_something(error);
 		return CDR_BATCH_RETRY;
 	}

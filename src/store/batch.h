@@ -32,6 +32,9 @@ typedef struct CdrBatchResult
 	/* CDR_BATCH_RETRY, because others had a lock, or changed the same rows */
 	bool contended;
 
+	/* CDR_BATCH_RETRY, because code of a user said so, such as a trigger */
+	bool raised;
+
 	/* CDR_BATCH_RETRY, because the server lacks room, memory, or another resource */
 	bool starved;
 } CdrBatchResult;

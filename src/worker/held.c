@@ -16,26 +16,38 @@
 #include "base/reason.h"
 #include "worker/held.h"
 
+/* Milliseconds until the second try of one, doubled for each that follows. */
+#define SECOND_TRY_DELAY 500
+
+static void
+forget_all(CdrHeld *held)
+{
+	dlist_init(&held->messages);
+	for (int i = 0; i < CDR_HELD_LEVELS; i++)
+		dlist_init(&held->levels[i]);
+}
+
 void
 cdr_held_init(CdrHeld *held)
 {
 	memset(held, 0, sizeof(CdrHeld));
 	held->context = AllocSetContextCreate(
 		CurrentMemoryContext, "cdr_service held", ALLOCSET_SMALL_SIZES);
-	dlist_init(&held->messages);
+	forget_all(held);
 }
 
 void
 cdr_held_drop(CdrHeld *held)
 {
 	MemoryContextDeleteChildren(held->context);
-	dlist_init(&held->messages);
+	forget_all(held);
 	held->count = held->tried = 0;
 	held->bytes = 0;
 	held->last_tag = held->room_tag = 0;
 	held->taking_room = 0;
-	held->any_failed = false;
 	held->round = 0;
+	held->any_stored = false;
+	held->turn = held->pause = 0;
 }
 
 static void *
@@ -94,6 +106,19 @@ cdr_held_copy(const CdrMessage *message)
 	return copy;
 }
 
+/*
+ * Puts a message among those that have failed as often, the last of which is due
+ * before it.
+ */
+static void
+put_on_level(CdrHeld *held, CdrHeldMessage *message)
+{
+	int level = Min(message->failures, CDR_HELD_LEVELS - 1);
+
+	message->due = level == 0 ? 0 : cdr_after(SECOND_TRY_DELAY << (level - 1));
+	dlist_push_tail(&held->levels[level], &message->level_node);
+}
+
 void
 cdr_held_add(CdrHeld *held, const CdrMessage *message, CdrTag tag,
 			 uint32 generation, bool was_tried)
@@ -107,12 +132,10 @@ cdr_held_add(CdrHeld *held, const CdrMessage *message, CdrTag tag,
 	added->message = cdr_held_copy(message);
 	added->tag = tag;
 	added->since = cdr_now();
-	added->was_tried = was_tried;
-	added->timeouts = 0;
-	if (was_tried)
-		dlist_push_tail(&held->messages, &added->node);
-	else
-		dlist_push_head(&held->messages, &added->node);
+	added->failures = was_tried ? 1 : 0;
+	added->timeouts = added->patient_tries = 0;
+	dlist_push_tail(&held->messages, &added->node);
+	put_on_level(held, added);
 	held->count++;
 	held->tried += was_tried ? 1 : 0;
 	added->size = Max(cdr_message_size(message),
@@ -131,39 +154,57 @@ cdr_held_take_no_room(CdrHeld *held)
 	held->taking_room = 0;
 }
 
-CdrHeldMessage *
-cdr_held_first(CdrHeld *held)
+CdrMoment
+cdr_held_due(CdrHeld *held)
 {
+	CdrMoment due = held->round > 0 ? 0 : held->turn;
+
+	if (cdr_held_untried(held) > 0)
+		return 0;
+	for (int i = 1; i < CDR_HELD_LEVELS && due > 0; i++)
+	{
+		if (!dlist_is_empty(&held->levels[i]))
+			due = Min(due, dlist_head_element(CdrHeldMessage, level_node,
+											  &held->levels[i])
+							   ->due);
+	}
+	return Max(due, held->pause);
+}
+
+CdrHeldMessage *
+cdr_held_next(CdrHeld *held)
+{
+	CdrMoment now = cdr_now();
+
+	for (int i = 0; i < CDR_HELD_LEVELS; i++)
+	{
+		CdrHeldMessage *first;
+
+		/* the turn comes before any second try, or many of these would delay it */
+		if (i == 1 && (held->round > 0 || held->turn <= now))
+			break;
+		if (dlist_is_empty(&held->levels[i]))
+			continue;
+		first =
+			dlist_head_element(CdrHeldMessage, level_node, &held->levels[i]);
+		if (first->due <= now)
+			return first;
+	}
 	return dlist_head_element(CdrHeldMessage, node, &held->messages);
 }
 
-void
-cdr_held_rotate(CdrHeld *held)
-{
-	CdrHeldMessage *first = cdr_held_first(held);
-
-	held->tried += first->was_tried ? 0 : 1;
-	held->any_failed = true;
-	held->round = Max(held->round - 1, 0);
-	first->was_tried = true;
-	dlist_push_tail(&held->messages, dlist_pop_head_node(&held->messages));
-}
-
-/* Those that were not tried yet first, and else the oldest. */
+/* In the order of their deliveries. */
 static int
-compare_turns(const void *a, const void *b)
+compare_deliveries(const void *a, const void *b)
 {
 	const CdrHeldMessage *x = *(CdrHeldMessage *const *) a;
 	const CdrHeldMessage *y = *(CdrHeldMessage *const *) b;
 
-	if (x->was_tried != y->was_tried)
-		return x->was_tried ? 1 : -1;
 	return x->tag.number < y->tag.number ? -1 : x->tag.number > y->tag.number;
 }
 
-/* Begins a round with the oldest. */
-static void
-put_in_order(CdrHeld *held)
+void
+cdr_held_begin_round(CdrHeld *held)
 {
 	CdrHeldMessage **messages =
 		palloc(Max(held->count, 1) * sizeof(CdrHeldMessage *));
@@ -174,27 +215,57 @@ put_in_order(CdrHeld *held)
 	{
 		messages[count++] = dlist_container(CdrHeldMessage, node, iter.cur);
 	}
-	qsort(messages, count, sizeof(CdrHeldMessage *), compare_turns);
+	qsort(messages, count, sizeof(CdrHeldMessage *), compare_deliveries);
 	dlist_init(&held->messages);
 	for (int i = 0; i < count; i++)
 		dlist_push_tail(&held->messages, &messages[i]->node);
 	pfree(messages);
-	held->any_failed = false;
-	held->round = count;
+	held->any_stored = false;
+	held->pause = 0;
+	/* those that were not tried yet need no turn */
+	held->round = held->tried;
+}
+
+/* One that had failed was tried again. */
+static void
+end_turn(CdrHeld *held)
+{
+	held->round = Max(held->round - 1, 0);
+	if (held->any_stored && held->round == 0)
+		cdr_held_begin_round(held);
 }
 
 void
-cdr_held_remove_first(CdrHeld *held)
+cdr_held_failed(CdrHeld *held, CdrHeldMessage *message)
 {
-	CdrHeldMessage *first = cdr_held_first(held);
+	bool was_tried = message->failures > 0;
 
-	dlist_delete(&first->node);
+	held->tried += was_tried ? 0 : 1;
+	message->failures = Min(message->failures + 1, CDR_HELD_LEVELS);
+	dlist_delete(&message->level_node);
+	put_on_level(held, message);
+	dlist_delete(&message->node);
+	dlist_push_tail(&held->messages, &message->node);
+	if (was_tried)
+		end_turn(held);
+}
+
+void
+cdr_held_stored(CdrHeld *held, CdrHeldMessage *message)
+{
+	bool was_tried = message->failures > 0;
+
+	dlist_delete(&message->level_node);
+	dlist_delete(&message->node);
 	held->count--;
-	held->tried -= first->was_tried ? 1 : 0;
-	held->bytes -= first->size;
-	held->taking_room -= first->tag.number > held->room_tag ? 1 : 0;
-	MemoryContextDelete(first->context);
-	held->round = Max(held->round - 1, 0);
-	if (held->any_failed && held->round == 0)
-		put_in_order(held);
+	held->tried -= was_tried ? 1 : 0;
+	held->bytes -= message->size;
+	held->taking_room -= message->tag.number > held->room_tag ? 1 : 0;
+	MemoryContextDelete(message->context);
+	if (held->count == 0)
+		held->turn = held->pause = 0;
+	if (!was_tried)
+		return;
+	held->any_stored = true;
+	end_turn(held);
 }

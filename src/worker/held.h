@@ -14,24 +14,36 @@
 #include "base/message.h"
 #include "worker/tag.h"
 
+/* By how many tries alone have failed, until it does not matter any more. */
+#define CDR_HELD_LEVELS 8
+
 /* One of them, with all that it points to, in a context of its own. */
 typedef struct CdrHeldMessage
 {
-	dlist_node	  node;
+	dlist_node	  node;		  /* among all */
+	dlist_node	  level_node; /* among those of its level */
 	MemoryContext context;
 	CdrMessage	  message;
 	CdrTag		  tag;	/* of its delivery */
 	size_t		  size; /* with all that it takes to keep it */
 	CdrMoment	  since;
-	bool		  was_tried; /* alone */
-	int			  timeouts;	 /* how often that took too long */
+	int			  failures;		 /* of tries alone; 0: there was none */
+	int			  timeouts;		 /* of these, that took too long */
+	int			  patient_tries; /* of these, that had much time */
+	CdrMoment	  due;			 /* for the next try */
 } CdrHeldMessage;
 
-/* They are not acknowledged; the one whose turn comes next stands first. */
+/*
+ * They are not acknowledged.  Each has a time for its next try, the later the more
+ * tries have failed: so what is sound, and was refused once or twice for the moment,
+ * does not stand behind all that is bad.  And they have their turns: the one that
+ * was tried longest ago comes next, which shows whether their cause is gone.
+ */
 typedef struct CdrHeld
 {
 	MemoryContext context;
-	dlist_head	  messages;
+	dlist_head	  messages;				   /* in the order of their turns */
+	dlist_head	  levels[CDR_HELD_LEVELS]; /* in that of their times */
 	int			  count;
 	int			  tried; /* of these, alone */
 	size_t		  bytes;
@@ -39,9 +51,11 @@ typedef struct CdrHeld
 	uint64		  last_tag;	   /* the highest of them, so far */
 	uint64		  room_tag;	   /* what came before takes no room from others */
 	int			  taking_room; /* how many do */
-	bool		  any_failed;  /* in a turn, since they were in order */
-	int			  round;	   /* turns until all of then have had one */
-	CdrMoment	  due;		   /* when the next is tried again */
+	int			  round;	   /* turns that are due, without a pause */
+	bool		  any_stored;  /* in this round: then another follows */
+	CdrMoment	  turn;		   /* the next one, without a round */
+	CdrMoment	  pause;	   /* none is tried before, but what was not yet */
+	CdrMoment	  patient_at;  /* none has much time before */
 } CdrHeld;
 
 /* None, in a context of its own below the current one. */
@@ -54,7 +68,7 @@ extern void cdr_held_drop(CdrHeld *held);
 extern CdrMessage cdr_held_copy(const CdrMessage *message);
 
 /*
- * Copies a message, to be tried again in its turn; one that was not tried alone
+ * Copies a message, to be tried again in its time; one that was not tried alone
  * yet, before the others.
  */
 extern void cdr_held_add(CdrHeld *held, const CdrMessage *message, CdrTag tag,
@@ -63,17 +77,34 @@ extern void cdr_held_add(CdrHeld *held, const CdrMessage *message, CdrTag tag,
 /* Others have room again, beside all that are here. */
 extern void cdr_held_take_no_room(CdrHeld *held);
 
-/* The one whose turn it is; there is one. */
-extern CdrHeldMessage *cdr_held_first(CdrHeld *held);
+/* How many were not tried alone yet. */
+static inline int
+cdr_held_untried(const CdrHeld *held)
+{
+	return held->count - held->tried;
+}
 
-/* It was tried, and is the last again. */
-extern void cdr_held_rotate(CdrHeld *held);
+/* When the next is to be tried; there is one. */
+extern CdrMoment cdr_held_due(CdrHeld *held);
 
 /*
- * It is stored, and forgotten.  If others could not be stored before it, the oldest
- * comes next, and then the others in their order, each once: to find a delivery that
- * is acknowledged, RabbitMQ looks through all that are older.
+ * The one to be tried then: one that was not tried yet; or that whose turn it is; or,
+ * of those whose time has come, one that failed as rarely as any.
  */
-extern void cdr_held_remove_first(CdrHeld *held);
+extern CdrHeldMessage *cdr_held_next(CdrHeld *held);
+
+/* It could not be stored, again: it is the last, and its time comes later. */
+extern void cdr_held_failed(CdrHeld *held, CdrHeldMessage *message);
+
+/*
+ * It is stored, and forgotten.  What it waited for may have kept the others, too: so
+ * all have a turn, the oldest first, each once, and all again if any of them is
+ * stored.  To find a delivery that is acknowledged, RabbitMQ looks through all that
+ * are older.
+ */
+extern void cdr_held_stored(CdrHeld *held, CdrHeldMessage *message);
+
+/* All have a turn now. */
+extern void cdr_held_begin_round(CdrHeld *held);
 
 #endif /* CDR_HELD_H */

@@ -28,6 +28,10 @@
 #define LIMIT_MIN  100
 #define LIMIT_MAX  1000
 
+/* The same for one of many, all of which take about so long; and the least. */
+#define MANY_TIME	  20000
+#define LIMIT_OF_MANY 10
+
 /* Milliseconds, where statements are slow: what a try should take, and is given. */
 #define SLOW_TRY	   5000
 #define SLOW_LIMIT_MIN 6000
@@ -105,8 +109,8 @@ slow_limit(const CdrPace *pace, int events)
 	return (int) Min(limit, CDR_PACE_LONGEST);
 }
 
-int
-cdr_pace_limit(const CdrPace *pace, int events)
+static int
+limit_of(const CdrPace *pace, int events, int least)
 {
 	int class = class_of(events);
 	int known = class;
@@ -123,5 +127,19 @@ cdr_pace_limit(const CdrPace *pace, int events)
 	}
 	if (pace->slowest[known] == 0)
 		return LIMIT_MAX;
-	return Min(Max(SUSPICIOUS * pace->slowest[known], LIMIT_MIN), LIMIT_MAX);
+	return Min(Max(SUSPICIOUS * pace->slowest[known], least), LIMIT_MAX);
+}
+
+int
+cdr_pace_limit(const CdrPace *pace, int events)
+{
+	return limit_of(pace, events, LIMIT_MIN);
+}
+
+int
+cdr_pace_limit_of_many(const CdrPace *pace, int waiting)
+{
+	int least = Max(MANY_TIME / Max(waiting, 1), LIMIT_OF_MANY);
+
+	return limit_of(pace, 1, Min(least, LIMIT_MIN));
 }

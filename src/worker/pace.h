@@ -31,6 +31,12 @@ extern void cdr_pace_note(CdrPace *pace, int events, long milliseconds);
 extern int cdr_pace_limit(const CdrPace *pace, int events);
 
 /*
+ * The same of one event, while so many wait to be tried alone: the more there are, the
+ * shorter, for each may be one that takes without end.
+ */
+extern int cdr_pace_limit_of_many(const CdrPace *pace, int waiting);
+
+/*
  * Statements are slow, whatever they store: one event takes so many milliseconds; 0:
  * not known, but more than it was given.
  */

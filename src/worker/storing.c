@@ -40,7 +40,8 @@
 /* Milliseconds. */
 #define FIRST_RETRY_DELAY 100
 #define SUSPICION_DELAY	  10000 /* until a passing error is a message's */
-#define SUSPICION_AGAIN	  500	/* the same, while others wait for one */
+/* the same, where others wait for one, or code of a user raised the error */
+#define SUSPICION_SOON	  500
 #define HALVING_DELAY	  30000 /* after one that was in vain */
 #define FEW_HALVING_DELAY 2000	/* the same, of few messages */
 #define FEW_MESSAGES	  16
@@ -61,8 +62,10 @@ is_contention(int sqlerrcode)
 
 /* Is it time to look for the message that a batch fails for? */
 static bool
-is_halving_due(const CdrWorker *worker, int sqlerrcode)
+is_halving_due(const CdrWorker *worker, const CdrBatchResult *result)
 {
+	int sqlerrcode = result->reason.sqlerrcode;
+
 	if (cdr_milliseconds_until(worker->halving_at) > 0)
 		return false;
 	/* all ways to store data that is bad were tried */
@@ -74,7 +77,8 @@ is_halving_due(const CdrWorker *worker, int sqlerrcode)
 	if (is_contention(sqlerrcode))
 		return worker->failed_stores > 1 || worker->held.count > 0;
 	return cdr_milliseconds_since(worker->failing_since) >=
-		   (worker->held.count > 0 ? SUSPICION_AGAIN : SUSPICION_DELAY);
+		   (result->raised || worker->held.count > 0 ? SUSPICION_SOON
+													 : SUSPICION_DELAY);
 }
 
 /* Was one of those that are not stored yet delivered before? */
@@ -239,16 +243,18 @@ acknowledge_part(CdrWorker *worker, const CdrPart *part)
 /*
  * A part could not be stored.  Where others could, and another event of its day
  * cannot be, that day's partition is locked: then all of it waits, and no more
- * time is spent on it.
+ * time is spent on it.  Only what says that it waited may do so for a lock.
  */
 static void
-give_up_part(CdrWorker *worker, CdrPart part, const CdrReason *reason)
+give_up_part(CdrWorker *worker, CdrPart part, const CdrBatchResult *result)
 {
-	CdrHalving *halving = &worker->halving;
-	CdrEvent   *first = &halving->events[part.first];
-	bool		took_too_long = reason->sqlerrcode == ERRCODE_QUERY_CANCELED;
+	const CdrReason *reason = &result->reason;
+	CdrHalving		*halving = &worker->halving;
+	CdrEvent		*first = &halving->events[part.first];
+	bool took_too_long = reason->sqlerrcode == ERRCODE_QUERY_CANCELED;
 
 	if (part.count > 1 && halving->any_storable &&
+		(result->contended || took_too_long) &&
 		cdr_halving_part_is_of_one_day(halving) &&
 		!cdr_worker_would_store(worker, first, CDR_TRIAL_ANY))
 	{
@@ -341,7 +347,7 @@ store_part(CdrWorker *worker)
 		}
 	}
 	else if (outcome == CDR_BATCH_RETRY)
-		give_up_part(worker, part, &result.reason);
+		give_up_part(worker, part, &result);
 	else
 	{
 		cdr_worker_leave(worker, outcome, &result.reason);
@@ -358,8 +364,9 @@ store_part(CdrWorker *worker)
 
 /* The batch cannot be stored now: keep it, with the connection alive. */
 static void
-retry_later(CdrWorker *worker, const CdrReason *reason)
+retry_later(CdrWorker *worker, const CdrBatchResult *result)
 {
+	const CdrReason *reason = &result->reason;
 	long delay = cdr_backoff(FIRST_RETRY_DELAY, worker->failed_stores,
 							 CDR_LONGEST_RETRY_DELAY);
 
@@ -380,7 +387,7 @@ retry_later(CdrWorker *worker, const CdrReason *reason)
 		reason->sqlerrcode == ERRCODE_READ_ONLY_SQL_TRANSACTION;
 	cdr_worker_wake_after(worker, delay);
 	cdr_worker_enter(worker, CDR_RETRYING);
-	if (is_halving_due(worker, reason->sqlerrcode))
+	if (is_halving_due(worker, result))
 		begin_halving(worker, reason->sqlerrcode == ERRCODE_QUERY_CANCELED);
 }
 
@@ -461,7 +468,7 @@ store_batch(CdrWorker *worker)
 			 result.reason.sqlerrcode == ERRCODE_QUERY_CANCELED)
 		try_fewer(worker, events, count, &result.reason);
 	else if (outcome == CDR_BATCH_RETRY)
-		retry_later(worker, &result.reason);
+		retry_later(worker, &result);
 	else
 		cdr_worker_leave(worker, outcome, &result.reason);
 }

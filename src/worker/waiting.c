@@ -3,7 +3,12 @@
  * waiting.c
  *	  Messages that wait, because they alone cannot be stored: their turns.
  *
- * Each is tried again and again, alone, between the batches (held.c has them).
+ * Each is tried again and again, alone, between the batches (held.c has them).  A
+ * turn is several tries, for a short time, and then others have as much.  How long
+ * one try may take begins with what an event takes for sure, and doubles with each
+ * that fails; what has failed rarely comes before what has failed often.  So an event
+ * that is sound, and failed for the moment, waits for as many times its own time as
+ * others do, and not for as many times what the worst of them take.
  *
  * What waits counts against the prefetch.  So where too much does, the broker is
  * asked for as many others, within bounds.  And the event becomes a dead letter,
@@ -16,6 +21,8 @@
 
 #include <limits.h>
 
+#include "miscadmin.h"
+#include "postmaster/interrupt.h"
 #include "utils/memutils.h"
 
 #include "base/clock.h"
@@ -28,14 +35,16 @@
 #include "worker/waiting.h"
 
 /* Milliseconds. */
-#define HELD_DELAY	   500	 /* between two tries of what waits */
-#define CROWDED_DELAY  20	 /* the same, while too much does */
+#define HELD_DELAY	   500	 /* between two turns in their order */
+#define CROWDED_DELAY  20	 /* the same, while too much waits */
+#define TURN_TIME	   100	 /* after which a turn begins no other try */
 #define SUSPECT_DELAY  5000	 /* until what waits may become a dead letter */
 #define STORABLE_AFTER 10000 /* one event, others are thought to be */
 #define TRIAL_INTERVAL 5000	 /* and then is tried whether they are */
 
-/* Of the tries of a message that waits and takes too long: one with patience. */
-#define PATIENT_EVERY 4
+/* A message that took too long so often is tried with patience, a part of the time. */
+#define PATIENT_AFTER 3
+#define PATIENT_PART  5
 
 /*
  * What waits, at most: bytes; messages, for which the broker sends others instead;
@@ -162,17 +171,12 @@ try_as_letter(CdrWorker *worker, CdrEvent *event, CdrBatchResult *result)
 	return cdr_worker_try(worker, event, 1, CDR_BRISK, result);
 }
 
-/*
- * One that was not tried alone yet may be sound, and is not kept waiting.  Else others
- * have as much time as the last turn has taken, unless too much waits.
- */
+/* One was tried in its turn: when does the next have its own? */
 static void
-wait_for_turn_of_held(CdrHeld *held, long took)
+set_next_turn(CdrHeld *held)
 {
-	held->due = cdr_held_first(held)->was_tried
-					? cdr_after(is_crowded(held) ? CROWDED_DELAY
-												 : Max(took, HELD_DELAY))
-					: 0;
+	if (cdr_milliseconds_until(held->turn) == 0)
+		held->turn = cdr_after(is_crowded(held) ? CROWDED_DELAY : HELD_DELAY);
 }
 
 /*
@@ -220,31 +224,23 @@ cdr_worker_held_begin(CdrWorker *worker)
 {
 	CdrHeld *held = &worker->held;
 
-	if (held->count > 0)
-		wait_for_turn_of_held(held, 0);
+	if (held->count > 0 && held->turn == 0)
+		set_next_turn(held);
 	cdr_stats_set_waiting(held->count, keeps_others_out(worker));
 	(void) make_room(worker);
 }
 
-/* The message whose turn it is could not be stored, again. */
+/* One is stored. */
 static void
-end_turn_waiting(CdrHeld *held, long took)
-{
-	cdr_held_rotate(held);
-	wait_for_turn_of_held(held, took);
-}
-
-/* It was: what it waited for may have kept the next one, too. */
-static void
-end_turn_stored(CdrWorker *worker, const CdrBatchResult *result)
+end_try_stored(CdrWorker *worker, CdrHeldMessage *message,
+			   const CdrBatchResult *result)
 {
 	CdrHeld *held = &worker->held;
-	CdrTag	 tag = cdr_held_first(held)->tag;
+	CdrTag	 tag = message->tag;
 
 	cdr_worker_count_stored(worker, result);
-	cdr_held_remove_first(held);
+	cdr_held_stored(held, message);
 	cdr_stats_set_waiting(held->count, keeps_others_out(worker));
-	held->due = 0;
 	if (held->count == 0 && cdr_worker_may_tell(&worker->tell_free_at))
 		ereport(LOG, (errcode(ERRCODE_SUCCESSFUL_COMPLETION),
 					  errmsg("no event waits any more")));
@@ -254,76 +250,112 @@ end_turn_stored(CdrWorker *worker, const CdrBatchResult *result)
 }
 
 long
-cdr_worker_held_due(const CdrWorker *worker)
+cdr_worker_held_due(CdrWorker *worker)
 {
-	return worker->held.count == 0 ? LONG_MAX
-								   : cdr_milliseconds_until(worker->held.due);
+	CdrHeld *held = &worker->held;
+
+	return held->count == 0 ? LONG_MAX
+							: cdr_milliseconds_until(cdr_held_due(held));
 }
 
 /*
- * At first no longer than it should take, for others may come behind; what takes
- * long, but not for ever, gets the time of a batch now and then, and each time more.
+ * At first no longer than it should take, for others may come behind, and each time
+ * more.  What takes long, but not for ever, gets the time of a batch, and then more;
+ * but that is only a part of all time, for many others may be like it.
  */
 static CdrPatience
-patience_with(const CdrWorker *worker, const CdrHeldMessage *held)
+patience_with(CdrWorker *worker, CdrHeldMessage *message)
 {
+	CdrHeld	   *held = &worker->held;
 	CdrPatience patience = CDR_BRISK;
-	int			limit = cdr_pace_limit(&worker->pace, 1);
+	bool		was_tried = message->failures > 0;
+	int			limit = cdr_pace_limit_of_many(
+				&worker->pace, was_tried ? held->tried : cdr_held_untried(held));
 
-	if (!held->was_tried)
-		patience.total = limit;
-	else if (held->timeouts % PATIENT_EVERY == PATIENT_EVERY - 1)
+	if (message->timeouts >= PATIENT_AFTER &&
+		cdr_milliseconds_until(held->patient_at) == 0)
 	{
-		int doublings = Min(held->timeouts / PATIENT_EVERY, 2);
-
 		patience = CDR_PATIENT;
-		patience.total = Min(patience.total << doublings, CDR_PACE_LONGEST);
+		patience.total = Min(patience.total << Min(message->patient_tries, 2),
+							 CDR_PACE_LONGEST);
+		message->patient_tries++;
+		held->patient_at = cdr_after((long) patience.total * PATIENT_PART);
 	}
+	else
+		patience.total = Min(limit << message->failures, patience.total);
 	/* what all others need, it may need, too */
 	if (cdr_pace_is_slow(&worker->pace))
-		patience.total = Max(patience.total, limit);
+		patience.total = Max(patience.total, cdr_pace_limit(&worker->pace, 1));
 	return patience;
+}
+
+/* Tries one message, alone. */
+static CdrBatchOutcome
+try_held(CdrWorker *worker, CdrHeldMessage *message, CdrBatchResult *result)
+{
+	CdrEventOptions options = cdr_event_options();
+	CdrBatchOutcome outcome;
+	CdrEvent		event;
+
+	(void) cdr_event_parse(&message->message, &options, &event);
+	outcome = cdr_worker_try(worker, &event, 1, patience_with(worker, message),
+							 result);
+	if (outcome != CDR_BATCH_RETRY)
+		return outcome;
+	if (result->reason.sqlerrcode == ERRCODE_QUERY_CANCELED)
+		message->timeouts++;
+	cdr_worker_tell_waiting(&event, &result->reason);
+	if (event.reason == NULL && must_give_way(worker, message, &event, result))
+		outcome = try_as_letter(worker, &event, result);
+	return outcome;
+}
+
+/* Tries the next message, and says what became of it. */
+static CdrBatchOutcome
+store_next(CdrWorker *worker)
+{
+	CdrHeld		   *held = &worker->held;
+	CdrHeldMessage *message = cdr_held_next(held);
+	MemoryContext	outer = MemoryContextSwitchTo(worker->parse_context);
+	CdrBatchResult	result;
+	CdrBatchOutcome outcome = try_held(worker, message, &result);
+
+	MemoryContextSwitchTo(outer);
+	if (outcome == CDR_BATCH_STORED)
+		end_try_stored(worker, message, &result);
+	else if (outcome == CDR_BATCH_RETRY)
+	{
+		cdr_held_failed(held, message);
+		set_next_turn(held);
+	}
+	else
+		cdr_worker_leave(worker, outcome, &result.reason);
+	MemoryContextReset(worker->parse_context);
+	return outcome;
 }
 
 bool
 cdr_worker_store_held(CdrWorker *worker)
 {
-	CdrEventOptions options;
+	CdrHeld		   *held = &worker->held;
+	CdrWorkerState	state = worker->state;
 	CdrMoment		began = cdr_now();
-	MemoryContext	outer;
-	CdrBatchResult	result;
 	CdrBatchOutcome outcome;
-	CdrEvent		event;
-	CdrHeldMessage *first;
 
-	if (worker->held.count == 0)
+	if (held->count == 0)
 		return !make_room(worker);
 	if (cdr_worker_held_due(worker) > 0)
 		return false;
 	cdr_worker_keep_up_mappings(worker);
-	options = cdr_event_options();
-	outer = MemoryContextSwitchTo(worker->parse_context);
-	first = cdr_held_first(&worker->held);
-	(void) cdr_event_parse(&first->message, &options, &event);
-	outcome = cdr_worker_try(worker, &event, 1, patience_with(worker, first),
-							 &result);
+	do
+		outcome = store_next(worker);
+	while (worker->state == state && !InterruptPending &&
+		   !ConfigReloadPending && cdr_milliseconds_since(began) < TURN_TIME &&
+		   cdr_worker_held_due(worker) == 0);
+	/* others have as much time as this turn has taken, unless too much waits */
 	if (outcome == CDR_BATCH_RETRY)
-	{
-		if (result.reason.sqlerrcode == ERRCODE_QUERY_CANCELED)
-			first->timeouts++;
-		cdr_worker_tell_waiting(&event, &result.reason);
-		if (event.reason == NULL &&
-			must_give_way(worker, first, &event, &result))
-			outcome = try_as_letter(worker, &event, &result);
-	}
-	MemoryContextSwitchTo(outer);
-	if (outcome == CDR_BATCH_STORED)
-		end_turn_stored(worker, &result);
-	else if (outcome == CDR_BATCH_RETRY)
-		end_turn_waiting(&worker->held, cdr_milliseconds_since(began));
-	else
-		cdr_worker_leave(worker, outcome, &result.reason);
+		held->pause = cdr_after(
+			is_crowded(held) ? CROWDED_DELAY : cdr_milliseconds_since(began));
 	(void) make_room(worker);
-	MemoryContextReset(worker->parse_context);
 	return true;
 }

@@ -23,6 +23,6 @@ extern void cdr_worker_held_begin(CdrWorker *worker);
 extern bool cdr_worker_is_full(const CdrWorker *worker);
 
 /* Milliseconds until the next one's time; LONG_MAX: none waits. */
-extern long cdr_worker_held_due(const CdrWorker *worker);
+extern long cdr_worker_held_due(CdrWorker *worker);
 
 #endif /* CDR_WAITING_H */

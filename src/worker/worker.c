@@ -348,7 +348,7 @@ wait_for_room(CdrWorker *worker)
 						  Min(LINGER_STEP, cdr_worker_held_due(worker)));
 		return;
 	}
-	cdr_worker_give_back(worker, &cdr_held_first(&worker->held)->message);
+	cdr_worker_give_back(worker, &cdr_held_next(&worker->held)->message);
 }
 
 /* Takes what has come, if there is room for it. */
@@ -490,7 +490,7 @@ try_now(CdrWorker *worker)
 {
 	worker->connect_at = 0;
 	worker->wake_at = 0;
-	worker->held.due = 0;
+	cdr_held_begin_round(&worker->held);
 	worker->maintain_at = 0;
 	worker->alerts_at = 0;
 	cdr_given_back_hurry(worker);

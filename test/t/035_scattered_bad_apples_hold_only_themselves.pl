@@ -49,9 +49,11 @@ sub cured
 }
 
 $cdr->sql(<<'EOS');
+CREATE TABLE spared (call_id text);
+GRANT SELECT ON spared TO PUBLIC;
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-	IF NEW.call_id LIKE '%bad' THEN
+	IF NEW.call_id LIKE '%bad' AND NEW.call_id NOT IN (SELECT call_id FROM public.spared) THEN
 		RAISE EXCEPTION 'refused' USING ERRCODE = '55000';
 	END IF;
 	RETURN NEW;
@@ -77,7 +79,7 @@ foreach ([ 20, 1 ], [ 4, 1 ], [ 10, 9 ])
 {
 	my ($every, $of_these) = @$_;
 	my $name  = "$of_these of $every";
-	my $count = 2000;
+	my $count = 1000;
 	my $bad   = $count / $every * $of_these;
 
 	$cdr->sql(
@@ -90,7 +92,18 @@ foreach ([ 20, 1 ], [ 4, 1 ], [ 10, 9 ])
 		} 1 .. $count);
 	others_are_stored($name, $count - $bad);
 	$cdr->wait_for("sum(waiting) = $bad FROM cdr_status()");
-	cured($name, $bad, 'refuse');
+
+	# what becomes sound does not stand behind all that is not
+	my $spared = $cdr->sql(<<"EOS");
+WITH added AS (
+	INSERT INTO spared
+	SELECT format('%s-%sbad', $every, to_char(n * $every, 'FM00000'))
+	FROM generate_series(1, $count / $every, 20) n
+	RETURNING 1)
+SELECT count(*) FROM added
+EOS
+	others_are_stored("$name, of which some become sound", $spared);
+	cured($name, $bad - $spared, 'refuse');
 }
 
 # what refuses some of them refuses whatever the worker makes up, too
@@ -98,10 +111,10 @@ $cdr->sql(
 	'CREATE TRIGGER tenant BEFORE INSERT ON call_events FOR EACH ROW EXECUTE FUNCTION want_tenant()'
 );
 $cdr->publish(map { event(sprintf('tenant-%05d', $_), $_ % 10 ? 't' : undef) }
-	  1 .. 4000);
-others_are_stored('one of ten has no tenant', 3600);
-$cdr->wait_for('sum(waiting) = 400 FROM cdr_status()');
-cured('one of ten has no tenant', 400, 'tenant');
+	  1 .. 2000);
+others_are_stored('one of ten has no tenant', 1800);
+$cdr->wait_for('sum(waiting) = 200 FROM cdr_status()');
+cured('one of ten has no tenant', 200, 'tenant');
 
 # one in each of many batches, which has to be found each time
 $cdr->sql(
@@ -109,9 +122,9 @@ $cdr->sql(
 );
 $cdr->publish(
 	map { event(sprintf('many-%05d%s', $_, $_ % 1000 ? '' : 'bad')) }
-	  1 .. 40_000);
-others_are_stored('one of a thousand', 39_960);
-cured('one of a thousand', 40, 'refuse');
+	  1 .. 20_000);
+others_are_stored('one of a thousand', 19_980);
+cured('one of a thousand', 20, 'refuse');
 
 $cdr->sql(
 	'CREATE TRIGGER many AFTER INSERT ON call_events REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION refuse_many()'
