@@ -1,16 +1,20 @@
 # What a broker does to protect itself.  Short of memory or of disk space, it
 # blocks those who publish, but not the service, which consumes; and messages
-# that stay unacknowledged for too long it takes back and delivers again.
+# that stay unacknowledged for too long it takes back and delivers again.  (And what
+# queues.md asks of the management plugin, for which no other broker than this is free.)
 
 use strict;
 use warnings FATAL => 'all';
 
+use JSON::PP qw(decode_json);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
 use Test::More;
 
 use CdrService::Broker;
 use CdrService::Events qw(simple_events);
 use CdrService::Fixture;
-use CdrService::Util qw(poll);
+use CdrService::Util qw(poll repository run);
 
 my $broker = CdrService::Broker->private;
 my $cdr    = CdrService::Fixture->new(
@@ -103,5 +107,45 @@ $cdr->wait_for('duplicates > 0 FROM cdr_status()');
 pass('committed: some of them are known when they come again');
 is_stored(300, 'committed, but not acknowledged in time');
 $cdr->nothing_left('broker limits');
+
+# --- the management plugin, asked as queues.md says: for a policy, which the service
+# cannot see, and to take away a binding that stayed
+
+my $port    = PostgreSQL::Test::Cluster::get_free_port();
+my $plugins = $broker->directory . '/plugins';
+my $queue   = CdrService::Broker::QUEUE;
+
+$broker->ctl('set_policy', '-p', $broker->vhost, '--apply-to', 'queues',
+	'short', '^sentiric', '{"max-length": 7}');
+append_to_file("$plugins.new",
+	slurp_file($plugins) =~ s/\[(.*)\]/'[' . join(',', grep { length } $1, 'rabbitmq_management') . ']'/er);
+rename "$plugins.new", $plugins or die "$plugins: $!";
+$broker->erlang(<<"EOC");
+	application:set_env(rabbitmq_management, tcp_config,
+		[{port, $port}, {ip, "127.0.0.1"}], [{persistent, true}]),
+	rabbit_plugins:ensure("$plugins"),
+	ok
+EOC
+
+my ($delete, $show) =
+  map {
+	  s{USER}{guest:guest}r =~ s{HOST:15672}{127.0.0.1:$port}r
+		=~ s{/%2F/}{'/' . $broker->vhost . '/'}er =~ s{^curl}{curl -sS -f}r
+  } slurp_file(repository() . '/doc/queues.md') =~ /^ +(curl .*)$/mg;
+my $told;
+
+poll(
+	sub {
+		$told = decode_json(run([ 'sh', '-c', $show ]));
+		return $told->{effective_policy_definition}{'max-length'};
+	},
+	'the management plugin to tell the policy');
+is($told->{effective_policy_definition}{'max-length'},
+	7, 'queues.md: a policy of the queue is told');
+like($broker->ctl('list_bindings', '-p', $broker->vhost),
+	qr/^sentiric_events\texchange\t$queue\tqueue\t#/m, 'a binding is there');
+run([ 'sh', '-c', $delete ]);
+unlike($broker->ctl('list_bindings', '-p', $broker->vhost),
+	qr/^sentiric_events\t/m, 'queues.md: and is gone');
 
 done_testing();

@@ -175,6 +175,8 @@ sub log_matches
 	return scalar @matches;
 }
 
+sub directory { return shift->{directory}; }
+
 sub port     { return shift->{env}{AMQP_PORT}; }
 sub tls_port { return shift->{env}{AMQPS_PORT}; }
 sub vhost    { return shift->{vhost}; }
