@@ -96,6 +96,12 @@ SELECT count(*) FROM calls;
 ALTER TABLE call_events DETACH PARTITION call_events_20260101;
 DROP TABLE call_events_20260101;
 
+-- by mappings, the log can be read again
+BEGIN;
+INSERT INTO cdr_mappings (name, definition) SELECT 'kamailio', cdr_mapping_preset('kamailio');
+DROP EXTENSION cdr_service;
+ROLLBACK;
+
 -- allowed
 SET cdr_service.allow_drop = on;
 BEGIN;

@@ -113,19 +113,27 @@ holds_rows(Oid relation)
 static void
 guard_drop(Oid relation)
 {
+	bool  is_mappings;
 	char *name;
 
 	if (cdr_allow_drop || get_rel_relkind(relation) != RELKIND_RELATION ||
 		!is_ours(relation) || !holds_rows(relation))
 		return;
+	is_mappings = relation == cdr_mapping_table();
 	name = get_rel_name(relation);
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("cannot drop table \"%s\" because it holds rows", name),
-			 errdetail("Dropping it would lose call detail records for "
-					   "good."),
-			 errhint("Detach a partition before dropping it, or set "
-					 "cdr_service.allow_drop to on if the rows may go.")));
+			 is_mappings
+				 ? errdetail("Events that were read by a mapping could "
+							 "not be read again without it.")
+				 : errdetail("Dropping it would lose call detail "
+							 "records for good."),
+			 is_mappings ? errhint("Copy the mappings, and set "
+								   "cdr_service.allow_drop to on.")
+						 : errhint("Detach a partition before dropping it, or "
+								   "set cdr_service.allow_drop to on if the "
+								   "rows may go.")));
 }
 
 void

@@ -120,11 +120,15 @@ is $cdr->sql('SELECT count(*) FROM call_events WHERE payload IS NULL'), 0,
     my $events =
       $cdr->sql('SELECT count(*), sum(hashtext(call_id)) FROM call_events');
 
-    $cdr->sql('CREATE DATABASE cdr');
+    my @create = map { /^su postgres -c '(createdb .*)'$/m } map { blocks_of($_) }
+      qw(install ../README);
+
+    is scalar(@create), 2, 'both documents create the database';
+    is $create[0], $create[1], 'in the same way';
     local @ENV{qw(PGHOST PGPORT)} = ( $node->host, $node->port );
     run(
         [
-            'sh', '-ec', join '; ', "cd $files",
+            'sh', '-ec', join '; ', "cd $files", $create[0],
             map { s/cdr\.dump cdr$/cdr.dump postgres/mr } @commands
         ]
     );
