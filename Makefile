@@ -105,7 +105,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	store_retired store_recording store_examples store_remap report_traffic report_mistakes \
 	report_page report_memory \
 	report_concurrency \
-	report_anywhere report_planted report_documents store_reference \
+	report_anywhere report_planted report_operators report_documents store_reference \
 	report_metrics \
 	evidence_seals evidence_status \
 	evidence_leaves evidence_threats \

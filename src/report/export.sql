@@ -18,7 +18,8 @@ RETURN CASE
 				GREATEST((moment AT TIME ZONE zone) - (moment AT TIME ZONE 'UTC'),
 						 (moment AT TIME ZONE 'UTC') - (moment AT TIME ZONE zone)),
 				-- seconds are of local mean times, before there were zones
-				CASE WHEN extract(second FROM (moment AT TIME ZONE zone) - (moment AT TIME ZONE 'UTC')) = 0
+				-- (a decimal and an integer have no operator of PostgreSQL's own)
+				CASE WHEN extract(second FROM (moment AT TIME ZONE zone) - (moment AT TIME ZONE 'UTC')) OPERATOR(pg_catalog.=) 0
 					 THEN 'HH24:MI' ELSE 'HH24:MI:SS' END)
 END;
 
