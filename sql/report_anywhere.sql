@@ -75,6 +75,9 @@ FROM unnest('{UTC,Asia/Kathmandu,Africa/Monrovia}'::text[]) AS zone, cdr_traffic
 -- No interval is as long as that step; what is divided by its length is.
 SELECT c.mean > 0 AND c.mean < 1 AS mean_of_lines, t.erlang > 0 AND t.erlang < 1 AS erlang
 FROM cdr_concurrency('4713-01-02 BC', '294276-12-30') AS c, cdr_traffic('4713-01-02 BC', '294276-12-30') AS t;
+-- the last microsecond that there is, which the epoch of a time does not tell from the one before
+SELECT t.attempts, t.erlang = 0 AS erlang, c.peak, c.mean = 0 AS mean
+FROM cdr_traffic('294276-12-31 23:59:59.999998', '294276-12-31 23:59:59.999999') AS t, cdr_concurrency('294276-12-31 23:59:59.999998', '294276-12-31 23:59:59.999999') AS c;
 RESET statement_timeout;
 
 -- ---------------------------------------------------------------------------

@@ -90,7 +90,7 @@ BEGIN
 		SELECT steps[i], COALESCE(levels[i][1], 0),
 			   CASE WHEN levels[i][1] > 0 THEN steps[i] + levels[i][2] * interval '1 us' END,
 			   COALESCE(levels[i][3], 0)
-				/ (1000000 * (extract(epoch FROM steps[i + 1]) - extract(epoch FROM steps[i])))
+				/ (1000000 * GREATEST(extract(epoch FROM steps[i + 1]) - extract(epoch FROM steps[i]), 0.000001))
 		FROM generate_series(1, cardinality(steps) - 1) AS i;
 END
 $function$;

@@ -439,7 +439,7 @@ BEGIN
 			'i', i, 'peak', COALESCE(levels[i][1], 0),
 			'peak_at', CASE WHEN levels[i][1] > 0 THEN extract(epoch FROM steps[i]) + levels[i][2] / 1000000.0 END,
 			'mean', COALESCE(levels[i][3], 0)
-				/ (1000000 * (extract(epoch FROM steps[i + 1]) - extract(epoch FROM steps[i])))) ORDER BY i)
+				/ (1000000 * GREATEST(extract(epoch FROM steps[i + 1]) - extract(epoch FROM steps[i]), 0.000001))) ORDER BY i)
 		FROM generate_series(1, cardinality(steps) - 1) AS i));
 
 	-- how long it took to answer, counted by lengths that differ by 2 %: sorting

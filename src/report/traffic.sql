@@ -356,9 +356,9 @@ BEGIN
 			   sum(setup_seconds) / NULLIF(sum(setups), 0),
 			   round(max(setup[1])::numeric, 6), round(max(setup[2])::numeric, 6),
 			   sum(short_calls)::bigint,
-			   -- (no interval holds all times that there are)
+			   -- (no interval holds all times that there are, and an epoch cuts the last 29 years to seconds)
 			   COALESCE(sum(occupied), 0)
-			   / (extract(epoch FROM $1[i + 1]) - extract(epoch FROM $1[i]))
+			   / GREATEST(extract(epoch FROM $1[i + 1]) - extract(epoch FROM $1[i]), 0.000001)
 		FROM parts AS p
 		GROUP BY 1, i, 2, 3, 4, 5, 6, 7, 8
 		ORDER BY 1, 2, 3, 4, 5, 6, 7, 8
