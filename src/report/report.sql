@@ -40,7 +40,7 @@ CREATE FUNCTION @extschema@.cdr_report_summary(data jsonb)
 RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN (
-	SELECT '<ul class="tiles">' || string_agg('<li><small>' || name || '</small><b>' || figure || '</b><small>' || below || '</small></li>', '' ORDER BY n) ||
+	SELECT '<ul class="tiles">' || string_agg('<li><small>' || name || '</small><b>' || figure || '</b><small>' || replace(below, ' %', '&#160;%') || '</small></li>', '' ORDER BY n) ||
 		   '</ul>'
 	FROM jsonb_to_record(data #> '{places,total}') AS t (attempts numeric, decided numeric, answered numeric, talks numeric, talk_seconds numeric,
 			before numeric, before_decided numeric, before_answered numeric, before_talks numeric, before_talk_seconds numeric),
@@ -51,17 +51,17 @@ RETURN (
 		 LATERAL (VALUES
 			(1, 'Calls', @extschema@.cdr_report_number(attempts), CASE WHEN before > 0 THEN
 				@extschema@.cdr_report_change(attempts, before) || ' on ' || @extschema@.cdr_report_number(before) ELSE 'none before' END),
-			(2, 'Answered', @extschema@.cdr_report_ratio(answered, decided), 'of ' || @extschema@.cdr_report_number(decided) || '; before ' ||
-				@extschema@.cdr_report_ratio(before_answered, before_decided)),
+			(2, 'Answered', @extschema@.cdr_report_ratio(answered, decided), 'of ' || @extschema@.cdr_report_number(decided) ||
+				CASE WHEN before_decided > 0 THEN '; before ' || @extschema@.cdr_report_ratio(before_answered, before_decided) ELSE '' END),
 			(3, 'Minutes talked', @extschema@.cdr_report_number(talk_seconds / 60), CASE WHEN before_talk_seconds > 0 THEN
 				@extschema@.cdr_report_change(talk_seconds, before_talk_seconds) || ' on ' || @extschema@.cdr_report_number(before_talk_seconds / 60)
 				ELSE 'none before' END),
-			(4, 'Mean length', @extschema@.cdr_report_length(talk_seconds / NULLIF(talks, 0)), 'min:s; before ' ||
-				@extschema@.cdr_report_length(before_talk_seconds / NULLIF(before_talks, 0))),
+			(4, 'Mean length', @extschema@.cdr_report_length(talk_seconds / NULLIF(talks, 0)), 'min:s' ||
+				CASE WHEN before_talks > 0 THEN '; before ' || @extschema@.cdr_report_length(before_talk_seconds / before_talks) ELSE '' END),
 			(5, 'Most at once', @extschema@.cdr_report_number(peak),
 				CASE WHEN peak > 0 THEN @extschema@.cdr_report_time(peak_at, data ->> 'zone', 'DD Mon, HH24:MI') ELSE '&#160;' END),
-			(6, 'Time to answer', @extschema@.cdr_report_number(setup.p50, 1) || COALESCE(left(' s', 2 + 0 * setup.p50::integer), ''),
-				'median; 95 % within ' || @extschema@.cdr_report_number(setup.p95, 1) || ' s')) AS tiles (n, name, figure, below));
+			(6, 'Time to answer', @extschema@.cdr_report_number(setup.p50, 1) || CASE WHEN setup.p50 IS NULL THEN '' ELSE ' s' END,
+				'median' || CASE WHEN setup.p95 IS NULL THEN '' ELSE '; 95 % within ' || @extschema@.cdr_report_number(setup.p95, 1) || '&#160;s' END)) AS tiles (n, name, figure, below));
 
 COMMENT ON FUNCTION @extschema@.cdr_report_summary(jsonb) IS
 'of the page of a report: the figures in short';
@@ -246,8 +246,8 @@ RETURN (
 	SELECT '<h1>' || CASE WHEN data ->> 'tenant' IS NULL THEN 'Telephone calls' ELSE 'Calls of ' || @extschema@.cdr_html(data ->> 'tenant') END || '</h1>' ||
 		   '<p>From ' || @extschema@.cdr_report_time((data ->> 'from')::numeric, data ->> 'zone', 'Dy, DD Mon YYYY, HH24:MI') || ' to ' ||
 		   @extschema@.cdr_report_time((data ->> 'to')::numeric, data ->> 'zone', 'Dy, DD Mon YYYY, HH24:MI') || ', clocks of ' ||
-		   @extschema@.cdr_html(data ->> 'zone') || '.</p><p class="soft">As of the last event of these calls, ' ||
-		   @extschema@.cdr_report_time((data ->> 'as_of')::numeric, data ->> 'zone', 'YYYY-MM-DD HH24:MI:SS') || '. ' ||
+		   @extschema@.cdr_html(data ->> 'zone') || '.</p><p class="soft">' ||
+		   COALESCE('As of the last event of these calls, ' || to_char(to_timestamp((data ->> 'as_of')::float8) AT TIME ZONE (data ->> 'zone'), 'YYYY-MM-DD HH24:MI:SS') || '. ', '') ||
 		   'Open calls: ' || @extschema@.cdr_report_number(open) || ', of which not heard of for a day: ' ||
 		   @extschema@.cdr_report_number((data ->> 'stale')::numeric) || '.' || state || ' Compared with ' ||
 		   @extschema@.cdr_report_time((data ->> 'before')::numeric, data ->> 'zone') || ' to ' ||

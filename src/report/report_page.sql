@@ -130,7 +130,7 @@ h3 { font-size: 1rem; margin: 1.75rem 0 .4rem; } h2 + h3, h2 + .two h3, h2 + fig
 p { margin: .3rem 0 .8rem; max-width: 46rem; }
 .soft, caption, .legend, figcaption { color: var(--soft); }
 .warn { background: var(--warn); color: var(--warn-text); border-radius: 6px; padding: .6rem .9rem; margin: .6rem 0; max-width: none; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .75rem; margin: 1.5rem 0; padding: 0; list-style: none; }
+.tiles { display: grid; grid-template-columns: repeat(6, 1fr); gap: .75rem; margin: 1.5rem 0; padding: 0; list-style: none; }
 .tiles li { background: var(--panel); border-radius: 8px; padding: .8rem 1rem; }
 .tiles b { display: block; font-size: 1.65rem; line-height: 1.25; font-weight: 600; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .tiles small { display: block; color: var(--soft); font-size: .82rem; }
@@ -161,6 +161,7 @@ details { margin: .5rem 0 0; } summary { cursor: pointer; color: var(--accent); 
 .two { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(26rem, 100%), 1fr)); gap: 0 2.5rem; } .two > * { min-width: 0; } .two.tables { grid-template-columns: 1fr; } .two.tables > * + * h3 { margin-top: 1.75rem; }
 dl { display: grid; grid-template-columns: minmax(7rem, max-content) 1fr; gap: .25rem 1.2rem; margin: 0; font-size: .87rem; } dt { font-weight: 600; } dd { margin: 0; }
 pre { background: var(--panel); border-radius: 6px; padding: .8rem 1rem; font: .78rem/1.5 ui-monospace, "DejaVu Sans Mono", monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
+@media (max-width: 1100px) { .tiles { grid-template-columns: repeat(3, 1fr); } }
 @media (max-width: 600px) { main { padding: 1.25rem 1rem 2rem; } h1 { font-size: 1.5rem; } .tiles { grid-template-columns: 1fr 1fr; }
 	.tiles b { font-size: 1.35rem; } svg, .two svg { font-size: 19px; } .minor { display: none; } th, td { padding: .28rem .4rem; } dl { grid-template-columns: 1fr; } dd { margin-bottom: .5rem; } }
 @media print { :root { color-scheme: light; --page: #fff; --panel: #f5f6f8; --text: #000; --soft: #444; --line: #ccc; --accent: #1d5fa8; --answered: #24806b;
