@@ -173,6 +173,7 @@ GRANT EXECUTE ON FUNCTION
 	@extschema@.cdr_take_retention(text, text, text, text, text),
 	@extschema@.cdr_rule_entry(text, boolean, text, text),
 	@extschema@.cdr_retention_limit(text, text),
+	@extschema@.cdr_retention_times(integer, text, timestamptz[]),
 	@extschema@.cdr_retention_query(text, regclass),
 	@extschema@.cdr_retention_tables(timestamptz),
 	@extschema@.cdr_access_limits(timestamptz),

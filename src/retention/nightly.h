@@ -8,6 +8,7 @@
 #ifndef CDR_NIGHTLY_H
 #define CDR_NIGHTLY_H
 
+#include "access/xlogdefs.h"
 #include "datatype/timestamp.h"
 
 #include "base/reason.h"
@@ -16,6 +17,7 @@
 typedef struct CdrNightly
 {
 	uint32		version;
+	TimeLineID	timeline;	   /* that the server was on */
 	int32		hour;		   /* that a process looks out for */
 	TimestampTz watched_since; /* for that hour */
 	TimestampTz begun_at;	   /* the last run; 0: none yet */
@@ -37,7 +39,7 @@ extern void cdr_nightly_fail(const CdrReason *reason);
 /* A run has succeeded, whoever has called it. */
 extern void cdr_nightly_succeed(void);
 
-/* False: nothing is known. */
+/* False: nothing is known.  Not during recovery. */
 extern bool cdr_nightly_read(CdrNightly *nightly);
 
 #endif /* CDR_NIGHTLY_H */

@@ -335,3 +335,13 @@ AS 'MODULE_PATHNAME', 'cdr_retention_plan';
 
 COMMENT ON FUNCTION @extschema@.cdr_retention_plan(timestamptz) IS
 'what cdr_apply_retention() would take away, and what is held of it';
+
+-- The arithmetic of the process that looks at the clock, for tests, and for who wonders what
+-- it does in the nights in which clocks change.
+CREATE FUNCTION @extschema@.cdr_retention_times(hour integer, time_zone text, looks timestamptz[])
+RETURNS timestamptz[]
+LANGUAGE C STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cdr_retention_times';
+
+COMMENT ON FUNCTION @extschema@.cdr_retention_times(integer, text, timestamptz[]) IS
+'at which of these looks at the clock, in their order, retention_hour would have come';
