@@ -22,6 +22,19 @@ GRANT SELECT ON calls TO reader;
 ALTER ROLE reader SET cdr_service.log_reads = on;
 EOS
 
+# It is half past three, by the server's time: the hour of retention, which its sealer
+# has applied when the standby is copied from it.
+my (undef, $minute, $hour) = gmtime;
+my $ahead = (3 * 60 + 30 - $hour * 60 - $minute) % (24 * 60);
+$cdr->sql(
+	sprintf "ALTER SYSTEM SET log_timezone = '<X>-%d:%02d'", int($ahead / 60), $ahead % 60);
+$cdr->sql('ALTER SYSTEM SET cdr_service.retention_hour = 3');
+$cdr->sql(
+	q{SELECT cdr_create_retention_tables(), cdr_set_retention(NULL, 'dead_letters', '36 hours', 'repair', 'a test'), pg_reload_conf()}
+);
+my $retention = q{FROM cdr_health WHERE "check" = 'retention'};
+$cdr->wait_for("detail LIKE 'applied at %' $retention");
+
 my $standby = $cdr->standby('standby');
 
 # --- asleep
@@ -61,10 +74,19 @@ like(
 
 # --- the primary goes, events come, the standby takes over
 
+$cdr->sql(
+	q{INSERT INTO dead_letters (event_id, received_at, last_attempt_at, sqlstate, message, body_size, body) VALUES (gen_random_uuid(), now() - interval '2 days', now(), 'P0001', 'x', 1, 'x')}
+);
+$primary->wait_for_catchup($standby);
+is($standby->safe_psql('postgres', 'SELECT count(*) FROM cdr_retired'), 0,
+	'the primary has applied retention once in its hour');
 $primary->stop('immediate');
 is($cdr->broker->left_over, 0, 'the primary owes the broker nothing');
 $cdr->publish(simple_events(300, 'after'));
 $cdr->fail_over_to($standby);
+$cdr->wait_for('sum(rows) = 1 FROM cdr_retired');
+like($cdr->sql("SELECT level, detail $retention"),
+	qr/^ok\|applied at /, 'promoted: in its hour, retention is applied at once');
 $cdr->wait_drained(600);
 $cdr->stored_is(600, 'promoted');
 $cdr->status_is('state', 'consuming', 'promoted: the worker consumes');
