@@ -83,6 +83,6 @@ DROP FUNCTION refused, judged;
 SELECT count(*) FROM cdr_anchors;
 
 DROP EXTENSION cdr_service;
-DROP TABLE cdr_unsealed, cdr_seals, cdr_log, cdr_checkpoints, cdr_anchors;
+DROP TABLE cdr_unsealed, cdr_unlogged, cdr_seals, cdr_log, cdr_checkpoints, cdr_anchors;
 SET cdr_service.allow_drop = on;
 DROP TABLE calls, call_events, dead_letters;

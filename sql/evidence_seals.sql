@@ -200,7 +200,7 @@ SELECT cdr_seal();
 -- DROP EXTENSION keeps the others
 DROP EXTENSION cdr_service;
 SELECT count(*) > 0 AS kept FROM cdr_log;
-DROP TABLE cdr_unsealed, cdr_seals, cdr_log, cdr_checkpoints;
+DROP TABLE cdr_unsealed, cdr_unlogged, cdr_seals, cdr_log, cdr_checkpoints;
 DROP FUNCTION ev, found;
 SET cdr_service.allow_drop = on;
 DROP TABLE calls, call_events, dead_letters;

@@ -122,7 +122,7 @@ UPDATE cdr_checkpoints SET note = replace(note, E'\n2\n', E'\n3\n') WHERE log = 
 SELECT problem, log, log_index, detail FROM cdr_verify_evidence();
 ROLLBACK;
 -- all is gone: the next one has another name
-DROP TABLE cdr_unsealed, cdr_seals, cdr_log, cdr_checkpoints;
+DROP TABLE cdr_unsealed, cdr_unlogged, cdr_seals, cdr_log, cdr_checkpoints;
 SELECT cdr_create_evidence_tables();
 SELECT cdr_ingest_event(ev(15));
 SELECT cdr_seal();
@@ -131,7 +131,7 @@ SELECT problem, log FROM cdr_verify_evidence(checkpoint => :'kept');
 
 DROP VIEW status, health;
 DROP EXTENSION cdr_service;
-DROP TABLE cdr_unsealed, cdr_seals, cdr_log, cdr_checkpoints, cdr_anchors;
+DROP TABLE cdr_unsealed, cdr_unlogged, cdr_seals, cdr_log, cdr_checkpoints, cdr_anchors;
 DROP FUNCTION ev;
 DROP ROLE regress_cdr_monitor, regress_cdr_nobody;
 SET cdr_service.allow_drop = on;

@@ -60,6 +60,7 @@ REVOKE ALL ON FUNCTION
 	@extschema@.cdr_take_access(timestamptz, jsonb, integer),
 	@extschema@.cdr_note_detached(regclass, text),
 	@extschema@.cdr_make_table(text, text, text),
+	@extschema@.cdr_make_unlogged(),
 	@extschema@.cdr_evidence_status(),
 	@extschema@.cdr_verify_evidence(date, date, text),
 	-- else a trigger of anybody's could hold the lock that they take

@@ -30,6 +30,7 @@
 #include "utils/timestamp.h"
 
 #include "access/note.h"
+#include "base/fault.h"
 #include "base/guc.h"
 #include "store/rights.h"
 #include "store/unsealed.h"
@@ -304,13 +305,16 @@ cdr_access_end(const CdrTables *tables, CdrNoteEntry *entry)
 					   TimestampTzGetDatum(entry->first),
 					   TimestampTzGetDatum(entry->last)};
 
-	if (entry->nleaves == 0)
-		return;
-	values[3] = PointerGetDatum(construct_array(
-		entry->leaves, entry->nleaves, BYTEAOID, -1, false, TYPALIGN_INT));
-	if (SPI_execute_with_args(psprintf(PUT_ENTRY, tables->quoted), 4, types,
-							  values, NULL, false, 1) != SPI_OK_SELECT)
-		elog(ERROR, "the log of seals is not told");
+	if (entry->nleaves > 0)
+	{
+		values[3] = PointerGetDatum(construct_array(
+			entry->leaves, entry->nleaves, BYTEAOID, -1, false, TYPALIGN_INT));
+		if (SPI_execute_with_args(psprintf(PUT_ENTRY, tables->quoted), 4,
+								  types, values, NULL, false,
+								  1) != SPI_OK_SELECT)
+			elog(ERROR, "the log of seals is not told");
+	}
+	CDR_FAULT("before-access-commit");
 }
 
 static void
@@ -350,6 +354,7 @@ record_note(Note *note)
 		insert_note(note);
 		PopActiveSnapshot();
 		CommitTransactionCommand();
+		CDR_FAULT("after-access-commit");
 		note->is_recorded = true;
 	}
 	PG_CATCH();

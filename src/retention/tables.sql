@@ -14,11 +14,7 @@ DECLARE
 								WHERE extname = 'cdr_service');
 	is_made boolean;
 BEGIN
-	EXECUTE format('SELECT %s.cdr_make_table($1, $2, $3)', extension)
-	USING 'cdr_unlogged', 'at timestamptz NOT NULL, entry text NOT NULL',
-		'entries that wait for their place in the log of seals
-at: when it was put down: their order
-entry: what the log is to say: lines of text, of which the first names the kind';
+	EXECUTE format('SELECT %s.cdr_make_unlogged()', extension);
 	EXECUTE format('SELECT %s.cdr_make_table($1, $2, $3)', extension)
 	USING 'cdr_holds', 'hold_id uuid PRIMARY KEY, placed_at timestamptz NOT NULL, login text NOT NULL, role text NOT NULL,'
 		' reason text NOT NULL, reference text, authority text,'

@@ -42,6 +42,30 @@ $function$;
 COMMENT ON FUNCTION @extschema@.cdr_seal_entry(date, text, integer, timestamptz, timestamptz, bytea) IS
 'what the log says of a seal';
 
+-- Of evidence, which says who has read what, and of retention and erasure, which are there without
+-- evidence, too.
+CREATE FUNCTION @extschema@.cdr_make_unlogged()
+RETURNS boolean
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
+								WHERE extname = 'cdr_service');
+	is_made boolean;
+BEGIN
+	EXECUTE format('SELECT %s.cdr_make_table($1, $2, $3)', extension) INTO is_made
+	USING 'cdr_unlogged', 'at timestamptz NOT NULL, entry text NOT NULL',
+		'entries that wait for their place in the log of seals
+at: when it was put down: their order
+entry: what the log is to say: lines of text, of which the first names the kind';
+	RETURN is_made;
+END
+$function$;
+
+COMMENT ON FUNCTION @extschema@.cdr_make_unlogged() IS
+'makes the table cdr_unlogged, unless it is there';
+
 -- The tables are no members of the extension, as the view calls_masked is none:
 -- ordinary tables of the owner of calls, which a dump holds, and DROP EXTENSION keeps.
 CREATE FUNCTION @extschema@.cdr_create_evidence_tables()
@@ -55,6 +79,7 @@ DECLARE
 	made record;
 	is_new boolean;
 BEGIN
+	EXECUTE format('SELECT %s.cdr_make_unlogged()', extension);
 	FOR made IN
 		SELECT * FROM (VALUES
 			-- hashes cannot be compressed

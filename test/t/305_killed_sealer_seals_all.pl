@@ -1,5 +1,6 @@
 # Whatever whoever seals is about when it fails, with an error, with an exit and with
-# SIGKILL: each event is sealed once, and the log goes on.
+# SIGKILL: each event is sealed once, and the log goes on.  Likewise who records reads:
+# what is read is recorded, and what is recorded has its entry.
 
 use strict;
 use warnings FATAL => 'all';
@@ -20,7 +21,17 @@ my $cdr = CdrService::Fixture->new(
 my $file   = $cdr->node->data_dir . '/cdr_fault';
 my $events = 0;
 
-# Asks for a fault, and records an event.
+# Asks for a fault; returns where the log is.
+sub ask_for
+{
+	my ($point, $action) = @_;
+
+	append_to_file("$file.new", "$point $action 0\n");
+	rename "$file.new", $file or die "could not rename $file.new: $!";
+	return $cdr->log_size;
+}
+
+# The same, and records an event.
 sub arm
 {
 	my ($point, $action) = @_;
@@ -29,9 +40,7 @@ sub arm
 	$cdr->sql(
 		qq{SELECT cdr_ingest_event('{"eventType":"call.started","callId":"$events","timestamp":"2026-01-19T22:00:00Z"}')}
 	);
-	append_to_file("$file.new", "$point $action 0\n");
-	rename "$file.new", $file or die "could not rename $file.new: $!";
-	return $cdr->log_size;
+	return ask_for($point, $action);
 }
 
 # Is each event sealed, once, in one log?
@@ -64,6 +73,66 @@ my $log = arm('before-seal-commit', 'kill');
 $cdr->node->restart;
 $cdr->node->wait_for_log(qr/reinitializing/, $log);
 all_is_sealed('kill before the commit');
+
+# --- who records reads
+
+my $reads = 0;
+
+# Is each read that is recorded in the log of seals, and how many are there?
+sub all_is_told
+{
+	my ($name) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	$cdr->wait_for('cdr_seal() >= 0');
+	return is $cdr->sql(<<'EOS'), "$reads|$reads|0", $name;
+SELECT count(*), (SELECT COALESCE(sum(split_part(entry, E'\n', 5)::int), 0) FROM cdr_log WHERE entry LIKE 'cdr-access-v1%'),
+	(SELECT count(*) FROM cdr_verify_evidence()) FROM cdr_access_log
+EOS
+}
+
+my $read = q{SELECT 'read', call_id FROM cdr_read_calls('a fault', '1')};
+foreach my $point (qw(before-access-commit after-access-commit))
+{
+	foreach my $action (qw(error exit kill))
+	{
+		$log = ask_for($point, $action);
+		isnt $cdr->error_of($read), "no error", "$point, $action: nothing is read";
+		$cdr->node->wait_for_log(qr/database system is ready/, $log)
+		  if $action eq 'kill';
+		$reads++ if $point eq 'after-access-commit';
+		all_is_told("$point, $action: what is recorded has its entry");
+	}
+}
+is $cdr->sql($read), 'read|1', 'then it is read';
+$reads++;
+all_is_told('and recorded');
+
+# the sealer, which records what others read by statements of their own
+$cdr->sql('ALTER SYSTEM SET cdr_service.log_reads = on');
+$cdr->sql('SELECT pg_reload_conf()');
+$cdr->wait_for(
+	q{count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'cdr_service sealer'}
+);
+# Reads, and has the sealer record that, which fails.
+sub fails_to_record
+{
+	my ($point, $action, $expected) = @_;
+
+	$log = ask_for($point, $action);
+	is $cdr->sql('SELECT call_id FROM calls ORDER BY length(call_id), call_id LIMIT 1'), 1, "$point, $action: it is read";
+	$cdr->sql('SELECT pg_reload_conf()');
+	$cdr->node->wait_for_log($expected, $log);
+	return;
+}
+
+fails_to_record('before-access-commit', 'error', qr/SELECT of calls by role .*: 1 rows/);
+all_is_told('what could not be recorded is in the log of the server');
+fails_to_record('before-access-commit', 'kill', qr/database system is ready/);
+all_is_told('after a crash, what is recorded has its entry');
+fails_to_record('after-access-commit', 'exit', qr/SELECT of calls by role .*: 1 rows/);
+$reads++;
+all_is_told('what was recorded as it ended is so once');
 $cdr->node->stop;
 
 done_testing;
