@@ -145,6 +145,7 @@ GRANT EXECUTE ON FUNCTION
 	@extschema@.cdr_access_entry(uuid, timestamptz, timestamptz, bytea[]),
 	@extschema@.cdr_put_access_entry(uuid, timestamptz, timestamptz, bytea[]),
 	@extschema@.cdr_access_problems(date, date),
+	@extschema@.cdr_entries(text),
 	@extschema@.cdr_refuse_change(),
 	@extschema@.cdr_hold_condition(text, text),
 	@extschema@.cdr_held(text, text),

@@ -19,6 +19,7 @@ CREATE TABLE @extschema@.cdr_access_log (
 	key uuid) USING heap;
 
 CREATE INDEX cdr_access_log_at_idx ON @extschema@.cdr_access_log (at);
+CREATE INDEX cdr_access_log_entry_idx ON @extschema@.cdr_access_log (entry_id);
 
 COMMENT ON TABLE @extschema@.cdr_access_log IS
 'who read which calls, when, why and from where';
@@ -149,8 +150,8 @@ $function$;
 COMMENT ON FUNCTION @extschema@.cdr_put_access_entry(uuid, timestamptz, timestamptz, bytea[]) IS
 'has the log of seals say what was added to cdr_access_log, with the rights of the caller';
 
--- What the log says of reads, against their record.  Rows that retention took are missed by
--- nobody: then those that are left of an entry cannot be compared.
+-- What the log says of reads, against their record.  Retention takes all rows of an entry, or none:
+-- so of one that has some left, no row is missed by nobody.
 CREATE FUNCTION @extschema@.cdr_access_problems(
 	from_day date,
 	to_day date,
@@ -170,11 +171,10 @@ AS $function$
 DECLARE
 	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
 								WHERE extname = 'cdr_service');
-	waiting text := 'SELECT NULL::integer, NULL::bigint, NULL::text WHERE false';
-	retired text := 'false';
+	retired text := 'SELECT NULL::timestamptz, NULL::timestamptz, NULL::timestamptz WHERE false';
 	is_any boolean;
 BEGIN
-	EXECUTE format('SELECT EXISTS (SELECT FROM ONLY %s.cdr_log AS l WHERE l.entry LIKE E''cdr-access-v1\n%%'')', extension) INTO is_any;
+	EXECUTE format('SELECT EXISTS (SELECT FROM %s.cdr_entries(text ''cdr-access-v1''))', extension) INTO is_any;
 	IF NOT is_any THEN
 		RETURN;
 	ELSIF NOT has_table_privilege(extension || '.cdr_access_log', 'SELECT') THEN
@@ -182,19 +182,15 @@ BEGIN
 			USING HINT = format('That takes SELECT on %s.cdr_access_log.', extension);
 		RETURN;
 	END IF;
-	IF to_regclass(extension || '.cdr_unlogged') IS NOT NULL THEN
-		waiting := format('SELECT NULL::integer, NULL::bigint, u.entry FROM ONLY %s.cdr_unlogged AS u WHERE u.entry LIKE E''cdr-access-v1\n%%''', extension);
-	END IF;
 	IF to_regclass(extension || '.cdr_retired') IS NOT NULL THEN
-		retired := format('EXISTS (SELECT FROM ONLY %1$s.cdr_retired AS r WHERE r.kind = ''access_log'' AND r.from_time <= s.hi AND r.until_time > s.lo'
-			' AND r.retired_at >= s.hi AND (EXISTS (SELECT FROM ONLY %1$s.cdr_log AS g WHERE g.entry = %1$s.cdr_retention_entry(r.retired_id))'
-			' OR EXISTS (SELECT FROM ONLY %1$s.cdr_unlogged AS g WHERE g.entry = %1$s.cdr_retention_entry(r.retired_id))))', extension);
+		retired := format('SELECT r.from_time, r.until_time, r.retired_at'
+			' FROM (SELECT x.*, %1$s.cdr_retention_entry(x.retired_id) AS entry FROM ONLY %1$s.cdr_retired AS x WHERE x.kind = ''access_log'' OFFSET 0) AS r'
+			' JOIN %1$s.cdr_entries(text ''cdr-retention-v1'') AS g ON g.entry = r.entry', extension);
 	END IF;
 	RETURN QUERY EXECUTE format($query$
 		WITH said AS MATERIALIZED (
 			SELECT w.log, w.log_index, w.entry, l.line[2] AS id, l.line[3]::timestamptz AS lo, l.line[4]::timestamptz AS hi, l.line[5]::integer AS n
-			FROM (SELECT l.log, l.log_index, l.entry FROM ONLY %1$s.cdr_log AS l WHERE l.entry LIKE E'cdr-access-v1\n%%'
-				  UNION ALL %2$s) AS w(log, log_index, entry)
+			FROM %1$s.cdr_entries(text 'cdr-access-v1') AS w
 			CROSS JOIN LATERAL (SELECT string_to_array(w.entry, E'\n') AS line
 				WHERE w.entry ~ '^cdr-access-v1\n[0-9a-f-]{36}\n\d{4}-\d\d-\d\dT[0-9:.]{15}Z\n\d{4}-\d\d-\d\dT[0-9:.]{15}Z\n[1-9][0-9]{0,5}\n[^\n]*\n$' OFFSET 0) AS l),
 		kept AS MATERIALIZED (
@@ -204,9 +200,11 @@ BEGIN
 			FROM ONLY %1$s.cdr_access_log AS a
 			-- one without an entry is none of before there were any
 			WHERE a.entry_id IS NOT NULL OR a.at >= (SELECT min(f.lo) FROM said AS f) GROUP BY 1),
+		retired(from_time, until_time, retired_at) AS MATERIALIZED (%2$s),
 		compared AS (
 			SELECT CASE WHEN s.id IS NULL THEN 'reads without an entry'
-						WHEN COALESCE(k.n, 0) < s.n THEN CASE WHEN NOT %3$s THEN 'reads missing' END
+						WHEN k.id IS NULL AND EXISTS (SELECT FROM retired AS r WHERE r.from_time <= s.lo AND r.until_time > s.hi AND r.retired_at >= s.hi) THEN NULL
+						WHEN COALESCE(k.n, 0) < s.n THEN 'reads missing'
 						WHEN k.n > s.n THEN 'reads added'
 						WHEN s.entry <> %1$s.cdr_access_entry(s.id::uuid, k.lo, k.hi, k.leaves) THEN 'reads changed' END AS problem,
 				   (COALESCE(s.lo, k.lo) AT TIME ZONE 'UTC')::date AS day, COALESCE(s.lo, k.lo) AS lo, COALESCE(s.hi, k.hi) AS hi, s.log, s.log_index,
@@ -215,7 +213,7 @@ BEGIN
 			FROM said AS s FULL JOIN kept AS k ON k.id = s.id)
 		SELECT c.* FROM compared AS c
 		WHERE c.problem IS NOT NULL AND ($1 IS NULL OR c.day >= $1) AND ($2 IS NULL OR c.day < $2)
-		ORDER BY c.lo, c.log, c.log_index$query$, extension, waiting, retired)
+		ORDER BY c.lo, c.log, c.log_index$query$, extension, retired)
 	USING from_day, to_day;
 END
 $function$;

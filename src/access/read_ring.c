@@ -27,6 +27,7 @@
 
 #include "access/note.h"
 #include "access/read_ring.h"
+#include "base/fault.h"
 #include "store/rights.h"
 
 /* Reads that it holds, and those that one transaction records. */
@@ -231,6 +232,7 @@ try_to_record(const CdrRead *reads, int count)
 		PopActiveSnapshot();
 		CommitTransactionCommand();
 		done = true;
+		CDR_FAULT("after-access-commit");
 	}
 	PG_CATCH();
 	{

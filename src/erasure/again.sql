@@ -93,8 +93,7 @@ BEGIN
 		EXECUTE format($query$
 			SELECT count(%1$s.cdr_put_entry(x.entry))
 			FROM (SELECT %1$s.cdr_erasure_entry(e.erasure_id) AS entry FROM ONLY %1$s.cdr_erasures AS e ORDER BY e.erased_at) AS x
-			WHERE NOT EXISTS (SELECT FROM ONLY %1$s.cdr_log AS l WHERE l.entry = x.entry)
-			  AND NOT EXISTS (SELECT FROM ONLY %1$s.cdr_unlogged AS u WHERE u.entry = x.entry)$query$, extension);
+			WHERE NOT EXISTS (SELECT FROM %1$s.cdr_entries(text 'cdr-erasure-v1') AS l WHERE l.entry = x.entry)$query$, extension);
 	END IF;
 	EXECUTE format('SELECT %s.cdr_show_progress(NULL::text, NULL::text, 0::bigint, NULL::bigint)', extension);
 	IF held > 0 THEN

@@ -22,12 +22,8 @@ AS $function$
 DECLARE
 	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
 								WHERE extname = 'cdr_service');
-	waiting text := 'SELECT NULL::integer, NULL::bigint, NULL::text WHERE false';
 	rows text := 'SELECT NULL::text AS id, NULL::date AS day, NULL::text AS entry, 0::bigint AS calls, 0::bigint AS found WHERE false';
 BEGIN
-	IF to_regclass(extension || '.cdr_unlogged') IS NOT NULL THEN
-		waiting := format('SELECT NULL::integer, NULL::bigint, u.entry FROM ONLY %s.cdr_unlogged AS u WHERE u.entry LIKE E''cdr-erasure-v1\n%%''', extension);
-	END IF;
 	IF to_regclass(extension || '.cdr_erasures') IS NOT NULL AND to_regclass(extension || '.cdr_erased_calls') IS NOT NULL THEN
 		rows := format('SELECT e.erasure_id::text AS id, (e.erased_at AT TIME ZONE ''UTC'')::date AS day, %1$s.cdr_erasure_entry(e.erasure_id) AS entry,'
 			' e.calls, (SELECT count(*) FROM ONLY %1$s.cdr_erased_calls AS k WHERE k.erasure_id = e.erasure_id) AS found'
@@ -37,9 +33,8 @@ BEGIN
 		WITH said AS MATERIALIZED (
 			SELECT w.*, split_part(w.entry, E'\n', 2) AS id,
 				   CASE WHEN split_part(w.entry, E'\n', 3) ~ '^\d{4}-\d\d-\d\dT' THEN left(split_part(w.entry, E'\n', 3), 10) END AS day
-			FROM (SELECT l.log, l.log_index, l.entry FROM ONLY %1$s.cdr_log AS l WHERE l.entry LIKE E'cdr-erasure-v1\n%%'
-				  UNION ALL %2$s) AS w),
-		kept AS MATERIALIZED (%3$s),
+			FROM %1$s.cdr_entries(text 'cdr-erasure-v1') AS w),
+		kept AS MATERIALIZED (%2$s),
 		compared AS (
 			SELECT CASE WHEN k.id IS NULL THEN 'erasure missing' WHEN s.id IS NULL THEN 'erasure without an entry'
 						WHEN s.entry IS DISTINCT FROM k.entry OR k.found > k.calls THEN 'erasure changed' END AS problem,
@@ -52,7 +47,7 @@ BEGIN
 		SELECT c.problem, c.day::date, c.log, c.log_index, c.detail FROM compared AS c
 		WHERE c.problem IS NOT NULL
 		  AND ($1 IS NULL OR c.day >= to_char($1, 'YYYY-MM-DD')) AND ($2 IS NULL OR c.day < to_char($2, 'YYYY-MM-DD'))
-		ORDER BY 2, 3, 4, 5$query$, extension, waiting, rows)
+		ORDER BY 2, 3, 4, 5$query$, extension, rows)
 	USING from_day, to_day;
 END
 $function$;

@@ -53,13 +53,16 @@ AS $function$
 DECLARE
 	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
 								WHERE extname = 'cdr_service');
+	-- all rows of an entry go together: the log says of them together what they were
+	goes constant text := 'NOT %1$s.cdr_access_is_held(a.at, a.subject, a.tenant_id, $2) AND NOT EXISTS (SELECT FROM ONLY %1$s.cdr_access_log AS o'
+		' WHERE o.entry_id = a.entry_id AND (o.at >= $1 OR %1$s.cdr_access_is_held(o.at, o.subject, o.tenant_id, $2)))';
 BEGIN
 	EXECUTE format($query$
-	SELECT count(*) FILTER (WHERE NOT f.is_held), COALESCE(sum(pg_column_size(a)) FILTER (WHERE NOT f.is_held), 0)::bigint,
-		   count(*) FILTER (WHERE f.is_held)
+	SELECT count(*) FILTER (WHERE f.goes), COALESCE(sum(pg_column_size(a)) FILTER (WHERE f.goes), 0)::bigint,
+		   count(*) FILTER (WHERE NOT f.goes)
 	FROM ONLY %1$s.cdr_access_log AS a
-	CROSS JOIN LATERAL (SELECT %1$s.cdr_access_is_held(a.at, a.subject, a.tenant_id, $2) AS is_held OFFSET 0) AS f
-	WHERE a.at < $1$query$, extension)
+	CROSS JOIN LATERAL (SELECT %2$s AS goes OFFSET 0) AS f
+	WHERE a.at < $1$query$, extension, format(goes, extension))
 	INTO rows, bytes, held USING until, holds;
 END
 $function$;
@@ -74,20 +77,25 @@ AS $function$
 DECLARE
 	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
 								WHERE extname = 'cdr_service');
+	-- all rows of an entry go together: the log says of them together what they were
+	goes constant text := 'NOT %1$s.cdr_access_is_held(a.at, a.subject, a.tenant_id, $2) AND NOT EXISTS (SELECT FROM ONLY %1$s.cdr_access_log AS o'
+		' WHERE o.entry_id = a.entry_id AND (o.at >= $1 OR %1$s.cdr_access_is_held(o.at, o.subject, o.tenant_id, $2)))';
 BEGIN
 	EXECUTE format($query$
-	WITH gone AS (
+	WITH chosen AS MATERIALIZED (
+		SELECT a.ctid AS place, a.entry_id FROM ONLY %1$s.cdr_access_log AS a WHERE a.at < $1 AND %2$s LIMIT $3),
+	gone AS (
 		DELETE FROM ONLY %1$s.cdr_access_log AS a WHERE a.ctid = ANY (ARRAY(
-			SELECT x.ctid FROM ONLY %1$s.cdr_access_log AS x
-			WHERE x.at < $1 AND NOT %1$s.cdr_access_is_held(x.at, x.subject, x.tenant_id, $2) LIMIT $3))
+			SELECT c.place FROM chosen AS c UNION
+			SELECT y.ctid FROM chosen AS c JOIN ONLY %1$s.cdr_access_log AS y ON y.entry_id = c.entry_id))
 		RETURNING a.at)
-	SELECT count(*), min(g.at), max(g.at) FROM gone AS g$query$, extension)
+	SELECT count(*), min(g.at), max(g.at) FROM gone AS g$query$, extension, format(goes, extension))
 	INTO rows, lo, hi USING until, holds, max_rows;
 END
 $function$;
 
 COMMENT ON FUNCTION @extschema@.cdr_take_access(timestamptz, jsonb, integer) IS
-'takes rows away from cdr_access_log';
+'takes so many rows away from cdr_access_log, and those that are of one entry with them';
 
 CREATE FUNCTION @extschema@.cdr_note_access_retired(rows bigint, lo timestamptz, hi timestamptz, login text, role text)
 RETURNS void

@@ -15,16 +15,14 @@ DECLARE
 								WHERE extname = 'cdr_service');
 	result uuid[];
 BEGIN
-	IF to_regclass(extension || '.cdr_retired') IS NULL OR to_regclass(extension || '.cdr_unlogged') IS NULL
-		OR to_regclass(extension || '.cdr_leaf_stubs') IS NULL THEN
+	IF to_regclass(extension || '.cdr_retired') IS NULL OR to_regclass(extension || '.cdr_leaf_stubs') IS NULL THEN
 		RETURN '{}';
 	END IF;
 	EXECUTE format($query$
 		SELECT array_agg(r.retired_id)
 		FROM (SELECT r.retired_id, r.root, %1$s.cdr_retention_entry(r.retired_id) AS entry
 			  FROM ONLY %1$s.cdr_retired AS r WHERE r.kind IN ('events', 'repetitions') OFFSET 0) AS r
-		JOIN (SELECT l.entry FROM ONLY %1$s.cdr_log AS l WHERE l.entry LIKE E'cdr-retention-v1\n%%'
-			  UNION SELECT u.entry FROM ONLY %1$s.cdr_unlogged AS u) AS l ON l.entry = r.entry
+		JOIN (SELECT DISTINCT e.entry FROM %1$s.cdr_entries(text 'cdr-retention-v1') AS e) AS l ON l.entry = r.entry
 		WHERE r.root IS NOT DISTINCT FROM (
 			SELECT %1$s.cdr_tree_root(array_agg(s.leaf ORDER BY s.recorded_at, s.leaf))
 			FROM ONLY %1$s.cdr_leaf_stubs AS s WHERE s.retired_id = r.retired_id HAVING count(*) > 0)$query$, extension)

@@ -312,7 +312,7 @@ retire_access(RetentionRun *run)
 		rows =
 			cdr_access_retire(run->at, run->max_rows, run->login, run->role);
 		end_step(run, &table, rows, "deleted");
-	} while (rows == run->max_rows);
+	} while (rows >= run->max_rows);
 }
 
 PG_FUNCTION_INFO_V1(cdr_apply_retention);

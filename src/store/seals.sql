@@ -157,6 +157,26 @@ $function$;
 COMMENT ON FUNCTION @extschema@.cdr_create_evidence_tables() IS
 'makes the tables that evidence needs, unless they are there';
 
+-- Of one kind, which is their first line: "cdr-hold-v1", say.
+CREATE FUNCTION @extschema@.cdr_entries(kind text, OUT log integer, OUT log_index bigint, OUT entry text)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
+								WHERE extname = 'cdr_service');
+	waiting constant text := CASE WHEN to_regclass(extension || '.cdr_unlogged') IS NOT NULL
+		THEN format(' UNION ALL SELECT NULL, NULL, u.entry FROM ONLY %s.cdr_unlogged AS u WHERE u.entry LIKE $1', extension) ELSE '' END;
+BEGIN
+	RETURN QUERY EXECUTE format('SELECT l.log, l.log_index, l.entry FROM ONLY %s.cdr_log AS l WHERE l.entry LIKE $1', extension) || waiting
+	USING kind || E'\n%';
+END
+$function$;
+
+COMMENT ON FUNCTION @extschema@.cdr_entries(text) IS
+'the entries of a kind that the log of seals has, and those that wait for their place in it';
+
 CREATE FUNCTION @extschema@.cdr_seal()
 RETURNS bigint
 LANGUAGE C VOLATILE PARALLEL UNSAFE

@@ -109,18 +109,17 @@ $reads++;
 all_is_told('and recorded');
 
 # the sealer, which records what others read by statements of their own
-$cdr->sql('ALTER SYSTEM SET cdr_service.log_reads = on');
-$cdr->sql('SELECT pg_reload_conf()');
-$cdr->wait_for(
-	q{count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'cdr_service sealer'}
-);
 # Reads, and has the sealer record that, which fails.
 sub fails_to_record
 {
 	my ($point, $action, $expected) = @_;
 
+	# it serves, once it has sealed
+	$cdr->wait_for(
+		q{count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'cdr_service sealer' AND state = 'idle'}
+	);
 	$log = ask_for($point, $action);
-	is $cdr->sql('SELECT call_id FROM calls ORDER BY length(call_id), call_id LIMIT 1'), 1, "$point, $action: it is read";
+	is $cdr->sql('SET cdr_service.log_reads = on; SELECT call_id FROM calls ORDER BY length(call_id), call_id LIMIT 1'), 1, "$point, $action: it is read";
 	$cdr->sql('SELECT pg_reload_conf()');
 	$cdr->node->wait_for_log($expected, $log);
 	return;
