@@ -167,13 +167,14 @@ RESET client_min_messages;
 
 -- the same events sent again with other times, or with none; recorded one by one in random
 -- order, read by whatever is in force then: what a remap leaves is what the newest
--- version, in force from the start, makes of the same order
+-- version, in force from the start, makes of the same order (of calls and, by the newest
+-- version or by all, of no call)
 CREATE TABLE resent (LIKE messages INCLUDING DEFAULTS);
 INSERT INTO resent (body, routing_key, property_time)
-	SELECT convert_to(jsonb_strip_nulls(jsonb_build_object('ev', ev, 'id', 'odd ' || c, 'id2', 'even ' || c / 2, 'uid', ev || c / 3, 'vid', ev || c, 'a', '100' || n,
+	SELECT convert_to(jsonb_strip_nulls(jsonb_build_object('ev', ev, 'id', CASE WHEN c < 5 THEN 'odd ' || c END, 'id2', CASE WHEN c <> 5 THEN 'even ' || c / 2 END, 'uid', ev || c / 3, 'vid', ev || c, 'a', '100' || n,
 			't', CASE WHEN n <> 4 THEN t + n * interval '13 hours' END, 't2', CASE WHEN n <> 4 THEN t - n * interval '25 hours' END))::text, 'UTF8'),
 		'pbx.' || ev, t + n * interval '1 hour'
-	FROM generate_series(1, 4) AS c, unnest(ARRAY['s', 'a', 'e', 'x']) WITH ORDINALITY AS v(ev, e), generate_series(1, 5) AS n,
+	FROM generate_series(1, 7) AS c, unnest(ARRAY['s', 'a', 'e', 'x']) WITH ORDINALITY AS v(ev, e), generate_series(1, 5) AS n,
 		LATERAL (SELECT '2026-03-08T20:00:00Z'::timestamptz + e * interval '1 minute') AS at(t);
 -- (a key whose event is known by another time says nothing)
 CREATE VIEW compared AS

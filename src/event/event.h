@@ -125,6 +125,19 @@ cdr_event_brings_identity(const CdrEvent *event)
 }
 
 /*
+ * Is it known by call and identity alone, so that these are kept as a key of their
+ * own?  Where its time may be another, its row is not found by that.  A call knows
+ * from when to when it has events, and is asked for what brings its identity; of no
+ * call, nobody knows.
+ */
+static inline bool
+cdr_event_is_keyed(const CdrEvent *event)
+{
+	return cdr_event_lacks_lasting_time(event) ||
+		   (event->call_id[0] == '\0' && cdr_event_brings_identity(event));
+}
+
+/*
  * Reads a message into *event.  Returns false, with the reason set, for a
  * message that is no event; never throws for what the message holds
  * (out of memory is still an ERROR of the server).

@@ -184,7 +184,7 @@ tables_needed(const CdrJob *job, Manner manner)
 		needed |= CDR_TABLE_BIT(CDR_DEAD_LETTERS);
 	for (int i = 0; i < job->nevents; i++)
 	{
-		if (cdr_event_lacks_lasting_time(job->events[i]))
+		if (cdr_event_is_keyed(job->events[i]))
 			return needed | CDR_TABLE_BIT(CDR_TIMELESS_EVENTS);
 	}
 	return needed;

@@ -301,6 +301,14 @@ warn_of_superuser(const CdrTables *tables)
 				 tables->quoted, CDR_ROLE_NAME)));
 }
 
+/* Is the identity of an event that of its message-id and its bytes? */
+#define IS_OF_BYTES                                                              \
+	"event_id = pg_catalog.encode(pg_catalog.substr(pg_catalog.sha256("          \
+	"COALESCE(pg_catalog.int4send(pg_catalog.length(message_id)) || message_id," \
+	" '\\xffffffff'::pg_catalog.bytea) || COALESCE(body,"                        \
+	" pg_catalog.convert_to(payload::pg_catalog.text, 'UTF8'))), 1, 16),"        \
+	" 'hex')::pg_catalog.uuid"
+
 /*
  * Enters the keys of the events of a log that came without their table, as from
  * a dump of some tables only.
@@ -318,6 +326,7 @@ enter_keys_of_log(const CdrTables *tables)
 		"INSERT INTO %s.timeless_events (call_id, event_id, event_time)"
 		" SELECT call_id, event_id, min(event_time)"
 		" FROM %s.call_events WHERE time_source IN ('p', 'r')"
+		" OR (call_id = '' AND NOT " IS_OF_BYTES ")"
 		" GROUP BY call_id, event_id ON CONFLICT DO NOTHING",
 		tables->quoted, tables->quoted);
 	cdr_rights_restore(&rights);

@@ -26,7 +26,7 @@ has_same_key(const CdrEvent *event, const CdrEvent *other)
 	return strcmp(event->call_id, other->call_id) == 0 &&
 		   memcmp(event->id.data, other->id.data, UUID_LEN) == 0 &&
 		   event->time_source == other->time_source &&
-		   (event->time == other->time || cdr_event_lacks_lasting_time(other));
+		   (event->time == other->time || cdr_event_is_keyed(other));
 }
 
 /* Adds what the message says by those mappings, if that is another key. */

@@ -49,4 +49,12 @@ cdr_remap_is_timeless(char source)
 	return source == CDR_TIME_OF_PROPERTY || source == CDR_TIME_OF_RECEIPT;
 }
 
+/* Is it to be of no call, and known by its identity, whatever its time?  Then it has
+ * a key, too. */
+static inline bool
+cdr_remap_is_of_no_call(const CdrRemapItem *item)
+{
+	return item->brings_identity && item->to.call_id[0] == '\0';
+}
+
 #endif /* CDR_REMAP_ITEM_H */

@@ -206,8 +206,10 @@ add_rows(CdrRemapPlan *plan, const CdrLogKey *keys, int count, bool asked)
 static bool
 needs_first_time(const CdrRemapItem *item)
 {
+	/* what is known by its identity has the time of its first row */
 	return item->fate == CDR_REMAP_MOVES &&
-		   cdr_remap_is_timeless(item->to_source);
+		   cdr_remap_is_timeless(item->to_source) &&
+		   !cdr_remap_is_of_no_call(item);
 }
 
 /* Gives events without a time of their own that which their keys have. */

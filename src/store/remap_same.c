@@ -3,8 +3,8 @@
  * remap_same.c
  *	  Which events are one, when they are read anew.
  *
- * Those that have one key.  And, as when events are recorded (resent.c), those that
- * bring one identity to one call, whatever their times: of these, the one that was
+ * Those that have one key.  And, as when events are recorded (resent.c, timeless.c),
+ * those that bring one identity to one call, or to none, whatever their times: of these, the one that was
  * recorded first stays, with its own time, and one that brings no identity is told
  * apart by its time.
  *
@@ -34,8 +34,7 @@
 static bool
 is_known_by_identity(const CdrRemapItem *item)
 {
-	return item->brings_identity && item->to.call_id[0] != '\0' &&
-		   item->fate != CDR_REMAP_LEFT;
+	return item->brings_identity && item->fate != CDR_REMAP_LEFT;
 }
 
 CdrLogKey *

@@ -61,6 +61,14 @@ static CdrStatement drop_keys = {
 	.types = {KEY_TYPES},
 };
 
+static CdrStatement drop_keys_of_identity = {
+	.sql = "DELETE FROM %1$s.timeless_events AS e USING %2$s"
+		   " WHERE e.call_id = given.c1 AND e.event_id = given.c2",
+	.has_rows = true,
+	.ncolumns = 2,
+	.types = {TEXTOID, UUIDOID},
+};
+
 static CdrStatement enter_moved_keys = {
 	.sql = "INSERT INTO %1$s.timeless_events (call_id, event_id, event_time)"
 		   " SELECT * FROM %2$s ON CONFLICT DO NOTHING",
@@ -69,9 +77,10 @@ static CdrStatement enter_moved_keys = {
 	.types = {KEY_TYPES},
 };
 
-CdrStatement *const cdr_remap_statements[] = {&step_aside,		 &move_events,
-											  &drop_events,		 &drop_keys,
-											  &enter_moved_keys, NULL};
+CdrStatement *const cdr_remap_statements[] = {
+	&step_aside, &move_events,			 &drop_events,
+	&drop_keys,	 &drop_keys_of_identity, &enter_moved_keys,
+	NULL};
 
 /* Puts a key into three columns of the row in hand. */
 static void
@@ -146,11 +155,31 @@ drop_repetitions(const CdrRemapPlan *plan)
 	execute_for_all(rows, count, SPI_OK_DELETE);
 }
 
-/* Events without a time of their own have keys, which go where they go. */
+/* Puts the key of an item, as it will be, where it has one. */
+static void
+put_moved_key(const CdrRemapItem *item, CdrRows *replaced, CdrRows *come)
+{
+	if (cdr_remap_is_of_no_call(item))
+	{
+		/* one row is left, and its time is that of the key, whatever was there */
+		if (item->fate != CDR_REMAP_MOVES)
+			return;
+		cdr_row_put(replaced, 0, CStringGetTextDatum(item->to.call_id), false);
+		cdr_row_put_id(replaced, 1, &item->to.event_id);
+		cdr_row_end(replaced);
+	}
+	else if (!cdr_remap_is_timeless(item->to_source))
+		return;
+	put_log_key(come, 0, &item->to);
+	cdr_row_end(come);
+}
+
+/* Events that are known by keys have them where they go. */
 static void
 move_keys(const CdrRemapPlan *plan)
 {
 	CdrRows *gone = cdr_rows_begin(&drop_keys);
+	CdrRows *replaced = cdr_rows_begin(&drop_keys_of_identity);
 	CdrRows *come = cdr_rows_begin(&enter_moved_keys);
 
 	for (int i = 0; i < plan->count; i++)
@@ -159,18 +188,16 @@ move_keys(const CdrRemapPlan *plan)
 
 		if (item->fate != CDR_REMAP_MOVES && item->fate != CDR_REMAP_REPEATS)
 			continue;
-		if (cdr_remap_is_timeless(item->from_source))
+		if (cdr_remap_is_timeless(item->from_source) ||
+			item->from.call_id[0] == '\0')
 		{
 			put_log_key(gone, 0, &item->from);
 			cdr_row_end(gone);
 		}
-		if (cdr_remap_is_timeless(item->to_source))
-		{
-			put_log_key(come, 0, &item->to);
-			cdr_row_end(come);
-		}
+		put_moved_key(item, replaced, come);
 	}
 	cdr_rows_change(gone, SPI_OK_DELETE);
+	cdr_rows_change(replaced, SPI_OK_DELETE);
 	cdr_rows_execute(come, SPI_OK_INSERT);
 }
 

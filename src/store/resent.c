@@ -17,7 +17,7 @@
  * it had when it was looked for before, and than are merged now.  So of a call that is
  * new, or to which nobody else has added, nothing is looked for again.
  *
- * What belongs to no call has no such row, and is known by its time as well.
+ * What belongs to no call has no such row: it has a key (timeless.c).
  *
  *-------------------------------------------------------------------------
  */

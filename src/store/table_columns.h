@@ -39,7 +39,7 @@
 
 #define CDR_TIMELESS_COLUMNS(COLUMN) \
 	COLUMN(call_id, CALL_ID, "the call, as in call_events") \
-	COLUMN(event_id, UUID_ALWAYS, "identity of an event without a time of its own, as in call_events") \
+	COLUMN(event_id, UUID_ALWAYS, "identity of an event that may come again with another time, as in call_events") \
 	COLUMN(event_time, TIME_ALWAYS, "the time with which it came first: event_time of its row in call_events")
 
 #define CDR_LETTER_COLUMNS(COLUMN) \

@@ -1,11 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * timeless.c
- *	  The table timeless_events: the keys of events without a time of their own.
+ *	  The table timeless_events: the keys of events that may come again with
+ *	  another time.
  *
  * The key of the log includes the time, because PostgreSQL asks that of a
  * partitioned table.  An event whose time is that of receipt, or an AMQP
- * property, comes again with another one.  So its call and identity are kept
+ * property, comes again with another one; and one that brings its identity may.
+ * Of the latter, those of a call are looked for where that has events (resent.c).
+ * Of all the others call and identity are kept
  * here, in a table that is not partitioned, with the time that it came with
  * first.  When it comes again it gets that time, and is from there on like any
  * other event: whether it is recorded, the log says, in one partition.  A key
@@ -130,7 +133,7 @@ cdr_timeless_claim(CdrEvent **events, int count, bool *repeated)
 
 	for (int i = 0; i < count; i++)
 	{
-		if (cdr_event_lacks_lasting_time(events[i]))
+		if (cdr_event_is_keyed(events[i]))
 			timeless[ntimeless++] = events[i];
 	}
 	if (ntimeless == 0)
@@ -140,7 +143,7 @@ cdr_timeless_claim(CdrEvent **events, int count, bool *repeated)
 	fresh = cdr_result_keys(&nfresh);
 	for (int i = 0; i < count; i++)
 	{
-		if (!cdr_event_lacks_lasting_time(events[i]) ||
+		if (!cdr_event_is_keyed(events[i]) ||
 			cdr_is_among(events[i], fresh, nfresh))
 			continue;
 		timeless[nrepeated++] = events[i];
@@ -157,7 +160,7 @@ cdr_timeless_find(CdrEvent **events, int count)
 
 	for (int i = 0; i < count; i++)
 	{
-		if (!cdr_event_lacks_lasting_time(events[i]) ||
+		if (!cdr_event_is_keyed(events[i]) ||
 			find_first_times(&events[i], 1) == 1)
 			events[kept++] = events[i];
 	}
