@@ -163,6 +163,9 @@ SELECT cdr_mapping_preset('csv_cgrates') -> 'match' AS match,
 INSERT INTO cdr_mappings (name, definition) SELECT 'asterisk', cdr_mapping_preset('asterisk', '{"zone":"Europe/Berlin"}') RETURNING name, version;
 INSERT INTO cdr_mappings (name, definition) SELECT 'asterisk', cdr_mapping_preset('asterisk', '{"zone":"Europe/Nowhere"}');
 SELECT cdr_mapping_preset('freeswitch', '{"zone":"Europe/Berlin"}');
+-- a zone that is another on each machine is none
+INSERT INTO cdr_mappings (name, definition) SELECT 'asterisk', cdr_mapping_preset('asterisk', '{"zone":"LocalTime"}');
+INSERT INTO cdr_mappings (name, definition) VALUES ('asterisk', '{"event":{"call_id":"id","time":{"from":"t","as":"local","zone":"localtime"}}}');
 -- what an option cannot be is refused where it is given
 \set VERBOSITY default
 SELECT cdr_mapping_preset('freeswitch', '{"strict":"yes"}');

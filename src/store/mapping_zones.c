@@ -13,11 +13,20 @@
 
 #include "store/mapping_zones.h"
 
+/*
+ * Debian has that of the machine among the zones.  By it, one event would have another
+ * time on each machine: a standby, or one to which a dump is restored.
+ */
+#define ZONE_OF_MACHINE "localtime"
+
 static const void *
 server_zone(const char *name)
 {
-	pg_tz *zone = pg_tzset(name);
+	pg_tz *zone;
 
+	if (pg_strcasecmp(name, ZONE_OF_MACHINE) == 0)
+		return NULL;
+	zone = pg_tzset(name);
 	/* as SET timezone does */
 	return zone != NULL && pg_tz_acceptable(zone) ? zone : NULL;
 }
