@@ -112,5 +112,20 @@ DROP FUNCTION application_properties, str8;
 
 DROP TABLE before;
 DROP FUNCTION refuse, cloudevent, ce_headers;
-DROP EXTENSION cdr_service;
+-- read by a mapping: of a structured one it sees the envelope, of a binary one the data, whose
+-- type and time are those of the envelope; source and id identify both
+TRUNCATE call_events, calls, timeless_events;
+INSERT INTO cdr_mappings (name, definition) VALUES ('m', '{"match": {"exchange": "pbx"}, "event": {"type": ["kind", "/data/kind"], "call_id": ["id2", "/data/id2"], "time": ["at", "/data/at"]},
+	"call": [{"set": "started", "when": {"kind": "up"}, "caller_number": "a"}, {"set": "started", "when": {"/data/kind": "up"}, "caller_number": "/data/a"}]}');
+SELECT cdr_ingest_message('{"kind":"up","id2":"binary","at":"2026-03-08T20:00:00Z","a":"1001"}', content_type => 'application/json', exchange => 'pbx',
+	headers => '{"ce-specversion":"1.0","ce-type":"com.x","ce-source":"s","ce-id":"2","ce-time":"2026-03-08T21:00:00Z"}');
+SELECT cdr_ingest_message(convert_to('{"specversion":"1.0","id":"2","source":"s","type":"com.x","time":"2026-03-08T21:00:00Z","data":{"kind":"up","id2":"' || call || '","at":"2026-03-08T20:00:00Z","a":"1001"}}', 'UTF8'), content_type => type, exchange => 'pbx')
+FROM (VALUES ('structured', 'application/cloudevents+json'), ('plain', 'text/plain')) AS v(call, type);
+SELECT event_type, call_id, event_time AT TIME ZONE 'UTC' AS event_time, mapping IS NOT NULL AS mapped, caller_number, event_id = encode(substr(sha256('\xfffffffe000000017300000001' || '2'::bytea), 1, 16), 'hex')::uuid AS by_source_and_id
+FROM call_events LEFT JOIN calls USING (call_id) ORDER BY call_id;
+SELECT * FROM cdr_verify_calls();
+
+SET client_min_messages = warning;
+SET cdr_service.allow_drop = on;
+DROP EXTENSION cdr_service CASCADE;
 DROP TABLE calls, call_events, dead_letters, timeless_events;
