@@ -50,6 +50,49 @@ DROP TRIGGER nothing ON timeless_events;
 SELECT cdr_ingest_event(ev('e', 1, NULL));
 SELECT count(*) FROM cdr_verify_calls();
 
+-- many at once are thought to be new, all of them, and are inserted as such in a
+-- subtransaction: so their xmin is not that of the calls.  One that was recorded long ago,
+-- which no memory of what came lately knows, has all of them stored the other way, and
+-- those after it
+\c
+SET timezone = 'UTC';
+CREATE FUNCTION many(which text, OUT stored bigint, OUT as_new bigint, OUT not_as_new bigint) LANGUAGE plpgsql AS $$
+BEGIN
+	stored := cdr_ingest_events(array_agg(ev(which || i, i, '2012-02-02T00:00:00Z'))) FROM generate_series(1, 60) AS i;
+	SELECT count(*) FILTER (WHERE e.xmin <> c.xmin), count(*) FILTER (WHERE e.xmin = c.xmin) INTO as_new, not_as_new
+	FROM call_events AS e JOIN calls AS c USING (call_id)
+	WHERE call_id ~ ('^' || which || '[0-9]+$') AND c.xmin = pg_current_xact_id()::xid;
+END $$;
+SELECT * FROM many('m');
+SELECT * FROM many('m');
+INSERT INTO call_events (event_time, received_at, recorded_at, event_id, call_id, event_type, time_source, payload, salt)
+SELECT '2012-02-02T00:00:00Z', '2012-02-02Z', '2012-02-02Z', encode(substr(sha256('\xffffffff' || convert_to(body::text, 'UTF8')), 1, 16), 'hex')::uuid,
+	   'n30', 'call.answered', 'b', body, gen_random_uuid()
+FROM ev('n30', 30, '2012-02-02T00:00:00Z') AS body;
+SELECT count(*) FROM cdr_rebuild_calls('n30');
+SELECT * FROM many('n');
+SELECT event_count FROM calls WHERE call_id = 'n30';
+SELECT * FROM many('o');
+-- what is refused is refused, as it would be alone
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no %', NEW.call_id USING ERRCODE = 'check_violation'; END $$;
+CREATE TRIGGER refuse BEFORE INSERT ON call_events FOR EACH ROW WHEN (NEW.call_id ~ '7$') EXECUTE FUNCTION refuse();
+\set VERBOSITY terse
+\c
+SELECT count(*) FROM many('p');
+\set VERBOSITY default
+DROP TRIGGER refuse ON call_events;
+-- what a trigger drops is not recorded, and all else is
+CREATE TRIGGER nothing BEFORE INSERT ON call_events FOR EACH ROW WHEN (NEW.call_id ~ '7$') EXECUTE FUNCTION nothing();
+SELECT * FROM many('q');
+DROP TRIGGER nothing ON call_events;
+-- a transaction has few such subtransactions
+\c
+BEGIN;
+SELECT sum(x.stored) AS stored, sum(least(x.as_new, 1)) AS times FROM generate_series(1, 40) AS n, LATERAL (SELECT * FROM many('r' || n || '-')) AS x;
+COMMIT;
+SELECT count(*) FROM cdr_verify_calls();
+DROP FUNCTION many, refuse;
+
 -- rows of a batch are for the statement alone that is running, and not for what
 -- that brings to life: such as a trigger that is there before the first row
 SELECT * FROM cdr_rows(0) AS t(c1 text);

@@ -108,7 +108,8 @@ cdr_backfill_store(const CdrRowReading *reading, const Datum *rows, int count,
 	if (reading->keep_refused)
 		cdr_bisect(&job, job.events, job.nevents);
 	else
-		cdr_record_events(job.events, job.nevents, false, &job.recorded);
+		cdr_record_events(job.events, job.nevents, CDR_LIKELY_NEW,
+						  &job.recorded);
 	if (job.nletters > 0)
 		(void) cdr_dead_letters_keep(job.letters, job.nletters);
 	cdr_writer_close(&rights);

@@ -125,7 +125,9 @@ write_job(CdrJob *job, Manner manner, CdrBatchResult *result)
 	if (manner == IN_HALVES)
 		cdr_bisect(job, job->events, job->nevents);
 	else if (job->nevents > 0)
-		cdr_record_events(job->events, job->nevents, manner == MOSTLY_NEW,
+		cdr_record_events(job->events, job->nevents,
+						  manner == MOSTLY_NEW ? CDR_MOSTLY_NEW
+											   : CDR_PARTLY_NEW,
 						  &job->recorded);
 	if (job->nletters > 0)
 	{

@@ -63,7 +63,7 @@ try_events(CdrJob *job, CdrEvent **events, int count)
 	{
 		CdrRecorded recorded = job->recorded;
 
-		cdr_record_events(events, count, false, &recorded);
+		cdr_record_events(events, count, CDR_PARTLY_NEW, &recorded);
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;

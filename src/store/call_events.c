@@ -205,7 +205,7 @@ drop_read_otherwise(CdrEvent **events, int count)
 
 int
 cdr_call_events_drop_known(CdrEvent **events, int count, bool mostly_new,
-						   CdrCallSpans *spans)
+						   CdrCallSpans *spans, bool *may_be_known)
 {
 	CdrEvent   **sought = palloc(Max(count, 1) * sizeof(CdrEvent *));
 	bool		*repeated = palloc0(Max(count, 1) * sizeof(bool));
@@ -227,6 +227,7 @@ cdr_call_events_drop_known(CdrEvent **events, int count, bool mostly_new,
 			sought[nsought++] = events[i];
 		nhinted += hinted;
 	}
+	*may_be_known = nsought > 0;
 	if (!mostly_new)
 		return cdr_resent_drop(events, count, NULL, spans);
 	if (nsought == 0)

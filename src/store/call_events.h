@@ -25,10 +25,12 @@ extern void cdr_call_events_open(Oid table);
  * stay.  Unless mostly_new, all stay, because they are inserted with ON CONFLICT
  * in any case, but for those that were recorded under another key: by a mapping
  * that was changed meanwhile, or with another time; spans is then what rows of calls
- * said when these were looked for (resent.h).
+ * said when these were looked for (resent.h).  may_be_known: some are thought to be
+ * recorded.
  */
-extern int cdr_call_events_drop_known(CdrEvent **events, int count,
-									  bool mostly_new, CdrCallSpans *spans);
+extern int
+cdr_call_events_drop_known(CdrEvent **events, int count, bool mostly_new,
+						   CdrCallSpans *spans, bool *may_be_known);
 
 /*
  * Inserts sorted events of which none is thought to be recorded; one that is,

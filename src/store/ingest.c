@@ -144,7 +144,7 @@ ingest(const Ingested *ingested)
 
 	cdr_tables_require(&tables, RowExclusiveLock);
 	cdr_writer_open(&tables, &rights);
-	cdr_record_events(job.events, job.nevents, false, &job.recorded);
+	cdr_record_events(job.events, job.nevents, CDR_LIKELY_NEW, &job.recorded);
 	cdr_writer_close(&rights);
 	return job.recorded.events;
 }

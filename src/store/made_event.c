@@ -172,7 +172,7 @@ cdr_made_record(CdrEvent *events, int count)
 	CdrJob job;
 
 	cdr_job_init(&job, events, count);
-	cdr_record_events(job.events, job.nevents, false, &job.recorded);
+	cdr_record_events(job.events, job.nevents, CDR_PARTLY_NEW, &job.recorded);
 	if (job.recorded.events != count)
 		ereport(ERROR, (errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
 						errmsg("events were not recorded"),

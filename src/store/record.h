@@ -42,13 +42,23 @@ cdr_event_lacks_time(const CdrEvent *event)
 	return event->time_source == CDR_TIME_OF_RECEIPT || event->time_unread;
 }
 
+/* What is thought of events before it is looked up. */
+typedef enum CdrNovelty
+{
+	/* those that came before are known for such (call_events.h), and so are calls
+	 * that have a row (calls.h); else that is an ERROR (unique_violation) */
+	CDR_MOSTLY_NEW,
+	/* they may be new, all of them, which is tried */
+	CDR_LIKELY_NEW,
+	/* some came before */
+	CDR_PARTLY_NEW
+} CdrNovelty;
+
 /*
  * Records understood, sorted events through an open writer (writer.h); adds to
- * *recorded what was new.  With mostly_new, those that came before are thought
- * to be known for such (call_events.h), and so are calls that have a row (calls.h);
- * if another one is recorded, that is an ERROR (unique_violation).
+ * *recorded what was new.
  */
-extern void cdr_record_events(CdrEvent **events, int count, bool mostly_new,
+extern void cdr_record_events(CdrEvent **events, int count, CdrNovelty novelty,
 							  CdrRecorded *recorded);
 
 #endif /* CDR_RECORD_H */
