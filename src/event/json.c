@@ -258,6 +258,8 @@ first_text(const CdrJsonKeys *keys, const CdrFields *fields, CdrField field,
 
 	for (int i = 0; text == NULL && i < count; i++)
 	{
+		if (!cdr_json_paths_met(keys->paths, keys->steps[slots[i]]))
+			continue;
 		text = slot_text(keys, slots[i]);
 		if (fields->notes != NULL)
 			note_slot(keys, slots[i], fields->notes, field, text);

@@ -243,6 +243,10 @@ cdr_time_zone(const char *p, CdrTimeParts *parts)
 	const char *end = p;
 
 	parts->offset = 0;
+	parts->has_offset = true;
+	/* as nearly all write it */
+	if (p[0] == 'Z' && p[1] == '\0')
+		return true;
 	(void) cdr_time_blanks(&end);
 	parts->has_offset = *end != '\0';
 	if (!parts->has_offset)
