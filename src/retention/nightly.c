@@ -78,7 +78,9 @@ cdr_nightly_read(CdrNightly *nightly)
 		is_read = read(fd, nightly, sizeof(CdrNightly)) == sizeof(CdrNightly);
 		(void) CloseTransientFile(fd);
 	}
+	/* in recovery there is no timeline to ask for, and no run that is its own */
 	if (is_read && nightly->version == NIGHTLY_VERSION &&
+		!RecoveryInProgress() &&
 		nightly->timeline == GetWALInsertionTimeLine() &&
 		EQ_CRC32C(nightly->crc, nightly_checksum(nightly)))
 		return true;
