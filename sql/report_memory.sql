@@ -191,6 +191,21 @@ SELECT data::text = cdr_report_data('2026-03-26 10:00:30', '2026-04-02', 'Europe
 	of_each = ARRAY(SELECT t::text FROM cdr_traffic('2026-03-28', '2026-03-30', '1 hour', 'UTC', '{tenant_id,direction}') AS t) AS of_each
 FROM in_memory;
 ROLLBACK;
+-- ---------------------------------------------------------------------------
+-- Long names, by hand
+-- ---------------------------------------------------------------------------
+
+-- JSON has no room for one of 256 MB: a page is made of their beginnings, and
+-- tenants whose names begin alike stay apart.
+TRUNCATE calls;
+INSERT INTO calls (call_id, status, disposition, tenant_id, direction, hangup_cause, start_time, answer_time, end_time, event_count, first_event_time, last_event_time)
+SELECT n::text, 'X', CASE WHEN n % 2 = 0 THEN repeat('D', 5000) ELSE 'BUSY' END, repeat('t', 5000) || n % 3, 'inbound', repeat('c', 5000) || n % 4,
+	t, CASE WHEN n > 60 THEN t + interval '3 s' END, t + interval '63 s', 1, t, t + interval '63 s'
+FROM (SELECT n, timestamptz '2026-03-29' + n * interval '5 min' AS t FROM generate_series(1, 90) AS n) AS times;
+SELECT max(length(t ->> 'tenant_id')) < 400 AS tenants, count(*), sum((t ->> 'attempts')::integer) FROM jsonb_array_elements(cdr_report_data('2026-03-29', '2026-03-30') #> '{places,tenants}') AS t;
+SELECT max(length(c ->> 'cause')) < 400 AS causes, max(length(c ->> 'outcome')) < 400 AS outcomes, count(*), sum((c ->> 'calls')::integer)
+FROM jsonb_array_elements(cdr_report_data('2026-03-29', '2026-03-30') #> '{course,causes}') AS c;
+SELECT max(length(l ->> 'tenant_id')) < 400 AS longest FROM jsonb_array_elements(cdr_report_data('2026-03-29', '2026-03-30') -> 'longest') AS l;
 SET client_min_messages = warning;
 DROP EXTENSION cdr_service;
 DROP TABLE calls, call_events, dead_letters, timeless_events;

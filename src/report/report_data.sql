@@ -178,7 +178,8 @@ BEGIN
 			'steps', (SELECT COALESCE(jsonb_agg(f ORDER BY i), '[]') FROM figures AS f WHERE set = 3),
 			'hours', (SELECT COALESCE(jsonb_agg(f ORDER BY h), '[]') FROM figures AS f WHERE set = 6),
 			'week', (SELECT COALESCE(jsonb_agg(f ORDER BY d, h), '[]') FROM figures AS f WHERE set = 4),
-			'causes', (SELECT COALESCE(jsonb_agg(c ORDER BY calls DESC, outcome COLLATE "C", sip, cause COLLATE "C"), '[]')
+			'causes', (SELECT COALESCE(jsonb_agg(jsonb_build_object('outcome', left(outcome, 255), 'sip', sip, 'cause', left(cause, 255), 'fault', fault, 'calls', calls)
+												 ORDER BY calls DESC, outcome COLLATE "C", sip, cause COLLATE "C"), '[]')
 					   FROM (SELECT * FROM causes ORDER BY calls DESC, outcome COLLATE "C", sip, cause COLLATE "C" LIMIT 20) AS c),
 			'other_causes', (SELECT jsonb_build_object('rows', count(*), 'calls', sum(calls))
 							 FROM (SELECT calls FROM causes ORDER BY calls DESC, outcome COLLATE "C", sip, cause COLLATE "C" OFFSET 20) AS c))
@@ -222,7 +223,11 @@ BEGIN
 			WHERE $5 IS NULL OR c.tenant_id = $5
 			GROUP BY 1, 2, 3),
 		counted AS (
-			SELECT g.past, g.tenant_id, g.destination, g.first,
+			-- (of a long one, by hand, what tells it from others)
+			SELECT g.past, g.destination, g.first,
+				   CASE WHEN octet_length(g.tenant_id::text) > 1000
+						THEN left(g.tenant_id::text, 255) || encode(sha256(convert_to(g.tenant_id::text, 'UTF8')), 'hex')
+						ELSE g.tenant_id END AS tenant_id,
 				   g.sums[1] AS n, g.sums[4] AS decided, g.sums[5] AS answered, g.sums[6] AS talks, g.sums[7] AS short,
 				   CASE WHEN g.sums[6] > 0 THEN g.sums[8] * 86400.0 + g.sums[9] + g.sums[10] / 1000000.0 END AS talk
 			FROM groups AS g),
@@ -459,7 +464,7 @@ BEGIN
 	found := found || jsonb_build_object('setup', COALESCE(part, '[]'));
 
 	EXECUTE format($query$
-		SELECT jsonb_agg(jsonb_build_object('call_id', call_id, 'tenant_id', tenant_id, 'destination', %1$s.cdr_destination(callee_number::text),
+		SELECT jsonb_agg(jsonb_build_object('call_id', call_id, 'tenant_id', left(tenant_id::text, 255), 'destination', %1$s.cdr_destination(callee_number::text),
 											'at', extract(epoch FROM attempt_time), 'seconds', extract(epoch FROM talk))
 						 ORDER BY talk DESC, call_id COLLATE "C")
 		FROM (SELECT c.call_id, c.tenant_id, c.callee_number, c.attempt_time, c.end_time - c.answer_time AS talk
