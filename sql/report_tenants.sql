@@ -171,10 +171,13 @@ SELECT plan($$SELECT * FROM tenant_calls WHERE call_id = 'call-5'$$) AS call, pl
 	plan($$SELECT * FROM tenant_calls WHERE attempt_time >= date_trunc('day', timestamptz '2026-01-10') AND attempt_time < timestamptz '2026-01-11' AND caller_number LIKE '+49%'$$) AS time;
 RESET ROLE;
 CREATE INDEX calls_of_tenants ON calls (tenant_id, attempt_time);
+-- (of few calls, those of the time are found as fast by that alone)
+SET enable_bitmapscan = off;
 SET ROLE regress_x_one;
 SELECT plan($$SELECT * FROM tenant_calls WHERE attempt_time >= timestamptz '2026-01-10 01:00' AND attempt_time < timestamptz '2026-01-10 01:01'$$) AS tenant;
 RESET ROLE;
 RESET enable_seqscan;
+RESET enable_bitmapscan;
 DROP INDEX calls_of_tenants;
 
 -- ---------------------------------------------------------------------------
