@@ -27,6 +27,11 @@ GROUP BY zone ORDER BY zone;
 SELECT v, cdr_csv_safe(v) FROM unnest(ARRAY['+4930123456', '=1+1', '-1', '@SUM(A1)', '1001', '', 'a=1', '''=1', '"=1"', ' =1', '＝1+1', '＋49', '－1', '＠x', '−1', '’+1', U&'\200B=1', '49-30',
 	'anonymous', E'x\t=1', '*97', '#1', '%1', '(+49) 30', '|x', '!A1', NULL]) AS v;
 \pset format aligned
+-- all of Unicode that cannot be seen (its Default_Ignorable_Code_Point, blanks, separators), in front
+SELECT to_hex(c) AS not_guarded FROM (SELECT generate_series(a, b) AS c FROM unnest(
+	'{173,847,1564,4447,6068,6155,8203,8232,8288,10240,12288,12644,65024,65279,65440,65520,113824,119155,917504}'::integer[],
+	'{173,847,1564,4448,6069,6159,8207,8239,8303,10240,12288,12644,65039,65279,65440,65531,113827,119162,921599}'::integer[]) AS r (a, b)) AS invisible
+WHERE cdr_csv_safe(chr(c) || '=1') = chr(c) || '=1' ORDER BY c;
 SELECT cdr_csv_safe(E'\t1') = E'''\t1' AS tab, cdr_csv_safe(E'\r1') = E'''\r1' AS cr, cdr_csv_safe(E'\n1') = E'''\n1' AS lf, length(cdr_csv_safe(repeat(' ', 1000000) || '=')) AS long;
 
 -- ---------------------------------------------------------------------------
