@@ -78,7 +78,7 @@ def judged(data, kept=None):
     if code not in counts:
         broken(data, f"it ends with {code}")
     if time.process_time() - begun > 1:
-        broken(data, "it takes more than a second")
+        broken(data[:10000], "it takes more than a second")
     counts[code] += 1
     if code == 0:
         events = json.loads(data)["events"]
@@ -129,9 +129,9 @@ def systematic():
             judged(written(replaced(path, other)))
         if isinstance(value, (list, dict)) and value:
             judged(written(replaced(path, list(value) * 2 if isinstance(value, list) else {**value, "more": "x"})))
-    for odd in (b"", b"[" * 200000, b'{"a":' * 200000, b"1" * 5000, b"\xff\xfe", b"null", b"\x00" * 1000, seed * 2):
+    for odd in (b"", b"[" * 200000, b'{"a":' * 200000, b"1" * 5000, b"\xff\xfe", b"null", b"\x00" * 1000, seed * 2, b"[" + b"[]," * 6000000 + b"[]]"):
         if judged(odd) != 2:
-            broken(odd, "it is a file of evidence")
+            broken(odd[:10000], "it is a file of evidence")
 
 
 def by_chance(until):
