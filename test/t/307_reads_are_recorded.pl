@@ -39,7 +39,7 @@ sub recorded
 }
 
 $cdr->sql(<<'EOS');
-SELECT cdr_create_evidence_tables(), cdr_create_partitions('2026-01-01', '2026-01-31');
+SELECT cdr_create_partitions('2026-01-01', '2026-01-31');
 SELECT cdr_ingest_events(array_agg(json_build_object('eventType', 'call.started', 'callId', 'c' || i,
 	'timestamp', timestamptz '2026-01-19Z' + i * interval '1 min'))) FROM generate_series(1, 20) AS i;
 CREATE ROLE reader LOGIN;
@@ -149,7 +149,7 @@ pass 'what cannot be recorded is in the log, too';
 # --- the log of seals covers the record
 
 $cdr->sql(
-	'ALTER TABLE cdr_access_log DROP CONSTRAINT cdr_access_log_application_check; SELECT cdr_create_retention_tables()'
+	'ALTER TABLE cdr_access_log DROP CONSTRAINT cdr_access_log_application_check; SELECT cdr_create_evidence_tables()'
 );
 as_reader(q{SELECT count(*) FROM cdr_read_calls('a ticket', 'c1')});
 as_reader('SELECT * FROM calls');
@@ -185,6 +185,7 @@ is told(
   ),
   'reads without an entry t f 1 rows of cdr_access_log',
   'and one that was written by hand';
+$cdr->sql('SELECT cdr_create_retention_tables()');
 $cdr->sql(
 	q{SELECT cdr_set_retention(NULL, 'access_log', '0', 'policy', 'a test')});
 $cdr->sql('CALL cdr_apply_retention()');
