@@ -114,7 +114,10 @@ wipe_index(Oid id, CdrProgress *progress)
 	return wiped;
 }
 
-/* Pages that VACUUM has not been through since they changed hold what was there. */
+/*
+ * Pages that VACUUM has not been through since they changed hold what was there.  So do
+ * indexes while rows of few pages are dead: VACUUM passes these by, but if it is told not to.
+ */
 static void
 warn_of_old_rows(Relation rel)
 {
@@ -128,8 +131,8 @@ warn_of_old_rows(Relation rel)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("table \"%s\" has %u pages that may hold old rows",
 						RelationGetRelationName(rel), nblocks - visible),
-				 errhint("Run VACUUM on it when no old transaction is open, "
-						 "and wipe it again.")));
+				 errhint("Run VACUUM (INDEX_CLEANUP ON) on it when no old "
+						 "transaction is open, and wipe it again.")));
 }
 
 /* A table with its indexes and its TOAST table. */
