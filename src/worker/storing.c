@@ -40,7 +40,8 @@
 /* Milliseconds. */
 #define FIRST_RETRY_DELAY 100
 #define SUSPICION_DELAY	  10000 /* until a passing error is a message's */
-/* the same, where others wait for one, or code of a user raised the error */
+/* the same, where others wait for one, or code of a user raised the error; with
+ * both, there is no delay */
 #define SUSPICION_SOON	  500
 #define HALVING_DELAY	  30000 /* after one that was in vain */
 #define FEW_HALVING_DELAY 2000	/* the same, of few messages */
@@ -76,6 +77,8 @@ is_halving_due(const CdrWorker *worker, const CdrBatchResult *result)
 		return true;
 	if (is_contention(sqlerrcode))
 		return worker->failed_stores > 1 || worker->held.count > 0;
+	if (result->raised && worker->held.count > 0)
+		return true;
 	return cdr_milliseconds_since(worker->failing_since) >=
 		   (result->raised || worker->held.count > 0 ? SUSPICION_SOON
 													 : SUSPICION_DELAY);
