@@ -118,7 +118,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	erasure_read \
 	erasure_pseudonyms \
 	retention_holds retention_rules retention_hour retention_reach retention_evidence \
-	report_queries report_export report_rights report_tenants access_record worker_status worker_progress store_mappings store_each backfill_rows store_privileges store_guard \
+	report_queries report_export report_rights report_tenants access_record worker_status worker_progress store_mappings store_each store_brought_over backfill_rows store_privileges store_guard \
 	call_order_permuted call_order_random call_segments_random event_json_random
 ifeq ($(CDR_QUICK),yes)
 REGRESS := $(filter-out %_permuted %_random,$(REGRESS))

@@ -253,6 +253,20 @@ refuse_pasted_id(const CdrMessage *message)
 					 text, text)));
 }
 
+/* A row of a backfill is read by its own mapping, as when it is retried. */
+static void
+choose_own_mapping(Explained *explained, const CdrMessage *message)
+{
+	int version;
+
+	if (message->mapping == NULL)
+		return;
+	explained->is_whole = true;
+	version = cdr_mappings_named(message->mapping);
+	if (!explained->is_trial && version != 0)
+		explained->options.mappings = cdr_mappings_recorded(version);
+}
+
 static void
 explain_given(FunctionCallInfo fcinfo)
 {
@@ -263,6 +277,7 @@ explain_given(FunctionCallInfo fcinfo)
 							 .is_json = type == JSONOID};
 
 	explained.is_trial = choose_trial(fcinfo, &explained.options);
+	choose_own_mapping(&explained, message);
 	if (type == TEXTOID)
 	{
 		refuse_pasted_id(message);
@@ -376,17 +391,12 @@ explain_letter(FunctionCallInfo fcinfo)
 							 .options = cdr_event_options_now(),
 							 .is_trial = !PG_ARGISNULL(1)};
 	CdrMessage *message = cdr_dead_letters_message(0);
-	const char *mapping = message->mapping;
 
 	return_letter(explained.info);
-	/* a row of a backfill is read by its own mapping, as when it is retried */
-	explained.is_whole = mapping != NULL;
 	if (explained.is_trial)
 		explained.options.mappings =
 			use_of_mapping(text_to_cstring(PG_GETARG_TEXT_PP(1)));
-	else if (mapping != NULL && cdr_mappings_named(mapping) != 0)
-		explained.options.mappings =
-			cdr_mappings_recorded(cdr_mappings_named(mapping));
+	choose_own_mapping(&explained, message);
 	explain_message(&explained, message);
 }
 

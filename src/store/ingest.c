@@ -20,6 +20,7 @@
 #include "store/event_options.h"
 #include "store/given_message.h"
 #include "store/record.h"
+#include "store/row_event.h"
 #include "store/writer.h"
 
 /* What an event looks like, for a hint. */
@@ -78,13 +79,27 @@ refuse_message(const CdrReason *reason, bool known_json,
 					   : 0));
 }
 
+/* Reads one, a row of a backfill by its mapping; false: it is no event. */
+static bool
+read_ingested(const Ingested *ingested, const CdrMessage *message,
+			  const CdrEventOptions *options, CdrEvent *event)
+{
+	if (message->mapping != NULL)
+	{
+		cdr_row_read(message, cdr_mappings_named(message->mapping), options,
+					 event);
+		return event->reason == NULL;
+	}
+	return ingested->known_json ? cdr_event_parse_json(message, options, event)
+								: cdr_event_parse(message, options, event);
+}
+
 /* Reads one that is an event; throws if it is none. */
 static void
 ingest_one(Ingested *ingested, const CdrMessage *message,
 		   const CdrEventOptions *options, int place)
 {
 	CdrEvent *event;
-	bool	  is_event;
 
 	if (ingested->count == ingested->room)
 	{
@@ -93,10 +108,7 @@ ingest_one(Ingested *ingested, const CdrMessage *message,
 			repalloc_huge(ingested->events, ingested->room * sizeof(CdrEvent));
 	}
 	event = &ingested->events[ingested->count++];
-	is_event = ingested->known_json
-				   ? cdr_event_parse_json(message, options, event)
-				   : cdr_event_parse(message, options, event);
-	if (!is_event)
+	if (!read_ingested(ingested, message, options, event))
 		refuse_message(event->reason, ingested->known_json, message, place);
 }
 
@@ -107,7 +119,7 @@ ingest_whole(Ingested *ingested, const CdrMessage *message,
 {
 	CdrEach each;
 
-	if (!cdr_each_asked(message, options) ||
+	if (message->mapping != NULL || !cdr_each_asked(message, options) ||
 		!cdr_each_split(message, options, ingested->known_json, &each))
 	{
 		ingest_one(ingested, message, options, 0);
