@@ -47,7 +47,7 @@ cdr_held_drop(CdrHeld *held)
 	held->taking_room = 0;
 	held->round = 0;
 	held->any_stored = false;
-	held->turn = held->pause = 0;
+	held->turn = held->pause = held->patient_at = 0;
 }
 
 static void *

@@ -56,6 +56,8 @@ typedef struct CdrHeld
 	CdrMoment	  turn;		   /* the next one, without a round */
 	CdrMoment	  pause;	   /* none is tried before, but what was not yet */
 	CdrMoment	  patient_at;  /* none has much time before */
+	CdrMoment	  patient_again_at; /* nor has this one: */
+	const void	 *patient; /* the last that had; only to be compared */
 } CdrHeld;
 
 /* None, in a context of its own below the current one. */

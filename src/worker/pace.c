@@ -137,9 +137,11 @@ cdr_pace_limit(const CdrPace *pace, int events)
 }
 
 int
-cdr_pace_limit_of_many(const CdrPace *pace, int waiting)
+cdr_pace_limit_of_many(const CdrPace *pace, int waiting, int failures)
 {
-	int least = Max(MANY_TIME / Max(waiting, 1), LIMIT_OF_MANY);
+	int share = MANY_TIME / Max(waiting, 1);
+	int least = Min(Max(share, LIMIT_OF_MANY), LIMIT_MIN);
+	int limit = limit_of(pace, 1, least);
 
-	return limit_of(pace, 1, Min(least, LIMIT_MIN));
+	return Min(limit << failures, Max(limit, share));
 }

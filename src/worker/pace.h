@@ -31,10 +31,12 @@ extern void cdr_pace_note(CdrPace *pace, int events, long milliseconds);
 extern int cdr_pace_limit(const CdrPace *pace, int events);
 
 /*
- * The same of one event, while so many wait to be tried alone: the more there are, the
- * shorter, for each may be one that takes without end.
+ * The same of one event that so many tries have failed for, while so many wait to be
+ * tried alone: twice as much after each; but the more wait, the less, for each may be
+ * one that takes without end.
  */
-extern int cdr_pace_limit_of_many(const CdrPace *pace, int waiting);
+extern int
+cdr_pace_limit_of_many(const CdrPace *pace, int waiting, int failures);
 
 /*
  * Statements are slow, whatever they store: one event takes so many milliseconds; 0:

@@ -46,6 +46,9 @@
 #define PATIENT_AFTER 3
 #define PATIENT_PART  5
 
+/* Milliseconds for which another one may have it before the same has it again. */
+#define PATIENT_OTHERS 5000
+
 /*
  * What waits, at most: bytes; messages, for which the broker sends others instead;
  * and deliveries of one message.
@@ -258,31 +261,50 @@ cdr_worker_held_due(CdrWorker *worker)
 							: cdr_milliseconds_until(cdr_held_due(held));
 }
 
+/* May one have the time of a batch?  That is only a part of all time. */
+static bool
+may_take_long(const CdrHeld *held, const CdrHeldMessage *message)
+{
+	return message->timeouts >= PATIENT_AFTER &&
+		   cdr_milliseconds_until(held->patient_at) == 0 &&
+		   (held->patient != message ||
+			cdr_milliseconds_until(held->patient_again_at) == 0);
+}
+
+/* So much, and then more; after that, others have their tries. */
+static int
+begin_patience(CdrHeld *held, CdrHeldMessage *message)
+{
+	int	 total = Min(CDR_PATIENT.total << Min(message->patient_tries, 2),
+					 CDR_PACE_LONGEST);
+	long others = (long) total * Min(held->count, PATIENT_PART);
+
+	message->patient_tries++;
+	held->patient = message;
+	held->patient_at = cdr_after(others);
+	held->patient_again_at = cdr_after(others + PATIENT_OTHERS);
+	return total;
+}
+
 /*
  * At first no longer than it should take, for others may come behind, and each time
- * more.  What takes long, but not for ever, gets the time of a batch, and then more;
- * but that is only a part of all time, for many others may be like it.
+ * more.  What takes long, but not for ever, gets the time of a batch now and then.
  */
 static CdrPatience
 patience_with(CdrWorker *worker, CdrHeldMessage *message)
 {
 	CdrHeld	   *held = &worker->held;
 	CdrPatience patience = CDR_BRISK;
-	bool		was_tried = message->failures > 0;
-	int			limit = cdr_pace_limit_of_many(
-				&worker->pace, was_tried ? held->tried : cdr_held_untried(held));
+	int waiting = message->failures > 0 ? held->tried : cdr_held_untried(held);
+	int limit =
+		cdr_pace_limit_of_many(&worker->pace, waiting, message->failures);
 
-	if (message->timeouts >= PATIENT_AFTER &&
-		cdr_milliseconds_until(held->patient_at) == 0)
+	patience.total = Min(limit, patience.total);
+	if (may_take_long(held, message))
 	{
 		patience = CDR_PATIENT;
-		patience.total = Min(patience.total << Min(message->patient_tries, 2),
-							 CDR_PACE_LONGEST);
-		message->patient_tries++;
-		held->patient_at = cdr_after((long) patience.total * PATIENT_PART);
+		patience.total = begin_patience(held, message);
 	}
-	else
-		patience.total = Min(limit << message->failures, patience.total);
 	/* what all others need, it may need, too */
 	if (cdr_pace_is_slow(&worker->pace))
 		patience.total = Max(patience.total, cdr_pace_limit(&worker->pace, 1));
