@@ -34,6 +34,11 @@ $cdr->sql(
 );
 my $retention = q{FROM cdr_health WHERE "check" = 'retention'};
 $cdr->wait_for("detail LIKE 'applied at %' $retention");
+my $applied = $cdr->sql("SELECT detail $retention");
+$primary->restart;
+$cdr->wait_for(
+	q{count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'cdr_service sealer' AND state = 'idle'}
+);
 
 my $standby = $cdr->standby('standby');
 
@@ -41,6 +46,9 @@ my $standby = $cdr->standby('standby');
 
 $cdr->publish(simple_events(300, 'before'));
 $cdr->wait_drained(300);
+$cdr->wait_for('EXISTS (SELECT FROM cdr_seals) AND NOT EXISTS (SELECT FROM cdr_unsealed)');
+is($cdr->sql("SELECT detail $retention"), $applied,
+	'a restart in the hour of retention begins no other run');
 $primary->wait_for_catchup($standby);
 is($standby->safe_psql('postgres', 'SELECT state FROM cdr_status()'),
 	'standby', 'the standby says that it is one');
