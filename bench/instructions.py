@@ -23,7 +23,7 @@ from servers import BATCH, DATABASE, BenchError, run, with_library
 FEW, MANY = 1, 3  # batches
 JSON_FORMS = [form for form in FORMS if form.key in ("cloudevents", "mapped")]
 FUNCTIONS = (r"cdr_(ingest_events|event_parse_json|record_events|calls_merge"
-             r"|call_events_insert|resent_(drop|refuse))")
+             r"|call_events_insert(_new)?|resent_(drop|refuse))")
 
 COUNTED = """
 cd "$1"

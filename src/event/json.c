@@ -204,11 +204,20 @@ known_keys(const CdrJsonKeys **known)
  * ------------------------------------------------------------------------
  */
 
+/* Has anything been found for a slot?  Most are of other types of events. */
+static inline bool
+slot_is_met(const CdrJsonKeys *keys, JsonSlot slot)
+{
+	return cdr_json_paths_met(keys->paths, keys->steps[slot]);
+}
+
 /* What a slot says; NULL: nothing, or nothing that is text. */
-static char *
+static inline char *
 slot_text(const CdrJsonKeys *keys, JsonSlot slot)
 {
-	return cdr_json_paths_text(keys->paths, keys->steps[slot]);
+	return slot_is_met(keys, slot)
+			   ? cdr_json_paths_text(keys->paths, keys->steps[slot])
+			   : NULL;
 }
 
 /* Notes that a field was looked for there. */
@@ -243,7 +252,8 @@ slot_is_string(const CdrJsonKeys *keys, JsonSlot slot)
 bool
 cdr_json_is_envelope(const CdrJsonKeys *keys)
 {
-	return slot_is_string(keys, SLOT_CE_SPECVERSION) &&
+	return slot_is_met(keys, SLOT_CE_SPECVERSION) &&
+		   slot_is_string(keys, SLOT_CE_SPECVERSION) &&
 		   slot_is_string(keys, SLOT_CE_TYPE) &&
 		   slot_is_string(keys, SLOT_CE_SOURCE) &&
 		   slot_is_string(keys, SLOT_CE_ID);
@@ -258,7 +268,7 @@ first_text(const CdrJsonKeys *keys, const CdrFields *fields, CdrField field,
 
 	for (int i = 0; text == NULL && i < count; i++)
 	{
-		if (!cdr_json_paths_met(keys->paths, keys->steps[slots[i]]))
+		if (!slot_is_met(keys, slots[i]))
 			continue;
 		text = slot_text(keys, slots[i]);
 		if (fields->notes != NULL)
