@@ -478,6 +478,8 @@ cdr_cloudevent_of_headers(const CdrContent *content, CdrCloudEvent *event,
 	char			 *json;
 
 	*reason = NULL;
+	if (!cdr_has_headers(content->message))
+		return false;
 	/* (as bytes, in JSON, the properties do not show the word) */
 	if (!read_headers(content->message, attribute_names[CE_SPECVERSION], &json,
 					  &members) &&

@@ -277,6 +277,15 @@ first_text(const CdrJsonKeys *keys, const CdrFields *fields, CdrField field,
 	return text;
 }
 
+/* Likewise, where there is one slot: most fields are not there at all. */
+static inline const char *
+text_in(const CdrJsonKeys *keys, const CdrFields *fields, CdrField field,
+		JsonSlot slot)
+{
+	return slot_is_met(keys, slot) ? first_text(keys, fields, field, &slot, 1)
+								   : NULL;
+}
+
 #define FIRST_TEXT(keys, fields, field, ...)                         \
 	first_text(keys, fields, field, (const JsonSlot[]){__VA_ARGS__}, \
 			   lengthof(((const JsonSlot[]){__VA_ARGS__})))
@@ -316,8 +325,7 @@ integer_of(const char *text)
 static void
 read_time(const CdrJsonKeys *keys, CdrFields *fields)
 {
-	const char *text =
-		FIRST_TEXT(keys, fields, CDR_FIELD_TIME, SLOT_TIMESTAMP);
+	const char *text = text_in(keys, fields, CDR_FIELD_TIME, SLOT_TIMESTAMP);
 
 	fields->time = CDR_NO_TIME;
 	if (text == NULL)
@@ -331,11 +339,10 @@ read_time(const CdrJsonKeys *keys, CdrFields *fields)
 void
 cdr_json_fields(const CdrJsonKeys *keys, CdrFields *fields)
 {
-	fields->type = FIRST_TEXT(keys, fields, CDR_FIELD_TYPE, SLOT_EVENT_TYPE);
+	fields->type = text_in(keys, fields, CDR_FIELD_TYPE, SLOT_EVENT_TYPE);
 	fields->trace_id =
-		FIRST_TEXT(keys, fields, CDR_FIELD_TRACE_ID, SLOT_TRACE_ID);
-	fields->call_id =
-		FIRST_TEXT(keys, fields, CDR_FIELD_CALL_ID, SLOT_CALL_ID);
+		text_in(keys, fields, CDR_FIELD_TRACE_ID, SLOT_TRACE_ID);
+	fields->call_id = text_in(keys, fields, CDR_FIELD_CALL_ID, SLOT_CALL_ID);
 	fields->tenant_id =
 		FIRST_TEXT(keys, fields, CDR_FIELD_TENANT_ID, SLOT_TENANT_ID,
 				   SLOT_MATCHED_TENANT_2, SLOT_MATCHED_TENANT_1,
@@ -345,22 +352,22 @@ cdr_json_fields(const CdrJsonKeys *keys, CdrFields *fields)
 		party_of(keys, fields, CDR_FIELD_FROM, SLOT_FROM_URI, SLOT_FROM);
 	fields->to = party_of(keys, fields, CDR_FIELD_TO, SLOT_TO_URI, SLOT_TO);
 	fields->direction =
-		FIRST_TEXT(keys, fields, CDR_FIELD_DIRECTION, SLOT_DIRECTION);
+		text_in(keys, fields, CDR_FIELD_DIRECTION, SLOT_DIRECTION);
 	fields->matched_user_id =
 		FIRST_TEXT(keys, fields, CDR_FIELD_MATCHED_USER, SLOT_MATCHED_USER_2,
 				   SLOT_MATCHED_USER_1);
 	fields->matched_contact_id =
 		integer_of(FIRST_TEXT(keys, fields, CDR_FIELD_MATCHED_CONTACT,
 							  SLOT_MATCHED_CONTACT_2, SLOT_MATCHED_CONTACT_1));
-	fields->user_id = FIRST_TEXT(keys, fields, CDR_FIELD_USER, SLOT_USER_ID);
-	fields->contact_id = integer_of(
-		FIRST_TEXT(keys, fields, CDR_FIELD_CONTACT, SLOT_CONTACT_ID));
-	fields->reason = FIRST_TEXT(keys, fields, CDR_FIELD_REASON, SLOT_REASON);
+	fields->user_id = text_in(keys, fields, CDR_FIELD_USER, SLOT_USER_ID);
+	fields->contact_id =
+		integer_of(text_in(keys, fields, CDR_FIELD_CONTACT, SLOT_CONTACT_ID));
+	fields->reason = text_in(keys, fields, CDR_FIELD_REASON, SLOT_REASON);
 	fields->hangup_source =
-		FIRST_TEXT(keys, fields, CDR_FIELD_HANGUP_SOURCE, SLOT_HANGUP_SOURCE);
-	fields->trunk = FIRST_TEXT(keys, fields, CDR_FIELD_TRUNK, SLOT_TRUNK);
+		text_in(keys, fields, CDR_FIELD_HANGUP_SOURCE, SLOT_HANGUP_SOURCE);
+	fields->trunk = text_in(keys, fields, CDR_FIELD_TRUNK, SLOT_TRUNK);
 	fields->sip_status = integer_of(
-		FIRST_TEXT(keys, fields, CDR_FIELD_SIP_STATUS, SLOT_SIP_STATUS));
+		text_in(keys, fields, CDR_FIELD_SIP_STATUS, SLOT_SIP_STATUS));
 	fields->recording_url =
 		FIRST_TEXT(keys, fields, CDR_FIELD_RECORDING, SLOT_RECORDING_URI,
 				   SLOT_URI, SLOT_PUBLIC_URL);

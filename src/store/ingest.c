@@ -133,14 +133,12 @@ ingest_whole(Ingested *ingested, const CdrMessage *message,
 
 /* Reads the text of a json value. */
 static void
-ingest_json(Ingested *ingested, text *json)
+ingest_json(Ingested *ingested, const CdrEventOptions *options, text *json)
 {
-	CdrEventOptions options = cdr_event_options_now();
-
 	ingest_whole(
 		ingested,
 		cdr_message_of_body(VARDATA_ANY(json), VARSIZE_ANY_EXHDR(json)),
-		&options);
+		options);
 }
 
 /* Records understood events, in the caller's transaction; how many were new. */
@@ -166,10 +164,11 @@ PG_FUNCTION_INFO_V1(cdr_ingest_event);
 Datum
 cdr_ingest_event(PG_FUNCTION_ARGS)
 {
-	Ingested ingested;
+	CdrEventOptions options = cdr_event_options_now();
+	Ingested		ingested;
 
 	begin_ingesting(&ingested, 1, true);
-	ingest_json(&ingested, PG_GETARG_TEXT_PP(0));
+	ingest_json(&ingested, &options, PG_GETARG_TEXT_PP(0));
 	PG_RETURN_BOOL(ingest(&ingested) > 0);
 }
 
@@ -178,10 +177,11 @@ PG_FUNCTION_INFO_V1(cdr_ingest_events);
 Datum
 cdr_ingest_events(PG_FUNCTION_ARGS)
 {
-	Datum	*elements;
-	bool	*nulls;
-	int		 count;
-	Ingested ingested;
+	CdrEventOptions options = cdr_event_options_now();
+	Datum		   *elements;
+	bool		   *nulls;
+	int				count;
+	Ingested		ingested;
 
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), JSONOID, -1, false,
 					  TYPALIGN_INT, &elements, &nulls, &count);
@@ -193,7 +193,7 @@ cdr_ingest_events(PG_FUNCTION_ARGS)
 		if (nulls[i])
 			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 							errmsg("event %d of the array is null", i + 1)));
-		ingest_json(&ingested, DatumGetTextPP(elements[i]));
+		ingest_json(&ingested, &options, DatumGetTextPP(elements[i]));
 	}
 	PG_RETURN_INT64(ingest(&ingested));
 }
