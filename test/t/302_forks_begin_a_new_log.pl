@@ -1,5 +1,6 @@
-# After a promotion that loses events, a restart, restores of older dumps (in place,
-# into another database, into another server) and a loss of all tables of evidence:
+# After a promotion that loses events, a recovery to a point in time, a restart, restores
+# of older dumps (in place, into another database, into another server) and a loss of all
+# tables of evidence:
 # the log goes on only where it may, a new one says which one it continues, and a
 # checkpoint that was kept tells what was lost.
 
@@ -158,11 +159,26 @@ $cdr->node->stop;
 $cdr = CdrService::Fixture->new(
 	'elsewhere',
 	broker    => 0,
+	streaming => 1,
 	extension => 0,
 	config    => $config);
 $cdr->sql('CREATE ROLE cdr_service');
 restore($dump);
-has_begun(4, $kept, undef, undef, 'on another server');
+$kept = has_begun(4, $kept, undef, undef, 'on another server');
+
+# --- a backup, recovered to a point in time
+
+my $recovered = PostgreSQL::Test::Cluster->new('recovered');
+$cdr->node->backup('older');
+$lost = seal(3);
+$cdr->node->stop;
+$recovered->init_from_backup($cdr->node, 'older');
+$recovered->append_conf('postgresql.conf',
+	"restore_command = 'false'\nrecovery_target = 'immediate'\nrecovery_target_action = 'promote'\n");
+$recovered->set_recovery_mode;
+$recovered->start;
+$cdr->go_on_with($recovered);
+has_begun(5, $kept, $lost, '3 of 6', 'recovered to a point in time');
 $cdr->node->stop;
 
 done_testing;

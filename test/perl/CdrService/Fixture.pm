@@ -389,7 +389,15 @@ sub fail_over_to
 	my ($self, $standby) = @_;
 
 	$standby->promote;
-	$self->{node} = $standby;
+	return $self->go_on_with($standby);
+}
+
+# The same, of one whose recovery ends by itself.
+sub go_on_with
+{
+	my ($self, $recovered) = @_;
+
+	$self->{node} = $recovered;
 	return $self->wait_for('NOT pg_is_in_recovery()');
 }
 
