@@ -77,7 +77,7 @@ CREATE CAST (text AS public.planted) WITH FUNCTION public.to_planted AS IMPLICIT
 CREATE CAST (public.planted AS text) WITH FUNCTION public.from_planted AS IMPLICIT;
 CREATE FUNCTION public.planted_check(text) RETURNS boolean LANGUAGE plpgsql AS
 $$ BEGIN INSERT INTO regress_cdr_loot.loot VALUES (current_user, 'domain'); RETURN true; END $$;
-SELECT format('CREATE DOMAIN public.%I AS pg_catalog.%1$I CHECK (public.planted_check(VALUE::text))', t) AS domain
+SELECT format('CREATE DOMAIN public."%s" AS pg_catalog."%1$s" CHECK (public.planted_check(VALUE::text))', t) AS domain
 FROM unnest('{text,bool,int4,int8,numeric,timestamptz,interval,json,jsonb,name,oid,regclass,uuid,bytea}'::text[]) AS t \gexec
 RESET ROLE;
 SELECT count(*) > 5000 AS operators FROM pg_operator WHERE oprnamespace = 'public'::regnamespace;
