@@ -259,31 +259,37 @@ cdr_json_is_envelope(const CdrJsonKeys *keys)
 		   slot_is_string(keys, SLOT_CE_ID);
 }
 
-/* What the first of some slots says that says anything. */
+/* What a slot says that something has been found for. */
 static const char *
+met_text(const CdrJsonKeys *keys, const CdrFields *fields, CdrField field,
+		 JsonSlot slot)
+{
+	const char *text = cdr_json_paths_text(keys->paths, keys->steps[slot]);
+
+	if (fields->notes != NULL)
+		note_slot(keys, slot, fields->notes, field, text);
+	return text;
+}
+
+/* What a slot says: most fields are not there at all. */
+static inline const char *
+text_in(const CdrJsonKeys *keys, const CdrFields *fields, CdrField field,
+		JsonSlot slot)
+{
+	return slot_is_met(keys, slot) ? met_text(keys, fields, field, slot)
+								   : NULL;
+}
+
+/* What the first of some slots says that says anything. */
+static inline const char *
 first_text(const CdrJsonKeys *keys, const CdrFields *fields, CdrField field,
 		   const JsonSlot *slots, int count)
 {
 	const char *text = NULL;
 
 	for (int i = 0; text == NULL && i < count; i++)
-	{
-		if (!slot_is_met(keys, slots[i]))
-			continue;
-		text = slot_text(keys, slots[i]);
-		if (fields->notes != NULL)
-			note_slot(keys, slots[i], fields->notes, field, text);
-	}
+		text = text_in(keys, fields, field, slots[i]);
 	return text;
-}
-
-/* Likewise, where there is one slot: most fields are not there at all. */
-static inline const char *
-text_in(const CdrJsonKeys *keys, const CdrFields *fields, CdrField field,
-		JsonSlot slot)
-{
-	return slot_is_met(keys, slot) ? first_text(keys, fields, field, &slot, 1)
-								   : NULL;
 }
 
 #define FIRST_TEXT(keys, fields, field, ...)                         \

@@ -72,15 +72,21 @@ mix(uint64 hash, uint64 word)
 	return hash ^ (hash >> 29);
 }
 
-/* Of at most eight bytes. */
+/* All of at most eight bytes; those in the middle may be in it twice. */
 static inline uint64
 some_bytes(const char *bytes, size_t length)
 {
-	uint64 word = 0;
+	const unsigned char *few = (const unsigned char *) bytes;
+	uint32				 first;
+	uint32				 last;
 
-	for (size_t i = 0; i < length; i++)
-		word = word << 8 | (unsigned char) bytes[i];
-	return word;
+	if (length < sizeof(uint32))
+		return length == 0
+				   ? 0
+				   : few[0] << 16 | few[length / 2] << 8 | few[length - 1];
+	memcpy(&first, bytes, sizeof(uint32));
+	memcpy(&last, bytes + length - sizeof(uint32), sizeof(uint32));
+	return (uint64) first << 32 | last;
 }
 
 static inline uint32
