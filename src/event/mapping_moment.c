@@ -139,6 +139,68 @@ read_notation(const MapReading *reading, const MapTime *time, const char *text,
  * ------------------------------------------------------------------------
  */
 
+/* What a part of a length counts: so many times a power of ten of microseconds. */
+typedef struct LengthUnit
+{
+	const char *name;
+	int			power;
+	int			times;
+} LengthUnit;
+
+/* The unit that stands there, which the text is moved behind; NULL: none. */
+static const LengthUnit *
+take_unit(const char **text)
+{
+	/* of those that begin alike the longer first; "us" with both signs of micro */
+	static const LengthUnit units[] = {
+		{"ns", -3, 1}, {"us", 0, 1}, {"\xc2\xb5s", 0, 1}, {"\xce\xbcs", 0, 1},
+		{"ms", 3, 1},  {"s", 6, 1},	 {"m", 6, 60},		  {"h", 6, 3600}};
+
+	for (int i = 0; i < (int) lengthof(units); i++)
+	{
+		size_t length = strlen(units[i].name);
+
+		if (strncmp(*text, units[i].name, length) == 0)
+		{
+			*text += length;
+			return &units[i];
+		}
+	}
+	return NULL;
+}
+
+/*
+ * A length that says its units, in microseconds: "1h2m26.75s", as Go prints one.
+ * So CGRateS writes what it otherwise writes as a number of nanoseconds.
+ */
+static bool
+read_units(const char *text, int64 *result)
+{
+	int64 sum = 0;
+	bool  negative;
+
+	(void) cdr_time_blanks(&text);
+	negative = *text == '-';
+	if (negative)
+		text++;
+	do
+	{
+		CdrDecimal		  number;
+		const LengthUnit *unit;
+		int64			  part;
+
+		text = cdr_decimal_read(text, &number);
+		unit = text == NULL || number.negative ? NULL : take_unit(&text);
+		if (unit == NULL || !cdr_decimal_scaled(&number, unit->power, &part) ||
+			pg_mul_s64_overflow(part, unit->times, &part) ||
+			pg_add_s64_overflow(sum, part, &sum))
+			return false;
+		(void) cdr_time_blanks(&text);
+	} while (*text != '\0');
+	*result = negative ? -sum : sum;
+	return true;
+}
+
 /* Adds what the mapping says; a duration that is not there makes no time. */
 static void
 add_duration(MapReading *reading, const MapDuration *duration,
@@ -156,7 +218,8 @@ add_duration(MapReading *reading, const MapDuration *duration,
 		return;
 	}
 	sum = moment->time + UNIX_TO_SERVER;
-	if (!read_scaled(found.text, 6 - duration->digits, &length) ||
+	if ((!read_scaled(found.text, 6 - duration->digits, &length) &&
+		 !read_units(found.text, &length)) ||
 		(duration->sign > 0 ? pg_add_s64_overflow(sum, length, &sum)
 							: pg_sub_s64_overflow(sum, length, &sum)) ||
 		sum < MOMENT_MIN || sum > MOMENT_MAX)
