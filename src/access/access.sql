@@ -106,7 +106,7 @@ RETURNS bytea
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $function$
-	SELECT sha256('\x00'::bytea || convert_to(E'cdr-access-row-v1\n', 'UTF8') || uuid_send(key) || convert_to(jsonb_build_array(
+	SELECT sha256(E'\\x00'::bytea || convert_to(E'cdr-access-row-v1\n', 'UTF8') || uuid_send(key) || convert_to(jsonb_build_array(
 		to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), login, role, client_address, application, action, subject,
 		tenant_id, rows, reason)::text, 'UTF8'))
 $function$;
@@ -192,7 +192,7 @@ BEGIN
 			SELECT w.log, w.log_index, w.entry, l.line[2] AS id, l.line[3]::timestamptz AS lo, l.line[4]::timestamptz AS hi, l.line[5]::integer AS n
 			FROM %1$s.cdr_entries(text 'cdr-access-v1') AS w
 			CROSS JOIN LATERAL (SELECT string_to_array(w.entry, E'\n') AS line
-				WHERE w.entry ~ '^cdr-access-v1\n[0-9a-f-]{36}\n\d{4}-\d\d-\d\dT[0-9:.]{15}Z\n\d{4}-\d\d-\d\dT[0-9:.]{15}Z\n[1-9][0-9]{0,5}\n[^\n]*\n$' OFFSET 0) AS l),
+				WHERE w.entry ~ E'^cdr-access-v1\\n[0-9a-f-]{36}\\n\\d{4}-\\d\\d-\\d\\dT[0-9:.]{15}Z\\n\\d{4}-\\d\\d-\\d\\dT[0-9:.]{15}Z\\n[1-9][0-9]{0,5}\\n[^\\n]*\\n$' OFFSET 0) AS l),
 		kept AS MATERIALIZED (
 			SELECT a.entry_id::text AS id, min(a.at) AS lo, max(a.at) AS hi, count(*) AS n,
 				   array_agg(%1$s.cdr_access_leaf(a.key, a.at, a.login, a.role, a.client_address, a.application, a.action, a.subject, a.tenant_id,

@@ -32,7 +32,7 @@ BEGIN
 	RETURN QUERY EXECUTE format($query$
 		WITH said AS MATERIALIZED (
 			SELECT w.*, split_part(w.entry, E'\n', 2) AS id,
-				   CASE WHEN split_part(w.entry, E'\n', 3) ~ '^\d{4}-\d\d-\d\dT' THEN left(split_part(w.entry, E'\n', 3), 10) END AS day
+				   CASE WHEN split_part(w.entry, E'\n', 3) ~ E'^\\d{4}-\\d\\d-\\d\\dT' THEN left(split_part(w.entry, E'\n', 3), 10) END AS day
 			FROM %1$s.cdr_entries(text 'cdr-erasure-v1') AS w),
 		kept AS MATERIALIZED (%2$s),
 		compared AS (

@@ -89,7 +89,7 @@ BEGIN
 	-- level by level; the last node of an odd number goes up as it is
 	WHILE cardinality(nodes) > 1 LOOP
 		nodes := ARRAY(SELECT CASE WHEN i < cardinality(nodes)
-								   THEN sha256('\x01' || nodes[i] || nodes[i + 1])
+								   THEN sha256(E'\\x01' || nodes[i] || nodes[i + 1])
 								   ELSE nodes[i] END
 					   FROM generate_series(1, cardinality(nodes), 2) AS i ORDER BY i);
 	END LOOP;
@@ -122,12 +122,12 @@ DECLARE
 	micros constant text := 'int8send(LEAST(GREATEST(extract(epoch FROM e.%I) * 1000000, '
 		'-9223372036854775808), 9223372036854775807)::int8)';
 	-- a length, and the bytes
-	counted constant text := $$COALESCE(int4send(octet_length(%1$s)) || %1$s, '\xffffffff')$$;
+	counted constant text := $$COALESCE(int4send(octet_length(%1$s)) || %1$s, E'\\xffffffff')$$;
 BEGIN
 	EXECUTE format('SELECT %s.cdr_require_tables()', extension);
 	RETURN QUERY EXECUTE format($query$
 		SELECT e.recorded_at, e.event_time, e.event_id, e.call_id::text, k.digest,
-			   sha256('\x00' || convert_to(E'cdr-event-v1\n', 'UTF8') || %2$s || %3$s || %4$s
+			   sha256(E'\\x00' || convert_to(E'cdr-event-v1\n', 'UTF8') || %2$s || %3$s || %4$s
 				|| %5$s || %6$s || %7$s || k.digest)
 		FROM %1$s.call_events AS e
 		CROSS JOIN LATERAL (SELECT CASE WHEN e.payload IS NULL THEN e.body

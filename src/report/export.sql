@@ -31,7 +31,7 @@ COMMENT ON FUNCTION @extschema@.cdr_local_time(timestamptz, text) IS
 CREATE FUNCTION @extschema@.cdr_csv_safe(value text)
 RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-RETURN CASE WHEN value ~ '^([[:space:]\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"''`\u00b4\u2018-\u201f\uff02\uff07]*[-=+@\u2212\u02d7\ufe62\ufe63\ufe66\ufe6b\uff0b\uff0d\uff1d\uff20]|[\t\n\r])'
+RETURN CASE WHEN value ~ E'^([[:space:]\\u0001-\\u0020\\u007f-\\u00a0\\u00ad\\u034f\\u061c\\u115f\\u1160\\u1680\\u17b4\\u17b5\\u180b-\\u180f\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u2800\\u3000\\u3164\\ufe00-\\ufe0f\\ufeff\\uffa0\\ufff0-\\ufffb\\U0001bca0-\\U0001bca3\\U0001d173-\\U0001d17a\\U000e0000-\\U000e0fff"''`\\u00b4\\u2018-\\u201f\\uff02\\uff07]*[-=+@\\u2212\\u02d7\\ufe62\\ufe63\\ufe66\\ufe6b\\uff0b\\uff0d\\uff1d\\uff20]|[\\t\\n\\r])'
 			THEN '''' || value ELSE value END;
 
 COMMENT ON FUNCTION @extschema@.cdr_csv_safe(text) IS

@@ -18,10 +18,10 @@ DECLARE
 	-- a number: its first three digits and the last two, if at least five are hidden; the
 	-- first three, if four are; of what is shorter, or a name, nothing
 	masked_number constant text := $$
-		CASE WHEN %1$s ~ '^\+?[0-9]{10,}$'
-			 THEN regexp_replace(%1$s, '^(\+?[0-9]{3})[0-9]+([0-9]{2})$', '\1***\2')
-			 WHEN %1$s ~ '^\+?[0-9]{7,9}$'
-			 THEN regexp_replace(%1$s, '^(\+?[0-9]{3})[0-9]+$', '\1***')
+		CASE WHEN %1$s ~ E'^\\+?[0-9]{10,}$'
+			 THEN regexp_replace(%1$s, E'^(\\+?[0-9]{3})[0-9]+([0-9]{2})$', E'\\1***\\2')
+			 WHEN %1$s ~ E'^\\+?[0-9]{7,9}$'
+			 THEN regexp_replace(%1$s, E'^(\\+?[0-9]{3})[0-9]+$', E'\\1***')
 			 WHEN %1$s = 'anonymous' THEN %1$s
 			 WHEN %1$s IS NOT NULL THEN '***' END$$;
 	-- what tells that two numbers are the same, on a day and of a tenant: else it would be

@@ -16,7 +16,7 @@ RETURN CASE WHEN value IS NULL THEN '<i>none</i>' ELSE
 	replace(replace(replace(replace(replace(
 		-- what cannot be seen, or turns what follows around, and what no XML may hold
 		regexp_replace(left(value, longest),
-			'[\u0001-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff]',
+			E'[\\u0001-\\u001f\\u007f-\\u009f\\u061c\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff\\ufff9-\\uffff]',
 			chr(65533), 'g'),
 		'&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;'), '''', '&#39;') ||
 	CASE WHEN length(value) > longest THEN '&#8230;' ELSE '' END || '</bdi>' END;

@@ -210,8 +210,8 @@ BEGIN
 	kind := 'events';
 	FOR part IN
 		SELECT t.relid::regclass AS relation, c.relkind,
-			   COALESCE(substring(b.bound FROM $$FROM \('([^']*)'\)$$)::timestamptz, '-infinity') AS from_time,
-			   COALESCE(substring(b.bound FROM $$TO \('([^']*)'\)$$)::timestamptz, 'infinity') AS until_time,
+			   COALESCE(substring(b.bound FROM $$FROM [(]'([^']*)'[)]$$)::timestamptz, '-infinity') AS from_time,
+			   COALESCE(substring(b.bound FROM $$TO [(]'([^']*)'[)]$$)::timestamptz, 'infinity') AS until_time,
 			   b.bound = 'DEFAULT' AS is_default
 		FROM pg_partition_tree((extension || '.call_events')::regclass) AS t
 		JOIN pg_class AS c ON c.oid = t.relid

@@ -51,7 +51,7 @@ LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 20
 AS 'MODULE_PATHNAME', 'cdr_explain_event';
 
 COMMENT ON FUNCTION @extschema@.cdr_explain_event(text, text, text, text, text, text, bytea, timestamptz, json, json, text, json) IS
-'the same of a body that is text; one that begins with \x is bytes, as bytea is written';
+E'the same of a body that is text; one that begins with \\x is bytes, as bytea is written';
 
 CREATE FUNCTION @extschema@.cdr_explain_event(
 	event json,

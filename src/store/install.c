@@ -305,7 +305,7 @@ warn_of_superuser(const CdrTables *tables)
 #define IS_OF_BYTES                                                              \
 	"event_id = pg_catalog.encode(pg_catalog.substr(pg_catalog.sha256("          \
 	"COALESCE(pg_catalog.int4send(pg_catalog.length(message_id)) || message_id," \
-	" '\\xffffffff'::pg_catalog.bytea) || COALESCE(body,"                        \
+	" E'\\\\xffffffff'::pg_catalog.bytea) || COALESCE(body,"                     \
 	" pg_catalog.convert_to(payload::pg_catalog.text, 'UTF8'))), 1, 16),"        \
 	" 'hex')::pg_catalog.uuid"
 

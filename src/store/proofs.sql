@@ -62,7 +62,7 @@ BEGIN
 	WHILE first + size < last LOOP
 		portion := LEAST(last - first - size, 65536);
 		EXECUTE format($query$
-			SELECT array_agg(sha256('\x00' || convert_to(l.entry, 'UTF8')) ORDER BY l.log_index)
+			SELECT array_agg(sha256(E'\\x00' || convert_to(l.entry, 'UTF8')) ORDER BY l.log_index)
 			FROM %s.cdr_log AS l WHERE l.log = $1 AND l.log_index >= $2 AND l.log_index < $3$query$, extension)
 		INTO hashes USING log, first + size, first + size + portion;
 		IF cardinality(hashes) IS DISTINCT FROM portion THEN

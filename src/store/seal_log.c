@@ -52,12 +52,12 @@
 	"($1, $2, $3)"
 
 /* $1: the log; $2: what it had before; $3: the peaks of its tree. */
-#define GROW_TREE                                                    \
-	"SELECT $2 + n, peaks, root, encode(root, 'base64')"             \
-	" FROM (SELECT count(*) AS n, %1$s.cdr_tree_peaks($3, $2,"       \
-	" array_agg(sha256('\\x00'::bytea || convert_to(entry, 'UTF8'))" \
-	" ORDER BY log_index)) AS peaks FROM %1$s.cdr_log"               \
-	" WHERE log = $1 AND log_index >= $2) AS grown,"                 \
+#define GROW_TREE                                                       \
+	"SELECT $2 + n, peaks, root, encode(root, 'base64')"                \
+	" FROM (SELECT count(*) AS n, %1$s.cdr_tree_peaks($3, $2,"          \
+	" array_agg(sha256(E'\\\\x00'::bytea || convert_to(entry, 'UTF8'))" \
+	" ORDER BY log_index)) AS peaks FROM %1$s.cdr_log"                  \
+	" WHERE log = $1 AND log_index >= $2) AS grown,"                    \
 	" LATERAL (SELECT %1$s.cdr_peaks_root(peaks) AS root) AS rooted"
 
 #define TAKE_CHECKPOINT                                   \

@@ -231,7 +231,7 @@ DECLARE
 	grow constant text := format($query$
 		SELECT p.n, p.peaks, %1$s.cdr_peaks_root(p.peaks) AS root
 		FROM (SELECT h.n, CASE WHEN h.n = $3 - $2 THEN %1$s.cdr_tree_peaks($4, $2, h.hashes) END AS peaks
-			FROM (SELECT count(*) AS n, COALESCE(array_agg(sha256('\x00' || convert_to(l.entry, 'UTF8')) ORDER BY l.log_index), '{}') AS hashes
+			FROM (SELECT count(*) AS n, COALESCE(array_agg(sha256(E'\\x00' || convert_to(l.entry, 'UTF8')) ORDER BY l.log_index), '{}') AS hashes
 				FROM %1$s.cdr_log AS l WHERE l.log = $1 AND l.log_index >= $2 AND l.log_index < $3) AS h OFFSET 0) AS p$query$, extension);
 	point record;
 	grown record;
@@ -270,7 +270,7 @@ BEGIN
 			SELECT l.line[2], l.line[3]::bigint, decode(l.line[4], 'base64'), format('the entry of log %%s that continues it', l.log)
 			FROM (SELECT l.log, string_to_array(l.entry, E'\n') AS line FROM %1$s.cdr_log AS l
 				  WHERE l.log_index = 0
-					AND l.entry ~ '^cdr-continues-v1\n[^\n]+\n[1-9][0-9]{0,17}\n[A-Za-z0-9+/]{43}=\n$') AS l)
+					AND l.entry ~ E'^cdr-continues-v1\\n[^\\n]+\\n[1-9][0-9]{0,17}\\n[A-Za-z0-9+/]{43}=\\n$') AS l)
 		SELECT n.log, n.size, n.root, 'a checkpoint' AS teller, n.line[1] AS origin,
 			   n.line[2] IS DISTINCT FROM n.size::text OR n.line[3] IS DISTINCT FROM encode(n.root, 'base64') AS is_odd
 		FROM notes AS n
