@@ -154,7 +154,7 @@ my $query    = pop @commands;
 $ENV{AMQP_URI} = $cdr->broker->uri;
 run([ 'sh', '-c', $_ ]) foreach @commands;
 $cdr->wait_for("status = 'COMPLETED' FROM calls WHERE call_id = 'first-1'");
-$query =~ s/^psql -c "(.*)"$/$1/;
+$query =~ s/^psql -d cdr -c "(.*)"$/$1/;
 is $cdr->sql($query), '1001|+12125550143|ANSWERED|195',
   'the commands of README.md make a call';
 
