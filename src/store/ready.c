@@ -32,9 +32,8 @@
  */
 #define PATIENCE ((CdrPatience){1000, 10 * 60 * 1000})
 
-/* Are there tables that the extension does not depend on, and could? */
-static bool
-is_adoption_due(const CdrTables *tables)
+bool
+cdr_adoption_is_due(const CdrTables *tables)
 {
 	for (CdrTable t = 0; t < CDR_NTABLES; t++)
 	{
@@ -55,11 +54,11 @@ adopt_tables(void)
 {
 	CdrTables tables;
 
-	if (!cdr_tables_find(&tables) || !is_adoption_due(&tables))
+	if (!cdr_tables_find(&tables) || !cdr_adoption_is_due(&tables))
 		return;
 	LockDatabaseObject(ExtensionRelationId, tables.extension, 0,
 					   ShareUpdateExclusiveLock);
-	if (!cdr_tables_find(&tables) || !is_adoption_due(&tables))
+	if (!cdr_tables_find(&tables) || !cdr_adoption_is_due(&tables))
 		return;
 	for (CdrTable t = 0; t < CDR_NTABLES; t++)
 		LockRelationOid(tables.table[t], AccessShareLock);

@@ -20,4 +20,7 @@
  */
 extern CdrTablesState cdr_tables_prepare(CdrReasonBuffer *why);
 
+/* Are there tables that the extension does not depend on, and could? */
+extern bool cdr_adoption_is_due(const CdrTables *tables);
+
 #endif /* CDR_READY_H */

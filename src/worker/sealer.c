@@ -35,6 +35,7 @@
 #include "base/fault.h"
 #include "base/guc.h"
 #include "retention/nightly.h"
+#include "store/ready.h"
 #include "store/seal.h"
 #include "store/unsealed.h"
 #include "store/writer_query.h"
@@ -44,6 +45,9 @@
 
 /* Seconds until it is started again after an error. */
 #define START_AGAIN 10
+
+/* Seconds that a worker may take to start. */
+#define WORKER_STARTS 60
 
 /* Seconds that reads may wait at most, in memory. */
 #define RECORD_READS 5
@@ -197,6 +201,22 @@ wait_for_reload(long milliseconds)
 	}
 }
 
+/* pg_upgrade forgets that the tables are the extension's, until a worker has started. */
+static bool
+are_tables_forgotten(void)
+{
+	CdrTables tables;
+	bool	  are_forgotten;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	are_forgotten = cdr_tables_find(&tables) && cdr_adoption_is_due(&tables);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	return are_forgotten;
+}
+
 void
 cdr_sealer_main(Datum argument)
 {
@@ -212,6 +232,8 @@ cdr_sealer_main(Datum argument)
 	cdr_override_settings();
 	BackgroundWorkerInitializeConnection(cdr_database, NULL, 0);
 	cdr_override_settings();
+	for (int i = 0; i < WORKER_STARTS && are_tables_forgotten(); i++)
+		wait_for_reload(1000);
 	cdr_reads_serve();
 
 	for (;;)
