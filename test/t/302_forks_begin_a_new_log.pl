@@ -1,6 +1,6 @@
 # After a promotion that loses events, a recovery to a point in time, a restart, restores
-# of older dumps (in place, into another database, into another server) and a loss of all
-# tables of evidence:
+# of older dumps (in place, into another database, into another server), a loss of all
+# tables of evidence, and pg_upgrade:
 # the log goes on only where it may, a new one says which one it continues, and a
 # checkpoint that was kept tells what was lost.
 
@@ -11,6 +11,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 use CdrService::Fixture;
+use CdrService::Util qw(outcome repository);
 
 my $config = "cdr_service.evidence = on\ncdr_service.seal_interval = 1d\n"
   . "cdr_service.evidence_origin = 'cdr.example.org/test'\n";
@@ -178,7 +179,85 @@ $recovered->append_conf('postgresql.conf',
 $recovered->set_recovery_mode;
 $recovered->start;
 $cdr->go_on_with($recovered);
-has_begun(5, $kept, $lost, '3 of 6', 'recovered to a point in time');
+$kept = has_begun(5, $kept, $lost, '3 of 6', 'recovered to a point in time');
+
+# --- pg_upgrade, with an event that waits for its seal, and one that somebody changed
+
+# A file that is read by others.
+sub file_with
+{
+	my ($name, $text) = @_;
+	my $path = PostgreSQL::Test::Utils::tempdir() . "/$name";
+
+	append_to_file($path, $text);
+	return $path;
+}
+
+# What cdr-verify says of the event of a call, under a checkpoint.
+sub told_of
+{
+	my ($file, $checkpoint) = @_;
+	my (undef, $told) = outcome(
+		[
+			repository() . '/scripts/cdr-verify', $file,
+			'--checkpoint', file_with('checkpoint', $checkpoint)
+		]);
+
+	return join "\n", $told =~ /^((?:not )?proved .*)$/img;
+}
+
+sub evidence_of
+{
+	my ($call, $checkpoint) = @_;
+
+	return file_with('evidence',
+		$cdr->sql("SELECT cdr_evidence('$call', 'a test', checkpoint => '$checkpoint')"));
+}
+
+my $started = '2026-01-19T22:00:00Z  call.started';
+my $oldest  = $cdr->sql('SELECT note FROM cdr_checkpoints WHERE log = 1 ORDER BY size LIMIT 1');
+my $made    = evidence_of(1, $oldest);
+my $newest  = $event;
+
+is told_of($made, $oldest), "proved      $started", 'the evidence of a call, before pg_upgrade';
+$event++;
+$cdr->sql(
+	qq{SELECT cdr_ingest_event('{"eventType":"call.started","callId":"$event","timestamp":"2026-01-19T22:00:00Z"}')}
+);
+$cdr->sql("UPDATE call_events SET event_type = 'call.failed' WHERE call_id = '2'");
+my $changed = problems($kept);
+like $changed, qr/^rows changed\|1\|.*$/, 'one is changed';
+
+my $upgraded = CdrService::Fixture->new(
+	'upgraded',
+	broker => 0,
+	start  => 0,
+	config => $config);
+$cdr->node->stop;
+$upgraded->upgrade_from($cdr);
+$cdr = $upgraded;
+$cdr->node->start;
+$cdr->wait_for('EXISTS (SELECT FROM cdr_checkpoints WHERE log = 6)');
+is $cdr->log_matches(qr/ERROR/, 0), 0, 'nothing fails';
+like $cdr->sql('SELECT cdr_checkpoint()'), qr{^cdr\.example\.org/test/6\n3\n},
+  'after pg_upgrade, the sealer begins a new log';
+is $cdr->sql('SELECT entry FROM cdr_log WHERE log = 6 AND log_index = 0'),
+  "cdr-continues-v1\n$kept", 'and says which one it continues';
+$last = seal(1);
+is problems($_), $changed, 'what was changed before is found, and nothing else, with each checkpoint'
+  foreach $oldest, $kept, $last;
+is told_of($made, $oldest), "proved      $started", 'the file of before holds';
+is told_of(evidence_of(1, $oldest), $oldest), "proved      $started",
+  'and one that is made now, for a checkpoint of before';
+is told_of(evidence_of($newest, $kept), $kept), "proved      $started",
+  'for that of the last log, too';
+is told_of(evidence_of($_, $last), $last), "proved      $started",
+  'what waited, and what came after, is in the new log'
+  foreach $event - 1, $event;
+like told_of(evidence_of(2, $oldest), $oldest), qr/^NOT PROVED .*not as it was sealed/,
+  'what was changed is not proved';
+$cdr->sql(q{UPDATE cdr_log SET entry = replace(entry, 'sql:', 'SQL:') WHERE log = 5 AND log_index = 1});
+like problems($last), qr/^log rewritten\|5\|/m, 'nor can the log of before be written anew';
 $cdr->node->stop;
 
 done_testing;

@@ -8,7 +8,6 @@
 use strict;
 use warnings FATAL => 'all';
 
-use Cwd;
 use File::Basename;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -96,21 +95,7 @@ command_ok(
 $old->node->stop;
 $old->publish(@later, @messages[ 0 .. 49 ]);
 
-# (it leaves files where it is called)
-my $here = getcwd();
-chdir $new->node->basedir or die "chdir: $!";
-command_ok(
-	[
-		'pg_upgrade', '--no-sync',
-		'--old-bindir'  => $old_bin,
-		'--old-datadir' => $old->node->data_dir,
-		'--new-datadir' => $new->node->data_dir,
-		'--socketdir'   => $new->node->host,
-		'--old-port'    => $old->node->port,
-		'--new-port'    => $new->node->port,
-	],
-	'pg_upgrade');
-chdir $here or die "chdir: $!";
+$new->upgrade_from($old);
 is(join(' ', $new->broker->count),
 	@later + 50 . ' 0', 'no worker ran meanwhile');
 

@@ -6,6 +6,7 @@ use strict;
 use warnings FATAL => 'all';
 
 use Carp;
+use Cwd;
 use Digest::MD5 qw(md5_hex);
 use File::Path  qw(rmtree);
 use PostgreSQL::Test::Cluster;
@@ -399,6 +400,36 @@ sub go_on_with
 
 	$self->{node} = $recovered;
 	return $self->wait_for('NOT pg_is_in_recovery()');
+}
+
+# ---------------------------------------------------------------------------
+# pg_upgrade
+# ---------------------------------------------------------------------------
+
+# Brings what an older server has, which is down, into this one, which was made by
+# initdb and never started.
+sub upgrade_from
+{
+	my ($self, $old) = @_;
+	my ($from, $to)  = ($old->node, $self->node);
+	my $here = getcwd();
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	# (it leaves files where it is called)
+	chdir $to->basedir or croak "chdir: $!";
+	my $good = command_ok(
+		[
+			'pg_upgrade', '--no-sync',
+			'--old-bindir'  => $from->config_data('--bindir'),
+			'--old-datadir' => $from->data_dir,
+			'--new-datadir' => $to->data_dir,
+			'--socketdir'   => $to->host,
+			'--old-port'    => $from->port,
+			'--new-port'    => $to->port,
+		],
+		'pg_upgrade');
+	chdir $here or croak "chdir: $!";
+	return $good;
 }
 
 # ---------------------------------------------------------------------------
