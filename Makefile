@@ -94,7 +94,7 @@ SHLIB_LINK = $(shell pkg-config --libs librabbitmq) -lssl -lcrypto -lz
 # the environment.
 REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	call_corrections \
-	call_segments call_history call_as_of event_numbers event_durations \
+	call_segments call_history call_as_of event_numbers event_durations event_accounting \
 	event_timestamps event_bad_input event_foreign_text event_packed event_amqp10 \
 	event_charsets event_protobuf event_cloudevents \
 	event_sent_again event_explain \
