@@ -1,4 +1,4 @@
--- OpenSIPS without CDRs: it accounts for transactions, the INVITE and the BYE, and with
+-- What accounting says of SIP.  OpenSIPS without CDRs: it accounts for transactions, the INVITE and the BYE, and with
 -- the flag "failed" for those that were refused.  An answer is a 200 alone, and no row
 -- of no duration ends a call.
 SET timezone = 'UTC';
@@ -26,7 +26,7 @@ SELECT count(cdr_ingest_message(convert_to(json_build_object('jsonrpc', '2.0', '
 		'sip_code', CASE WHEN n % 2 = 0 THEN to_json(sip_code) ELSE to_json(sip_code::int) END,
 		'time', extract(epoch FROM at)::bigint, 'caller', '+12025550123', 'callee', '1001'))::text, 'UTF8')))
 FROM (SELECT * FROM accounted ORDER BY n DESC) AS a;
-SELECT call_id, start_time, answer_time, end_time, caller_number, callee_number, disposition, billable_seconds, anomalies
+SELECT call_id, start_time, answer_time, end_time, caller_number, callee_number, disposition, sip_status, billable_seconds, anomalies
 FROM calls ORDER BY call_id;
 SELECT * FROM cdr_verify_calls();
 ROLLBACK;
@@ -40,9 +40,24 @@ SELECT * FROM cdr_ingest_rows('csv_opensips', ARRAY(
 SELECT * FROM cdr_ingest_rows('csv_opensips', ARRAY[
 	'{"method": "INVITE", "callid": "old cdr", "sip_code": "200", "time": "2026-03-08 20:00:03", "duration": 147, "created": "2026-03-08 20:00:00"}',
 	'{"method": "INVITE", "callid": "new cdr", "sip_code": "200", "time": "2026-03-08 20:00:03", "duration": 147, "ms_duration": 146750, "created": "2026-03-08 20:00:00"}']::json[]);
-SELECT call_id, start_time, answer_time, end_time, caller_number, callee_number, disposition, billable_seconds, anomalies
+SELECT call_id, start_time, answer_time, end_time, caller_number, callee_number, disposition, sip_status, billable_seconds, anomalies
 FROM calls ORDER BY call_id;
 SELECT * FROM cdr_verify_calls();
+-- Kamailio's tables: the code of what was refused; a challenge is the end of who gave up then
+INSERT INTO cdr_mappings (name, definition, enabled) SELECT 'csv_kamailio', cdr_mapping_preset('csv_kamailio'), false;
+SELECT * FROM cdr_ingest_rows('csv_kamailio', ARRAY(
+	SELECT json_build_object('method', method, 'callid', 'kamailio ' || callid, 'sip_code', sip_code, 'time', at::timestamp,
+		'src_user', '+12025550123', 'dst_user', '1001')
+	FROM accounted UNION ALL
+	SELECT json_build_object('method', 'INVITE', 'callid', 'kamailio given up', 'sip_code', '407', 'time', '2026-03-08 20:00:00')));
+SELECT call_id, start_time, answer_time, end_time, disposition, sip_status, billable_seconds
+FROM calls WHERE call_id LIKE 'kamailio %' ORDER BY call_id;
+
+-- jambonz says it of a call that failed
+INSERT INTO cdr_mappings (name, definition) SELECT 'jambonz', cdr_mapping_preset('jambonz');
+SELECT count(cdr_ingest_event(json_build_object('call_sid', 'jambonz', 'call_status', s, 'sip_status', code, 'from', '+12025550123', 'to', '1001')))
+FROM unnest('{trying,busy}'::text[], '{100,486}'::int[]) AS t(s, code);
+SELECT disposition, sip_status, hangup_cause FROM calls WHERE call_id = 'jambonz';
 SET client_min_messages = warning;
 SET cdr_service.allow_drop = on;
 DROP EXTENSION cdr_service CASCADE;
