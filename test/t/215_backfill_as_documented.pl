@@ -202,8 +202,35 @@ is_deeply counts_in(output_of($cgrates, $of_table)), ['2|2|0|0|0|0'],
 is $cdr->sql(
 	q{SET timezone = 'UTC'; SELECT string_agg(concat_ws(' ', call_id, start_time::time, answer_time::time, end_time::time, event_count), ', ' ORDER BY start_time) FROM calls},
 	$cgrates),
-  'a84b4c76e66710@192.0.2.20 20:00:00 20:00:03 20:02:30 2, second 20:10:00 1',
+  'a84b4c76e66710@192.0.2.20 20:00:00 20:00:03 20:02:30 2, second 20:10:00 20:10:00 1',
   'CGRateS: and says the same of the call';
+
+# A file that went through other hands: a byte order mark, lines that end in one or
+# another way, and empty ones.
+{
+	my $master = slurp_file("$platforms/csv_asterisk/Master.csv");
+	my $cleaned = commands_of('Files as they are') =~ s/\n+\z//r;
+	my @lines = split /\n/, $master;
+	my $name = new_database();
+
+	open(my $file, '>:raw', "$files/Master.csv") or die "cannot write: $!";
+	print $file "\xef\xbb\xbf$lines[0]\r\n\r\n",
+	  map { "$_\n\n" } @lines[ 1 .. $#lines ];
+	close $file;
+	is_deeply counts_in(
+		output_of($name,
+			commands_of('Asterisk') =~ s/^\\copy .*$/$cleaned/mr)),
+	  [ join '|', (scalar @lines) x 2, (0) x 4 ],
+	  'a file with a mark, empty lines and other ends of lines is read';
+	calls_are($name,
+		decode_json(slurp_file("$platforms/csv_asterisk/index.json"))->{expect},
+		'Files as they are');
+	is $cdr->sql(
+		q{SELECT string_agg(DISTINCT tenant_id, ', ') FROM call_events},
+		$name),
+	  'tenant-atlas',
+  'and no mark is in a column';
+}
 
 is output_of(new_database(), commands_of('Anything else')) =~
   s/^(?!1\|1\||mine-1).*\n?//mgr, "1|1|0|0|0|0\nmine-1|60|BUSY",
