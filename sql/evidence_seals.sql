@@ -169,6 +169,8 @@ DELETE FROM cdr_unsealed;
 SELECT found();
 ROLLBACK;
 
+-- days the wrong way round are not an empty answer
+SELECT * FROM cdr_verify_evidence('2021-11-26', '2021-11-25');
 -- a kept checkpoint that is none
 SELECT * FROM cdr_verify_evidence(NULL, NULL, 'x');
 SELECT * FROM cdr_verify_evidence(NULL, NULL, E'x\n-1\nAAAA');

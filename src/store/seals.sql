@@ -250,6 +250,11 @@ BEGIN
 			MESSAGE = 'tables of evidence are missing',
 			HINT = format('Where there were some, they were dropped; where not, run SELECT %s.cdr_create_evidence_tables().', extension);
 	END IF;
+	IF to_day < from_day THEN
+		RAISE invalid_parameter_value USING
+			MESSAGE = 'to_day must not be before from_day',
+			DETAIL = 'Events of to_day are not compared: the same day twice is the log alone.';
+	END IF;
 	IF checkpoint IS NOT NULL AND (cardinality(line) < 3 OR line[2] !~ '^(0|[1-9][0-9]{0,17})$'
 								   OR line[3] !~ '^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$') THEN
 		RAISE invalid_parameter_value USING
