@@ -50,6 +50,10 @@ SELECT count(*) FILTER (WHERE f.name IS NOT NULL) AS known,
 	   count(*) FILTER (WHERE cdr_disposition('sip:' || n) <> CASE WHEN f.dialect = 'sip' THEN f.disposition ELSE 'NO_ANSWER' END) AS "differ as SIP"
 FROM generate_series(0, 999) AS n LEFT JOIN file AS f ON f.name = n::text;
 
+-- each answer of RFC 3261 that is final is known, and only a 200 ends an established call
+SELECT code FROM unnest('{200,300,301,302,305,380,400,401,402,403,404,405,406,407,408,410,413,414,415,416,420,421,423,480,481,482,483,484,485,486,487,488,491,493,500,501,502,503,504,505,513,600,603,604,606}'::text[]) AS code
+WHERE NOT EXISTS (SELECT FROM cdr_causes WHERE dialect = 'sip' AND name = code AND ends = CASE code WHEN '200' THEN 'final' ELSE 'branch' END);
+
 -- what is unknown rang out, and so did what gives no cause
 SELECT count(*), count(*) FILTER (WHERE cdr_disposition(cause) = 'NO_ANSWER') AS "rang out",
 	   count(*) FILTER (WHERE EXISTS (SELECT FROM cdr_causes WHERE name = cdr_cause_name(cause))) AS known

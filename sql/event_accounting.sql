@@ -17,7 +17,8 @@ INSERT INTO accounted (callid, method, sip_code, at) VALUES
 	('talking', 'INVITE', '200', '2026-03-08 20:00:03Z'),
 	-- negotiated again, and refused
 	('held', 'INVITE', '200', '2026-03-08 20:00:03Z'), ('held', 'INVITE', '200', '2026-03-08 20:00:40Z'),
-	('held', 'INVITE', '488', '2026-03-08 20:01:00Z'), ('held', 'BYE', '200', '2026-03-08 20:02:30Z');
+	('held', 'INVITE', '488', '2026-03-08 20:01:00Z'), ('held', 'INVITE', '491', '2026-03-08 20:01:10Z'),
+	('held', 'BYE', '200', '2026-03-08 20:02:30Z');
 
 -- live, with codes as texts and as numbers, in either order
 BEGIN;
