@@ -55,6 +55,12 @@ CREATE VIEW expected AS SELECT 'events' AS kind, CASE WHEN event_time < '2016-01
 SELECT * FROM (SELECT kind, partition, tenant_id, rows FROM cdr_retention_plan() EXCEPT SELECT * FROM expected) AS more;
 SELECT * FROM (SELECT * FROM expected EXCEPT SELECT kind, partition, tenant_id, rows FROM cdr_retention_plan()) AS less;
 SELECT count(*) AS planned FROM cdr_retention_plan(now() - interval '20 years');
+-- the same where the name of the schema is a pattern
+BEGIN;
+SELECT sum(rows) AS rows FROM cdr_retention_plan();
+ALTER SCHEMA public RENAME TO "100%s";
+SELECT sum(rows) AS rows FROM "100%s".cdr_retention_plan();
+ROLLBACK;
 
 -- held: a call, a tenant's January, and one that is no more
 SELECT cdr_hold('a claim', call_id => 'c-0102-1') IS NOT NULL AS held, cdr_hold('a claim', tenant_id => 't3', to_time => '2016-01-20Z') IS NOT NULL AS held;

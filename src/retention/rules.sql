@@ -117,16 +117,15 @@ AS $function$
 DECLARE
 	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
 								WHERE extname = 'cdr_service');
-	rule constant text := format('SELECT %%s FROM ONLY %s.cdr_retention AS r WHERE r.kind = %L AND r.ended_at IS NULL', extension, kind);
+	-- (no pattern of format(): a schema may have a name with a percent sign)
+	rules constant text := format(' FROM ONLY %s.cdr_retention AS r WHERE r.kind = %L AND r.ended_at IS NULL', extension, kind);
 	since constant text := 'COALESCE($1 - r.keep, ''-infinity'')';
 BEGIN
 	IF tenant IS NULL THEN
-		RETURN format('(%s)', format(rule,
-			'CASE WHEN bool_or(r.tenant_id IS NULL) THEN min(' || since || ') ELSE ''-infinity'' END'));
+		RETURN '(SELECT CASE WHEN bool_or(r.tenant_id IS NULL) THEN min(' || since || ') ELSE ''-infinity'' END' || rules || ')';
 	END IF;
-	RETURN format('COALESCE((%s), (%s), ''-infinity'')',
-		format(rule, since) || format(' AND r.tenant_id = (%s)::text COLLATE "C"', tenant),
-		format(rule, since) || ' AND r.tenant_id IS NULL');
+	RETURN format('COALESCE((SELECT %1$s%2$s AND r.tenant_id = (%3$s)::text COLLATE "C"), (SELECT %1$s%2$s AND r.tenant_id IS NULL), ''-infinity'')',
+		since, rules, tenant);
 END
 $function$;
 
