@@ -276,6 +276,19 @@ $cdr->nothing_left('the documents');
     $broker->publish( simple_events( 2, 'imported' ) );
     is( ( $broker->count )[0], 2,
         'the queue is there, and bound, before the service comes' );
+
+    # and to the exchange of another platform
+    my ($toy)     = grep { /^\{"bindings"/ } blocks_of('queues');
+    my ($command) = words_after( 'rabbitmqctl', 'queues', 'import_definitions' );
+
+    $broker->amqp( [ 'declare-exchange', 'toy', 'topic' ] );
+    open my $toy_file, '>', "$files/$command->[1]" or die "$command->[1]: $!";
+    print {$toy_file} $toy =~ s{"vhost": "/"}{'"vhost": "' . $broker->vhost . '"'}er;
+    close $toy_file or die "$command->[1]: $!";
+    $broker->ctl( $command->[0], "$files/$command->[1]" );
+    $broker->start_publishing_to( 'toy', simple_events( 1, 'toy' ) )->finish;
+    is( ( $broker->count )[0], 3, 'the queue hears another exchange, too' );
+    $broker->amqp( [ 'delete-exchange', 'toy' ] );
     $broker->clean;
 }
 
