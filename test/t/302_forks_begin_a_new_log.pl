@@ -1,6 +1,6 @@
 # After a promotion that loses events, a recovery to a point in time, a restart, restores
 # of older dumps (in place, into another database, into another server), a loss of all
-# tables of evidence, and pg_upgrade:
+# tables of evidence, a copy of a database, and pg_upgrade:
 # the log goes on only where it may, a new one says which one it continues, and a
 # checkpoint that was kept tells what was lost.
 
@@ -11,6 +11,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 use CdrService::Fixture;
+use CdrService::Psql;
 use CdrService::Util qw(outcome repository);
 
 my $config = "cdr_service.evidence = on\ncdr_service.seal_interval = 1d\n"
@@ -153,7 +154,14 @@ is problems($last) =~ s/\n.*//sr, 'log cut off|4|3 of 3 entries are missing that
 $database = 'other';
 $cdr->sql('CREATE DATABASE other', 'postgres');
 restore($dump);
-has_begun(6, $kept, undef, undef, 'in another database');
+my $restored = has_begun(6, $kept, undef, undef, 'in another database');
+
+# --- a database made of that one
+
+CdrService::Psql->leave_all($cdr->node);
+$cdr->sql('CREATE DATABASE copied TEMPLATE other', 'postgres');
+$database = 'copied';
+has_begun(7, $restored, undef, undef, 'in a copy of a database');
 
 $database = 'postgres';
 $cdr->node->stop;
@@ -270,6 +278,26 @@ $recovered->set_recovery_mode;
 $recovered->start;
 $cdr->go_on_with($recovered);
 has_begun(6, $kept, $lost, "3 of $size", 'recovered to a point in time');
+
+# --- a copy of all files, which nothing tells from the server itself: but its checkpoints do
+
+my $copy = PostgreSQL::Test::Cluster->new('copied');
+$cdr->node->stop;
+$cdr->node->backup_fs_cold('files');
+$copy->init_from_backup($cdr->node, 'files');
+$cdr->node->start;
+my $one = seal(1);
+is problems($one), '', 'a server, and a copy of its files, go on with the same log';
+$cdr->node->stop;
+$copy->start;
+$cdr->go_on_with($copy);
+my $other = seal(1);
+is problems($other), '', 'each with its own entries';
+($size) = $one =~ /\n(\d+)\n/;
+is problems($one), "log rewritten|6|its first $size entries do not have the root of the given checkpoint",
+  'a checkpoint of one shows at the other that there are two';
+like told_of(evidence_of($event, $other), $one), qr/^NOT PROVED .* the checkpoint that you kept/,
+  'and does not prove what is there';
 $cdr->node->stop;
 
 done_testing;
