@@ -107,7 +107,7 @@ REGRESS = base_settings store_schema store_ingest call_merge call_causes \
 	report_concurrency \
 	report_anywhere report_planted report_operators report_documents store_reference \
 	report_metrics \
-	evidence_seals evidence_status evidence_escapes \
+	evidence_seals evidence_status evidence_escapes evidence_published \
 	evidence_leaves evidence_threats \
 	evidence_proofs evidence_anchors \
 	retention_guard \

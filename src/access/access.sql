@@ -18,6 +18,9 @@ CREATE TABLE @extschema@.cdr_access_log (
 	entry_id uuid,
 	key uuid) USING heap;
 
+-- retention takes rows away, also where they are published
+ALTER TABLE @extschema@.cdr_access_log REPLICA IDENTITY FULL;
+
 CREATE INDEX cdr_access_log_at_idx ON @extschema@.cdr_access_log (at);
 CREATE INDEX cdr_access_log_entry_idx ON @extschema@.cdr_access_log (entry_id);
 

@@ -186,6 +186,11 @@ BEGIN
 		RETURN false;
 	END IF;
 	EXECUTE format('CREATE TABLE %s.%I (%s)', extension, name, columns);
+	-- rows without a key could not be changed, where they are published
+	IF NOT EXISTS (SELECT FROM pg_index AS i
+				   WHERE i.indrelid = format('%s.%I', extension, name)::regclass AND i.indisprimary) THEN
+		EXECUTE format('ALTER TABLE %s.%I REPLICA IDENTITY FULL', extension, name);
+	END IF;
 	EXECUTE format('SELECT %1$s.cdr_describe($1, $2), %1$s.cdr_give_to_owner($1, $3)', extension)
 	USING format('%s.%I', extension, name)::regclass, comments, owner;
 	RETURN true;

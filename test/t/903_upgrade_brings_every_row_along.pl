@@ -25,7 +25,8 @@ my $old_bin = run([ $ENV{CDR_TEST_OLD_PG_CONFIG}, '--bindir' ]);
 
 # (that have checksums on their pages is the default of newer ones only)
 my @initdb = ('--data-checksums');
-my $config = "wal_level = logical\n";
+my $config = "wal_level = logical\ncdr_service.evidence = on\ncdr_service.seal_interval = 1d\n"
+  . "cdr_service.evidence_origin = 'cdr.example.org/test'\n";
 my $new    = CdrService::Fixture->new(
 	'new',
 	start  => 0,
@@ -61,8 +62,17 @@ $old->sql('CREATE DATABASE unattended');
 $old->sql('CREATE EXTENSION cdr_service', 'unattended');
 
 my $additions = CdrService::Additions->new($old, 'postgres');
+$old->sql('SELECT cdr_create_evidence_tables()');
+$old->sql(qq{SELECT cdr_ingest_event('${\($known =~ s/known/sealed/r)}')});
 $events = $old->events;
 $old->stored_is($events, 'with what a DBA has added');
+$old->sql('SELECT cdr_seal()');
+my $checkpoint = $old->sql('SELECT cdr_checkpoint()');
+# (what was recorded before there was evidence has no seal)
+my $problems =
+  "SELECT problem, log, detail FROM cdr_verify_evidence(checkpoint => '$checkpoint')"
+  . " WHERE problem <> 'rows without a seal'";
+is($old->sql($problems), '', 'seals hold');
 
 # From 16 on, the columns of a view over one table stand without its name; from
 # 17 on, json without its schema in the arguments of a function.
@@ -119,6 +129,11 @@ $new->wait_for_state('consuming');
 $new->wait_drained($events + @later);
 $new->stored_is($events + @later,
 	'after pg_upgrade, with some events once more');
+$new->wait_for('NOT EXISTS (SELECT FROM cdr_unsealed)');
+is( $new->sql('SELECT entry FROM cdr_log WHERE log = 2 AND log_index = 0'),
+	"cdr-continues-v1\n$checkpoint",
+	'a new log of seals continues the one of before');
+is($new->sql($problems), '', 'whose seals hold');
 $new->carries_on('postgres', $new->contents, $known, $ancient);
 $additions->are_in(
 	$new, 'postgres', 'pg_upgrade, and the worker',
@@ -161,6 +176,7 @@ foreach my $database ('from_psql', 'from_restore')
 {
 	$additions->are_in($new, $database, $database, alike => $alike);
 	$new->carries_on($database, $contents, $known, $ancient);
+	is($new->sql($problems, $database), '', "$database: seals hold");
 }
 
 # and what was upgraded can be dumped
