@@ -61,4 +61,5 @@ FROM unnest('{trying,busy}'::text[], '{100,486}'::int[]) AS t(s, code);
 SELECT disposition, sip_status, hangup_cause FROM calls WHERE call_id = 'jambonz';
 SET client_min_messages = warning;
 SET cdr_service.allow_drop = on;
-DROP EXTENSION cdr_service CASCADE;
+DROP EXTENSION cdr_service;
+DROP TABLE calls, call_events, dead_letters, timeless_events, accounted;

@@ -53,4 +53,6 @@ SELECT call_id, start_time, answer_time, end_time, billable_seconds, anomalies F
 SELECT * FROM cdr_verify_calls();
 SET client_min_messages = warning;
 SET cdr_service.allow_drop = on;
-DROP EXTENSION cdr_service CASCADE;
+DROP EXTENSION cdr_service;
+DROP TABLE calls, call_events, dead_letters, timeless_events, lengths;
+DROP FUNCTION moved;
