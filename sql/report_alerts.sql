@@ -230,7 +230,7 @@ SELECT count(ring(30, '2026-03-02 11:50Z'::timestamptz - w * interval '7 days'))
 SELECT cdr_check_alerts('2026-03-02 12:00Z'), cdr_check_alerts('2026-03-02 12:01Z', false), (SELECT count(*) FROM cdr_alerts), open_at('2026-03-02 12:01Z');
 
 -- a day like any other: all rules, nothing
-SELECT take(VARIADIC ARRAY(SELECT name FROM cdr_alert_rules));
+SELECT take(VARIADIC ARRAY(SELECT name FROM cdr_alert_rules ORDER BY name COLLATE "C"));
 SELECT count(ring(40, at, '1 min', '6 s', '3 min', caller => '+1212555%s', callee => '+4930' || i, direction => 'inbound', "user" => 'u', trunk => 'east', cause => 'normal_clearing'))
 FROM generate_series(0, 4) AS w, LATERAL (SELECT '2026-03-02 11:20Z'::timestamptz - w * interval '7 days' AS at) AS week, generate_series(1, 3) AS i;
 SELECT open_at('2026-03-02 12:00Z', '2026-03-02 12:01Z');
