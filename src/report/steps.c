@@ -73,6 +73,29 @@ times(const Interval *step, int n)
 							   Float8GetDatum((double) n));
 }
 
+/*
+ * When the clocks of the zone first show a time.  The server takes the last one of two:
+ * a day would begin an hour late where clocks are set back to midnight (the Azores,
+ * Havana), and calls of its first hour would be of the day before.
+ */
+static TimestampTz
+first_shown(Datum zone, Datum local)
+{
+	TimestampTz last =
+		DatumGetTimestampTz(DirectFunctionCall2(timestamp_zone, zone, local));
+	TimestampTz day_before = last - USECS_PER_DAY;
+	Timestamp	shown = DatumGetTimestamp(DirectFunctionCall2(
+		  timestamptz_zone, zone, TimestampTzGetDatum(day_before)));
+	TimestampTz first = DatumGetTimestamp(local) - (shown - day_before);
+
+	if (first < last &&
+		DatumGetTimestamp(DirectFunctionCall2(timestamptz_zone, zone,
+											  TimestampTzGetDatum(first))) ==
+			DatumGetTimestamp(local))
+		return first;
+	return last;
+}
+
 /* When the n-th step begins; an ERROR where that is beyond all times. */
 static TimestampTz
 begin_of(const Steps *steps, int n)
@@ -86,7 +109,7 @@ begin_of(const Steps *steps, int n)
 	{
 		at = DirectFunctionCall2(timestamp_pl_interval, steps->local,
 								 times(&calendar, n));
-		at = DirectFunctionCall2(timestamp_zone, steps->zone, at);
+		at = TimestampTzGetDatum(first_shown(steps->zone, at));
 	}
 	return DatumGetTimestampTz(at) + n * steps->step.time;
 }
