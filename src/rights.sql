@@ -180,6 +180,7 @@ GRANT EXECUTE ON FUNCTION
 	@extschema@.cdr_retention_tables(timestamptz),
 	@extschema@.cdr_access_limits(timestamptz),
 	@extschema@.cdr_access_is_held(timestamptz, jsonb, text, jsonb),
+	@extschema@.cdr_access_goes(),
 	@extschema@.cdr_note_access_retired(bigint, timestamptz, timestamptz, text, text),
 	@extschema@.cdr_lock_rules(),
 	@extschema@.cdr_plan_retention(timestamptz),

@@ -46,6 +46,23 @@ $function$;
 COMMENT ON FUNCTION @extschema@.cdr_access_is_held(timestamptz, jsonb, text, jsonb) IS
 'whether a row of cdr_access_log may tell of what is held';
 
+-- All rows of an entry go together: the log says of them together what they were.
+CREATE FUNCTION @extschema@.cdr_access_goes()
+RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+	RETURN format('a.at < $1 AND NOT %1$s.cdr_access_is_held(a.at, a.subject, a.tenant_id, $2)'
+		' AND NOT EXISTS (SELECT FROM ONLY %1$s.cdr_access_log AS o WHERE o.entry_id = a.entry_id'
+		' AND (o.at >= $1 OR %1$s.cdr_access_is_held(o.at, o.subject, o.tenant_id, $2)))',
+		(SELECT extnamespace::regnamespace FROM pg_extension WHERE extname = 'cdr_service'));
+END
+$function$;
+
+COMMENT ON FUNCTION @extschema@.cdr_access_goes() IS
+'SQL: whether a row "a" of cdr_access_log goes, where $1 is since when it is kept, and $2 what is held';
+
 CREATE FUNCTION @extschema@.cdr_count_access(until timestamptz, holds jsonb, OUT rows bigint, OUT bytes bigint, OUT held bigint)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -53,16 +70,15 @@ AS $function$
 DECLARE
 	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
 								WHERE extname = 'cdr_service');
-	-- all rows of an entry go together: the log says of them together what they were
-	goes constant text := 'NOT %1$s.cdr_access_is_held(a.at, a.subject, a.tenant_id, $2) AND NOT EXISTS (SELECT FROM ONLY %1$s.cdr_access_log AS o'
-		' WHERE o.entry_id = a.entry_id AND (o.at >= $1 OR %1$s.cdr_access_is_held(o.at, o.subject, o.tenant_id, $2)))';
+	goes text;
 BEGIN
+	EXECUTE format('SELECT %s.cdr_access_goes()', extension) INTO goes;
 	EXECUTE format($query$
 	SELECT count(*) FILTER (WHERE f.goes), COALESCE(sum(pg_column_size(a)) FILTER (WHERE f.goes), 0)::bigint,
 		   count(*) FILTER (WHERE NOT f.goes)
 	FROM ONLY %1$s.cdr_access_log AS a
 	CROSS JOIN LATERAL (SELECT %2$s AS goes OFFSET 0) AS f
-	WHERE a.at < $1$query$, extension, format(goes, extension))
+	WHERE a.at < $1$query$, extension, goes)
 	INTO rows, bytes, held USING until, holds;
 END
 $function$;
@@ -77,19 +93,18 @@ AS $function$
 DECLARE
 	extension constant text := (SELECT extnamespace::regnamespace FROM pg_extension
 								WHERE extname = 'cdr_service');
-	-- all rows of an entry go together: the log says of them together what they were
-	goes constant text := 'NOT %1$s.cdr_access_is_held(a.at, a.subject, a.tenant_id, $2) AND NOT EXISTS (SELECT FROM ONLY %1$s.cdr_access_log AS o'
-		' WHERE o.entry_id = a.entry_id AND (o.at >= $1 OR %1$s.cdr_access_is_held(o.at, o.subject, o.tenant_id, $2)))';
+	goes text;
 BEGIN
+	EXECUTE format('SELECT %s.cdr_access_goes()', extension) INTO goes;
 	EXECUTE format($query$
 	WITH chosen AS MATERIALIZED (
-		SELECT a.ctid AS place, a.entry_id FROM ONLY %1$s.cdr_access_log AS a WHERE a.at < $1 AND %2$s LIMIT $3),
+		SELECT a.ctid AS place, a.entry_id FROM ONLY %1$s.cdr_access_log AS a WHERE %2$s LIMIT $3),
 	gone AS (
 		DELETE FROM ONLY %1$s.cdr_access_log AS a WHERE a.ctid = ANY (ARRAY(
 			SELECT c.place FROM chosen AS c UNION
 			SELECT y.ctid FROM chosen AS c JOIN ONLY %1$s.cdr_access_log AS y ON y.entry_id = c.entry_id))
 		RETURNING a.at)
-	SELECT count(*), min(g.at), max(g.at) FROM gone AS g$query$, extension, format(goes, extension))
+	SELECT count(*), min(g.at), max(g.at) FROM gone AS g$query$, extension, goes)
 	INTO rows, lo, hi USING until, holds, max_rows;
 END
 $function$;
