@@ -313,7 +313,8 @@ check_waiting(CdrHealth *health)
 			health, "waiting", CDR_HEALTH_WARNING, detail,
 			"They are tried again until they are stored; where they "
 			"fill half of the prefetch, or are delivered often, the "
-			"oldest become dead letters.");
+			"oldest become dead letters, but not while the server lacks "
+			"disk space or memory for them.");
 }
 
 /* A worker that stores few events at a time, because each takes long. */
