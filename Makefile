@@ -135,8 +135,9 @@ ISOLATION_OPTS = --inputdir=test --encoding=UTF8
 # "make installcheck" needs a running server only; with TAP_TESTS=1, it also
 # starts servers of its own, PostgreSQL's and RabbitMQ's.  The tests that take
 # longest begin first: one of them that began last would run alone.
-LONG_TESTS = 007 025 008 019 112 033 047 901 018 026 906 036 050 022 028 010 005 027 \
-	035 046 107 049 030 114 034 003 037 038 039 045 101 102 105 106 115 202 006 211
+LONG_TESTS = 007 025 008 019 112 907 033 047 901 018 026 114 106 906 036 050 022 028 010 \
+	024 005 027 035 046 107 049 030 902 903 904 905 034 003 037 038 039 045 101 102 105 115 \
+	310 402 403 202 006 211
 long_tests = $(foreach number,$(LONG_TESTS),$(wildcard test/t/$(number)_*.pl))
 PROVE_TESTS = $(long_tests) \
 	$(filter-out $(long_tests),$(sort $(wildcard test/t/*.pl)))
