@@ -74,6 +74,7 @@ SELECT count(*) FROM cdr_read_calls('read only', 'call-1');
 COMMIT;
 DO $$ BEGIN PERFORM cdr_read_calls('in a block', 'call-1'); RAISE division_by_zero; EXCEPTION WHEN OTHERS THEN NULL; END $$;
 -- without a reason, or a question, there is nothing
+SELECT count(*) FROM cdr_read_calls('ticket 9', from_time => '2026-01-10 06:00', to_time => '2026-01-10 04:00');
 SELECT count(*) FROM cdr_read_calls(NULL, 'call-1');
 SELECT count(*) FROM cdr_read_calls('', 'call-1');
 SELECT count(*) FROM cdr_read_calls(E' \t\n', 'call-1');

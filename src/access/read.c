@@ -175,6 +175,11 @@ cdr_read_calls(PG_FUNCTION_ARGS)
 	Asked	  asked;
 
 	begin_asking(&asked, &access);
+	/* nothing would be found, as if there were none */
+	if (!PG_ARGISNULL(2) && !PG_ARGISNULL(3) &&
+		PG_GETARG_TIMESTAMPTZ(2) >= PG_GETARG_TIMESTAMPTZ(3))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("from_time must be before to_time")));
 	add_condition(&asked, "call_id", "c.call_id = ?",
 				  text_argument(fcinfo, 1));
 	add_condition(&asked, "from_time", "c.attempt_time >= ?::timestamptz",
