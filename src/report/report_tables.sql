@@ -44,7 +44,8 @@ RETURN (
 				 COALESCE(fault, 'unknown') AS fault, calls
 		  FROM jsonb_to_recordset(data #> '{course,causes}') AS c (outcome text, sip integer, cause text, fault text, calls numeric)
 		  UNION ALL
-		  SELECT 1000, @extschema@.cdr_report_number(o.rows) || ' others', NULL, NULL, calls
+		  -- (what has no name here would be written otherwise by pg_upgrade)
+		  SELECT 1000, @extschema@.cdr_report_number(o.rows) || ' others', NULL::text AS outcome, NULL::text AS fault, calls
 		  FROM jsonb_to_record(data #> '{course,other_causes}') AS o (rows numeric, calls numeric) WHERE o.rows > 0) AS named);
 
 COMMENT ON FUNCTION @extschema@.cdr_report_causes(jsonb) IS

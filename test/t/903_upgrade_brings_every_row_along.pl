@@ -25,8 +25,7 @@ my $old_bin = run([ $ENV{CDR_TEST_OLD_PG_CONFIG}, '--bindir' ]);
 
 # (that have checksums on their pages is the default of newer ones only)
 my @initdb = ('--data-checksums');
-my $config = "wal_level = logical\ncdr_service.evidence = on\ncdr_service.seal_interval = 1d\n"
-  . "cdr_service.evidence_origin = 'cdr.example.org/test'\n";
+my $config = "wal_level = logical\n";
 my $new    = CdrService::Fixture->new(
 	'new',
 	start  => 0,
@@ -57,22 +56,24 @@ $old->sql(q{SELECT cdr_create_partitions('2026-01-01', '2026-06-30')});
 $old->wait_for('count(*) = 1 FROM dead_letters');
 $old->stored_is($events, 'before');
 
-# a database that no worker looks after
+# a database that no worker looks after, with seals
+my $seal = <<"EOS";
+SET cdr_service.evidence = on;
+SELECT cdr_ingest_event('$known');
+SELECT cdr_ingest_event('$ancient');
+SELECT cdr_seal();
+EOS
 $old->sql('CREATE DATABASE unattended');
 $old->sql('CREATE EXTENSION cdr_service', 'unattended');
+$old->sql('SELECT cdr_create_evidence_tables()', 'unattended');
+$old->sql($seal,                                 'unattended');
+my $checkpoint = $old->sql('SELECT cdr_checkpoint()', 'unattended');
+my $problems =
+  "SELECT problem, log, detail FROM cdr_verify_evidence(checkpoint => '$checkpoint')";
 
 my $additions = CdrService::Additions->new($old, 'postgres');
-$old->sql('SELECT cdr_create_evidence_tables()');
-$old->sql(qq{SELECT cdr_ingest_event('${\($known =~ s/known/sealed/r)}')});
 $events = $old->events;
 $old->stored_is($events, 'with what a DBA has added');
-$old->sql('SELECT cdr_seal()');
-my $checkpoint = $old->sql('SELECT cdr_checkpoint()');
-# (what was recorded before there was evidence has no seal)
-my $problems =
-  "SELECT problem, log, detail FROM cdr_verify_evidence(checkpoint => '$checkpoint')"
-  . " WHERE problem <> 'rows without a seal'";
-is($old->sql($problems), '', 'seals hold');
 
 # From 16 on, the columns of a view over one table stand without its name; from
 # 17 on, json without its schema in the arguments of a function.
@@ -83,6 +84,11 @@ my $alike = sub {
 	  ? $line =~ s/\b(?:calls|call_events|cdr_causes|cdr_verify_calls)\.//gr
 	  : $line;
 };
+
+# The types of tables are members, too, from 17 on.  A new database has its counts from
+# the rows that came, and folds them later; carries_on() verifies them.
+my $types  = qr/^member \| type /;
+my $counts = qr/$types|^public\.cdr_rollup_(?:sums|deltas)\|/;
 
 my $contents = $old->contents;
 my $dump     = $old->node->basedir . '/dump';
@@ -114,7 +120,8 @@ $new->node->start;
 note 'to PostgreSQL ' . $new->sql('SHOW server_version');
 $additions->are_in($new, 'postgres', 'pg_upgrade',
 	alike  => $alike,
-	except => qr/^the extension depends on/);
+	except =>
+	  qr/$types|^the extension depends on|^depends on the extension \| trigger cdr_rollup /);
 is($new->contents, $contents, 'in as many partitions');
 
 # pg_upgrade forgets that the extension depends on its tables: the worker says it
@@ -129,16 +136,12 @@ $new->wait_for_state('consuming');
 $new->wait_drained($events + @later);
 $new->stored_is($events + @later,
 	'after pg_upgrade, with some events once more');
-$new->wait_for('NOT EXISTS (SELECT FROM cdr_unsealed)');
-is( $new->sql('SELECT entry FROM cdr_log WHERE log = 2 AND log_index = 0'),
-	"cdr-continues-v1\n$checkpoint",
-	'a new log of seals continues the one of before');
-is($new->sql($problems), '', 'whose seals hold');
 $new->carries_on('postgres', $new->contents, $known, $ancient);
 $additions->are_in(
 	$new, 'postgres', 'pg_upgrade, and the worker',
-	alike => $alike,
-	rows  => 0);
+	alike  => $alike,
+	except => $types,
+	rows   => 0);
 my $depends = <<'EOC';
 SELECT string_agg(refobjid::regclass::text, ' ' ORDER BY refobjid::regclass::text)
 FROM pg_depend JOIN pg_extension AS e ON e.oid = objid
@@ -150,6 +153,13 @@ $new->sql('SELECT cdr_adopt_tables()', 'unattended');
 is( $new->sql($depends, 'unattended'),
 	$new->sql($depends),
 	'cdr_adopt_tables() does');
+is($new->sql($problems, 'unattended'), '', 'seals hold');
+$new->sql($seal =~ s/"callId":"/$&new-/gr, 'unattended');
+is( $new->sql(
+		'SELECT entry FROM cdr_log WHERE log = 2 AND log_index = 0', 'unattended'),
+	"cdr-continues-v1\n$checkpoint",
+	'a new log of seals continues the one of before');
+is($new->sql($problems, 'unattended'), '', 'whose seals still hold');
 like(
 	$new->error_of('DROP TABLE call_events'),
 	qr/because it holds rows|extension cdr_service depends on table/,
@@ -174,9 +184,11 @@ command_ok(
 	'pg_restore, without an error');
 foreach my $database ('from_psql', 'from_restore')
 {
-	$additions->are_in($new, $database, $database, alike => $alike);
+	$additions->are_in(
+		$new, $database, $database,
+		alike  => $alike,
+		except => $counts);
 	$new->carries_on($database, $contents, $known, $ancient);
-	is($new->sql($problems, $database), '', "$database: seals hold");
 }
 
 # and what was upgraded can be dumped
@@ -196,8 +208,9 @@ command_ok(
 	'pg_restore of it, without an error');
 $additions->are_in(
 	$new, 'from_upgraded', 'a dump of the upgraded',
-	alike => $alike,
-	rows  => 0);
+	alike  => $alike,
+	except => $types,
+	rows   => 0);
 is($new->contents('from_upgraded'), $contents, 'with every row');
 is($new->sql('SELECT count(*) FROM cdr_verify_calls()', 'from_upgraded'),
 	0, 'and the right calls');
