@@ -251,6 +251,8 @@ is told_of(evidence_of(1, $oldest), $oldest), "proved      $started",
   'and one that is made now, for a checkpoint of before';
 is told_of(evidence_of($newest, $kept), $kept), "proved      $started",
   'for that of the last log, too';
+like told_of(evidence_of($newest, $last), $last), qr/^NOT PROVED .*no checkpoint of the file/,
+  'but not for one of the new log';
 is told_of(evidence_of($_, $last), $last), "proved      $started",
   'what waited, and what came after, is in the new log'
   foreach $event - 1, $event;
