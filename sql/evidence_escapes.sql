@@ -36,7 +36,7 @@ ROLLBACK;
 SELECT call_id, certain FROM cdr_call_as_of('call 1', now());
 SELECT * FROM cdr_verify_calls();
 SELECT * FROM cdr_verify_rollup();
-SELECT length(cdr_report('2026-03-01', '2026-03-02')) > 1000 AS reported, cdr_csv_safe(E'\u200b=1'), cdr_csv_safe('1');
+SELECT length(cdr_report('2026-03-01', '2026-03-02')) > 1000 AS reported, cdr_csv_safe(E'\u200b=1') = E'''\u200b=1' AS guarded, cdr_csv_safe('1');
 
 
 -- no function says what a session reads otherwise
