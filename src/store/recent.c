@@ -135,9 +135,17 @@ cdr_recent_call(const char *call_id)
 	return remember(&calls, (uint32) hash, (uint32) (hash >> 32));
 }
 
+static void
+forget(Memory *memory)
+{
+	if (memory->buckets != NULL)
+		memset(memory->buckets, 0, memory->nbuckets * sizeof(Bucket));
+}
+
 void
 cdr_recent_forget(void)
 {
-	if (events.buckets != NULL)
-		memset(events.buckets, 0, events.nbuckets * sizeof(Bucket));
+	/* a call of which no event is there has no row either */
+	forget(&events);
+	forget(&calls);
 }

@@ -22,7 +22,7 @@ extern bool cdr_recent_repeats(const pg_uuid_t *id);
 /* The same for a call. */
 extern bool cdr_recent_call(const char *call_id);
 
-/* What is remembered of events has proved wrong: begins anew. */
+/* What is remembered has proved wrong: begins anew, with calls, too. */
 extern void cdr_recent_forget(void);
 
 #endif /* CDR_RECENT_H */
