@@ -24,6 +24,7 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/reason.h"
@@ -243,6 +244,22 @@ load_key(SSL_CTX *context, const CdrBrokerSettings *settings,
 	return fail_file(reason, "TLS key file", settings->tls_key_file);
 }
 
+/*
+ * Nothing else than a regular file is opened for OpenSSL, which would wait for who
+ * writes into a FIFO, and serve no interrupt meanwhile.
+ */
+static bool
+is_regular_file(const char *what, const char *path, CdrReasonBuffer *reason)
+{
+	struct stat st;
+
+	/* what is not there at all, OpenSSL tells */
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		return cdr_fail(reason, ERRCODE_CONFIG_FILE_ERROR,
+						"%s \"%s\" is not a regular file", what, path);
+	return true;
+}
+
 /* Our own certificate, if there is one. */
 static bool
 load_certificate(SSL_CTX *context, const CdrBrokerSettings *settings,
@@ -258,6 +275,9 @@ load_certificate(SSL_CTX *context, const CdrBrokerSettings *settings,
 			"cdr_service.tls_cert_file and cdr_service.tls_key_file "
 			"must be set together");
 	SSL_CTX_set_default_passwd_cb(context, no_passphrase);
+	if (!is_regular_file("TLS certificate file", settings->tls_cert_file,
+						 reason))
+		return false;
 	if (SSL_CTX_use_certificate_chain_file(context, settings->tls_cert_file) !=
 		1)
 		return fail_file(reason, "TLS certificate file",
@@ -278,6 +298,8 @@ load_authorities(SSL_CTX *context, const CdrBrokerSettings *settings,
 	SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
 	if (settings->tls_ca_file[0] != '\0')
 	{
+		if (!is_regular_file("TLS CA file", settings->tls_ca_file, reason))
+			return false;
 		if (SSL_CTX_load_verify_locations(context, settings->tls_ca_file,
 										  NULL) != 1)
 			return fail_file(reason, "TLS CA file", settings->tls_ca_file);

@@ -5,6 +5,8 @@
 use strict;
 use warnings FATAL => 'all';
 
+use POSIX qw(mkfifo);
+
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -141,6 +143,14 @@ cured(
 	'unknown CA',
 	'cdr_service.tls_ca_file' => $certificates->path('ca.crt'),
 	'cdr_service.tls_verify'  => 'full');
+
+# --- no file at all
+
+my $fifo = $cdr->node->data_dir . '/fifo';
+mkfifo($fifo, 0600) or die "mkfifo: $!";
+refused('a FIFO of CAs', 'F0000', qr/TLS CA file ".*fifo" is not a regular file/,
+	'cdr_service.tls_ca_file' => $fifo);
+cured('a FIFO', 'cdr_service.tls_ca_file' => $certificates->path('ca.crt'));
 
 # --- the wrong port
 
