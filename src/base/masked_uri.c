@@ -63,6 +63,24 @@ skip_characters(Stretch *rest, const char *characters)
 }
 
 /*
+ * Is it an escape of a character that can be printed?  librabbitmq reads none beyond
+ * ASCII, which may stand there as they are.
+ */
+static bool
+is_escape(const char *start, const char *end)
+{
+	char digits[3];
+	long c;
+
+	if (end - start < 3 || !isxdigit((unsigned char) start[1]) ||
+		!isxdigit((unsigned char) start[2]))
+		return false;
+	strlcpy(digits, start + 1, sizeof(digits));
+	c = strtol(digits, NULL, 16);
+	return c >= ' ' && c < 0x7F;
+}
+
+/*
  * Is it free of separators and control characters, and are its escapes sound?
  * It may be empty.
  */
@@ -75,9 +93,7 @@ is_word(const char *start, const char *end)
 
 		if (c < ' ' || c == 0x7F || strchr(":@/?#[]", c) != NULL)
 			return false;
-		if (c == '%' &&
-			(end - at < 3 || !isxdigit((unsigned char) at[1]) ||
-			 !isxdigit((unsigned char) at[2]) || strncmp(at, "%00", 3) == 0))
+		if (c == '%' && !is_escape(at, end))
 			return false;
 	}
 	return true;
@@ -116,8 +132,9 @@ unsound(CdrUriFault *fault, const char *what, const char *hint)
 }
 
 static const char escape_hint[] =
-	"Write special characters in names as percent escapes, a slash as %2F, and "
-	"the password into the file that cdr_service.amqp_password_file names.";
+	"Write special characters in names as percent escapes, a slash as %2F, "
+	"letters beyond ASCII as they are, and the password into the file that "
+	"cdr_service.amqp_password_file names.";
 static const char form_hint[] =
 	"Write it as amqps://user@host:port/vhost, or amqp:// for no TLS.";
 
