@@ -176,7 +176,8 @@ check_pause(CdrHealth *health)
 		cdr_health_put(health, "pause", CDR_HEALTH_WARNING,
 					   psprintf("paused since %s",
 								timestamptz_to_str(health->workers[i].since)),
-					   "Run cdr_resume().");
+					   "Run cdr_resume().  If that does not end it, look for "
+					   "mistakes in pg_file_settings.");
 		return;
 	}
 	cdr_health_put(health, "pause", CDR_HEALTH_OK, "not paused", NULL);

@@ -11,7 +11,11 @@
  * both, or is an error: what somebody wrote into postgresql.conf on a server
  * without ALTER SYSTEM is his to take out.
  *
- * Both are files in the data directory, so a base backup brings either along.
+ * A setting that is written may be without effect: a mistake in any file of settings
+ * has the server apply none, and what its command line says goes first.  So another
+ * file says that the pause was asked for, until a worker sees the setting.
+ *
+ * All are files in the data directory, so a base backup brings each along.
  *
  *-------------------------------------------------------------------------
  */
@@ -40,31 +44,36 @@
 #include "worker/stats.h"
 
 /* That it exists is all that it says. */
-#define MARK PGSTAT_STAT_PERMANENT_DIRECTORY "/cdr_service_paused"
+#define MARK		 PGSTAT_STAT_PERMANENT_DIRECTORY "/cdr_service_paused"
+#define MARK_OF_WISH PGSTAT_STAT_PERMANENT_DIRECTORY "/cdr_service_pausing"
+
+static void
+remove_mark(const char *mark, int elevel)
+{
+	if (access(mark, F_OK) == 0)
+		(void) durable_unlink(mark, elevel);
+}
 
 bool
 cdr_is_paused(void)
 {
-	return cdr_paused || access(MARK, F_OK) == 0;
+	if (cdr_paused)
+		remove_mark(MARK_OF_WISH, LOG);
+	return cdr_paused || access(MARK, F_OK) == 0 ||
+		   access(MARK_OF_WISH, F_OK) == 0;
 }
 
-/* Makes the mark, durably. */
+/* Makes a mark, durably. */
 static void
-make_mark(void)
+make_mark(const char *mark)
 {
-	int fd = OpenTransientFile(MARK ".tmp", O_CREAT | O_WRONLY | PG_BINARY);
+	char *made = psprintf("%s.tmp", mark);
+	int	  fd = OpenTransientFile(made, O_CREAT | O_WRONLY | PG_BINARY);
 
 	if (fd < 0 || CloseTransientFile(fd) != 0)
 		ereport(ERROR, (errcode_for_file_access(),
-						errmsg("could not write file \"%s\": %m", MARK)));
-	(void) durable_rename(MARK ".tmp", MARK, ERROR);
-}
-
-static void
-remove_mark(void)
-{
-	if (access(MARK, F_OK) == 0)
-		(void) durable_unlink(MARK, ERROR);
+						errmsg("could not write file \"%s\": %m", mark)));
+	(void) durable_rename(made, mark, ERROR);
 }
 
 /*
@@ -152,9 +161,11 @@ cdr_pause(PG_FUNCTION_ARGS)
 	CdrReasonBuffer why;
 
 	cdr_stats_require();
-	if (!could_write_setting("on", &why))
+	if (could_write_setting("on", &why))
+		make_mark(MARK_OF_WISH);
+	else
 	{
-		make_mark();
+		make_mark(MARK);
 		ereport(NOTICE, (errcode(ERRCODE_SUCCESSFUL_COMPLETION),
 						 errmsg("paused by a file in the data directory"),
 						 errdetail("cdr_service.paused could not be set: %s.",
@@ -183,7 +194,8 @@ cdr_resume(PG_FUNCTION_ARGS)
 			 errhint("Set it to off where SELECT sourcefile, sourceline "
 					 "FROM pg_settings WHERE name = 'cdr_service.paused' "
 					 "says, and reload.")));
-	remove_mark();
+	remove_mark(MARK, ERROR);
+	remove_mark(MARK_OF_WISH, ERROR);
 	cdr_crashes_forget_all();
 	request_reload();
 	PG_RETURN_VOID();

@@ -209,6 +209,26 @@ $cdr->wait_for(q{current_setting('cdr_service.paused') = 'on'});
 $cdr->sql('SELECT cdr_resume()');
 $cdr->wait_for_state('consuming');
 ok(!-e $mark, 'cdr_resume() ends a pause of either kind');
+
+# --- the setting is written, and without effect: another line is wrong
+
+my $conf = $node->data_dir . '/postgresql.conf';
+my $good = slurp_file($conf);
+append_to_file($conf, "this is no setting\n");
+@pids = $cdr->worker_pids;
+$cdr->sql('SELECT cdr_pause()');
+$cdr->wait_until_paused(@pids);
+pass('a pause comes although no file of settings is applied');
+unlink $conf or die "unlink: $!";
+append_to_file($conf, $good);
+$node->reload;
+$cdr->wait_for(q{current_setting('cdr_service.paused') = 'on'});
+$cdr->wait_for_state('paused');
+pass('and stays when they are');
+$cdr->sql('SELECT cdr_resume()');
+$cdr->wait_for_state('consuming');
+ok(!-e "${mark}" && !-e $mark =~ s/paused$/pausing/r,
+	'cdr_resume() ends it');
 $cdr->nothing_left('pauses');
 
 done_testing();
