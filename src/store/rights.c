@@ -37,6 +37,8 @@ cdr_rights_writer(const CdrTables *tables)
 static void
 refuse_superuser(const CdrTables *tables, Oid role)
 {
+	bool is_ours = role == get_role_oid(CDR_ROLE_NAME, true);
+
 	ereport(
 		ERROR,
 		(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -44,7 +46,8 @@ refuse_superuser(const CdrTables *tables, Oid role)
 				GetUserNameFromId(role, true)),
 		 errdetail("Triggers and all else that is hung on the tables would "
 				   "run with a superuser's rights."),
-		 role == tables->owner
+		 is_ours ? errhint("Run ALTER ROLE %s NOSUPERUSER.", CDR_ROLE_NAME)
+		 : role == tables->owner
 			 ? errhint("Run SELECT %s.cdr_adopt_tables('%s'), which gives the "
 					   "tables to that role.",
 					   tables->quoted, CDR_ROLE_NAME)

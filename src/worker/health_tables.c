@@ -154,7 +154,10 @@ check_alerts(CdrHealth *health)
 		cdr_health_put(
 			health, "alerts", CDR_HEALTH_WARNING,
 			psprintf("they could not be looked at: %s", look.why.message),
-			look.why.reason.hint);
+			look.why.reason.hint != NULL
+				? look.why.reason.hint
+				: "The role that writes calls needs its rights on the tables of "
+				  "alerts, too (doc/alerts.md).");
 	else if (look.late > 0)
 		cdr_health_put(
 			health, "alerts", CDR_HEALTH_WARNING,
