@@ -63,6 +63,19 @@ cdr_bounds_around(Oid parent, TimestampTz time, CdrStretch *stretch)
 	return has_partition;
 }
 
+bool
+cdr_bounds_cover(Oid parent, TimestampTz from, TimestampTz to)
+{
+	CdrStretch stretch;
+
+	for (TimestampTz time = from; time <= to; time = stretch.until)
+	{
+		if (!cdr_bounds_around(parent, time, &stretch))
+			return false;
+	}
+	return true;
+}
+
 TimestampTz
 cdr_bounds_last_gap(Oid parent)
 {

@@ -25,6 +25,9 @@ typedef struct CdrStretch
 extern bool
 cdr_bounds_around(Oid parent, TimestampTz time, CdrStretch *stretch);
 
+/* Has each time between two, both included, a partition of its own? */
+extern bool cdr_bounds_cover(Oid parent, TimestampTz from, TimestampTz to);
+
 /*
  * The bound of the last gap before a partition: no time from there on lies in one.
  * -infinity if there is none.

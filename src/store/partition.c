@@ -458,14 +458,11 @@ cdr_partition_create(const CdrTables *tables, TimestampTz from, TimestampTz to)
 	return made;
 }
 
-/* Do both times have partitions?  Locks none of them. */
-static bool
-is_covered(const CdrTables *tables, TimestampTz now, TimestampTz ahead)
+/* Partitions are made ahead up to here: the last moment of the next interval. */
+static TimestampTz
+end_ahead(TimestampTz now)
 {
-	CdrStretch gap;
-
-	return cdr_bounds_around(tables->table[CDR_CALL_EVENTS], now, &gap) &&
-		   cdr_bounds_around(tables->table[CDR_CALL_EVENTS], ahead, &gap);
+	return cdr_interval_around(cdr_interval_around(now).until).until - 1;
 }
 
 void
@@ -478,13 +475,13 @@ cdr_partition_look(const CdrTables *tables, bool *now, bool *next,
 
 	*now = cdr_bounds_around(log, time, &gap);
 	*next = cdr_partition_interval == CDR_PARTITION_NONE ||
-			cdr_bounds_around(log, cdr_interval_around(time).until, &gap);
+			cdr_bounds_cover(log, time, end_ahead(time));
 	*fallback = OidIsValid(get_default_partition_oid(log));
 }
 
 /*
- * Makes the partitions between two times, in a transaction of its own, unless
- * there are as many as "most".
+ * Makes the partitions between two times, both included, in a transaction of its
+ * own, unless there are as many as "most".
  */
 static void
 make_partitions(TimestampTz from, TimestampTz until, int most,
@@ -500,7 +497,7 @@ make_partitions(TimestampTz from, TimestampTz until, int most,
 	/* tables that are not fit are told of where events are stored */
 	if (cdr_tables_lock_some(&tables, CDR_TABLE_BIT(CDR_CALL_EVENTS),
 							 AccessShareLock, &why) == CDR_TABLES_FIT &&
-		!is_covered(&tables, from, until) &&
+		!cdr_bounds_cover(tables.table[CDR_CALL_EVENTS], from, until) &&
 		cdr_bounds_count(tables.table[CDR_CALL_EVENTS]) < most)
 		cdr_partition_create(&tables, from, until);
 	CDR_FAULT("partitions-before-commit");
@@ -536,24 +533,24 @@ cdr_partition_maintain(CdrReasonBuffer *reason)
 	TimestampTz now = GetCurrentTimestamp();
 
 	return cdr_partition_interval == CDR_PARTITION_NONE ||
-		   try_partitions(now, cdr_interval_around(now).until, INT_MAX,
-						  PATIENCE_AHEAD, reason);
+		   try_partitions(now, end_ahead(now), INT_MAX, PATIENCE_AHEAD,
+						  reason);
 }
 
 bool
 cdr_partition_make_late(CdrReasonBuffer *reason)
 {
-	TimestampTz late;
+	CdrLate late;
 
 	if (cdr_partition_interval == CDR_PARTITION_NONE || !cdr_late_next(&late))
 		return true;
-	if (try_partitions(late, late, CDR_LATE_PARTITIONS_MAX, PATIENCE_LATE,
-					   reason))
+	if (try_partitions(late.first, late.last, CDR_LATE_PARTITIONS_MAX,
+					   PATIENCE_LATE, reason))
 	{
-		cdr_late_made(late);
+		cdr_late_made(&late);
 		return true;
 	}
-	cdr_late_failed(late);
+	cdr_late_failed(&late);
 	return false;
 }
 

@@ -37,8 +37,8 @@ extern bool cdr_partition_maintain(CdrReasonBuffer *reason);
 extern bool cdr_partition_make_late(CdrReasonBuffer *reason);
 
 /*
- * Are there partitions for events of now, for those of the next interval, and
- * one for all others?  Needs the tables locked, and fit.
+ * Are there partitions for events of now, for those from now on to the end of the
+ * next interval, and one for all others?  Needs the tables locked, and fit.
  */
 extern void cdr_partition_look(const CdrTables *tables, bool *now, bool *next,
 							   bool *fallback);

@@ -41,7 +41,9 @@ check_partitions(CdrHealth *health, const CdrLook *look)
 		cdr_health_put(
 			health, "partitions", CDR_HEALTH_WARNING,
 			psprintf("call_events has no partition for events of %s",
-					 look->covered ? "the next interval" : "now"),
+					 look->covered
+						 ? "a time until the end of the next interval"
+						 : "now"),
 			"Workers that consume make it: look at last_error. Or run "
 			"cdr_create_partitions().");
 	else

@@ -54,6 +54,15 @@ sub store
 	return;
 }
 
+# That none of the events from one time to another are in the default partition.
+sub moved
+{
+	my ($from, $until) = @_;
+
+	return 'NOT EXISTS (SELECT FROM call_events_default'
+	  . " WHERE event_time >= '$from Z' AND event_time < '$until Z')";
+}
+
 my $partitions = 'SELECT count(*) FROM pg_inherits'
   . " WHERE inhparent = 'call_events'::regclass";
 
@@ -71,8 +80,11 @@ is($cdr->sql('SELECT count(*) FROM call_events_default'),
 
 my $before = $cdr->sql($partitions);
 store(
-	map { events_of(1, sprintf('%04d-07-0%dT00:00:00Z', $_, $_ % 9 + 1)) }
-	  1960 .. 2010,
+	map {
+		my $year = $_;
+		map { events_of(1, sprintf('%04d-%02d-05T00:00:00Z', $year, $_)) }
+		  1 .. 12
+	} 1960 .. 2010,
 	2040 .. 2090);
 store(events_of(1, day(30) . 'T12:00:00Z'));
 $cdr->wait_for(has_partition(day(30)));
@@ -100,6 +112,20 @@ $reader->query('COMMIT');
 $reader->quit;
 $cdr->wait_for(has_partition($_)) foreach day(40), day(50), day(1);
 pass('and lie in their partitions when he is done');
+
+# --- none is forgotten, however many there are
+
+$reader = $cdr->session;
+$reader->query('BEGIN; SELECT count(*) FROM call_events_default');
+store(map { events_of(1, day($_) . 'T12:00:00Z') } 300 .. 360);
+$reader->query('COMMIT');
+$reader->quit;
+$cdr->node->reload;
+$cdr->wait_for(moved(day(360), day(299)));
+is( $cdr->sql(
+		'SELECT ' . join(' AND ', map { has_partition(day($_)) } 300 .. 360)),
+	't',
+	'each of the many days that came at once has its partition');
 
 # --- one that cannot be made keeps no other from being made; nor do checks that
 # are deferred
@@ -164,6 +190,41 @@ $cdr->sql('DROP EVENT TRIGGER take_its_time');
 $cdr->node->reload;
 $cdr->wait_for(has_partition(day(110)));
 pass('and is made when its time is over');
+
+# --- an interval that has partitions already, but not for all of its time: they
+# were made by hand, or the interval was shorter then
+
+my $month = strftime('%Y-%m', gmtime(time() - 250 * 86_400));
+store(events_of(1, "$month-10T12:00:00Z"));
+$cdr->wait_for(has_partition("$month-10"));
+$cdr->sql(
+	q{CREATE TABLE x_first PARTITION OF call_events FOR VALUES FROM ('2003-06-01Z') TO ('2003-06-03Z')}
+);
+my $next =
+  q{(date_trunc('month', now() AT TIME ZONE 'UTC') + interval '1 month') AT TIME ZONE 'UTC'};
+$cdr->sql("SELECT cdr_create_partitions($next, $next)");
+$cdr->set('cdr_service.partition_interval' => 'month');
+$cdr->wait_for(
+	q{current_setting('cdr_service.partition_interval') = 'month' AND (SELECT level = 'ok' FROM cdr_health WHERE "check" = 'partitions')}
+);
+is( $cdr->sql("SELECT cdr_create_partitions(now(), $next + interval '25 days')"),
+	0, 'also the next one is made, where its first day has a partition');
+
+store(
+	events_of(1,    "$month-20T12:00:00Z"),
+	events_of(1,    "$month-21T12:00:00Z"),
+	events_of(1100, '2003-06-20T12:00:00Z'));
+$cdr->wait_for(moved("$month-01", "$month-28"));
+is( $cdr->sql(
+		"SELECT tableoid::regclass, count(*) FROM call_events WHERE event_time BETWEEN '$month-20Z' AND '$month-22Z' GROUP BY 1"
+	),
+	'call_events_' . ($month =~ tr/-//dr) . '11|2',
+	'what is left of an interval gets a partition');
+$cdr->wait_for(moved('2003-06-01', '2003-07-01'));
+is($cdr->sql('SELECT ' . has_partition('2003-06-03')),
+	't', 'also beside one that was made by hand');
+is( $cdr->sql('SELECT ' . has_partition("$month-01")),
+	'f', 'and none is made where no event lies');
 
 is($cdr->sql('SELECT count(*) FROM cdr_verify_calls()'),
 	0, 'the calls are those of the log');
