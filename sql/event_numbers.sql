@@ -84,7 +84,19 @@ INSERT INTO uris (uri) VALUES
 	('Anonymous <sip:c8oqz84zk7z@privacy.org>;tag=hyh8'),
 	('"Anonymous" <sip:10.0.0.1>'),
 	('"Anonymous" <sip:+12025550123@gw>'),
-	('sip:unavailable@unknown.invalid');
+	('sip:unavailable@unknown.invalid'),
+	-- a float's spelling of a number, and dots that are separators
+	('12025550143.0'),
+	(U&'12025550143\200b.0 '),
+	('+12025550143.0'),
+	('sip:12025550143.0@gw'),
+	('1001.0'),
+	('12025550143.000000'),
+	('020.7946.0958'),
+	('01.42.00.00.0'),
+	('555.0000'),
+	('.0'),
+	('alice.0');
 SELECT cdr_ingest_events(array_agg(json_build_object('eventType', 'call.started', 'callId', kind || n, 'timestamp', '2026-01-19T22:00:00Z',
 	CASE kind WHEN 'from' THEN 'from' WHEN 'fromUri' THEN 'fromUri' WHEN 'to' THEN 'to' ELSE 'toUri' END, uri,
 	CASE WHEN kind LIKE 'from%' THEN 'to' ELSE 'from' END, other)))
@@ -116,6 +128,20 @@ SELECT cdr_ingest_events(ARRAY[
 SELECT cdr_ingest_event('{"eventType":"call.started","callId":"told","timestamp":"2026-01-19T22:00:00Z","from":"1001","to":"1002","direction":"outbound"}');
 SELECT call_id, caller_number, callee_number, direction FROM calls
 WHERE call_id IN ('both', 'digits', 'none', 'not started', 'told') ORDER BY call_id;
+
+-- a number of JSON that nobody can dial leaves the column NULL; one that is whole is its digits
+SELECT token, e.value AS number, e.source, e.note
+FROM unnest('{1001,1001.0,1.001e3,0,12025550143.50e1,100000000000000000000.0,99999999999999999999,1E+30,0.0012e4,-1,-0,12025550143.5,1.5,1e-3,1e400}'::text[]) WITH ORDINALITY AS u(token, n),
+	 cdr_explain_event(convert_to(format('{"eventType":"call.started","callId":"t","timestamp":1772445600,"from":%s,"to":"2001"}', token), 'UTF8')) AS e
+WHERE e.register = 'started' AND e."column" = 'caller_number' ORDER BY n;
+-- it gives way to what the older key says
+SELECT cdr_ingest_event('{"eventType":"call.started","callId":"gives way","timestamp":"2026-01-19T22:00:00Z","fromUri":-1,"from":"1001","toUri":"2001","to":1.5}');
+SELECT caller_number, callee_number, direction FROM calls WHERE call_id = 'gives way';
+-- a mapping reads them so, too
+SELECT e."column", e.value, e.source, e.note
+FROM cdr_explain_event('{"kind":"token","id":"x","a":-1,"b":12025550143.0}'::json,
+	definition => '{"match":{"where":{"kind":"token"}},"event":{"call_id":"id"},"call":[{"set":"started","caller_number":"a","callee_number":"b"}]}') AS e
+WHERE e.register = 'started' AND e."column" LIKE '%number';
 
 SELECT count(*) FROM cdr_verify_calls();
 DROP TABLE uris;

@@ -136,6 +136,12 @@ with_sign(const CdrDecimal *number, int64 value, int64 *result)
 	return true;
 }
 
+bool
+cdr_decimal_is_whole(const CdrDecimal *number)
+{
+	return !digits_from(number, cdr_decimal_point(number));
+}
+
 /* Without any rounding. */
 bool
 cdr_decimal_integer(const CdrDecimal *number, int64 *result)
@@ -143,7 +149,7 @@ cdr_decimal_integer(const CdrDecimal *number, int64 *result)
 	int	  point = cdr_decimal_point(number);
 	int64 value;
 
-	return !digits_from(number, point) &&
+	return cdr_decimal_is_whole(number) &&
 		   digits_before(number, point, &value) &&
 		   with_sign(number, value, result);
 }

@@ -30,6 +30,9 @@ extern int cdr_decimal_digits(const CdrDecimal *number);
 extern int cdr_decimal_digit(const CdrDecimal *number, int i);
 extern int cdr_decimal_point(const CdrDecimal *number);
 
+/* Is there nothing but zeros behind its point? */
+extern bool cdr_decimal_is_whole(const CdrDecimal *number);
+
 /*
  * The integer that it is.  Returns false, leaving *result alone, for what is no
  * integer, or none of 64 bits.

@@ -18,6 +18,7 @@
 #include "event/json_paths.h"
 #include "event/json_text.h"
 #include "event/notes.h"
+#include "event/number.h"
 #include "event/timestamp.h"
 
 /* The scalar fields that are read, whichever dialect names them. */
@@ -296,27 +297,27 @@ first_text(const CdrJsonKeys *keys, const CdrFields *fields, CdrField field,
 	first_text(keys, fields, field, (const JsonSlot[]){__VA_ARGS__}, \
 			   lengthof(((const JsonSlot[]){__VA_ARGS__})))
 
-/*
- * Who calls or is called, by the newer key or by the older.  Of a JSON number
- * its digits are dialled, however it is printed: 4711.0, 4.711e3.
- */
+/* Of a JSON number its digits are dialled, however it is printed. */
+static const char *
+party_in(const CdrJsonKeys *keys, const CdrFields *fields, CdrField field,
+		 JsonSlot slot)
+{
+	const char *text = text_in(keys, fields, field, slot);
+
+	if (text != NULL &&
+		cdr_json_paths_value(keys->paths, keys->steps[slot])->is_number)
+		return cdr_number_from_token(text);
+	return text;
+}
+
+/* Who calls or is called, by the newer key or by the older. */
 static const char *
 party_of(const CdrJsonKeys *keys, const CdrFields *fields, CdrField field,
 		 JsonSlot newer, JsonSlot older)
 {
-	const char *text = slot_text(keys, newer);
-	JsonSlot	slot = text != NULL ? newer : older;
-	int64		digits;
+	const char *text = party_in(keys, fields, field, newer);
 
-	if (text == NULL)
-		text = slot_text(keys, older);
-	if (fields->notes != NULL)
-		note_slot(keys, slot, fields->notes, field, text);
-	if (text != NULL &&
-		cdr_json_paths_value(keys->paths, keys->steps[slot])->is_number &&
-		cdr_json_integer(text, &digits))
-		return psprintf(INT64_FORMAT, digits);
-	return text;
+	return text != NULL ? text : party_in(keys, fields, field, older);
 }
 
 /* contactId, sipStatus: an integer, or the text of one; 0: none. */

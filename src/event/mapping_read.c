@@ -283,13 +283,10 @@ choose(MapReading *reading, uint32 candidates)
 static const char *
 dialled_number(const MapFound *found)
 {
-	int64 digits;
-
 	if (found->text == NULL)
 		return NULL;
-	if (found->is_number && cdr_json_integer(found->text, &digits))
-		return psprintf(INT64_FORMAT, digits);
-	return cdr_number_from_uri(found->text);
+	return found->is_number ? cdr_number_from_token(found->text)
+							: cdr_number_from_uri(found->text);
 }
 
 static int64

@@ -18,10 +18,17 @@
 
 #include "mb/pg_wchar.h"
 
+#include "event/decimal.h"
 #include "event/number.h"
 #include "event/visible.h"
 
 #define ANONYMOUS "anonymous"
+
+/* What a number of a whole town has at the least. */
+#define LOCAL_DIGITS 7
+
+/* The most zeros that an exponent puts behind the digits of a number. */
+#define ZEROS_MAX 32
 
 /* A stretch of a string. */
 typedef struct Span
@@ -151,14 +158,39 @@ is_number(const char *s)
 	return *s != '\0' && strspn(s, "0123456789*#") == strlen(s);
 }
 
+/*
+ * The length of a number without the fraction that a float is printed with
+ * ("12025550143.0"); 0: it has none.  More zeros than one are a fraction only
+ * behind what is a number of its own: of "555.0000" the dot is a separator.
+ */
+static size_t
+length_without_fraction(const char *text)
+{
+	size_t plus = *text == '+' ? 1 : 0;
+	size_t digits = strspn(text + plus, "0123456789");
+	size_t zeros;
+
+	if (digits == 0 || text[plus + digits] != '.')
+		return 0;
+	zeros = strspn(text + plus + digits + 1, "0");
+	if (zeros == 0 || text[plus + digits + 1 + zeros] != '\0' ||
+		(zeros > 1 && digits < LOCAL_DIGITS))
+		return 0;
+	return plus + digits;
+}
+
 /* The number that a text is, as it is dialled; NULL: it is none. */
 static const char *
 as_number(const char *text)
 {
-	char *number;
+	size_t whole;
+	char  *number;
 
 	if (is_number(text))
 		return text;
+	whole = length_without_fraction(text);
+	if (whole > 0)
+		return pnstrdup(text, whole);
 	number = pstrdup(text);
 	cdr_fold_number(number);
 	if (is_number(number))
@@ -364,6 +396,37 @@ cdr_number_from_uri(const char *uri)
 					   : equals(name, ANONYMOUS) && !is_number(number))
 		return ANONYMOUS;
 	return number;
+}
+
+const char *
+cdr_number_from_token(const char *token)
+{
+	CdrDecimal	number;
+	const char *end = cdr_decimal_read(token, &number);
+	int			digits;
+	int			point;
+	int			first = 0;
+	char	   *text;
+
+	if (end == NULL || *end != '\0' || number.negative ||
+		!cdr_decimal_is_whole(&number))
+		return NULL;
+	digits = cdr_decimal_digits(&number);
+	point = cdr_decimal_point(&number);
+	if (point > digits + ZEROS_MAX)
+		return NULL;
+	/* zeros in front are those of 0.12e3, and no part of it */
+	while (first < point - 1 && first < digits &&
+		   cdr_decimal_digit(&number, first) == 0)
+		first++;
+	if (first >= point)
+		return "0";
+	text = palloc(point - first + 1);
+	for (int i = first; i < point; i++)
+		text[i - first] =
+			(char) ('0' + (i < digits ? cdr_decimal_digit(&number, i) : 0));
+	text[point - first] = '\0';
+	return text;
 }
 
 /* How a number stands to us. */

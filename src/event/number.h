@@ -19,6 +19,13 @@
 extern const char *cdr_number_from_uri(const char *uri);
 
 /*
+ * The digits of a number as JSON writes it, in the current context: of 4711,
+ * 4711.0 and 4.711e3.  NULL for what nobody can dial: one with a sign, one that
+ * is not whole, one of very many zeros that are not written.
+ */
+extern const char *cdr_number_from_token(const char *token);
+
+/*
  * "inbound", "outbound" or "internal" by the lengths of two numbers: what has
  * at most extension_digits digits is an extension of ours.  NULL where that
  * cannot be told.
