@@ -57,13 +57,23 @@ WHERE NOT EXISTS (SELECT FROM cdr_causes WHERE dialect = 'sip' AND name = code A
 -- what is unknown rang out, and so did what gives no cause
 SELECT count(*), count(*) FILTER (WHERE cdr_disposition(cause) = 'NO_ANSWER') AS "rang out",
 	   count(*) FILTER (WHERE EXISTS (SELECT FROM cdr_causes WHERE name = cdr_cause_name(cause))) AS known
-FROM unnest(ARRAY[NULL, '', ' ', '-', 'no such cause', '0', '016', '16 ', ' 16', '+16', '16.0', '1_6', '128', '199', '999', '486486',
-				  'sip:', 'sip:16', 'sip:100', 'sip:999', 'sip:4860', 'sip: 486', 'sips:486', 'sip:busy', 'q850:16', 'q.850;cause=16',
-				  'busy ', 'busy_', 'user__busy', 'userbusy', E'user\tbusy', 'çok_meşgul', 'BUSY' || chr(304), 'Kbusy', 'ﬁnal',
+FROM unnest(ARRAY[NULL, '', ' ', '-', 'no such cause', '0', '016', '+16', '-16.0', '16.5', '1_6', '1.6', '16.0.0', '16.', '.16', '128', '199', '999', '486486',
+				  'sip:', 'sip:16', 'sip:100', 'sip:999', 'sip:4860', 'sip: 486', 'sips:486', 'sip:486.0', 'sip:busy', 'q850:16', 'q.850;cause=16',
+				  'busy_', 'user__busy', 'userbusy', E'user\tbusy', 'çok_meşgul', 'BUSY' || chr(304), 'Kbusy', 'ﬁnal',
 				  repeat('x', 63), repeat('x', 64), repeat('x', 65), 'sip:' || repeat('x', 60), repeat('busy', 100000)]) AS cause;
+-- what is around a name or a number costs nothing, nor a float's spelling of a number
+SELECT count(*), count(*) FILTER (WHERE cdr_disposition(cause) = 'BUSY') AS busy,
+	   count(*) FILTER (WHERE EXISTS (SELECT FROM cdr_known_causes WHERE name = cdr_cause_name(cause) AND disposition = 'BUSY')) AS known
+FROM unnest(ARRAY['busy ', ' Busy ', 'BUSY' || chr(160), chr(12288) || 'busy' || chr(8203), E'busy\r\n', E'\tUser Busy', repeat(' ', 70) || 'busy' || repeat(' ', 70),
+				  '17 ', ' 17', '17.0', ' 17.000', '1.7e1', '1.7E+1', '486.0', ' sip:486 ', E'SIP:486\n']) AS cause;
 SELECT cause, cdr_cause_name(cause) AS name
-FROM unnest(ARRAY['USER-BUSY', 'User Busy', 'SIP:486', 'sip:16', 'sip:699', 'sip:700', 'Q.850;Cause=16', 'ÇOK MEŞGUL', '', NULL]) AS cause;
+FROM unnest(ARRAY['USER-BUSY', 'User Busy', 'SIP:486', 'sip:16', 'sip:699', 'sip:700', 'Q.850;Cause=16', 'ÇOK MEŞGUL', ' Rejected by IVR ', '16.0', '016.0', '1e5', ' ', '', NULL]) AS cause;
 SELECT length(cdr_cause_name(repeat('A b-', 100000)));
+
+-- the column keeps what was said
+SELECT cdr_ingest_events(array_agg(format('{"eventType":"call.ended","callId":"said-%s","timestamp":"2026-01-19T22:00:00Z","reason":%s}', n, reason)::json))
+FROM unnest(ARRAY['"busy"', '"busy "', '" Busy "', '"BUSY\u00a0"', '17', '17.0', '"17.0"', '16.5']) WITH ORDINALITY AS u(reason, n);
+SELECT to_json(hangup_cause) AS hangup_cause, disposition, hangup_source FROM calls WHERE call_id LIKE 'said-%' ORDER BY call_id;
 
 -- rows of a site: for joins, while the list decides what becomes of a call
 SET timezone = 'UTC';

@@ -28,6 +28,19 @@ WHERE payload::text LIKE '%\\ud83d%' OR payload::text LIKE '%\\u0000%' ORDER BY 
 -- shown to people, with the replacement character
 SELECT description, payload FROM cdr_call_history('e2');
 
+-- blanks around the text of an integer, as around numbers and times
+SELECT cdr_ingest_events(ARRAY[
+	'{"eventType":"user.identified.for_call","callId":"b1","timestamp":" 2026-03-02T10:00:00Z ","contactId":" 12 "}',
+	'{"eventType":"user.identified.for_call","callId":"b2","timestamp":"2026-03-02T10:00:00Z","contactId":"\u00a012.0\r\n"}',
+	'{"eventType":"user.identified.for_call","callId":"b3","timestamp":"2026-03-02T10:00:00Z","contactId":"1 2"}',
+	'{"eventType":"call.ended","callId":"b4","timestamp":"2026-03-02T10:00:00Z","sipStatus":" 486 "}',
+	'{"eventType":"call.ended","callId":"b5","timestamp":"2026-03-02T10:00:00Z","sipStatus":" "}']::json[]);
+SELECT call_id, contact_id, sip_status FROM calls WHERE call_id LIKE 'b%' ORDER BY call_id;
+SELECT e."column", e.value, e.note
+FROM cdr_explain_event('{"kind":"blanks","id":"x","a":" 12 ","b":" 486 "}'::json,
+	definition => '{"match":{"where":{"kind":"blanks"}},"event":{"call_id":"id"},"call":[{"set":"started","contact_id":"a"},{"set":"ended","sip_status":"b"}]}') AS e
+WHERE e."column" IN ('contact_id', 'sip_status');
+
 -- a byte order mark: only the body can hold it
 SELECT cdr_ingest_message('\xefbbbf'::bytea || '{"eventType":"call.started","callId":"marked","timestamp":"2026-03-02T10:00:00Z","from":"1001"}', content_type => type)
 FROM (VALUES ('application/json'), (NULL)) AS t(type);

@@ -12,9 +12,14 @@
 #endif
 
 #include "call/causes.h"
+#include "event/json_text.h"
+#include "event/visible.h"
 
 /* Longer than any name, and than "sip:" with a code: causes.awk sees to it. */
 #define NAME_SIZE 64
+
+/* The greatest number that is a cause. */
+#define CODE_MAX 999
 
 /* In the order of their names. */
 static const CdrCause causes[] = {
@@ -30,9 +35,31 @@ is_final_code(const char *text)
 		   text[3] == '\0';
 }
 
+/*
+ * A code that was written as a float (17.0, 1.7e1), as it is; in place, for of no
+ * more than three digits it is no longer than what was written.
+ */
+static void
+fold_float(char *name)
+{
+	int64 code;
+
+	if (name[0] >= '1' && name[0] <= '9' && strpbrk(name, ".eE") != NULL &&
+		strchr(name, '-') == NULL && cdr_json_integer(name, &code) &&
+		code <= CODE_MAX)
+		snprintf(name, strlen(name) + 1, INT64_FORMAT, code);
+}
+
 char *
 cdr_cause_fold(char *name)
 {
+	const char *start = name;
+	const char *end = name + strlen(name);
+
+	cdr_trim(&start, &end);
+	name[end - name] = '\0';
+	name += start - name;
+	fold_float(name);
 	for (char *p = name; *p != '\0'; p++)
 	{
 		if (*p == '-' || *p == ' ')
@@ -56,12 +83,17 @@ compare_name(const void *name, const void *cause)
 const CdrCause *
 cdr_cause_find(const char *name)
 {
-	char   folded[NAME_SIZE];
-	size_t length = name == NULL ? NAME_SIZE : strnlen(name, NAME_SIZE);
+	char		folded[NAME_SIZE];
+	const char *end;
 
-	if (length == NAME_SIZE)
+	if (name == NULL)
 		return NULL;
-	memcpy(folded, name, length + 1);
+	end = name + strlen(name);
+	cdr_trim(&name, &end);
+	if (end - name >= NAME_SIZE)
+		return NULL;
+	memcpy(folded, name, end - name);
+	folded[end - name] = '\0';
 	return bsearch(cdr_cause_fold(folded), causes, lengthof(causes),
 				   sizeof(CdrCause), compare_name);
 }

@@ -31,7 +31,8 @@ typedef struct CdrCause
 
 /*
  * Brings a name to the one spelling by which causes are compared: in small
- * letters, with '_' for '-' and blank, and a code of SIP without "sip:".
+ * letters, with '_' for '-' and blank, without blanks around it, a number without
+ * the fraction of a float, and a code of SIP without "sip:".
  * Changes the string; returns where in it the name begins.
  */
 extern char *cdr_cause_fold(char *name);

@@ -29,6 +29,7 @@
 #include "event/notes.h"
 #include "event/number.h"
 #include "event/unreadable.h"
+#include "event/visible.h"
 
 /*
  * Whom a web session calls.  It is talked to from its start on, and nobody
@@ -54,9 +55,18 @@ static const struct
 static const char *
 hangup_source_of(const char *cause)
 {
-	for (int i = 0; cause != NULL && i < (int) lengthof(hangup_sources); i++)
+	const char *end;
+
+	if (cause == NULL)
+		return NULL;
+	end = cause + strlen(cause);
+	cdr_trim(&cause, &end);
+	for (int i = 0; i < (int) lengthof(hangup_sources); i++)
 	{
-		if (strcmp(hangup_sources[i].cause, cause) == 0)
+		const char *known = hangup_sources[i].cause;
+
+		if (strlen(known) == (size_t) (end - cause) &&
+			memcmp(known, cause, end - cause) == 0)
 			return hangup_sources[i].source;
 	}
 	return NULL;

@@ -320,15 +320,6 @@ party_of(const CdrJsonKeys *keys, const CdrFields *fields, CdrField field,
 	return text != NULL ? text : party_in(keys, fields, field, older);
 }
 
-/* contactId, sipStatus: an integer, or the text of one; 0: none. */
-static int64
-integer_of(const char *text)
-{
-	int64 value;
-
-	return text != NULL && cdr_json_integer(text, &value) ? value : 0;
-}
-
 static void
 read_time(const CdrJsonKeys *keys, CdrFields *fields)
 {
@@ -363,17 +354,17 @@ cdr_json_fields(const CdrJsonKeys *keys, CdrFields *fields)
 	fields->matched_user_id =
 		FIRST_TEXT(keys, fields, CDR_FIELD_MATCHED_USER, SLOT_MATCHED_USER_2,
 				   SLOT_MATCHED_USER_1);
-	fields->matched_contact_id =
-		integer_of(FIRST_TEXT(keys, fields, CDR_FIELD_MATCHED_CONTACT,
-							  SLOT_MATCHED_CONTACT_2, SLOT_MATCHED_CONTACT_1));
+	fields->matched_contact_id = cdr_json_integer_or_none(
+		FIRST_TEXT(keys, fields, CDR_FIELD_MATCHED_CONTACT,
+				   SLOT_MATCHED_CONTACT_2, SLOT_MATCHED_CONTACT_1));
 	fields->user_id = text_in(keys, fields, CDR_FIELD_USER, SLOT_USER_ID);
-	fields->contact_id =
-		integer_of(text_in(keys, fields, CDR_FIELD_CONTACT, SLOT_CONTACT_ID));
+	fields->contact_id = cdr_json_integer_or_none(
+		text_in(keys, fields, CDR_FIELD_CONTACT, SLOT_CONTACT_ID));
 	fields->reason = text_in(keys, fields, CDR_FIELD_REASON, SLOT_REASON);
 	fields->hangup_source =
 		text_in(keys, fields, CDR_FIELD_HANGUP_SOURCE, SLOT_HANGUP_SOURCE);
 	fields->trunk = text_in(keys, fields, CDR_FIELD_TRUNK, SLOT_TRUNK);
-	fields->sip_status = integer_of(
+	fields->sip_status = cdr_json_integer_or_none(
 		text_in(keys, fields, CDR_FIELD_SIP_STATUS, SLOT_SIP_STATUS));
 	fields->recording_url =
 		FIRST_TEXT(keys, fields, CDR_FIELD_RECORDING, SLOT_RECORDING_URI,

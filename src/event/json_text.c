@@ -15,6 +15,7 @@
 
 #include "event/decimal.h"
 #include "event/json_text.h"
+#include "event/visible.h"
 
 /* Four hexadecimal digits. */
 static pg_wchar
@@ -142,6 +143,23 @@ cdr_json_integer(const char *text, int64 *result)
 	const char *end = cdr_decimal_read(text, &number);
 
 	return end != NULL && *end == '\0' && cdr_decimal_integer(&number, result);
+}
+
+int64
+cdr_json_integer_or_none(const char *text)
+{
+	CdrDecimal	number;
+	const char *end;
+	int64		result;
+
+	if (text == NULL)
+		return 0;
+	end = text + strlen(text);
+	cdr_trim(&text, &end);
+	return cdr_decimal_read(text, &number) == end &&
+				   cdr_decimal_integer(&number, &result)
+			   ? result
+			   : 0;
 }
 
 void

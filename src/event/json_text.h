@@ -31,6 +31,12 @@ extern void cdr_json_replace_unspeakable(char *text, size_t length);
  */
 extern bool cdr_json_integer(const char *text, int64 *result);
 
+/*
+ * The same of a field: blanks around it cost nothing.  0: there is none, or text
+ * is NULL.
+ */
+extern int64 cdr_json_integer_or_none(const char *text);
+
 /* Appends a name as a part of a JSON pointer (RFC 6901). */
 extern void
 cdr_json_pointer_part(const char *name, size_t length, StringInfo out);

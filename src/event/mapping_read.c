@@ -289,14 +289,6 @@ dialled_number(const MapFound *found)
 							: cdr_number_from_uri(found->text);
 }
 
-static int64
-integer_of_text(const char *text)
-{
-	int64 value;
-
-	return text != NULL && cdr_json_integer(text, &value) ? value : 0;
-}
-
 /* Where the text of a column goes; NULL: it is no plain text. */
 static const char **
 text_of_column(CdrEventFact *fact, MapColumn column)
@@ -343,11 +335,11 @@ set_column(CdrEventFact *fact, MapColumn column, const MapFound *found)
 			fact->callee_number = dialled_number(found);
 			break;
 		case MAP_CONTACT_ID:
-			fact->contact_id = integer_of_text(found->text);
+			fact->contact_id = cdr_json_integer_or_none(found->text);
 			fact->has_contact_id = fact->contact_id != 0;
 			break;
 		default:
-			number = integer_of_text(found->text);
+			number = cdr_json_integer_or_none(found->text);
 			if (number >= CDR_SIP_STATUS_FIRST &&
 				number <= CDR_SIP_STATUS_LAST)
 				fact->sip_status = (int) number;

@@ -170,19 +170,24 @@ cdr_fold_number(char *number)
 	*out = '\0';
 }
 
-int
-cdr_blank_at_start(const char *start, const char *end)
+/* The length of the character that a text begins with, if it is in one of them. */
+static int
+length_at_start(const char *start, const char *end, bool or_invisible)
 {
-	int length;
+	int		 length;
+	pg_wchar c;
 
-	if (start < end &&
-		is_in(char_at(start, end, &length), blanks, lengthof(blanks)))
+	if (start >= end)
+		return 0;
+	c = char_at(start, end, &length);
+	if (is_in(c, blanks, lengthof(blanks)) ||
+		(or_invisible && is_in(c, invisible, lengthof(invisible))))
 		return length;
 	return 0;
 }
 
-int
-cdr_blank_at_end(const char *start, const char *end)
+static int
+length_at_end(const char *start, const char *end, bool or_invisible)
 {
 	const char *p = end;
 
@@ -192,5 +197,29 @@ cdr_blank_at_end(const char *start, const char *end)
 	do
 		p--;
 	while (p > start && ((unsigned char) *p & 0xC0) == 0x80);
-	return cdr_blank_at_start(p, end) == end - p ? (int) (end - p) : 0;
+	return length_at_start(p, end, or_invisible) == end - p ? (int) (end - p)
+															: 0;
+}
+
+int
+cdr_blank_at_start(const char *start, const char *end)
+{
+	return length_at_start(start, end, false);
+}
+
+int
+cdr_blank_at_end(const char *start, const char *end)
+{
+	return length_at_end(start, end, false);
+}
+
+void
+cdr_trim(const char **start, const char **end)
+{
+	int length;
+
+	while ((length = length_at_start(*start, *end, true)) > 0)
+		*start += length;
+	while ((length = length_at_end(*start, *end, true)) > 0)
+		*end -= length;
 }

@@ -25,4 +25,7 @@ extern void cdr_fold_number(char *number);
 extern int cdr_blank_at_start(const char *start, const char *end);
 extern int cdr_blank_at_end(const char *start, const char *end);
 
+/* Leaves out what a text begins and ends with that is blank or not seen. */
+extern void cdr_trim(const char **start, const char **end);
+
 #endif /* CDR_VISIBLE_H */

@@ -25,7 +25,14 @@ copy_of(const char *prefix, const char *name)
 static void
 check_spelling(const char *name, char separator, const CdrCause *expected)
 {
-	char *other = copy_of("", name);
+	size_t length = strlen(name);
+	char  *other;
+
+	/* at either end, a blank is no part of it */
+	if (length == 0 || strchr("_- ", name[0]) != NULL ||
+		strchr("_- ", name[length - 1]) != NULL)
+		return;
+	other = copy_of("", name);
 
 	for (char *p = other; *p != '\0'; p++)
 	{
@@ -45,7 +52,7 @@ check_fold(const char *name, const CdrCause *cause)
 	char *folded = cdr_cause_fold(copy);
 	char *again = copy_of("", folded);
 
-	PROMISE(folded == copy || folded == copy + 4);
+	PROMISE(folded >= copy && folded <= copy + strlen(name));
 	PROMISE(strcmp(cdr_cause_fold(again), folded) == 0);
 	PROMISE(cdr_cause_find(folded) == cause);
 	PROMISE(cause == NULL || strcmp(cause->name, folded) == 0);
