@@ -48,6 +48,36 @@ SELECT call_id, caller_number FROM calls WHERE call_id = 'marked';
 SELECT payload IS NULL AS "no payload", body, content_type FROM call_events WHERE call_id = 'marked';
 SELECT cdr_event_json(body) FROM call_events WHERE call_id = 'marked';
 
+-- JSON but for what others' libraries write: NUL bytes behind it, bare words in place of numbers.  They
+-- cost their field; only the body can hold them
+CREATE TABLE nearly (n int GENERATED ALWAYS AS IDENTITY, body bytea);
+INSERT INTO nearly (body) VALUES
+	(convert_to('{"eventType":"call.started","callId":"n1","timestamp":"2026-03-02T10:00:00Z","from":"1001"}', 'UTF8') || '\x00'),
+	(convert_to('{"eventType":"call.started","callId":"n2","timestamp":"2026-03-02T10:00:00Z","from":"1002"}' || E'\n', 'UTF8') || '\x00000000'),
+	(convert_to('{"eventType":"call.started","callId":"n3","timestamp":"2026-03-02T10:00:00Z","from":"NaN","to":"a \"NaN\" ,Infinity, [-Infinity]","media":{"mos":NaN,"r":[ -Infinity, Infinity,NaN]}, "last" : Infinity }', 'UTF8')),
+	('{"eventType":"call.ended","callId":"n3","timestamp":"2026-03-02T10:01:00Z","reason":NaN,"sipStatus":NaN,"trunk":"Infinity"}'),
+	('\xefbbbf'::bytea || '{"eventType":"call.ended","callId":"n1","timestamp":NaN,"reason":"busy"}'),
+	('{"specversion":"1.0","id":"1","source":"/s","type":"call.started","time":"2026-03-02T10:00:00Z","data":{"callId":"n4","from":"1004","mos":NaN}}');
+SELECT cdr_ingest_message(body) FROM nearly ORDER BY n;
+SELECT cdr_ingest_message(body) FROM nearly ORDER BY n;
+SELECT call_id, caller_number, callee_number, hangup_cause, sip_status, disposition, event_count FROM calls WHERE call_id LIKE 'n_' ORDER BY call_id;
+SELECT n, e.payload IS NULL AS "no payload", e.time_source, cdr_event_json(e.body) FROM call_events AS e JOIN nearly USING (body) ORDER BY n;
+SELECT e.* FROM nearly, cdr_explain_event(body) AS e WHERE n = 4;
+-- elements of an array are what is read of them, as of an array in another character set
+SELECT register, "column", value, source, note
+FROM cdr_explain_event('{"all":[{"id":"n6","mos":NaN},{"id":"n7"}]}'::bytea,
+	definition => '{"match":{"where":{"id":true}},"each":"/all","event":{"call_id":"id"},"call":[{"set":"started","trunk":"mos"}]}')
+WHERE "column" IN ('form', 'call_id', 'trunk', 'no event');
+-- one that is broken otherwise says so of what came, and has its dead letter
+\set VERBOSITY terse
+SELECT cdr_ingest_message('{"callId":"n5","a":NaN,}');
+SELECT cdr_ingest_message('{"callId":"n5","a":NaN1,"b":-NaN,"c":nan}');
+SELECT cdr_ingest_message('{"callId":"n5",NaN:1}');
+SELECT cdr_ingest_message('NaN', content_type => 'application/json');
+SELECT cdr_ingest_message(convert_to('{"callId":"n', 'UTF8') || '\x00'::bytea || '5"}');
+\set VERBOSITY default
+DROP TABLE nearly;
+
 -- what is damaged, or in no character set that is known, says so
 \set VERBOSITY terse
 SELECT cdr_ingest_message('{}', content_encoding => 'GZIP');
@@ -90,7 +120,8 @@ SELECT call_id, time_source, event_time = received_at AS "of receipt" FROM call_
 
 -- read again from the log, all are the same; and so is their identity
 SELECT count(*) FROM cdr_verify_calls();
-SELECT count(*) FROM call_events WHERE event_id <> encode(substr(sha256(
+-- (a CloudEvent is known by its attributes)
+SELECT count(*) FROM call_events WHERE call_id IS DISTINCT FROM 'n4' AND event_id <> encode(substr(sha256(
 	COALESCE(int4send(length(message_id)) || message_id, '\xffffffff') || COALESCE(body, convert_to(payload::text, 'UTF8'))), 1, 16), 'hex')::uuid;
 
 DROP TABLE given;

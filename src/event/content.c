@@ -24,6 +24,7 @@
 #include "event/content.h"
 #include "event/fields.h"
 #include "event/inflate.h"
+#include "event/json_mend.h"
 #include "event/labels.h"
 #include "event/notes.h"
 
@@ -294,6 +295,25 @@ cdr_content_of_json(const CdrMessage *message, CdrContent *content)
 {
 	content_as_it_came(message, content);
 	content->known_json = true;
+}
+
+bool
+cdr_content_mend(CdrContent *content, const CdrEventOptions *options)
+{
+	size_t length;
+	char  *mended;
+
+	/* a value of SQL's type json is JSON */
+	if (content->known_json)
+		return false;
+	mended = cdr_json_mend(content->body, content->length, &length);
+	if (mended == NULL)
+		return false;
+	content_is(content, mended, length);
+	content->known_json = true;
+	cdr_notes_packing(options->notes,
+					  "text that is nearly JSON (NaN, Infinity, NUL bytes)");
+	return true;
 }
 
 void

@@ -43,6 +43,13 @@ extern void
 cdr_content_of_json(const CdrMessage *message, CdrContent *content);
 
 /*
+ * Of a body that could not be read: is it JSON but for values that are no numbers,
+ * or NUL bytes at its end?  The content is then the JSON, and known to be that.
+ */
+extern bool
+cdr_content_mend(CdrContent *content, const CdrEventOptions *options);
+
+/*
  * Lets go of the bytes, of which a thousand times as many may have come as there
  * were in the message.  What was read of them was copied.
  */

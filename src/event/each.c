@@ -393,20 +393,36 @@ is_labelled_cloudevent(const CdrContent *content)
 		   cdr_cloudevent_of_headers(content, &event, &reason);
 }
 
+/* The text of a content, without a byte order mark. */
+static Slice
+text_of(const CdrContent *content)
+{
+	size_t mark = cdr_json_mark(content->body, content->length);
+
+	return (Slice){content->body + mark, content->length - mark};
+}
+
 static bool
-split_content(const CdrContent *content, const CdrMappingUse *use,
+split_content(CdrContent *content, const CdrEventOptions *options,
 			  CdrEach *each)
 {
-	size_t	   mark = cdr_json_mark(content->body, content->length);
+	Slice	   text = text_of(content);
 	EachArray *array;
 	bool	   result;
 
-	if (is_labelled_cloudevent(content) ||
-		!is_json(content->body + mark, content->length - mark))
+	if (is_labelled_cloudevent(content))
 		return false;
+	if (!is_json(text.start, text.length))
+	{
+		if (!cdr_content_mend(content, options))
+			return false;
+		text = text_of(content);
+		if (!is_json(text.start, text.length))
+			return false;
+	}
 	array = palloc(sizeof(EachArray));
-	array->body = (Slice){content->body + mark, content->length - mark};
-	result = choose_array(content->message, use, array) &&
+	array->body = text;
+	result = choose_array(content->message, options->mappings, array) &&
 			 split_array(content->message, array, each);
 	pfree(array);
 	return result;
@@ -442,8 +458,7 @@ cdr_each_split(const CdrMessage *message, const CdrEventOptions *options,
 		cdr_content_of_json(message, &content);
 	else
 		reason = cdr_content_open(message, options, &content);
-	result =
-		reason == NULL && split_content(&content, options->mappings, each);
+	result = reason == NULL && split_content(&content, options, each);
 	if (each->count > 0 && content.unpacked != NULL)
 		/* the elements are of it */
 		each->size += content.length;

@@ -257,6 +257,25 @@ check_size(const CdrMessage *message, const CdrEventOptions *options)
 								 message->body_size, options->max_event_size));
 }
 
+/*
+ * What could not be read because it is not quite JSON is read as what it means;
+ * if there is more the matter with it, that is told of the body as it came.
+ */
+static const CdrReason *
+read_form(CdrContent *content, const CdrEventOptions *options,
+		  CdrFields *fields)
+{
+	const CdrReason *reason = cdr_form_read(content, options, fields);
+
+	if (reason == NULL ||
+		(reason->sqlerrcode != ERRCODE_INVALID_TEXT_REPRESENTATION &&
+		 reason->sqlerrcode != ERRCODE_CHARACTER_NOT_IN_REPERTOIRE) ||
+		!cdr_content_mend(content, options))
+		return reason;
+	cdr_notes_clear_fields(fields);
+	return cdr_form_read(content, options, fields) == NULL ? NULL : reason;
+}
+
 /* What a message says; NULL, or why it is no event. */
 static const CdrReason *
 read_content(const CdrMessage *message, const CdrEventOptions *options,
@@ -275,7 +294,7 @@ read_content(const CdrMessage *message, const CdrEventOptions *options,
 		reason = cdr_content_open(message, options, &content);
 	if (reason == NULL)
 	{
-		reason = cdr_form_read(&content, options, fields);
+		reason = read_form(&content, options, fields);
 		if (reason != NULL && !known_json)
 			reason = cdr_why_unreadable(&content, reason);
 	}

@@ -98,9 +98,14 @@ nesting_depth(const char *text, size_t length)
 const CdrReason *
 cdr_json_check(const char *text, size_t length)
 {
-	if (pg_encoding_verifymbstr(PG_UTF8, text, (int) length) != (int) length)
+	int valid = pg_encoding_verifymbstr(PG_UTF8, text, (int) length);
+
+	/* a NUL is one, but no text of PostgreSQL's has it */
+	if (valid != (int) length)
 		return cdr_no_event(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE,
-							pstrdup("event is not valid UTF-8"));
+							pstrdup(text[valid] == '\0'
+										? "event has a NUL byte"
+										: "event is not valid UTF-8"));
 	if ((has_many(text, length, '{') || has_many(text, length, '[')) &&
 		nesting_depth(text, length) > CDR_JSON_DEPTH_MAX)
 		return cdr_no_event(

@@ -22,6 +22,7 @@
 #include "base/zone.h"
 #include "call/story.h"
 #include "event/content.h"
+#include "event/json_mend.h"
 #include "event/json_show.h"
 #include "event/protobuf_json.h"
 #include "store/event_options.h"
@@ -38,9 +39,14 @@ static text *
 show_body(const char *body, size_t length, const char *event_type)
 {
 	StringInfoData json;
+	size_t		   mended_length;
+	char		  *mended;
 
 	initStringInfo(&json);
-	if (!cdr_json_show(body, length, &json) &&
+	if (cdr_json_show(body, length, &json))
+		return cstring_to_text_with_len(json.data, json.len);
+	mended = cdr_json_mend(body, length, &mended_length);
+	if ((mended == NULL || !cdr_json_show(mended, mended_length, &json)) &&
 		(length > (size_t) cdr_max_event_size ||
 		 cdr_protobuf_json(body, length, event_type, &json) != NULL))
 		return NULL;
