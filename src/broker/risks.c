@@ -72,16 +72,30 @@ in_words(const CdrArgument *argument)
 
 /* What becomes of a message that the queue takes away. */
 static const char *
-fate(const CdrFacts *facts)
+fate(const CdrFacts *facts, CdrDeadLetters letters)
 {
-	const char *exchange = cdr_facts_argument(facts, "x-dead-letter-exchange");
-
-	return exchange ? psprintf("moved to exchange \"%s\"", exchange)
-					: "dropped";
+	switch (letters)
+	{
+		case CDR_LETTERS_TO_EXCHANGE:
+			return psprintf(
+				"moved to exchange \"%s\"",
+				cdr_facts_argument(facts, "x-dead-letter-exchange"));
+		case CDR_LETTERS_TO_QUEUE:
+			return psprintf(
+				"moved to queue \"%s\"",
+				cdr_facts_argument(facts, "x-dead-letter-routing-key"));
+		case CDR_LETTERS_BY_KEY:
+			return "moved to the queue that their routing key names";
+		case CDR_LETTERS_DROPPED:
+		case CDR_LETTERS_NO_EXCHANGE:
+		case CDR_LETTERS_NO_QUEUE:
+			break;
+	}
+	return "dropped";
 }
 
 static void
-warn_of_argument(const char *queue, const CdrFacts *facts,
+warn_of_argument(const char *queue, const char *taken,
 				 const CdrArgument *argument, CdrWarnings *warnings)
 {
 	for (int i = 0; i < (int) lengthof(harmful); i++)
@@ -91,7 +105,7 @@ warn_of_argument(const char *queue, const CdrFacts *facts,
 		cdr_warnings_set(warnings, argument->name, declare_anew,
 						 "queue \"%s\" has %s: %s%s", queue,
 						 in_words(argument), harmful[i].effect,
-						 harmful[i].to_dead_letters ? fate(facts) : "");
+						 harmful[i].to_dead_letters ? taken : "");
 		return;
 	}
 	cdr_warnings_set(warnings, argument->name,
@@ -103,17 +117,17 @@ warn_of_argument(const char *queue, const CdrFacts *facts,
 
 /* A queue that is full drops its oldest messages, or refuses new ones. */
 static void
-warn_of_length(const char *queue, const CdrFacts *facts,
+warn_of_length(const char *queue, const CdrFacts *facts, const char *taken,
 			   const CdrArgument *argument, CdrWarnings *warnings)
 {
 	const char *overflow = cdr_facts_argument(facts, "x-overflow");
 	const char *effect;
 
 	if (overflow == NULL || strcmp(overflow, "drop-head") == 0)
-		effect = psprintf("when it is full, its oldest messages are %s",
-						  fate(facts));
+		effect =
+			psprintf("when it is full, its oldest messages are %s", taken);
 	else if (strcmp(overflow, "reject-publish-dlx") == 0)
-		effect = psprintf("when it is full, new messages are %s", fate(facts));
+		effect = psprintf("when it is full, new messages are %s", taken);
 	else
 		effect = "when it is full, new messages are refused, and lost unless "
 				 "their publisher waits for confirms and tries again";
@@ -180,17 +194,34 @@ warn_of_type(const CdrSession *session, const CdrFacts *facts,
 /* Where the queue puts what it takes away. */
 static void
 warn_of_dead_letters(const CdrSession *session, const CdrFacts *facts,
-					 bool lost, CdrWarnings *warnings)
+					 CdrDeadLetters letters, CdrWarnings *warnings)
 {
 	const char *exchange = cdr_facts_argument(facts, "x-dead-letter-exchange");
 	const char *wanted = session->settings->dead_letter_exchange;
 
-	if (exchange != NULL && lost)
+	if (letters == CDR_LETTERS_NO_EXCHANGE)
 		cdr_warnings_set(warnings, "x-dead-letter-exchange",
 						 "Declare that exchange, with a queue bound to it.",
 						 "queue \"%s\" has x-dead-letter-exchange = %s, which "
 						 "does not exist: what the queue takes away is lost",
 						 session->settings->queue, exchange);
+	else if (letters == CDR_LETTERS_NO_QUEUE)
+		cdr_warnings_set(
+			warnings, "x-dead-letter-exchange", "Declare that queue.",
+			"queue \"%s\" has x-dead-letter-exchange = \"\", the default one, and "
+			"x-dead-letter-routing-key = %s, a queue that does not exist: what "
+			"the queue takes away is lost",
+			session->settings->queue,
+			cdr_facts_argument(facts, "x-dead-letter-routing-key"));
+	else if (letters == CDR_LETTERS_BY_KEY)
+		cdr_warnings_set(
+			warnings, "x-dead-letter-exchange",
+			"Declare it anew with an x-dead-letter-routing-key that names a "
+			"queue, or have a policy set dead-letter-routing-key.",
+			"queue \"%s\" has x-dead-letter-exchange = \"\", the default one, and "
+			"no x-dead-letter-routing-key: what the queue takes away is lost, "
+			"unless a queue is named like the message's routing key",
+			session->settings->queue);
 	else if (wanted[0] != '\0' &&
 			 (exchange == NULL || strcmp(exchange, wanted) != 0))
 		cdr_warnings_set(warnings, "x-dead-letter-exchange",
@@ -222,9 +253,10 @@ warn_of_single_consumer(const CdrSession *session, const CdrFacts *facts,
 
 void
 cdr_risks_of_queue(const CdrSession *session, const CdrFacts *facts,
-				   bool dead_letters_lost, CdrWarnings *warnings)
+				   CdrDeadLetters letters, CdrWarnings *warnings)
 {
 	const char *queue = session->settings->queue;
+	const char *taken = fate(facts, letters);
 	const char *type = cdr_facts_argument(facts, "x-queue-type");
 
 	if (!facts->durable)
@@ -245,13 +277,13 @@ cdr_risks_of_queue(const CdrSession *session, const CdrFacts *facts,
 
 		if (strcmp(argument->name, "x-max-length") == 0 ||
 			strcmp(argument->name, "x-max-length-bytes") == 0)
-			warn_of_length(queue, facts, argument, warnings);
+			warn_of_length(queue, facts, taken, argument, warnings);
 		else if (!is_harmless(argument->name))
-			warn_of_argument(queue, facts, argument, warnings);
+			warn_of_argument(queue, taken, argument, warnings);
 	}
 	if (type != NULL && strcmp(type, "quorum") == 0)
 		warn_of_limit(session, facts, warnings);
-	warn_of_dead_letters(session, facts, dead_letters_lost, warnings);
+	warn_of_dead_letters(session, facts, letters, warnings);
 	warn_of_single_consumer(session, facts, warnings);
 	warn_of_type(session, facts, warnings);
 }

@@ -15,12 +15,24 @@
 #define CDR_NO_LIMIT PG_INT32_MAX
 
 /*
- * Warns of what the queue of the session loses, hides or shares by itself.
- * dead_letters_lost says that its dead-letter exchange is not there.
+ * What becomes of a message that the queue takes away.  The default exchange
+ * moves it to the queue that the dead-letter routing key names, or else the
+ * message's own.
  */
+typedef enum CdrDeadLetters
+{
+	CDR_LETTERS_DROPPED, /* there is no dead-letter exchange */
+	CDR_LETTERS_TO_EXCHANGE,
+	CDR_LETTERS_TO_QUEUE,
+	CDR_LETTERS_BY_KEY, /* to a queue of that name, if there is any */
+	CDR_LETTERS_NO_EXCHANGE,
+	CDR_LETTERS_NO_QUEUE /* what is named is not there */
+} CdrDeadLetters;
+
+/* Warns of what the queue of the session loses, hides or shares by itself. */
 extern void
 cdr_risks_of_queue(const CdrSession *session, const CdrFacts *facts,
-				   bool dead_letters_lost, CdrWarnings *warnings);
+				   CdrDeadLetters letters, CdrWarnings *warnings);
 
 /* Warns of what the exchange of the session may not let through. */
 extern void

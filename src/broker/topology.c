@@ -149,16 +149,23 @@ declare_queue(CdrSession *session, CdrTopology *topology)
 	return true;
 }
 
+/* Is the queue there?  False also if the session is lost. */
+static bool
+find_queue(CdrSession *session, const char *queue)
+{
+	amqp_queue_declare_t declare = {0};
+
+	declare.queue = amqp_cstring_bytes(queue);
+	declare.passive = 1;
+	return cdr_session_call(session, AMQP_QUEUE_DECLARE_METHOD, &declare,
+							AMQP_QUEUE_DECLARE_OK_METHOD);
+}
+
 /* Sets *found to whether the queue was there already. */
 static bool
 ensure_queue(CdrSession *session, CdrTopology *topology, bool *found)
 {
-	amqp_queue_declare_t declare = {0};
-
-	declare.queue = amqp_cstring_bytes(session->settings->queue);
-	declare.passive = 1;
-	*found = cdr_session_call(session, AMQP_QUEUE_DECLARE_METHOD, &declare,
-							  AMQP_QUEUE_DECLARE_OK_METHOD);
+	*found = find_queue(session, session->settings->queue);
 	return *found ||
 		   (may_declare(session) && declare_queue(session, topology));
 }
@@ -206,17 +213,53 @@ refuse_if_stream(CdrSession *session)
 	return session->close_code != 0 && cdr_session_open_channel(session);
 }
 
-/* Sets *lost to whether the queue's dead-letter exchange is not there. */
+/* Is a queue there that is not ours?  What the answer says of it is not kept. */
 static bool
-look_at_dead_letters(CdrSession *session, const CdrFacts *facts, bool *lost)
+find_other_queue(CdrSession *session, const char *queue)
+{
+	int64 backlog = session->backlog;
+	int64 consumers = session->consumers;
+	bool  found = find_queue(session, queue);
+
+	session->backlog = backlog;
+	session->consumers = consumers;
+	return found;
+}
+
+/* Sets *letters to what becomes of what the default exchange is to move. */
+static bool
+look_for_dead_letter_queue(CdrSession *session, const CdrFacts *facts,
+						   CdrDeadLetters *letters)
+{
+	const char *key = cdr_facts_argument(facts, "x-dead-letter-routing-key");
+
+	*letters = key != NULL ? CDR_LETTERS_TO_QUEUE : CDR_LETTERS_BY_KEY;
+	if (key == NULL || find_other_queue(session, key))
+		return true;
+	if (session->close_code == AMQP_NOT_FOUND)
+		*letters = CDR_LETTERS_NO_QUEUE;
+	return session->close_code != 0 && cdr_session_open_channel(session);
+}
+
+/* Sets *letters to what becomes of what the queue takes away. */
+static bool
+look_at_dead_letters(CdrSession *session, const CdrFacts *facts,
+					 CdrDeadLetters *letters)
 {
 	const char *exchange = cdr_facts_argument(facts, "x-dead-letter-exchange");
 
-	*lost = false;
-	if (exchange == NULL || exchange[0] == '\0' ||
-		find_exchange(session, exchange))
+	*letters =
+		exchange != NULL ? CDR_LETTERS_TO_EXCHANGE : CDR_LETTERS_DROPPED;
+	if (exchange == NULL)
 		return true;
-	*lost = session->close_code == AMQP_NOT_FOUND;
+	/* unless all is known, it may be a value that was not told */
+	if (exchange[0] == '\0')
+		return !facts->known ||
+			   look_for_dead_letter_queue(session, facts, letters);
+	if (find_exchange(session, exchange))
+		return true;
+	if (session->close_code == AMQP_NOT_FOUND)
+		*letters = CDR_LETTERS_NO_EXCHANGE;
 	return session->close_code != 0 && cdr_session_open_channel(session);
 }
 
@@ -224,9 +267,9 @@ look_at_dead_letters(CdrSession *session, const CdrFacts *facts, bool *lost)
 static bool
 look_at_queue(CdrSession *session, CdrTopology *topology)
 {
-	CdrFacts   *facts = &topology->queue;
-	const char *type;
-	bool		lost;
+	CdrFacts	  *facts = &topology->queue;
+	const char	  *type;
+	CdrDeadLetters letters;
 
 	if (!topology->queue_forbidden)
 	{
@@ -251,12 +294,12 @@ look_at_queue(CdrSession *session, CdrTopology *topology)
 		return refuse_stream(session);
 	if (!facts->known && !refuse_if_stream(session))
 		return false;
-	if (!look_at_dead_letters(session, facts, &lost))
+	if (!look_at_dead_letters(session, facts, &letters))
 		return false;
-	cdr_risks_of_queue(session, facts, lost, topology->warnings);
-	topology->may_drop =
-		type != NULL && strcmp(type, "quorum") == 0 &&
-		cdr_facts_argument(facts, "x-dead-letter-exchange") == NULL;
+	cdr_risks_of_queue(session, facts, letters, topology->warnings);
+	/* where its dead letters are lost, that is told by now */
+	topology->may_drop = type != NULL && strcmp(type, "quorum") == 0 &&
+						 letters == CDR_LETTERS_DROPPED;
 	return true;
 }
 

@@ -135,6 +135,27 @@ my @cases = (
 		'x-queue-type=quorum',            'x-delivery-limit=5',
 		'x-dead-letter-exchange=amq.fanout'
 	],
+	# the default exchange knows queues by their names, and these are all its bindings
+	[
+		'limit and dead-letter queue', qr/^$/,
+		'x-queue-type=quorum',         'x-delivery-limit=5',
+		'x-dead-letter-exchange=',     'x-dead-letter-routing-key=limit'
+	],
+	[
+		'limit and lost dead-letter queue',
+		qr/^queue \S.* has x-dead-letter-exchange = "", .* x-dead-letter-routing-key = unanswered, a queue that does not exist: what the queue takes away is lost$/,
+		'x-queue-type=quorum',
+		'x-delivery-limit=5',
+		'x-dead-letter-exchange=',
+		'x-dead-letter-routing-key=unanswered'
+	],
+	[
+		'limit and no dead-letter key',
+		qr/^queue \S.* has x-dead-letter-exchange = "", .* no x-dead-letter-routing-key: what the queue takes away is lost, unless a queue is named like the message's routing key$/,
+		'x-queue-type=quorum',
+		'x-delivery-limit=5',
+		'x-dead-letter-exchange='
+	],
 	[
 		'no limit', $version < 4 ? qr/^$/ : drops_after(20),
 		'x-queue-type=quorum'
@@ -152,6 +173,8 @@ foreach my $case (@cases)
 	use_queue($queue, @arguments);
 	like($cdr->status('warning'), $warning, "$queue: the warning");
 }
+ok( !eval { $broker->amqp([ 'count', 'unanswered' ]); },
+	'no queue is made by the look for one');
 is( $cdr->log_matches(qr/LOG:  queue "limit" drops messages/, $log),
 	1, 'the log has it once for each connection');
 

@@ -124,6 +124,29 @@ foreach my $case (
 		qr/x-message-ttl = 600000: .* are moved to exchange "amq\.fanout"/
 	],
 	[
+		'ttl to a queue',
+		[
+			'x-message-ttl=600000', 'x-dead-letter-exchange=',
+			'x-dead-letter-routing-key=as declared'
+		],
+		qr/x-message-ttl = 600000: .* are moved to queue "as declared"$/m
+	],
+	[
+		'ttl to no queue',
+		[
+			'x-message-ttl=600000', 'x-dead-letter-exchange=',
+			'x-dead-letter-routing-key=nowhere'
+		],
+		qr/x-message-ttl = 600000: .* are dropped$/m,
+		qr/x-dead-letter-routing-key = nowhere, a queue that does not exist/
+	],
+	[
+		'length to any queue',
+		[ 'x-max-length=1000', 'x-dead-letter-exchange=' ],
+		qr/x-max-length = 1000: .* oldest messages are moved to the queue that their routing key names$/m,
+		qr/no x-dead-letter-routing-key: .* unless a queue is named like the message's routing key/
+	],
+	[
 		'bytes',
 		[ 'x-max-length-bytes=1000000', 'x-overflow=drop-head' ],
 		qr/x-max-length-bytes = 1000000, x-overflow = drop-head: .* oldest messages are dropped/
@@ -141,6 +164,12 @@ foreach my $case (
 	[
 		'no dead letters',
 		['x-dead-letter-exchange=nowhere'],
+		qr/x-dead-letter-exchange = nowhere, which does not exist/
+	],
+	[
+		'ttl to no exchange',
+		[ 'x-message-ttl=600000', 'x-dead-letter-exchange=nowhere' ],
+		qr/x-message-ttl = 600000: .* are dropped$/m,
 		qr/x-dead-letter-exchange = nowhere, which does not exist/
 	],
 	[
