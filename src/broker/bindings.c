@@ -3,9 +3,10 @@
  * bindings.c
  *	  The bindings between the exchange and the queue of a session.
  *
- * AMQP cannot list bindings.  To bind again changes nothing, nor does it to
- * remove a binding that is not there; so what is wanted is bound at each
- * connect, and what was wanted before, as far as this process knows, removed.
+ * AMQP cannot list bindings, nor does it tell when one goes.  To bind again
+ * changes nothing, nor does it to remove a binding that is not there; so what
+ * is wanted is bound at each connect, and now and then while consuming, and
+ * what was wanted before, as far as this process knows, removed.
  *
  *-------------------------------------------------------------------------
  */
@@ -45,16 +46,35 @@ is_listed(const char *keys, const char *sought)
 	return false;
 }
 
+/* Without a wait, there is no answer; a refusal closes the channel all the same. */
 static bool
-bind_key(CdrSession *session, const char *key)
+bind_key(CdrSession *session, const char *key, bool wait)
 {
 	amqp_queue_bind_t bind = {0};
 
 	bind.queue = amqp_cstring_bytes(session->settings->queue);
 	bind.exchange = amqp_cstring_bytes(session->settings->exchange);
 	bind.routing_key = amqp_cstring_bytes(key);
+	bind.nowait = !wait;
+	if (!wait)
+		return cdr_session_send(session, CDR_CHANNEL, AMQP_QUEUE_BIND_METHOD,
+								&bind);
 	return cdr_session_call(session, AMQP_QUEUE_BIND_METHOD, &bind,
 							AMQP_QUEUE_BIND_OK_METHOD);
+}
+
+static bool
+bind_keys(CdrSession *session, bool wait)
+{
+	char *keys = pstrdup(session->settings->binding_keys);
+	char *rest;
+	bool  bound = true;
+
+	for (char *key = strtok_r(keys, SEPARATORS, &rest); key != NULL && bound;
+		 key = strtok_r(NULL, SEPARATORS, &rest))
+		bound = bind_key(session, key, wait);
+	pfree(keys);
+	return bound;
 }
 
 /* Removes a binding; that the broker refuses it is told, and no failure. */
@@ -155,18 +175,16 @@ note_bindings(CdrBindings *bindings, const CdrBrokerSettings *settings)
 bool
 cdr_bindings_ensure(CdrSession *session, CdrBindings *bindings)
 {
-	char *keys = pstrdup(session->settings->binding_keys);
-	char *rest;
-	bool  bound = true;
-
-	for (char *key = strtok_r(keys, SEPARATORS, &rest); key != NULL && bound;
-		 key = strtok_r(NULL, SEPARATORS, &rest))
-		bound = bind_key(session, key);
-	pfree(keys);
-	if (!bound || !remove_outdated(session, bindings))
+	if (!bind_keys(session, true) || !remove_outdated(session, bindings))
 		return false;
 	note_bindings(bindings, session->settings);
 	return true;
+}
+
+bool
+cdr_bindings_renew(CdrSession *session)
+{
+	return bind_keys(session, false);
 }
 
 /* ------------------------------------------------------------------------

@@ -31,6 +31,13 @@ extern void cdr_bindings_init(CdrBindings *bindings);
 extern bool cdr_bindings_ensure(CdrSession *session, CdrBindings *bindings);
 
 /*
+ * Binds the queue anew for each of these keys, in case that somebody has removed
+ * a binding, and awaits no answer: if exchange or queue are gone, the broker
+ * closes the channel.
+ */
+extern bool cdr_bindings_renew(CdrSession *session);
+
+/*
  * Does a key let the routing key through, one that is bound or was earlier?  (Of
  * those some events may be left.)
  */

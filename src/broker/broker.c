@@ -475,7 +475,9 @@ cdr_broker_ask(CdrBroker *broker)
 {
 	if (!broker->session.open)
 		return false;
-	if (cdr_session_ask(&broker->session))
+	/* bindings have no answer: whoever has this one knows that they are there */
+	if (cdr_topology_renew(&broker->session) &&
+		cdr_session_ask(&broker->session))
 		return true;
 	note_failure(broker, "lost");
 	return false;

@@ -88,9 +88,9 @@ extern void cdr_broker_wait(CdrBroker *broker, long timeout);
 extern void cdr_broker_linger(CdrBroker *broker, long timeout);
 
 /*
- * Asks for backlog and consumers, without waiting: cdr_broker_receive() takes
- * the answer in.  That the queue is gone ends the session.  False if it could
- * not be sent.
+ * Asks for backlog and consumers, and makes the session's bindings again, without
+ * waiting: cdr_broker_receive() takes the answer in.  That the queue is gone, or
+ * the exchange, ends the session.  False if it could not be sent.
  */
 extern bool cdr_broker_ask(CdrBroker *broker);
 

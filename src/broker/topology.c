@@ -350,11 +350,18 @@ warn_of_declared(const CdrTopology		 *topology,
 						 settings->queue);
 }
 
+/* Is there an exchange that the service binds the queue to itself? */
+static bool
+binds_itself(const CdrBrokerSettings *settings)
+{
+	return settings->declare != CDR_DECLARE_NEVER &&
+		   settings->exchange[0] != '\0';
+}
+
 bool
 cdr_topology_ensure(CdrSession *session, CdrTopology *topology)
 {
-	bool has_exchange = session->settings->declare != CDR_DECLARE_NEVER &&
-						session->settings->exchange[0] != '\0';
+	bool has_exchange = binds_itself(session->settings);
 	bool exchange_found = false;
 	bool queue_found;
 
@@ -375,6 +382,12 @@ cdr_topology_ensure(CdrSession *session, CdrTopology *topology)
 		return false;
 	warn_of_declared(topology, session->settings);
 	return true;
+}
+
+bool
+cdr_topology_renew(CdrSession *session)
+{
+	return !binds_itself(session->settings) || cdr_bindings_renew(session);
 }
 
 /* ------------------------------------------------------------------------

@@ -48,6 +48,12 @@ extern void cdr_topology_forget(CdrTopology *topology);
 extern bool cdr_topology_ensure(CdrSession *session, CdrTopology *topology);
 
 /*
+ * Makes the bindings of the session again, if it has made any.  Sends only, and
+ * waits for no answer.
+ */
+extern bool cdr_topology_renew(CdrSession *session);
+
+/*
  * Looks at a message for what it says about its queue: that it delivers too
  * often what it may drop, that it has bindings of others, that there is a
  * publisher.

@@ -834,6 +834,16 @@ bind_queue(amqp_connection_state_t connection, const char *queue,
 }
 
 static void
+unbind_queue(amqp_connection_state_t connection, const char *queue,
+			 const char *exchange, const char *key)
+{
+	amqp_queue_unbind(connection, CHANNEL, amqp_cstring_bytes(queue),
+					  amqp_cstring_bytes(exchange), amqp_cstring_bytes(key),
+					  amqp_empty_table);
+	check_rpc(connection, "could not unbind the queue");
+}
+
+static void
 delete_exchange(amqp_connection_state_t connection, const char *exchange)
 {
 	amqp_exchange_delete(connection, CHANNEL, amqp_cstring_bytes(exchange), 0);
@@ -873,6 +883,7 @@ usage(void)
 		  "  declare-queue NAME [ARGUMENT=VALUE ...]\n"
 		  "  hold QUEUE [ARGUMENT=VALUE ...]  consumes until input ends\n"
 		  "  bind QUEUE EXCHANGE KEY\n"
+		  "  unbind QUEUE EXCHANGE KEY\n"
 		  "  delete-queue NAME\n"
 		  "  delete-exchange NAME\n"
 		  "  purge NAME\n",
@@ -944,6 +955,8 @@ run(amqp_connection_state_t connection, const Options *options, int argc,
 		hold(connection, argv[1], argv + 2, argc - 2);
 	else if (strcmp(command, "bind") == 0 && argc == 4)
 		bind_queue(connection, argv[1], argv[2], argv[3]);
+	else if (strcmp(command, "unbind") == 0 && argc == 4)
+		unbind_queue(connection, argv[1], argv[2], argv[3]);
 	else if (strcmp(command, "delete-queue") == 0 && argc == 2)
 		delete_queue(connection, argv[1]);
 	else if (strcmp(command, "delete-exchange") == 0 && argc == 2)

@@ -240,6 +240,15 @@ sub _say
 	return;
 }
 
+# Does a queue.bind say that it needs none?
+sub _wants_no_answer
+{
+	my ($payload) = @_;
+	my (undef, undef, undef, $no_wait) = unpack 'x6 C/a C/a C/a C', $payload;
+
+	return $no_wait & 1;
+}
+
 # One consumer, until it goes.
 sub _serve
 {
@@ -256,7 +265,8 @@ sub _serve
 		next unless $type == FRAME_METHOD;
 		my $method = unpack 'N', $payload;
 
-		_say($write, $all{$method});
+		_say($write, $all{$method})
+		  unless $method == QUEUE_BIND && _wants_no_answer($payload);
 		next unless $method == BASIC_CONSUME;
 		_say($write, $script->{send});
 		syswrite $tell, 'x';
