@@ -7,6 +7,9 @@
  */
 #include "postgres_fe.h"
 
+#include "mb/pg_wchar.h"
+
+#include "event/visible.h"
 #include "harness.h"
 #include "promise.h"
 
@@ -25,16 +28,18 @@ copy_of(const char *prefix, const char *name)
 static void
 check_spelling(const char *name, char separator, const CdrCause *expected)
 {
-	size_t length = strlen(name);
-	char  *other;
+	const char *start = name;
+	const char *end = name + strlen(name);
+	char	   *other;
 
 	/* at either end, a blank is no part of it */
-	if (length == 0 || strchr("_- ", name[0]) != NULL ||
-		strchr("_- ", name[length - 1]) != NULL)
+	cdr_trim(&start, &end);
+	if (start == end || strchr("_-", *start) != NULL ||
+		strchr("_-", end[-1]) != NULL)
 		return;
 	other = copy_of("", name);
 
-	for (char *p = other; *p != '\0'; p++)
+	for (char *p = other + (start - name); p < other + (end - name); p++)
 	{
 		if (strchr("_- ", *p) != NULL)
 			*p = separator;
@@ -93,7 +98,11 @@ const CdrCause *
 harness_cause(const char *name)
 {
 	const CdrCause *cause = cdr_cause_find(name);
+	int				length = (int) strlen(name);
 
+	/* a letter in the middle of a character may be another one's in capitals */
+	if (pg_encoding_verifymbstr(PG_UTF8, name, length) != length)
+		return cause;
 	check_spelling(name, '_', cause);
 	check_spelling(name, '-', cause);
 	check_spelling(name, ' ', cause);
