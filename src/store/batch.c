@@ -51,9 +51,10 @@
 
 /*
  * Makes a commit wait although the batch wrote nothing, because all of it was
- * recorded before.  Whoever recorded it may not have waited: a worker that was
- * ended while it waited for a standby, a session with synchronous_commit off.
- * To wait for a record of ours is to wait for all before it.
+ * recorded before, or a trigger has dropped it.  Whoever recorded it may not have
+ * waited: a worker that was ended while it waited for a standby, a session with
+ * synchronous_commit off.  To wait for a record of ours is to wait for all before
+ * it.
  */
 static void
 make_commit_wait(void)
@@ -105,6 +106,16 @@ typedef enum Manner
 #define WARY_BATCHES 30
 static int wary = 0;
 
+/* Is a transaction about to be committed?  Did the last that was fail in that? */
+static bool committing = false;
+static bool commit_failed = false;
+
+bool
+cdr_batch_commit_failed(void)
+{
+	return commit_failed;
+}
+
 /* The reason that a buffer holds, for longer than it. */
 static CdrReason
 copy_reason(MemoryContext context, const CdrReasonBuffer *buffer)
@@ -144,16 +155,19 @@ write_job(CdrJob *job, Manner manner, CdrBatchResult *result)
  * have come.
  */
 static CdrBatchOutcome
-commit_job(const CdrJob *job, CdrBatchResult *result)
+commit_job(CdrBatchResult *result)
 {
-	if (job->recorded.events == 0 && job->nletters == 0)
+	/* only who has a number of a transaction waits, whatever was to be written */
+	if (!TransactionIdIsValid(GetTopTransactionIdIfAny()))
 		make_commit_wait();
 	demand_durability();
 	cdr_patience_end();
 	cdr_cancel_forget();
 	CHECK_FOR_INTERRUPTS();
 	CDR_FAULT("before-commit");
+	committing = true;
 	CommitTransactionCommand();
+	committing = commit_failed = false;
 	CDR_FAULT("after-commit");
 	result->committed_at = GetCurrentTimestamp();
 	return cdr_cancel_was_seen() || ProcDiePending || !is_durable()
@@ -232,7 +246,7 @@ run_transaction(CdrJob *job, Manner manner, CdrPatience patience,
 					  job->nevents);
 	cdr_writer_close(&rights);
 	PopActiveSnapshot();
-	return job->is_trial ? take_back_trial() : commit_job(job, result);
+	return job->is_trial ? take_back_trial() : commit_job(result);
 }
 
 /* The same, but an error is returned, NULL for none; nothing was written. */
@@ -251,6 +265,8 @@ try_transaction(CdrJob *job, Manner manner, CdrPatience patience,
 	PG_CATCH();
 	{
 		HOLD_INTERRUPTS();
+		commit_failed |= committing;
+		committing = false;
 		cdr_patience_end();
 		MemoryContextSwitchTo(job->context);
 		error = CopyErrorData();

@@ -75,4 +75,11 @@ typedef enum CdrTrialKind
 extern bool cdr_batch_would_store(const CdrEvent *like, CdrTrialKind kind,
 								  CdrPatience patience);
 
+/*
+ * Did the last transaction that was to be committed fail in that, as where the
+ * queue of notifications is full, or another server cannot commit its part?  Then
+ * no trial tells whether another event could be stored, for it is taken back before.
+ */
+extern bool cdr_batch_commit_failed(void);
+
 #endif /* CDR_BATCH_H */

@@ -70,7 +70,8 @@ is_of_late(CdrMoment moment)
  * Can other events be stored now?  One was lately, while this one waited; or one
  * would be, which is not tried each time.  Of a message that others are in the way
  * of, neither tells: those events need not what they hold.  Nor does what was tried
- * for the sake of another message that waits: it may wait for somebody else.
+ * for the sake of another message that waits: it may wait for somebody else.  Where
+ * commits fail, only one that was stored tells.
  */
 static bool
 others_are_storable(CdrWorker *worker, const CdrHeldMessage *held,
@@ -78,9 +79,12 @@ others_are_storable(CdrWorker *worker, const CdrHeldMessage *held,
 {
 	CdrTrial *trial = contended ? &worker->contended : &worker->uncontended;
 
-	if (!contended && ((worker->storable_at > held->since &&
-						is_of_late(worker->storable_at)) ||
-					   is_of_late(trial->passed_at)))
+	if (!contended && worker->storable_at > held->since &&
+		is_of_late(worker->storable_at))
+		return true;
+	if (cdr_batch_commit_failed())
+		return false;
+	if (!contended && is_of_late(trial->passed_at))
 		return true;
 	if (cdr_milliseconds_until(trial->next) > 0)
 		return false;

@@ -1,6 +1,6 @@
 # A lock holds only the events that need it, whichever of the tables it is on, or
-# of those that they refer to; and where nothing can be stored for it, no event
-# becomes a dead letter.
+# of those that they refer to; and where nothing can be stored for it, or because
+# commits fail, no event becomes a dead letter.
 
 use strict;
 use warnings FATAL => 'all';
@@ -119,6 +119,48 @@ $session->query('ROLLBACK');
 $stored += 45;
 $cdr->wait_drained($stored);
 $cdr->stored_is($stored, 'locked tenants, others are stored, released');
+
+# --- what fails as late as in the commit, whatever is stored: as where the queue of
+# notifications is full; here another server cannot commit its part
+
+my ($host, $port) = ($cdr->node->host, $cdr->node->port);
+$cdr->sql(<<"EOS");
+CREATE EXTENSION postgres_fdw;
+CREATE SERVER other FOREIGN DATA WRAPPER postgres_fdw
+	OPTIONS (host '$host', port '$port', dbname 'postgres');
+CREATE TABLE there (call_id text);
+CREATE FOREIGN TABLE here (call_id text) SERVER other OPTIONS (table_name 'there');
+GRANT INSERT ON here TO cdr_service;
+SELECT format('CREATE USER MAPPING FOR cdr_service SERVER other'
+	' OPTIONS (user %L, password_required ''false'')', current_user)
+\\gexec
+CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS \$\$
+BEGIN
+	RAISE EXCEPTION 'no commit' USING ERRCODE = 'program_limit_exceeded';
+END
+\$\$;
+CREATE CONSTRAINT TRIGGER fail AFTER INSERT ON there DEFERRABLE
+	INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fail();
+CREATE FUNCTION copy_it() RETURNS trigger LANGUAGE plpgsql AS \$\$
+BEGIN
+	INSERT INTO public.here VALUES (NEW.call_id);
+	RETURN NEW;
+END
+\$\$;
+CREATE TRIGGER copy_it AFTER INSERT ON call_events
+	FOR EACH ROW EXECUTE FUNCTION copy_it();
+EOS
+$cdr->publish(map { call_of_tenant("commit $_", 'free') } 1 .. 45);
+$cdr->wait_for('sum(waiting) > 30 FROM cdr_status()');
+$cdr->wait_for(
+	"clock_timestamp() > timestamptz '${\$cdr->sql('SELECT clock_timestamp()')}' + '17 seconds'::interval"
+);
+is($cdr->sql('SELECT count(*) FROM dead_letters'),
+	0, 'commits fail: no event becomes a dead letter');
+$cdr->sql('DROP TRIGGER fail ON there');
+$stored += 45;
+$cdr->wait_drained($stored);
+$cdr->stored_is($stored, 'commits that failed');
 
 $session->quit;
 $cdr->nothing_left('locks');
