@@ -395,7 +395,7 @@ is_labelled_cloudevent(const CdrContent *content)
 
 /* The text of a content, without a byte order mark. */
 static Slice
-text_of(const CdrContent *content)
+slice_of(const CdrContent *content)
 {
 	size_t mark = cdr_json_mark(content->body, content->length);
 
@@ -406,7 +406,7 @@ static bool
 split_content(CdrContent *content, const CdrEventOptions *options,
 			  CdrEach *each)
 {
-	Slice	   text = text_of(content);
+	Slice	   text = slice_of(content);
 	EachArray *array;
 	bool	   result;
 
@@ -416,7 +416,7 @@ split_content(CdrContent *content, const CdrEventOptions *options,
 	{
 		if (!cdr_content_mend(content, options))
 			return false;
-		text = text_of(content);
+		text = slice_of(content);
 		if (!is_json(text.start, text.length))
 			return false;
 	}

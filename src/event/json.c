@@ -212,15 +212,6 @@ slot_is_met(const CdrJsonKeys *keys, JsonSlot slot)
 	return cdr_json_paths_met(keys->paths, keys->steps[slot]);
 }
 
-/* What a slot says; NULL: nothing, or nothing that is text. */
-static inline char *
-slot_text(const CdrJsonKeys *keys, JsonSlot slot)
-{
-	return slot_is_met(keys, slot)
-			   ? cdr_json_paths_text(keys->paths, keys->steps[slot])
-			   : NULL;
-}
-
 /* Notes that a field was looked for there. */
 static void
 note_slot(const CdrJsonKeys *keys, JsonSlot slot, CdrNotes *notes,

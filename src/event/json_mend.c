@@ -23,19 +23,19 @@
 #define WHITE_SPACE " \t\r\n"
 
 static bool
-is_among(char c, const char *chars)
+stands_in(char c, const char *chars)
 {
 	return memchr(chars, c, strlen(chars)) != NULL;
 }
 
 static bool
-begins_like_json(const char *text, size_t length)
+may_be_json(const char *text, size_t length)
 {
 	size_t i = cdr_json_mark(text, length);
 
-	while (i < length && is_among(text[i], WHITE_SPACE))
+	while (i < length && stands_in(text[i], WHITE_SPACE))
 		i++;
-	return i < length && is_among(text[i], "{[");
+	return i < length && stands_in(text[i], "{[");
 }
 
 /* The length of a value that is no number; 0: none stands here. */
@@ -44,15 +44,15 @@ length_of_word(const char *start, const char *p, const char *end)
 {
 	static const char *const words[] = {"NaN", "Infinity", "-Infinity"};
 
-	if (!is_among(*p, "NI-") || p == start ||
-		!is_among(p[-1], ":[," WHITE_SPACE))
+	if (!stands_in(*p, "NI-") || p == start ||
+		!stands_in(p[-1], ":[," WHITE_SPACE))
 		return 0;
 	for (int i = 0; i < (int) lengthof(words); i++)
 	{
 		size_t length = strlen(words[i]);
 
 		if ((size_t) (end - p) > length && memcmp(p, words[i], length) == 0 &&
-			is_among(p[length], ",]}" WHITE_SPACE))
+			stands_in(p[length], ",]}" WHITE_SPACE))
 			return length;
 	}
 	return 0;
@@ -66,7 +66,7 @@ cdr_json_mend(const char *text, size_t length, size_t *mended_length)
 	bool		   in_string = false;
 	StringInfoData mended;
 
-	if (!begins_like_json(text, length))
+	if (!may_be_json(text, length))
 		return NULL;
 	while (end[-1] == '\0')
 		end--;

@@ -69,7 +69,7 @@ static CdrMoment rest_until = 0;
 
 /* Where the note of an interval is, or would be. */
 static int
-place_of(TimestampTz interval)
+place_of_note(TimestampTz interval)
 {
 	int from = 0;
 	int until = nnotes;
@@ -89,7 +89,7 @@ place_of(TimestampTz interval)
 static Note *
 find_note(TimestampTz interval)
 {
-	int place = place_of(interval);
+	int place = place_of_note(interval);
 
 	if (place == nnotes || notes[place].late.interval != interval)
 		return NULL;
@@ -139,7 +139,7 @@ add_note(TimestampTz interval)
 
 	if (nnotes == NOTES_MAX && !forget_note())
 		return NULL;
-	note = &notes[place_of(interval)];
+	note = &notes[place_of_note(interval)];
 	memmove(note + 1, note, (&notes[nnotes] - note) * sizeof(Note));
 	nnotes++;
 	*note = (Note){.late = {interval, DT_NOEND, DT_NOBEGIN}};
