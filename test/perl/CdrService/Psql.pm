@@ -127,6 +127,11 @@ sub disconnect
 	delete $self->{there};
 	$self->{in} .= $self->_connect_to("host=$lot port=1");
 	$self->give;
+	# it ends, instead, if its server has gone meanwhile
+	until (_is_waited_for())
+	{
+		return $self->_end unless $self->pump(0.1);
+	}
 	$self->{parked} = $parking->accept or croak "psql did not come: $!";
 	$self->{parked}->recv(my $startup, 10_000);
 	$self->{parked}->send('R'
@@ -134,6 +139,15 @@ sub disconnect
 		  . _parameter(server_version => 15) . 'Z'
 		  . pack('N a', 5, 'I'));
 	return $self->_exchange('');
+}
+
+# Has a psql come to this process?
+sub _is_waited_for
+{
+	my $come = '';
+
+	vec($come, fileno $parking, 1) = 1;
+	return select($come, undef, undef, 0) > 0;
 }
 
 sub _connect_to { return qq(\\connect -reuse-previous=off "$_[1]"\n); }
