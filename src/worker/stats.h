@@ -54,6 +54,7 @@ typedef struct CdrStuckMessage
 /* What the processes before got stuck with, and ended for. */
 typedef struct CdrStuck
 {
+	int				ended;		   /* processes in a row that stored nothing */
 	int				careful;	   /* messages to be tried one by one */
 	CdrMoment		batch_at;	   /* when it was a batch; 0: never */
 	CdrMoment		partitions_at; /* none are made before */

@@ -3,7 +3,9 @@
  * stuck.c
  *	  Work that a worker could not end, but for ending itself.
  *
- * A trigger that catches each cancel ends only with the process (patience.c).  The
+ * A trigger that catches each cancel ends only with the process (patience.c); one may
+ * end the process itself, by a FATAL error.  That may as well be somebody who
+ * terminates workers: so it takes some of them in a row that have stored nothing.  The
  * next process must not meet the same again, with all that the broker delivers to
  * it again.  So shared memory, which outlives a process that ends in order,
  * remembers for it:
@@ -40,14 +42,20 @@
 /* Milliseconds for which what comes again may be of a batch that was stuck. */
 #define CARE_TIME 60000
 
-#define STUCK_HINT                                                     \
-	"Look for a trigger or function that catches query_canceled, and " \
-	"correct it; then run pg_reload_conf()."
+/* So many processes that end while they store, and have stored nothing, are no chance. */
+#define ENDS_SUSPECT 3
+
+#define STUCK_HINT                                                    \
+	"Look for a trigger or function that catches query_canceled, or " \
+	"terminates its session, and correct it; then run pg_reload_conf()."
 
 /* What is tried now. */
 static const CdrEvent *noted = NULL;
 static int			   nnoted = 0;
 static bool			   is_trial = false;
+
+/* Has this process stored nothing since others have ended? */
+static CdrWorker *others_ended = NULL;
 
 void
 cdr_stuck_note(const CdrEvent *events, int count)
@@ -70,7 +78,7 @@ cdr_stuck_reason(void)
 	return (CdrReason){
 		.sqlerrcode = ERRCODE_QUERY_CANCELED,
 		.message = "a trigger or function catches the cancel of a statement "
-				   "that takes too long",
+				   "that takes too long, or ends the worker",
 		.hint = STUCK_HINT};
 }
 
@@ -141,6 +149,23 @@ remember_work(const CdrWorker *worker)
 	cdr_stats_set_stuck(worker->number, &stuck);
 }
 
+/*
+ * Did what the process was at end it?  One message may be to blame for that, if it was
+ * tried alone for such a reason.
+ */
+static bool
+has_ended_it(const CdrWorker *worker)
+{
+	CdrStuck stuck;
+
+	if (noted == NULL)
+		return false;
+	cdr_stats_read_stuck(worker->number, &stuck);
+	stuck.ended++;
+	cdr_stats_set_stuck(worker->number, &stuck);
+	return stuck.ended >= ENDS_SUSPECT || (worker->careful > 0 && nnoted == 1);
+}
+
 static void
 tell_at_exit(int code, Datum argument)
 {
@@ -148,12 +173,16 @@ tell_at_exit(int code, Datum argument)
 	CdrReason		 reason = {.sqlerrcode = ERRCODE_QUERY_CANCELED,
 							   .hint = STUCK_HINT};
 
-	if (!cdr_patience_is_lost())
+	if (cdr_patience_is_lost())
+		reason.message =
+			psprintf("worker ends, for it is stuck with %s: a trigger "
+					 "or function catches each cancel",
+					 name_work(worker));
+	else if (has_ended_it(worker))
+		reason.message = psprintf("worker ended again, while it stored %s",
+								  name_work(worker));
+	else
 		return;
-	reason.message =
-		psprintf("worker ends, for it is stuck with %s: a trigger "
-				 "or function catches each cancel",
-				 name_work(worker));
 	cdr_stats_set_error(&reason);
 	ereport(LOG, (errcode(reason.sqlerrcode), errmsg("%s", reason.message),
 				  errhint("%s", reason.hint)));
@@ -171,6 +200,7 @@ cdr_stuck_begin(CdrWorker *worker)
 		stuck = (CdrStuck){.careful = stuck.careful};
 	worker->careful = stuck.careful;
 	worker->partitions_at = stuck.partitions_at;
+	others_ended = stuck.ended > 0 ? worker : NULL;
 	/* the next process, if it is not for the same reason, need not be */
 	stuck.careful = 0;
 	cdr_stats_set_stuck(worker->number, &stuck);
@@ -229,6 +259,15 @@ cdr_stuck_by_trial(const CdrEvent *like)
 void
 cdr_stuck_forget(const CdrEvent *events, int count)
 {
+	if (others_ended != NULL)
+	{
+		CdrStuck stuck;
+
+		cdr_stats_read_stuck(others_ended->number, &stuck);
+		stuck.ended = 0;
+		cdr_stats_set_stuck(others_ended->number, &stuck);
+		others_ended = NULL;
+	}
 	for (int worker = 0; worker < cdr_workers; worker++)
 	{
 		CdrStuck stuck;

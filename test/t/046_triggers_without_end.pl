@@ -100,5 +100,30 @@ is($cdr->sql('SELECT count(*) FROM dead_letters'),
 	2, 'deaf: what is no event is a dead letter, and nothing else');
 
 $cdr->stored_is($stored, 'endless');
+# --- where it ends the process itself, which no rights of ours prevent
+
+my $before = $cdr->log_size;
+$cdr->sql(<<'EOS');
+CREATE FUNCTION end_session() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+	PERFORM pg_terminate_backend(pg_backend_pid());
+	RETURN NULL;
+END
+$$;
+CREATE TRIGGER end_session AFTER INSERT ON call_events FOR EACH ROW
+	WHEN (NEW.call_id = 'deadly') EXECUTE FUNCTION end_session();
+EOS
+$cdr->publish(simple_events(90, 'before'),
+	event('deadly'), simple_events(90, 'behind'));
+others_are_stored('deadly', 180);
+$cdr->wait_for(
+	q{sum(waiting) = 1 AND max(last_error) ~ 'call "deadly" waits: .*, or ends the worker' FROM cdr_status()}
+);
+like($cdr->log_since($before), qr/worker ended again, while it stored/,
+	'deadly: the log names what the worker was at');
+$cdr->sql('DROP TRIGGER end_session ON call_events; SELECT pg_reload_conf()');
+$cdr->wait_drained($stored += 1);
+$cdr->stored_is($stored, 'deadly, corrected');
+
 $cdr->nothing_left('endless');
 done_testing();
